@@ -1,0 +1,1 @@
+"""Dashboard building blocks on top of grafanalib."""

@@ -1,0 +1,1 @@
+"""Checks of rules, dashboards, data sources, and of whether they fit each other."""

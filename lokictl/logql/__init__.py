@@ -1,0 +1,1 @@
+"""The LogQL language: lexer, parser, expressions, printer.  Imports nothing else of lokictl."""

@@ -1,0 +1,1 @@
+"""Plain typed objects (services, rules, data sources) and their file formats."""

@@ -1,0 +1,1 @@
+"""Evaluates rule groups over time: alert states, templates, recorded samples."""

@@ -1,0 +1,1 @@
+"""NEURECTOMY content."""
