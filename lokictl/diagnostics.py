@@ -63,4 +63,6 @@ class LokictlError(Exception):
         if isinstance(problems, str):
             problems = Problem("error", problems)
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(f"{p.position}: {p.message}" if p.position.file else p.message for p in self.problems))
+        super().__init__(
+            "\n".join(f"{p.position}: {p.message}" if p.position.file else p.message for p in self.problems)
+        )

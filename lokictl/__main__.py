@@ -1,0 +1,5 @@
+"""``python -m lokictl``"""
+
+from lokictl.cli.main import main
+
+main()

@@ -1,0 +1,75 @@
+"""What the commands share: options and ways of printing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lokictl.diagnostics import Problem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def project_option(function: Command) -> Command:
+    """``--project DIR``: where the content project is; default: found upwards from here."""
+    return click.option(
+        "--project",
+        "project_root",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        metavar="DIR",
+        help="The content project; default: found upwards from the current folder.",
+    )(function)
+
+
+def format_option(*choices: str, default: str = "text") -> Callable[[Command], Command]:
+    """``--format``: how results are printed."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(choices or ("text", "json")),
+        default=default,
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+def quiet_option(function: Command) -> Command:
+    """``--quiet``: only problems, no summary."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems.")(function)
+
+
+def debug_option(function: Command) -> Command:
+    """``--debug`` after the command's name, too."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of unexpected errors.")(
+        function
+    )
+
+
+def wants_color(*, err: bool = False) -> bool:
+    """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR asks for them anywhere."""
+    import os
+
+    if os.environ.get("NO_COLOR"):
+        return False
+    stream = sys.stderr if err else sys.stdout
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
+    """Prints problems with their source lines and carets."""
+    from lokictl.reporting import render_problems
+
+    click.echo(render_problems(list(problems), color=wants_color(err=err)), err=err)
+
+
+def write_json(value: Any) -> None:
+    """Prints a value as indented JSON."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -1,0 +1,132 @@
+"""The ``lokictl`` command: a group whose commands are imported only when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from lokictl import __version__
+
+# name -> (module, one-line help).  The help stands here so that `lokictl --help` need not import the modules.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("lokictl.cli.check", "Lint, test and render the whole project: the main job."),
+    "lint": ("lokictl.cli.lint", "Check rules, dashboards and data sources, and whether they fit."),
+    "test": ("lokictl.cli.test", "Run unit tests for Loki rules."),
+    "render": ("lokictl.cli.render", "Write the files to ship: provisioning, rules, Kubernetes, Helm."),
+    "sync": ("lokictl.cli.sync", "Upload to Grafana and the Loki ruler: plan, then apply."),
+    "diff": ("lokictl.cli.diff", "Show what `sync` would change; writes nothing."),
+    "pull": ("lokictl.cli.pull", "Bring a live Grafana and Loki into the project as Python."),
+    "rollback": ("lokictl.cli.rollback", "Put back what the last `sync` changed."),
+    "query": ("lokictl.cli.query", "Run LogQL over log files, without a server."),
+    "format": ("lokictl.cli.format", "Pretty-print LogQL."),
+    "list": ("lokictl.cli.list", "Show what the project contains."),
+    "sample": ("lokictl.cli.sample", "Write realistic logs of the project's services."),
+    "capacity": ("lokictl.cli.capacity", "Storage, cost and streams from volume and retention."),
+    "explain": ("lokictl.cli.explain", "Explain a check of the linter."),
+    "schema": ("lokictl.cli.schema", "Print the JSON Schema of a file format."),
+    "init": ("lokictl.cli.init", "Start a content project of your own."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else " `lokictl --help` lists the commands."
+            raise click.UsageError(f"there is no command `{args[0]}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `lokictl init my-project`, or run `lokictl test my_test.yaml` on the rules you have.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks of unexpected errors.")
+@click.version_option(__version__, prog_name="lokictl")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Grafana as code and Loki rules as code, proved before they are uploaded."""
+    ctx.ensure_object(dict)["debug"] = debug or bool(os.environ.get("LOKICTL_DEBUG"))
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """The entry point: runs a command and turns every error into one clear message and an exit status.
+
+    0 fine, 1 problems found, 2 wrong use or configuration.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments or bool(os.environ.get("LOKICTL_DEBUG"))
+    try:
+        status = cli.main(arguments, prog_name="lokictl", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("interrupted", err=True)
+        status = 130
+    except BrokenPipeError:
+        _silence_stdout()
+        status = 0
+    except Exception as error:
+        if debug:
+            raise
+        status = _report(error)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: Exception) -> int:
+    from lokictl.diagnostics import LokictlError
+    from lokictl.logql.errors import LogQLError
+
+    if isinstance(error, LokictlError):
+        from lokictl.cli.common import print_problems
+
+        print_problems(error.problems, err=True)
+        return 2
+    if isinstance(error, LogQLError):
+        click.echo(f"error: {error}", err=True)
+        return 2
+    if isinstance(error, OSError):
+        target = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {target}{error.strerror or error}", err=True)
+        return 2
+    click.echo(f"error: {type(error).__name__}: {error}", err=True)
+    click.echo("This is a fault of lokictl. Run it again with --debug and report what it prints.", err=True)
+    return 2
+
+
+def _silence_stdout() -> None:
+    # The reader (`head`, a pager) has gone; without this the interpreter complains once more at exit.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Rule groups: what a Loki ruler evaluates, and the file forms in which people keep them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from lokictl.diagnostics import Position
+from lokictl.model.yaml_source import Path, SourceText, YamlDocument
+
+if TYPE_CHECKING:
+    from lokictl.logql.expressions import Expr
+
+_PACKAGE = str(FilePath(__file__).resolve().parent.parent)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a rule or group was written: a place in a YAML document, or a line of a Python module.
+
+    ``outer`` is set where the YAML itself stood inside a scalar of another document (a ConfigMap): the outer
+    document and the path of that scalar.
+    """
+
+    document: YamlDocument | None = None
+    path: Path = ()
+    python: Position = Position()
+    outer: tuple[YamlDocument, Path] | None = None
+
+    def position(self, *path: str | int, key: bool = False) -> Position:
+        """The position of a part (``"expr"``, ``"labels", "severity"``) of what was written here."""
+        if self.document is None:
+            return self.python
+        return self._outward(self.document.position(*self.path, *path, key=key))
+
+    def text_position(self, path: Path, start: int, end: int) -> Position:
+        """The position of the characters ``start`` to ``end`` of a text (such as ``("expr",)``)."""
+        if self.document is None:
+            return self.python
+        return self._outward(self.document.text_position((*self.path, *path), start, end))
+
+    def source_line(self, position: Position) -> str:
+        """The line of the file that ``position`` speaks of; "" where it must be read from the file."""
+        if self.document is None:
+            return ""
+        source = self.outer[0].source if self.outer is not None else self.document.source
+        return source.line(position.line)
+
+    def _outward(self, position: Position) -> Position:
+        if self.outer is None or self.document is None:
+            return position
+        inner, (outer, path) = self.document.source, self.outer
+        start = _offset(inner, position.line, position.column)
+        end = _offset(inner, position.end_line, position.end_column)
+        return outer.text_position(path, start, end)
+
+
+def _offset(source: SourceText, line: int, column: int) -> int:
+    index = min(max(line - source.first_line, 0), len(source.line_starts) - 1)
+    return source.line_starts[index] + max(column - 1, 0)
+
+
+def _caller() -> Origin:
+    """The first line outside this package on the call stack: where content defined the object."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_PACKAGE, "<")):
+            return Origin(python=Position(name, frame.f_lineno))
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return Origin()
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What alerting and recording rules share."""
+
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    origin: Origin = field(default_factory=_caller, kw_only=True, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        raise NotImplementedError  # pragma: no cover - every rule is one of the two below
+
+    @cached_property
+    def expression(self) -> Expr:
+        """The parsed expression; parsed once.  Raises `lokictl.logql.LogQLError`."""
+        from lokictl.logql import parse
+
+        return parse(self.expr)
+
+
+@dataclass(frozen=True)
+class AlertingRule(_Rule):
+    """An alert: ``for_`` (and ``keep_firing_for``, which Loki drops) in nanoseconds."""
+
+    alert: str = field(kw_only=True)
+    for_: int = field(default=0, kw_only=True)
+    keep_firing_for: int = field(default=0, kw_only=True)
+    annotations: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return self.alert
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rule in the words of a rule file, keys in the usual order."""
+        rule: dict[str, Any] = {"alert": self.alert, "expr": self.expr}
+        if self.for_:
+            rule["for"] = _duration(self.for_)
+        if self.keep_firing_for:
+            rule["keep_firing_for"] = _duration(self.keep_firing_for)
+        if self.labels:
+            rule["labels"] = dict(self.labels)
+        if self.annotations:
+            rule["annotations"] = dict(self.annotations)
+        return rule
+
+
+@dataclass(frozen=True)
+class RecordingRule(_Rule):
+    """A recording rule: the name under which the result is written."""
+
+    record: str = field(kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return self.record
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rule in the words of a rule file, keys in the usual order."""
+        rule: dict[str, Any] = {"record": self.record, "expr": self.expr}
+        if self.labels:
+            rule["labels"] = dict(self.labels)
+        return rule
+
+
+Rule = AlertingRule | RecordingRule
+
+
+@dataclass(frozen=True)
+class RuleGroup:
+    """Rules evaluated together, in order.
+
+    ``interval`` in nanoseconds (0: the ruler's own); ``limit`` 0 for none; ``query_offset`` (nanoseconds) and
+    ``labels`` are accepted by Loki and dropped; ``remote_write`` exists for lokitool only.
+    """
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    interval: int = field(default=0, kw_only=True)
+    limit: int = field(default=0, kw_only=True)
+    query_offset: int = field(default=0, kw_only=True)
+    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    remote_write: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True)
+    origin: Origin = field(default_factory=_caller, kw_only=True, compare=False, repr=False)
+
+    @classmethod
+    def from_yaml(cls, text: str, file: str = "") -> RuleGroup:
+        """One group, as the ruler's API takes it.  Raises `lokictl.diagnostics.LokictlError`."""
+        from lokictl.model.rule_files import load_group
+
+        return load_group(text, file)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The group in the words of a rule file, keys in the usual order."""
+        group: dict[str, Any] = {"name": self.name}
+        if self.interval:
+            group["interval"] = _duration(self.interval)
+        if self.query_offset:
+            group["query_offset"] = _duration(self.query_offset)
+        if self.limit:
+            group["limit"] = self.limit
+        if self.labels:
+            group["labels"] = dict(self.labels)
+        if self.remote_write:
+            group["remote_write"] = [dict(target) for target in self.remote_write]
+        group["rules"] = [rule.to_dict() for rule in self.rules]
+        return group
+
+    def to_yaml(self) -> str:
+        """The group as the ruler's API takes it (and `from_yaml` reads it)."""
+        return dump_yaml(self.to_dict())
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """The groups of one namespace.
+
+    ``path`` is the file they came from ("" for Python content); ``tenant`` is "" where the file names none;
+    ``form`` is "ruler", "namespace", "group", "listing", a Kubernetes kind such as "AlertingRule", or "python".
+    """
+
+    namespace: str
+    groups: tuple[RuleGroup, ...] = ()
+    path: str = field(default="", kw_only=True)
+    tenant: str = field(default="", kw_only=True)
+    form: str = field(default="python", kw_only=True)
+    document: YamlDocument | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    def to_yaml(self) -> str:
+        """The file in the ruler's own form (``groups:``)."""
+        return dump_yaml({"groups": [group.to_dict() for group in self.groups]})
+
+
+def _duration(nanoseconds: int) -> str:
+    from lokictl.logql.units import format_prometheus_duration
+
+    return format_prometheus_duration(nanoseconds)
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML in the style people write: keys in the given order, text of several lines as a block."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)
+
+    def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+        block = "\n" in data and not any(line.endswith((" ", "\t")) for line in data.split("\n"))
+        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if block else None)
+
+    Dumper.add_representer(str, text)
+    dumped: str = yaml.dump(
+        value, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=10_000
+    )
+    return dumped

@@ -1,0 +1,462 @@
+"""YAML that remembers where everything stands.
+
+Values are read the way Go's YAML library reads them for Loki: ``yes``, ``on`` and dates are plain text, and a
+scalar's source text is kept beside its value.  Every key and every character inside a scalar can be traced
+back to its line and column, also in quoted and block scalars, so that an error inside a LogQL expression is
+shown where the author wrote it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+
+if TYPE_CHECKING:
+    import yaml
+
+Path = tuple[str | int, ...]
+
+MAX_NODES = 1_000_000
+"""Aliases are expanded; a document that grows beyond this many nodes is refused."""
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A text file: its name and its characters, with offsets turned into lines and columns."""
+
+    text: str
+    file: str = ""
+    first_line: int = 1
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        starts = [0]
+        starts.extend(index + 1 for index, character in enumerate(self.text) if character == "\n")
+        return starts
+
+    def line(self, number: int) -> str:
+        """The text of line ``number`` (1-based), without its line end; empty when there is none."""
+        index = number - self.first_line
+        if not 0 <= index < len(self.line_starts):
+            return ""
+        end = self.line_starts[index + 1] - 1 if index + 1 < len(self.line_starts) else len(self.text)
+        return self.text[self.line_starts[index] : end].rstrip("\r")
+
+    def position(self, start: int, end: int | None = None) -> Position:
+        """The position of the characters ``start`` to ``end`` (exclusive; default: one character)."""
+        line, column = self._line_column(start)
+        end_line, end_column = self._line_column(start + 1 if end is None else max(end, start))
+        return Position(self.file, line, column, end_line, end_column)
+
+    def _line_column(self, offset: int) -> tuple[int, int]:
+        offset = min(max(offset, 0), len(self.text))
+        index = bisect.bisect_right(self.line_starts, offset) - 1
+        return index + self.first_line, offset - self.line_starts[index] + 1
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """One YAML document: ``value`` in plain Python, and the places of all its parts.
+
+    A path is a tuple of keys and list indexes from the root: ``("groups", 0, "rules", 2, "expr")``.
+    """
+
+    value: Any
+    source: SourceText
+    root: yaml.Node | None = field(repr=False)
+
+    def position(self, *path: str | int, key: bool = False) -> Position:
+        """Where the value at ``path`` stands (``key=True``: its key); the nearest parent where it is missing."""
+        node, key_node = self._find(path)
+        chosen = key_node if key and key_node is not None else node
+        if chosen is None:
+            return self.source.position(0)
+        return self.source.position(chosen.start_mark.index, self._end(chosen))
+
+    def text_position(self, path: Path, start: int, end: int) -> Position:
+        """Where the characters ``start`` to ``end`` of the scalar text at ``path`` stand in the file."""
+        node, _ = self._find(path)
+        offsets = _scalar_offsets(node, self.source.text)
+        if not offsets:
+            return self.position(*path)
+        start = min(max(start, 0), len(offsets) - 1)
+        last = min(max(end - 1, start), len(offsets) - 1)
+        stop = offsets[last] + 1 if end > start else offsets[start] + 1
+        return self.source.position(offsets[start], max(stop, offsets[start] + 1))
+
+    def scalar_text(self, *path: str | int) -> str:
+        """The text of a scalar as written (``1.50`` stays ``1.50``); "" for null and for anything else."""
+        node, _ = self._find(path)
+        return "" if _is_null(node) else str(getattr(node, "value", "") or "")
+
+    def has(self, *path: str | int) -> bool:
+        """Whether there is a value at exactly this path."""
+        value = self.value
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return False
+        return True
+
+    def problem(
+        self, name: str, message: str, *path: str | int, key: bool = False, hint: str = ""
+    ) -> Problem:
+        """A problem placed at ``path``."""
+        position = self.position(*path, key=key)
+        return Problem(
+            name, message, position=position, hint=hint, source_line=self.source.line(position.line)
+        )
+
+    def _end(self, node: yaml.Node) -> int:
+        import yaml
+
+        if isinstance(node, yaml.ScalarNode) and node.style not in ("|", ">"):
+            return int(node.end_mark.index)
+        start = int(node.start_mark.index)
+        newline = self.source.text.find("\n", start)
+        return newline if newline >= 0 else len(self.source.text)
+
+    def _find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node | None]:
+        import yaml
+
+        node, key_node = self.root, None
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                found = next(((k, v) for k, v in node.value if _key_text(k) == str(part)), None)
+                if found is None:
+                    break
+                key_node, node = found
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                key_node, node = None, node.value[part]
+            else:
+                break
+        return node, key_node
+
+
+def load_documents(text: str, file: str = "") -> list[YamlDocument]:
+    """All documents of a YAML text.
+
+    Raises `LokictlError` with one placed problem for text that is not YAML, for repeated keys (all of them) and
+    for documents that never end.
+    """
+    import yaml
+
+    source = SourceText(text, file)
+    try:
+        roots = list(yaml.compose_all(text, Loader=_loader()))
+    except yaml.MarkedYAMLError as error:
+        raise LokictlError(_syntax_problem(error, source)) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise LokictlError(Problem("yaml/syntax", str(error), position=Position(file))) from None
+    except RecursionError:
+        message = "the YAML nests too deeply"
+        raise LokictlError(Problem("yaml/syntax", message, position=Position(file))) from None
+    documents = []
+    for root in roots:
+        builder = _Builder(source)
+        value = builder.build(root, ())
+        if builder.problems:
+            raise LokictlError(builder.problems)
+        documents.append(YamlDocument(value, source, root))
+    return documents
+
+
+def load_document(text: str, file: str = "") -> YamlDocument:
+    """The first document of a YAML text; an empty text is a document whose value is None."""
+    documents = load_documents(text, file)
+    return documents[0] if documents else YamlDocument(None, SourceText(text, file), None)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word most like ``word``, or ""."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else ""
+
+
+def unknown_keys(
+    document: YamlDocument,
+    known: Iterable[str],
+    *path: str | int,
+    name: str = "yaml/unknown-key",
+    what: str = "",
+) -> Iterator[Problem]:
+    """One problem for each key of the mapping at ``path`` that is not known, with the nearest known one."""
+    value = document.value
+    for part in path:
+        value = value[part]
+    if not isinstance(value, dict):
+        return
+    known = list(known)
+    for key in value:
+        if key not in known:
+            guess = nearest(str(key), known)
+            hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+            where = f" in {what}" if what else ""
+            yield document.problem(name, f'unknown key "{key}"{where}', *path, key, key=True, hint=hint)
+
+
+# --- building ----------------------------------------------------------------------------------------------
+
+
+def _loader() -> Any:
+    import yaml
+
+    global _LOADER
+    if _LOADER is None:
+        base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        loader = type("Loader", (base,), {"yaml_implicit_resolvers": {}})
+        _add_resolvers(loader)
+        _LOADER = loader
+    return _LOADER
+
+
+_LOADER: Any = None
+
+
+def _add_resolvers(loader: Any) -> None:
+    import re
+
+    patterns = {
+        "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+        "null": (r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+        "int": (r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789"),
+        "float": (
+            r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$",
+            "-+.0123456789",
+        ),
+        "merge": (r"^<<$", "<"),
+    }
+    for tag in ("bool", "null", "int", "float", "merge"):
+        pattern, first = patterns[tag]
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+
+
+class _Builder:
+    """Turns composed nodes into plain values, collecting repeated keys."""
+
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        self.count = 0
+        self.open: set[int] = set()
+
+    def build(self, node: yaml.Node | None, path: Path) -> Any:
+        import yaml
+
+        self.count += 1
+        if node is None:
+            return None
+        if self.count > MAX_NODES or id(node) in self.open:
+            position = self.source.position(node.start_mark.index)
+            message = "an alias refers to itself" if id(node) in self.open else "the document is too large"
+            raise LokictlError(Problem("yaml/syntax", message, position=position))
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar_value(node)
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+            return self._mapping(node, path)
+        finally:
+            self.open.discard(id(node))
+
+    def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        seen: dict[str, yaml.Node] = {}
+        for key_node, value_node in node.value:
+            key = _key_text(key_node)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self._merge(value_node, path, merged)
+                continue
+            if key in seen:
+                first = self.source.position(seen[key].start_mark.index)
+                position = self.source.position(key_node.start_mark.index, key_node.end_mark.index)
+                message = f'the key "{key}" is already defined at line {first.line}'
+                self.problems.append(
+                    Problem(
+                        "yaml/duplicate-key",
+                        message,
+                        position=position,
+                        hint="remove one of the two",
+                        source_line=self.source.line(position.line),
+                    )
+                )
+            seen[key] = key_node
+            result[key] = self.build(value_node, (*path, key))
+        return {**merged, **result}
+
+    def _merge(self, node: yaml.Node, path: Path, merged: dict[str, Any]) -> None:
+        import yaml
+
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for part in parts:
+            value = self.build(part, path)
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    merged.setdefault(key, item)
+
+
+def _key_text(node: yaml.Node) -> str:
+    return node.value if isinstance(node.value, str) else str(node.value)
+
+
+def _is_null(node: yaml.Node | None) -> bool:
+    return node is None or node.tag == "tag:yaml.org,2002:null"
+
+
+def _scalar_value(node: yaml.Node) -> Any:
+    tag, text = node.tag.rpartition(":")[2], str(node.value)
+    if tag == "null":
+        return None
+    if tag == "bool":
+        return text.lower() == "true"
+    if tag == "int":
+        return _int_value(text)
+    if tag == "float":
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+def _int_value(text: str) -> int | str:
+    digits = text.replace("_", "")
+    sign, body = (digits[0], digits[1:]) if digits[0] in "+-" else ("", digits)
+    if len(body) > 1 and body[0] == "0" and body[1] in "01234567":
+        body = "0o" + body[1:]
+    try:
+        return int(sign + body, 0)
+    except ValueError:
+        return text
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceText) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    position = source.position(mark.index) if mark is not None else Position(source.file)
+    line = source.line(position.line)
+    words = " ".join(part for part in (error.context, error.problem) if part)
+    return Problem(
+        "yaml/syntax",
+        f"not valid YAML: {words}",
+        position=position,
+        hint=_syntax_hint(error, line),
+        source_line=line,
+    )
+
+
+def _syntax_hint(error: yaml.MarkedYAMLError, line: str) -> str:
+    text = line.strip()
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "YAML indents with blanks, not with tabs"
+    if text.startswith("expr:") or "{" in text:
+        return "write the expression as a block: `expr: |` and the query indented on the next line"
+    if "mapping values are not allowed" in str(error.problem):
+        return "put the value in quotes: it contains a colon followed by a blank"
+    return ""
+
+
+# --- places inside scalars ---------------------------------------------------------------------------------
+
+
+def _scalar_offsets(node: yaml.Node | None, text: str) -> list[int]:
+    """For each character of a scalar's value, its offset in the file; empty where that cannot be told."""
+    import yaml
+
+    if not isinstance(node, yaml.ScalarNode):
+        return []
+    start, end = int(node.start_mark.index), int(node.end_mark.index)
+    if node.style in ("|", ">"):
+        return _block_offsets(str(node.value), text, start, end)
+    if node.style in ('"', "'"):
+        return _flow_offsets(str(node.value), text, start + 1, end, node.style)
+    return _flow_offsets(str(node.value), text, start, end, "")
+
+
+def _block_offsets(value: str, text: str, start: int, end: int) -> list[int]:
+    cursor = text.find("\n", start) + 1
+    if cursor == 0:
+        return []
+    indent = _block_indent(text, start, cursor, end)
+    offsets: list[int] = []
+    at_line_start = True
+    for character in value:
+        if at_line_start:
+            cursor = _skip_indent(text, cursor, indent)
+            at_line_start = False
+        while cursor < len(text) and text[cursor] != character:
+            if character == " " and text[cursor] == "\n":
+                break
+            if text[cursor] not in " \r\n\t":
+                return []
+            was_newline = text[cursor] == "\n"
+            cursor += 1
+            if was_newline:
+                cursor = _skip_indent(text, cursor, indent)
+        offsets.append(min(cursor, len(text)))
+        if cursor < len(text) and text[cursor] == "\n":
+            at_line_start = True
+        cursor += 1
+    return offsets
+
+
+def _block_indent(text: str, start: int, cursor: int, end: int) -> int:
+    header = text[start:cursor]
+    explicit = next((int(character) for character in header.split("#")[0] if character.isdigit()), 0)
+    if explicit:
+        line_start = text.rfind("\n", 0, start) + 1
+        line = text[line_start:start]
+        return len(line) - len(line.lstrip(" ")) + explicit
+    for line in text[cursor : max(end, cursor)].split("\n"):
+        if line.strip():
+            return len(line) - len(line.lstrip(" "))
+    return 0
+
+
+def _skip_indent(text: str, cursor: int, indent: int) -> int:
+    limit = cursor + indent
+    while cursor < limit and cursor < len(text) and text[cursor] == " ":
+        cursor += 1
+    return cursor
+
+
+_ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
+
+
+def _flow_offsets(value: str, text: str, cursor: int, end: int, style: str) -> list[int]:
+    offsets: list[int] = []
+    for character in value:
+        length = 1
+        if style == '"':
+            while text.startswith(("\\\n", "\\\r\n"), cursor):
+                cursor = _skip_blank(text, text.find("\n", cursor) + 1)
+            if cursor < end and text[cursor] == "\\":
+                length = _ESCAPE_LENGTHS.get(text[cursor + 1 : cursor + 2], 2)
+                offsets.append(cursor)
+                cursor += length
+                continue
+        elif style == "'" and character == "'":
+            length = 2
+        if cursor < end and text[cursor] != character:
+            if character in " \n" and text[cursor] in " \r\n\t":
+                offsets.append(cursor)
+                cursor += 1
+                continue
+            while cursor < end and text[cursor] != character and text[cursor] in " \r\n\t":
+                cursor += 1
+            if cursor >= end or text[cursor] != character:
+                return []
+        offsets.append(min(cursor, end))
+        cursor += length
+    return offsets
+
+
+def _skip_blank(text: str, cursor: int) -> int:
+    while cursor < len(text) and text[cursor] in " \t":
+        cursor += 1
+    return cursor
