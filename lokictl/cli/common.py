@@ -46,9 +46,9 @@ def quiet_option(function: Command) -> Command:
 
 def debug_option(function: Command) -> Command:
     """``--debug`` after the command's name, too."""
-    return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of unexpected errors.")(
-        function
-    )
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, help="Show tracebacks of unexpected errors."
+    )(function)
 
 
 def wants_color(*, err: bool = False) -> bool:

@@ -1,0 +1,77 @@
+"""``lokictl list``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lokictl.cli.common import debug_option, format_option, project_option, write_json
+
+if TYPE_CHECKING:
+    from lokictl.project import Project
+
+KINDS = ("services", "rules", "dashboards", "datasources", "tests")
+
+
+@click.command(
+    "list",
+    epilog="""\b
+Examples:
+  lokictl list
+  lokictl list rules
+  lokictl list --format json | jq '.rules[].name'
+""",
+)
+@click.argument("kind", required=False, type=click.Choice(KINDS))
+@project_option
+@format_option("text", "json")
+@debug_option
+def command(kind: str | None, project_root: Path | None, output_format: str) -> None:
+    """Show what the project contains: all of it, or one KIND."""
+    from lokictl.project import load
+
+    contents = summary(load(project_root))
+    if kind:
+        contents = {kind: contents[kind]}
+    if output_format == "json":
+        write_json(contents)
+        return
+    for name, rows in contents.items():
+        click.echo(f"{name} ({len(rows)})")
+        _print_rows(rows)
+
+
+def summary(project: Project) -> dict[str, list[dict[str, Any]]]:
+    """What the project contains, kind by kind, as plain rows."""
+    return {
+        "services": [
+            {"name": item.name, "tier": item.tier, "namespace": item.namespace, "title": item.title}
+            for item in project.services
+        ],
+        "rules": [
+            {
+                "namespace": file.namespace,
+                "group": group.name,
+                "kind": type(rule).__name__.removesuffix("Rule").lower(),
+                "name": rule.name,
+            }
+            for file in project.rule_files
+            for group in file.groups
+            for rule in group.rules
+        ],
+        "dashboards": [{"uid": item.uid, "title": item.title} for item in project.dashboards],
+        "datasources": [
+            {"uid": item.uid, "type": item.type, "url": item.url} for item in project.datasources
+        ],
+        "tests": [{"file": str(file)} for file in project.test_files],
+    }
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    widths = {key: max(len(str(row[key])) for row in rows) for key in rows[0]}
+    for row in rows:
+        click.echo("  " + "  ".join(f"{row[key]!s:<{width}}" for key, width in widths.items()).rstrip())

@@ -1,0 +1,247 @@
+"""``lokictl query``"""
+
+from __future__ import annotations
+
+import time as clock
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lokictl.cli.common import debug_option, quiet_option
+
+if TYPE_CHECKING:
+    from lokictl.engine import Engine, LogStore, Result
+    from lokictl.logql.expressions import Expr
+
+
+@click.command(
+    "query",
+    epilog="""\b
+Examples:
+  lokictl query '{app="api"} | json | level="error"' --labels app=api api.ndjson
+  kubectl logs deploy/api | lokictl query 'sum by (level) (count_over_time({app="api"} | json [5m]))' -l app=api -
+  lokictl query 'rate({app="api"} |= "timeout" [1m])' -l app=api api.log --since 1h --step 1m
+""",
+)
+@click.argument("expression")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option(
+    "-l", "--labels", multiple=True, metavar="NAME=VALUE", help="A stream label of the lines; repeatable."
+)
+@click.option(
+    "--time", "time_text", metavar="TIME", help="Instant query at TIME; default: the last line's time."
+)
+@click.option("--start", metavar="TIME", help="Range query from TIME; default: the first line's time.")
+@click.option("--end", metavar="TIME", help="Range query up to TIME; default: just after the last line.")
+@click.option("--since", metavar="DURATION", help="Range query over the last DURATION before --end.")
+@click.option("--step", metavar="DURATION", help="Step of a range query; asks for one.")
+@click.option("--limit", default=100, show_default=True, help="At most this many lines of a log query.")
+@click.option(
+    "--direction",
+    type=click.Choice(["forward", "backward"]),
+    default="forward",
+    show_default=True,
+    help="Order of lines.",
+)
+@click.option("--time-field", default="", metavar="NAME", help="The JSON field that holds the time.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "lines"]),
+    default="table",
+    show_default=True,
+    help="A table, Loki's JSON, or the bare lines.",
+)
+@quiet_option
+@debug_option
+def command(
+    expression: str,
+    files: tuple[str, ...],
+    labels: tuple[str, ...],
+    time_text: str | None,
+    start: str | None,
+    end: str | None,
+    since: str | None,
+    step: str | None,
+    limit: int,
+    direction: str,
+    time_field: str,
+    output_format: str,
+    quiet: bool,
+) -> None:
+    """Run a LogQL EXPRESSION over log FILES (text, NDJSON, container logs; "-" is standard input).
+
+    A metric query is an instant query at the last line unless --start, --end, --since or --step ask for a range.
+    """
+    expr = _parse(expression)
+    store, first, last = _load(files, _labels(labels), time_field)
+    if first is None or last is None:
+        if not quiet:
+            click.echo("no lines", err=True)
+        return
+    result = _run(expr, store, (first, last), (time_text, start, end, since, step), limit, direction)
+    _print(result, output_format, quiet)
+
+
+def _parse(expression: str) -> Expr:
+    from lokictl.diagnostics import LokictlError, Position, Problem
+    from lokictl.logql import ParseError, parse
+
+    try:
+        return parse(expression)
+    except ParseError as error:
+        width = max(error.end_offset - error.offset, 1)
+        position = Position("<query>", error.line, error.col, error.line, error.col + width)
+        lines = expression.split("\n")
+        line = lines[error.line - 1] if 0 < error.line <= len(lines) else expression
+        raise LokictlError(Problem("logql/syntax", str(error), position=position, source_line=line)) from None
+
+
+def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
+    labels = {}
+    for pair in pairs:
+        for part in pair.split(","):
+            name, equals, value = part.partition("=")
+            if not equals or not name.strip():
+                raise click.BadParameter(f'"{part}" is not NAME=VALUE', param_hint="--labels")
+            labels[name.strip()] = value.strip().strip('"')
+    return labels
+
+
+def _load(
+    files: tuple[str, ...], labels: dict[str, str], time_field: str
+) -> tuple[LogStore, int | None, int | None]:
+    from lokictl.engine import LogStore
+    from lokictl.model.log_files import read_log_file
+
+    store = LogStore()
+    times: list[int] = []
+    streams: dict[tuple[tuple[str, str], ...], list[Any]] = {}
+    for file in files:
+        own = labels or {"filename": file}
+        for line in read_log_file(file, default_time=clock.time_ns(), time_field=time_field):
+            key = tuple(sorted({**line.labels, **own}.items() if labels else {**own, **line.labels}.items()))
+            streams.setdefault(key, []).append((line.timestamp, line.line, dict(line.metadata)))
+            times.append(line.timestamp)
+    for key, entries in streams.items():
+        store.push(dict(key), entries)
+    return store, min(times, default=None), max(times, default=None)
+
+
+def _run(
+    expr: Expr,
+    store: LogStore,
+    span: tuple[int, int],
+    asked: tuple[str | None, str | None, str | None, str | None, str | None],
+    limit: int,
+    direction: str,
+) -> Result:
+    from lokictl.engine import Engine
+    from lokictl.logql.expressions import LogExpr
+
+    time_text, start, end, since, step = asked
+    if time_text and (start or end or since or step):
+        raise click.UsageError(
+            "--time asks for an instant query; --start, --end, --since and --step for a range"
+        )
+    engine = Engine(store)
+    if isinstance(expr, LogExpr) or start or end or since or step:
+        return _range(engine, expr, span, (start, end, since, step), limit, direction)
+    return engine.query(expr, time=_time("--time", time_text, span[1]))
+
+
+def _range(
+    engine: Engine,
+    expr: Expr,
+    span: tuple[int, int],
+    asked: tuple[str | None, str | None, str | None, str | None],
+    limit: int,
+    direction: str,
+) -> Result:
+    start, end, since, step = asked
+    until = _time("--end", end, span[1] + 1)
+    begin = until - _duration("--since", since) if since else _time("--start", start, span[0])
+    width = _duration("--step", step) if step else max((until - begin) // 250 // 10**9, 1) * 10**9
+    return engine.query_range(expr, start=begin, end=until, step=width, limit=limit, direction=direction)
+
+
+def _time(option: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    from lokictl.model.times import parse_time
+
+    try:
+        return parse_time(text, now=clock.time_ns())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _duration(option: str, text: str) -> int:
+    from lokictl.logql.units import parse_prometheus_duration
+
+    try:
+        return parse_prometheus_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _print(result: Result, output_format: str, quiet: bool) -> None:
+    data = result.to_loki()
+    if output_format == "json":
+        from lokictl.cli.common import write_json
+
+        write_json({"status": "success", "data": data})
+    elif data["resultType"] == "streams":
+        _print_lines(data["result"], bare=output_format == "lines", quiet=quiet)
+    else:
+        _print_samples(data, bare=output_format == "lines", quiet=quiet)
+
+
+def _print_lines(streams: list[dict[str, Any]], *, bare: bool, quiet: bool) -> None:
+    from lokictl.model.times import format_time
+
+    entries = [
+        (int(entry[0]), entry[1], stream["stream"]) for stream in streams for entry in stream["values"]
+    ]
+    entries.sort(key=lambda entry: entry[0])
+    for timestamp, line, labels in entries:
+        click.echo(line if bare else f"{format_time(timestamp)} {_label_text(labels)} {line}")
+    if not quiet and not bare:
+        click.echo(f"{len(entries)} line{'s' * (len(entries) != 1)}", err=True)
+
+
+def _print_samples(data: dict[str, Any], *, bare: bool, quiet: bool) -> None:
+    rows = _rows(data)
+    if bare:
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    if not rows:
+        if not quiet:
+            click.echo("no samples", err=True)
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for time, labels, value in rows:
+        click.echo(f"{time:<{widths[0]}}  {labels:<{widths[1]}}  {value}")
+
+
+def _rows(data: dict[str, Any]) -> list[tuple[str, str, str]]:
+    if data["resultType"] == "scalar":
+        return [("", "", data["result"][1])]
+    rows = []
+    for series in data["result"]:
+        for time, value in series.get("values") or [series["value"]]:
+            rows.append((_sample_time(time), _label_text(series["metric"]), value))
+    return rows
+
+
+def _sample_time(seconds: float) -> str:
+    from lokictl.model.times import format_time
+
+    return format_time(round(seconds * 1000) * 1_000_000)
+
+
+def _label_text(labels: dict[str, str]) -> str:
+    from lokictl.logql.units import quote
+
+    return "{" + ", ".join(f"{name}={quote(value)}" for name, value in sorted(labels.items())) + "}"
