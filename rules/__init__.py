@@ -1,1 +1,1 @@
-"""NEURECTOMY content."""
+"""What must not happen: one module per service, and the recorded metrics."""

@@ -41,6 +41,7 @@ class LogField:
     """A field of the log line, parsed at query time (or carried as structured metadata).
 
     ``unit`` is Grafana's unit name for numbers ("ms", "bytes", "short"); ``values`` as in `StreamLabel`.
+    ``structured_metadata``: the collectors may carry it as structured metadata instead of in the line.
     """
 
     name: str
@@ -55,10 +56,16 @@ class LogField:
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """What is good enough: ``error_ratio`` 0–1, ``p99_duration`` in nanoseconds."""
+    """What is good enough.
+
+    ``error_ratio`` 0–1; ``p99_duration`` in nanoseconds; ``errors_per_minute`` and ``unparsed_lines`` (in
+    10 minutes) are the counts up to which nobody need look.
+    """
 
     error_ratio: float = 0.05
     p99_duration: int = 5 * SECOND
+    errors_per_minute: int = 50
+    unparsed_lines: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +108,46 @@ class Service:
     @property
     def selector(self) -> str:
         """The stream selector that finds this service's logs."""
-        return f'{{service="{self.name}"}}'
+        return self.select()
+
+    def select(self, **equal: str) -> str:
+        """The stream selector of this service with more labels pinned: ``select(level="error")``.
+
+        Raises KeyError for a label that the service does not have, ValueError for a value it cannot have.
+        """
+        for name, value in equal.items():
+            values = self.label(name).values
+            if values and value not in values:
+                raise ValueError(f'the label {name} of {self.name} cannot be "{value}": {", ".join(values)}')
+        matchers = {"service": self.name, **equal}
+        return "{" + ", ".join(f'{name}="{value}"' for name, value in matchers.items()) + "}"
+
+    def stream(self, **labels: str) -> dict[str, str]:
+        """The labels of a typical stream of this service, with the given ones in place of the typical."""
+        typical = {label.name: label.example or (label.values or ("",))[0] for label in self.labels}
+        typical |= {"service": self.name, "tier": self.tier, "namespace": self.namespace}
+        return {name: value for name, value in (typical | labels).items() if value}
+
+    def example_record(self, **fields: str | int | float | bool) -> dict[str, str | int | float | bool]:
+        """A log record with every field's example (or first known value), overridden by ``fields``."""
+        record = {item.name: item.example or (item.values or ("",))[0] for item in self.fields}
+        return {**record, **fields}
+
+    def example_line(self, **fields: str | int | float | bool) -> str:
+        """`example_record` as the text of a log line, in the service's format."""
+        record = self.example_record(**fields)
+        if self.line_format == "json":
+            import json
+
+            return json.dumps(record, ensure_ascii=False)
+        return " ".join(f"{name}={_logfmt(value)}" for name, value in record.items())
+
+
+def _logfmt(value: str | int | float | bool) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text and not any(character in text for character in ' "=\n\t'):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 _Named = TypeVar("_Named", StreamLabel, LogField)
