@@ -34,7 +34,11 @@ DATABASE_TIMEOUTS = alert(
     f"""
 sum by (service, module) (
   count_over_time(
-    {SERVICE.select(level="error")} |~ `(?i)time(d[ -]?|-)?out` | json module="module" | module="{DATABASE}" | __error__="" [5m]
+    {SERVICE.select(level="error")}
+      |~ `(?i)time(d[ -]?|-)?out`
+      | json module="module"
+      | module="{DATABASE}"
+      | __error__="" [5m]
   )
 ) > {TIMEOUTS}
 """,

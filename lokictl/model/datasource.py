@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ class DataSource:
 
     ``type`` is Grafana's plugin id ("loki", "prometheus", "jaeger", "alertmanager"); ``json_data`` and
     ``secure_json_data`` are Grafana's own maps.  Secrets must be references (``$__env{…}``, ``$__file{…}``).
-    ``url`` may hold ``${VARIABLE}`` references that Grafana fills when it reads the file.
+    ``url`` may hold ``${VARIABLE}`` references that Grafana fills when it reads the file, and a plain ``$``
+    is written ``$$`` there, as everywhere in these files.  ``environment`` has the default of every variable
+    that the data source reads: Grafana itself has no defaults, so whoever starts it sets them.
     """
 
     name: str
@@ -27,6 +30,35 @@ class DataSource:
     json_data: Mapping[str, Any] = field(default_factory=dict)
     secure_json_data: Mapping[str, str] = field(default_factory=dict)
     editable: bool = False
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_provisioning(cls, entry: Mapping[str, Any]) -> DataSource:
+        """A data source from an entry of a provisioning file; needs ``name``, ``type``, ``uid`` and ``url``."""
+        return cls(
+            name=str(entry["name"]),
+            type=str(entry["type"]),
+            uid=str(entry["uid"]),
+            url=str(entry["url"]),
+            is_default=bool(entry.get("isDefault", False)),
+            access=str(entry.get("access", "proxy")),
+            basic_auth=bool(entry.get("basicAuth", False)),
+            basic_auth_user=str(entry.get("basicAuthUser", "")),
+            json_data=dict(entry.get("jsonData") or {}),
+            secure_json_data=dict(entry.get("secureJsonData") or {}),
+            editable=bool(entry.get("editable", False)),
+        )
+
+    def with_environment(self, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The entry as Grafana itself would hold it: variables filled, ``$$`` read as ``$``.
+
+        Variables come from ``environment``, then from the data source's own defaults; one that is in neither
+        is empty, as in Grafana.  For Grafana's HTTP API, which fills nothing.
+        """
+        known = {**self.environment, **(environment or {})}
+        filled: dict[str, Any] = _filled(self.to_provisioning(), known)
+        return filled
 
     def to_provisioning(self) -> dict[str, Any]:
         """The entry of ``datasources:`` in a provisioning file, keys in a stable order."""
@@ -47,3 +79,18 @@ class DataSource:
         if self.secure_json_data:
             entry["secureJsonData"] = dict(self.secure_json_data)
         return entry
+
+
+_REFERENCE = re.compile(r"\$\$|\$__env\{(\w+)\}|\$\{(\w+)\}")
+
+
+def _filled(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _REFERENCE.sub(
+            lambda found: "$" if found[0] == "$$" else known.get(found[1] or found[2], ""), value
+        )
+    if isinstance(value, Mapping):
+        return {key: _filled(item, known) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(item, known) for item in value]
+    return value

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Position
@@ -65,16 +66,24 @@ def _offset(source: SourceText, line: int, column: int) -> int:
 
 
 def _caller() -> Origin:
-    """The first line outside this package on the call stack: where content defined the object."""
-    frame = sys._getframe(1)
+    """Where content defined the object: the module-level line that led to it.
+
+    A factory in another content module is not the place that tells rules apart, so the nearest module body on
+    the call stack wins; in a function called from elsewhere (a test), the first line outside this package.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    first: Position | None = None
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_PACKAGE, "<")):
-            return Origin(python=Position(name, frame.f_lineno))
-        if frame.f_back is None:
+        if first is not None and (name.startswith("<frozen importlib") or "site-packages" in name):
             break
+        if not name.startswith((_PACKAGE, "<")):
+            here = Position(name, frame.f_lineno)
+            first = first or here
+            if frame.f_code.co_name == "<module>":
+                return Origin(python=here)
         frame = frame.f_back
-    return Origin()
+    return Origin(python=first or Position())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,384 @@
+"""Imports the content of a project and collects what it defines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
+from lokictl.model.component import Component
+from lokictl.model.rules import Origin
+from lokictl.project.configuration import Configuration, find_configuration, shown
+from lokictl.project.modules import LoadedModule, import_modules
+
+if TYPE_CHECKING:
+    from lokictl.sample.model import SampleSource
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+
+class Dashboard(Protocol):
+    """What counts as a dashboard: `lokictl.grafana.Dashboard`, or anything that looks like it."""
+
+    @property
+    def uid(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class JsonDashboard:
+    """A dashboard that is plain data: a JSON file, or what grafanalib made."""
+
+    uid: str
+    title: str
+    data: dict[str, Any] = field(repr=False)
+    path: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The dashboard's JSON model."""
+        return self.data
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything a content project defines.
+
+    ``problems`` is what was wrong with it; empty unless it was loaded with ``strict=False``.
+    """
+
+    root: Path
+    config: Configuration
+    services: tuple[Service, ...] = ()
+    rule_files: tuple[RuleFile, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
+    datasources: tuple[DataSource, ...] = ()
+    components: tuple[Component, ...] = ()
+    samples: tuple[SampleSource, ...] = ()
+    test_files: tuple[Path, ...] = ()
+    dashboard_files: dict[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The project's name: the key ``name``, else the name of its folder."""
+        return str(self.config["name"]) or self.root.name
+
+    @property
+    def tests(self) -> tuple[Path, ...]:
+        """The rule test files."""
+        return self.test_files
+
+    @property
+    def build_folder(self) -> Path:
+        """Where rendered files go by default."""
+        return self.root / str(self.config["build"])
+
+    @property
+    def rules(self) -> Iterator[Rule]:
+        """Every rule of every group."""
+        return (rule for file in self.rule_files for group in file.groups for rule in group.rules)
+
+    def service(self, name: str) -> Service:
+        """The service called ``name``.  Raises `LokictlError` with the nearest known name."""
+        from lokictl.model.yaml_source import nearest
+
+        for service in self.services:
+            if service.name == name:
+                return service
+        known = [service.name for service in self.services]
+        guess = nearest(name, known)
+        hint = f'did you mean "{guess}"?' if guess else f"known services: {', '.join(known) or 'none'}"
+        raise LokictlError(Problem("project/service", f'there is no service "{name}"', hint=hint))
+
+
+def load(root: Path | None = None, *, strict: bool = True) -> Project:
+    """The content project in ``root`` (default: found upwards from the current folder).
+
+    Raises `LokictlError` with all problems found; with ``strict=False`` they are in `Project.problems`, and
+    only a project that cannot be found raises.
+    """
+    configuration = find_configuration(Path(root) if root is not None else None)
+    collector = _Collector(configuration)
+    project = collector.project()
+    if strict and project.problems:
+        raise LokictlError(project.problems)
+    return project
+
+
+Wanted = TypeVar("Wanted")
+
+
+class _Collector:
+    """Loads one folder after the other, and gathers problems on the way."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.root = configuration.root
+        self.problems: list[Problem] = []
+
+    def project(self) -> Project:
+        modules = self._modules()
+        services = self._unique(self._collect(modules["services"], Service))
+        samples = self._samples(modules["services"])
+        rule_files = (*self._python_rules(modules["rules"]), *self._rule_files())
+        dashboards = self._dashboards(modules["dashboards"])
+        datasources = (
+            *(item for _, item in self._unique(self._collect(modules["datasources"], DataSource))),
+            *self._datasource_files(),
+        )
+        self._check_names("service", [(item.name, place) for place, item in services])
+        self._check_names("data source uid", [(item.uid, "") for item in datasources])
+        self._check_names("data source name", [(item.name, "") for item in datasources])
+        self._check_names("dashboard uid", [(item.uid, place) for place, item in dashboards])
+        self.problems += repeated_rules(rule_files)
+        return Project(
+            self.root,
+            self.configuration,
+            tuple(item for _, item in services),
+            rule_files,
+            tuple(item for _, item in dashboards),
+            datasources,
+            tuple(item for _, item in self._unique(self._collect(modules["stack"], Component))),
+            samples,
+            tuple(self._files("tests", YAML_SUFFIXES)),
+            {item.uid: place for place, item in dashboards},
+            tuple(dict.fromkeys(self.problems)),
+        )
+
+    def _modules(self) -> dict[str, list[LoadedModule]]:
+        kinds = ("services", "rules", "dashboards", "datasources", "stack")
+        folders = {kind: self.configuration.folders(kind) for kind in kinds}
+        return import_modules(self.root, folders, self.problems)
+
+    def _collect(
+        self, modules: list[LoadedModule], wanted: type[Wanted] | tuple[type[Wanted], ...]
+    ) -> list[tuple[str, Wanted]]:
+        """(file, object) for each module-level object of the wanted type, alone or in a collection."""
+        return [
+            (module.path, item)
+            for module in modules
+            for item in public_objects(module.module)
+            if isinstance(item, wanted)
+        ]
+
+    def _unique(self, items: list[tuple[str, Wanted]]) -> list[tuple[str, Wanted]]:
+        seen: set[int] = set()
+        return [pair for pair in items if not (id(pair[1]) in seen or seen.add(id(pair[1])))]  # type: ignore[func-returns-value]
+
+    def _samples(self, modules: list[LoadedModule]) -> tuple[SampleSource, ...]:
+        import sys
+
+        # No module of the project can hold one unless this has been imported.
+        if "lokictl.sample.model" not in sys.modules:
+            return ()
+        from lokictl.sample.model import SampleSource
+
+        return tuple(item for _, item in self._unique(self._collect(modules, SampleSource)))
+
+    # --- rules -------------------------------------------------------------------------------------------
+
+    def _python_rules(self, modules: list[LoadedModule]) -> tuple[RuleFile, ...]:
+        files: list[RuleFile] = []
+        taken: set[int] = set()
+        grouped: set[int] = set()
+        loose: list[tuple[str, Rule]] = []
+        for module in modules:
+            groups: list[RuleGroup] = []
+            for item in public_objects(module.module):
+                if id(item) in taken:
+                    continue
+                taken.add(id(item))
+                if isinstance(item, RuleFile):
+                    files.append(dataclasses.replace(item, path=item.path or module.path))
+                    taken.update(id(group) for group in item.groups)
+                elif isinstance(item, RuleGroup):
+                    groups.append(item)
+                elif isinstance(item, Rule):
+                    loose.append((module.path, item))
+            if groups:
+                files.append(RuleFile(module.name.rpartition(".")[2], tuple(groups), path=module.path))
+        for file in files:
+            grouped.update(id(rule) for group in file.groups for rule in group.rules)
+        self.problems += [_ungrouped(rule) for _, rule in loose if id(rule) not in grouped]
+        return tuple(_with_short_paths(file) for file in files)
+
+    def _rule_files(self) -> tuple[RuleFile, ...]:
+        found: list[RuleFile] = []
+        for file in self._files("rules", YAML_SUFFIXES):
+            try:
+                found.extend(load_rule_files(shown(file)))
+            except LokictlError as error:
+                self.problems += error.problems
+        return tuple(found)
+
+    # --- dashboards and data sources ---------------------------------------------------------------------
+
+    def _dashboards(self, modules: list[LoadedModule]) -> list[tuple[str, Dashboard]]:
+        found: list[tuple[str, Dashboard]] = []
+        for module in modules:
+            for item in public_objects(module.module):
+                dashboard = as_dashboard(item, module.path)
+                if dashboard is not None and not any(known is dashboard for _, known in found):
+                    found.append((module.path, dashboard))
+        for file in self._files("dashboards", (".json",)):
+            data = self._json(file)
+            if data is not None:
+                path = shown(file)
+                uid, title = str(data.get("uid") or file.stem), str(data.get("title") or file.stem)
+                found.append((path, JsonDashboard(uid, title, data, path)))
+        return found
+
+    def _json(self, file: Path) -> dict[str, Any] | None:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            position = Position(shown(file), error.lineno, error.colno)
+            self.problems.append(
+                Problem("dashboard/syntax", f"not valid JSON: {error.msg}", position=position)
+            )
+            return None
+        if isinstance(value, dict) and isinstance(value.get("dashboard"), dict):
+            value = value["dashboard"]
+        if not isinstance(value, dict):
+            message = "a dashboard file holds one JSON object"
+            self.problems.append(Problem("dashboard/syntax", message, position=Position(shown(file), 1, 1)))
+            return None
+        return value
+
+    def _datasource_files(self) -> Iterator[DataSource]:
+        from lokictl.model.yaml_source import load_documents
+
+        for file in self._files("datasources", YAML_SUFFIXES):
+            try:
+                documents = load_documents(file.read_text(encoding="utf-8"), shown(file))
+            except LokictlError as error:
+                self.problems += error.problems
+                continue
+            for document in documents:
+                entries = document.value.get("datasources") if isinstance(document.value, dict) else None
+                for index, entry in enumerate(entries or []):
+                    missing = [key for key in ("name", "type", "uid", "url") if not entry.get(key)]
+                    if missing:
+                        message = f"a data source needs {', '.join(f'`{key}`' for key in missing)}"
+                        self.problems.append(
+                            document.problem("datasource/incomplete", message, "datasources", index)
+                        )
+                    else:
+                        yield DataSource.from_provisioning(entry)
+
+    # --- what is left ------------------------------------------------------------------------------------
+
+    def _files(self, key: str, suffixes: tuple[str, ...]) -> list[Path]:
+        found: list[Path] = []
+        for name in self.configuration.folders(key):
+            path = self.root / name
+            if path.is_file() and path.suffix in suffixes:
+                found.append(path)
+            elif path.is_dir():
+                found += sorted(file for file in path.rglob("*") if file.suffix in suffixes)
+        return [file for file in found if not any(part.startswith((".", "__")) for part in file.parts[-2:])]
+
+    def _check_names(self, what: str, names: list[tuple[str, str]]) -> None:
+        seen: dict[str, str] = {}
+        for name, place in names:
+            if name in seen:
+                also = f"; the other is in {seen[name]}" if seen[name] else ""
+                message = f'the {what} "{name}" is used twice{also}'
+                self.problems.append(Problem("project/duplicate", message, position=Position(place)))
+            seen.setdefault(name, place)
+
+
+def public_objects(module: ModuleType) -> Iterator[Any]:
+    """The module's public objects, and those in its lists, tuples and dictionaries."""
+    for name, value in list(vars(module).items()):
+        if name.startswith("_"):
+            continue
+        if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+            yield from value
+        elif isinstance(value, dict):
+            yield from value.values()
+        else:
+            yield value
+
+
+def as_dashboard(item: Any, path: str = "") -> Dashboard | None:
+    """The object as a dashboard: it has ``uid``, ``title`` and ``to_json``; or it is grafanalib's; else None."""
+    if isinstance(item, type | ModuleType):
+        return None
+    if all(hasattr(item, name) for name in ("uid", "title", "to_json")):
+        return item  # type: ignore[no-any-return]
+    if type(item).__module__ == "grafanalib.core" and type(item).__name__ == "Dashboard":
+        from grafanalib._gen import DashboardEncoder
+
+        data = json.loads(json.dumps(item.auto_panel_ids(), cls=DashboardEncoder))
+        return JsonDashboard(str(data.get("uid") or ""), str(data.get("title") or ""), data, path)
+    return None
+
+
+def repeated_rules(rule_files: tuple[RuleFile, ...]) -> list[Problem]:
+    """Groups that share a name within a namespace; rules that share name and labels within a group."""
+    problems: list[Problem] = []
+    groups: dict[tuple[str, str, str], RuleGroup] = {}
+    for file in rule_files:
+        for group in file.groups:
+            key = (file.tenant, file.namespace, group.name)
+            if key in groups and file.form == "python":
+                message = f'the group "{group.name}" exists twice in the namespace "{file.namespace}"'
+                problems.append(_rule_problem(group.origin, message, "name"))
+            groups.setdefault(key, group)
+            problems += _repeated_in(group)
+    return problems
+
+
+def _repeated_in(group: RuleGroup) -> Iterator[Problem]:
+    seen: dict[tuple[type, str, frozenset[tuple[str, str]]], Rule] = {}
+    for rule in group.rules:
+        key = (type(rule), rule.name, frozenset(rule.labels.items()))
+        if key in seen:
+            first = seen[key].origin.position()
+            message = f'the group "{group.name}" has two rules with the name "{rule.name}"'
+            hint = f"the other is at {first}; rename one, or tell them apart by a label"
+            yield _rule_problem(rule.origin, message, "alert" if hasattr(rule, "alert") else "record", hint)
+        seen.setdefault(key, rule)
+
+
+def _rule_problem(origin: Origin, message: str, key: str, hint: str = "") -> Problem:
+    position = origin.position(key)
+    return Problem(
+        "rule/duplicate", message, position=position, hint=hint, source_line=origin.source_line(position)
+    )
+
+
+def _ungrouped(rule: Rule) -> Problem:
+    place = rule.origin.python
+    position = dataclasses.replace(place, file=shown(Path(place.file))) if place.file else place
+    message = f'the rule "{rule.name}" is in no group, so nothing would evaluate it'
+    return Problem("rule/ungrouped", message, position=position, hint="add it to a RuleGroup of this module")
+
+
+def _with_short_paths(file: RuleFile) -> RuleFile:
+    groups = tuple(
+        dataclasses.replace(
+            group,
+            origin=_short(group.origin),
+            rules=tuple(dataclasses.replace(rule, origin=_short(rule.origin)) for rule in group.rules),
+        )
+        for group in file.groups
+    )
+    return dataclasses.replace(file, groups=groups)
+
+
+def _short(origin: Origin) -> Origin:
+    if not origin.python.file:
+        return origin
+    position = dataclasses.replace(origin.python, file=shown(Path(origin.python.file)))
+    return dataclasses.replace(origin, python=position)
