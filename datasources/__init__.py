@@ -1,1 +1,1 @@
-"""NEURECTOMY content."""
+"""Where Grafana looks: one module per data source."""

@@ -114,7 +114,8 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line, column = (int(found[1]), int(found[2])) if found else (0, 0)
+        end = len(file.read_text(encoding="utf-8").splitlines())
+        line, column = (int(found[1]), int(found[2])) if found else (end, 1)
         message = f"not valid TOML: {str(error).partition(' (at')[0]}"
         raise LokictlError(
             Problem("project/config", message, position=Position(shown(file), line, column))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.yaml_source import nearest
 from lokictl.project.configuration import shown
 
 
@@ -39,6 +41,7 @@ def import_modules(
     tops = {name.partition(".")[0] for found in names.values() for name, _ in found}
     _forget_stale(root, tops)
     loaded: dict[str, list[LoadedModule]] = {}
+    _make_packages(root, {name for found in names.values() for name, _ in found})
     with _importable(root):
         for kind, found in names.items():
             loaded[kind] = [
@@ -59,6 +62,18 @@ def _names(root: Path, paths: list[str]) -> Iterator[tuple[str, Path]]:
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
 
 
+def _make_packages(root: Path, names: set[str]) -> None:
+    """Packages for folders without ``__init__.py``: otherwise any installed package of that name would win."""
+    for name in sorted(names):
+        parts = name.split(".")[:-1]
+        for count in range(1, len(parts) + 1):
+            package, folder = ".".join(parts[:count]), root.joinpath(*parts[:count])
+            if package not in sys.modules and not (folder / "__init__.py").exists():
+                module = ModuleType(package)
+                module.__path__ = [str(folder)]
+                sys.modules[package] = module
+
+
 @contextmanager
 def _importable(root: Path) -> Iterator[None]:
     sys.path.insert(0, str(root))
@@ -71,7 +86,8 @@ def _importable(root: Path) -> Iterator[None]:
 
 def _forget_stale(root: Path, tops: set[str]) -> None:
     """Drops modules of the same names that belong to another project, or whose files have changed."""
-    names = [name for name in sys.modules if name.partition(".")[0] in tops]
+    # Not `lokictl` itself, should a project keep its content below a folder of that name.
+    names = [name for name in sys.modules if name.partition(".")[0] in tops - {"lokictl"}]
     if any(_is_stale(root, sys.modules[name]) for name in names):
         for name in names:
             del sys.modules[name]
@@ -135,7 +151,7 @@ def import_problem(root: Path, file: Path, error: BaseException) -> Problem:
         if frame.filename.startswith(f"{root}/") and "/site-packages/" not in frame.filename
     ]
     own = [frame for frame in frames if not frame.filename.startswith(str(Path(__file__).parent.parent))]
-    text = str(error) or "no message"
+    text = str(error).partition(" (/")[0] or "no message"
     message = f"the module cannot be loaded: {type(error).__name__}: {text}"
     if not own:
         return Problem("project/import", message, position=Position(shown(file)))
@@ -149,10 +165,14 @@ def import_problem(root: Path, file: Path, error: BaseException) -> Problem:
 def _hint(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"is {error.name} installed, and is the name right?"
-    if isinstance(error, AttributeError | NameError | KeyError):
-        from lokictl.model.yaml_source import nearest
-
-        known = [str(name) for name in dir(getattr(error, "obj", None))] if hasattr(error, "obj") else []
-        guess = nearest(str(getattr(error, "name", "") or ""), known)
-        return f'did you mean "{guess}"?' if guess else ""
-    return ""
+    missing = str(getattr(error, "name_from", "") or getattr(error, "name", "") or "")
+    if isinstance(error, ImportError):
+        found = re.match(r"cannot import name '(\w+)'", str(error))
+        missing = found[1] if found else missing
+        known = dir(sys.modules.get(str(error.name), None))
+    elif isinstance(error, AttributeError):
+        known = dir(error.obj)
+    else:
+        return ""
+    guess = nearest(missing, known)
+    return f'did you mean "{guess}"?' if guess else ""
