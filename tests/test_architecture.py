@@ -23,6 +23,7 @@ FLOORS = {
     "ruler": 3,
     "project": 3,
     "sample": 3,
+    "capacity": 4,
     "lint": 4,
     "testing": 4,
     "render": 4,

@@ -1,0 +1,131 @@
+"""The platform's components as files: their configuration, plain Kubernetes manifests, and one Helm chart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from lokictl.diagnostics import LokictlError
+from lokictl.model.component import Component, HelmValue, helm_values, plain
+from lokictl.model.rules import dump_yaml
+
+CHART = "neurectomy-platform"
+
+
+def render_components(
+    components: Iterable[Component], *, chart: str = CHART, version: str = "0.1.0"
+) -> dict[str, str]:
+    """Path -> text of every file of the platform.
+
+    ``stack/<component>/<file>`` configuration, ``kubernetes/platform/<component>.yaml`` manifests, and
+    ``helm/<chart>/…``.  Raises `LokictlError` where two components leave one chart value open with different
+    defaults.
+    """
+    components = list(components)
+    files: dict[str, str] = {}
+    for component in components:
+        for name in component.configuration:
+            files[f"stack/{component.name}/{name}"] = component.configuration_text(name)
+        if component.manifests:
+            files[f"kubernetes/platform/{component.name}.yaml"] = manifests_text(component)
+    for path, text in chart_files(components, chart=chart, version=version).items():
+        files[f"helm/{chart}/{path}"] = text
+    return files
+
+
+def manifests_text(component: Component) -> str:
+    """The Kubernetes objects of a component as one YAML stream."""
+    return "---\n".join(dump_yaml(plain(manifest)) for manifest in component.manifests)
+
+
+def chart_files(components: Iterable[Component], *, chart: str, version: str) -> dict[str, str]:
+    """The files of the Helm chart, relative to its folder."""
+    components = [component for component in components if component.manifests]
+    files = {"Chart.yaml": _chart_file(chart, version), "values.yaml": dump_yaml(chart_values(components))}
+    for component in components:
+        template = _Template()
+        files[f"templates/{component.name}.yaml"] = template.render(component.manifests)
+        files |= template.files
+    return files
+
+
+def chart_values(components: Iterable[Component]) -> dict[str, Any]:
+    """The chart's ``values.yaml``: every `HelmValue` with its default."""
+    values: dict[str, Any] = {}
+    for component in components:
+        for value in helm_values(component.manifests):
+            _set(values, value)
+    return values
+
+
+def _set(values: dict[str, Any], value: HelmValue) -> None:
+    *parents, last = value.path.split(".")
+    place = values
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    default = plain(value.default)
+    if place.setdefault(last, default) != default:
+        raise LokictlError(f"the chart value {value.path} has two defaults: {place[last]!r} and {default!r}")
+
+
+def _chart_file(chart: str, version: str) -> str:
+    return dump_yaml(
+        {
+            "apiVersion": "v2",
+            "name": chart,
+            "description": "The observability platform: collection, Loki, caches, metrics, alerts, traces.",
+            "type": "application",
+            "version": version,
+            "appVersion": version,
+            "kubeVersion": ">=1.25.0-0",
+        }
+    )
+
+
+class _Template:
+    """Writes manifests as a Helm template: values by reference, ConfigMap files by ``.Files.Get``."""
+
+    def __init__(self) -> None:
+        self.expressions: list[str] = []
+        self.files: dict[str, str] = {}
+
+    def render(self, manifests: Iterable[Mapping[str, Any]]) -> str:
+        text = "---\n".join(dump_yaml(self._mark(self._files_apart(manifest))) for manifest in manifests)
+        text = text.replace("{{", '{{ "{{" }}')
+        return re.sub(r"__helm_(\d+)__", lambda found: self.expressions[int(found[1])], text)
+
+    def _files_apart(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        if manifest.get("kind") != "ConfigMap":
+            return manifest
+        name = manifest["metadata"]["name"]
+        data: dict[str, Any] = {}
+        for key, text in manifest["data"].items():
+            path = str(PurePosixPath("files", name, key))
+            self.files[path] = text
+            data[key] = _Expression(f".Files.Get {json.dumps(path)} | toJson")
+        return {**manifest, "data": data}
+
+    def _mark(self, value: Any) -> Any:
+        if isinstance(value, HelmValue):
+            return self._token(f".Values.{value.path} | toJson")
+        if isinstance(value, _Expression):
+            return self._token(value.text)
+        if isinstance(value, Mapping):
+            return {key: self._mark(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._mark(item) for item in value]
+        return value
+
+    def _token(self, expression: str) -> str:
+        self.expressions.append("{{ " + expression + " }}")
+        return f"__helm_{len(self.expressions) - 1}__"
+
+
+class _Expression:
+    """A template expression that stands for a whole value."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text

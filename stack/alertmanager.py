@@ -1,0 +1,167 @@
+"""Alertmanager: who is told of what.
+
+Critical alerts wake somebody (PagerDuty) and appear in Slack; warnings go to the channel of the tier; the vault's
+go to the security team by e-mail as well; the platform's own go to Teams.  Secrets are read from files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lokictl.model.component import Component
+from stack import access, objects
+from stack.figures import IMAGES, PORTS
+
+NAME = "alertmanager"
+CONFIG_FILE = "alertmanager.yaml"
+SECRETS = "/etc/alertmanager/secrets"
+SECRET = "alertmanager-receivers"  # noqa: S105 - the name of the Kubernetes secret
+"""A secret with the keys ``slack_url``, ``pagerduty_key``, ``smtp_password`` and ``teams_url``."""
+
+TEAMS_BRIDGE = "http://prometheus-msteams.monitoring.svc.cluster.local:2000/alerts"
+"""Where Teams is reached by Alertmanagers before 0.28, which cannot speak to it themselves."""
+
+
+def configuration(*, version: tuple[int, int] = (0, 28)) -> dict[str, Any]:
+    """Alertmanager's configuration file for ``version`` (major, minor)."""
+    return {
+        "global": {
+            "resolve_timeout": "5m",
+            "smtp_smarthost": "smtp.neurectomy.example:587",
+            "smtp_from": "alertmanager@neurectomy.example",
+            "smtp_auth_username": "alertmanager",
+            "smtp_auth_password_file": f"{SECRETS}/smtp_password",
+            "slack_api_url_file": f"{SECRETS}/slack_url",
+        },
+        "route": route(),
+        "inhibit_rules": inhibitions(),
+        "receivers": receivers(version),
+    }
+
+
+def route() -> dict[str, Any]:
+    """The routing tree; the first matching branch decides, unless it says ``continue``."""
+    return {
+        "receiver": "slack-core",
+        "group_by": ["alertname", "service"],
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "repeat_interval": "4h",
+        "routes": [
+            {
+                "receiver": "pagerduty",
+                "matchers": ['severity="critical"'],
+                "continue": True,
+                "repeat_interval": "1h",
+            },
+            {"receiver": "email-security", "matchers": ['service="sigmavault"'], "continue": True},
+            {"receiver": "teams-platform", "matchers": ['tier="platform"']},
+            {"receiver": "slack-agents", "matchers": ['tier="agents"']},
+            {"receiver": "slack-core", "matchers": ['tier="core"']},
+        ],
+    }
+
+
+def expected_receivers(labels: dict[str, str]) -> tuple[str, ...]:
+    """Who must hear of an alert with these labels, in words of its severity, service and tier."""
+    found = []
+    if labels.get("severity") == "critical":
+        found.append("pagerduty")
+    if labels.get("service") == "sigmavault":
+        found.append("email-security")
+    tiers = {"platform": "teams-platform", "agents": "slack-agents"}
+    found.append(tiers.get(labels.get("tier", ""), "slack-core"))
+    return tuple(found)
+
+
+def inhibitions() -> list[dict[str, Any]]:
+    """What need not be said when something worse is known."""
+    return [
+        {
+            "source_matchers": ['severity="critical"'],
+            "target_matchers": ['severity="warning"'],
+            "equal": ["service"],
+        },
+        {
+            # With Loki down, every "no logs" is a consequence.
+            "source_matchers": ['alertname="LokiDown"'],
+            "target_matchers": ['alertname=~".*(NoLogs|HeartbeatMissing|AuditTrailSilent)"'],
+        },
+    ]
+
+
+def receivers(version: tuple[int, int]) -> list[dict[str, Any]]:
+    """Where notifications go."""
+    return [
+        {"name": "slack-core", "slack_configs": [slack("#neurectomy-core")]},
+        {"name": "slack-agents", "slack_configs": [slack("#neurectomy-agents")]},
+        {
+            "name": "pagerduty",
+            "pagerduty_configs": [{"routing_key_file": f"{SECRETS}/pagerduty_key", "send_resolved": True}],
+        },
+        {
+            "name": "email-security",
+            "email_configs": [{"to": "security@neurectomy.example", "send_resolved": True}],
+        },
+        {"name": "teams-platform", **teams(version)},
+    ]
+
+
+def slack(channel: str) -> dict[str, Any]:
+    """A Slack channel; title and text are the alert's own annotations, with its links."""
+    return {
+        "channel": channel,
+        "send_resolved": True,
+        "title": "{{ .CommonAnnotations.summary }}",
+        "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}",
+        "actions": [
+            {"type": "button", "text": "Dashboard", "url": "{{ .CommonAnnotations.dashboard_url }}"},
+            {"type": "button", "text": "Runbook", "url": "{{ .CommonAnnotations.runbook_url }}"},
+        ],
+    }
+
+
+def teams(version: tuple[int, int]) -> dict[str, Any]:
+    """Microsoft Teams: its own receiver from 0.28 on, a bridge before."""
+    if version >= (0, 28):
+        return {"msteamsv2_configs": [{"webhook_url_file": f"{SECRETS}/teams_url", "send_resolved": True}]}
+    return {"webhook_configs": [{"url": TEAMS_BRIDGE, "send_resolved": True}]}
+
+
+def component() -> Component:
+    """Alertmanager as a component."""
+    from lokictl.model.rules import dump_yaml
+
+    files = {CONFIG_FILE: dump_yaml(configuration())}
+    container = objects.container(
+        NAME,
+        IMAGES.alertmanager,
+        args=[f"--config.file=/etc/alertmanager/{CONFIG_FILE}", "--storage.path=/alertmanager"],
+        ports={"http": PORTS.alertmanager},
+        mounts={"/etc/alertmanager": "config:ro", SECRETS: "secrets:ro", "/alertmanager": "data"},
+        resources=objects.resources("50m", "64Mi", memory_limit="128Mi"),
+        readiness=objects.probe("/-/ready", "http"),
+        liveness=objects.probe("/-/healthy", "http", delay=30),
+    )
+    volumes = [
+        objects.config_volume("config", "alertmanager-config"),
+        objects.secret_volume("secrets", SECRET),
+        objects.empty_volume("data"),
+    ]
+    template = objects.pod(NAME, [container], account=NAME, volumes=volumes)
+    return Component(
+        name=NAME,
+        title="Alertmanager",
+        description="Routes alerts by severity, service and tier.",
+        configuration=files,
+        manifests=(
+            *access.account(NAME),
+            objects.config_map("alertmanager-config", NAME, files),
+            objects.workload("Deployment", NAME, template, replicas=1),
+            objects.service(NAME, NAME, {"http": PORTS.alertmanager}),
+        ),
+        checks=("amtool check-config", "amtool config routes test"),
+    )
+
+
+COMPONENT = component()

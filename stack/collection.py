@@ -1,0 +1,155 @@
+"""What is collected, from where, and what is made of each line: one description for Promtail and for Alloy.
+
+A line's way: container runtime format, several lines of one record joined, JSON read, the time taken from the
+record, stream labels set, ids kept as structured metadata (never as labels), metrics counted, pushed to Loki.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lokictl.model import FieldType, Service
+from services import agents, ryot, sigmalang, sigmavault
+from stack.figures import APPLICATIONS, MONITORING, PORTS, TENANT
+
+SERVICES: tuple[Service, ...] = (ryot.SERVICE, sigmalang.SERVICE, sigmavault.SERVICE, agents.SERVICE)
+
+PUSH_URL = f"http://loki.{MONITORING}.svc.cluster.local:{PORTS.loki_http}/loki/api/v1/push"
+
+POD_LABELS = {
+    "__meta_kubernetes_pod_label_app": "service",
+    "__meta_kubernetes_pod_label_tier": "tier",
+    "__meta_kubernetes_pod_name": "pod",
+    "__meta_kubernetes_namespace": "namespace",
+    "__meta_kubernetes_pod_container_name": "container_name",
+}
+"""Kubernetes metadata -> stream label.  ``level`` comes from the line."""
+
+LEVEL = "level"
+TIMESTAMP_FIELD = "ts"
+
+DURATION_BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
+"""Milliseconds."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric made from log lines: its name is ``prefix + name``, its labels are exactly ``labels``.
+
+    ``kind`` is "counter", "gauge" or "histogram"; ``source`` is the field it reads ("" counts lines);
+    ``extracted`` are fields that become labels of the metric only; ``only_level`` restricts it to lines of a level.
+    """
+
+    kind: str
+    prefix: str
+    name: str
+    description: str
+    labels: tuple[str, ...]
+    source: str = ""
+    extracted: tuple[str, ...] = ()
+    only_level: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return self.prefix + self.name
+
+
+LINES = Metric("counter", "log_", "lines_total", "Log lines.", ("service", LEVEL))
+DURATIONS = Metric(
+    "histogram",
+    "log_",
+    "durations",
+    "Durations that log lines report, in milliseconds.",
+    ("service",),
+    "duration_ms",
+)
+ERRORS = Metric(
+    "counter",
+    "log_",
+    "errors_total",
+    "Log lines of level error.",
+    ("service", "module"),
+    extracted=("module",),
+    only_level="error",
+)
+QUEUE_DEPTH = Metric(
+    "gauge", "agents_", "queue_depth", "Tasks that wait in the queue.", ("service",), source="queue_depth"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The collection of one service's pods (``service`` None: every other pod)."""
+
+    name: str
+    service: Service | None
+    metrics: tuple[Metric, ...] = ()
+    first_line: str = ""
+    timestamp: bool = False
+    metadata: tuple[str, ...] = ()
+
+    @property
+    def app(self) -> str:
+        """The pod label ``app`` that this job collects."""
+        return self.service.name if self.service else ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The JSON fields that the pipeline reads."""
+        wanted = [LEVEL, *self.metadata]
+        for metric in self.metrics:
+            wanted += [metric.source, *metric.extracted]
+        if self.timestamp:
+            wanted.append(TIMESTAMP_FIELD)
+        return tuple(dict.fromkeys(field for field in wanted if field))
+
+
+def _metadata(service: Service, *more: str) -> tuple[str, ...]:
+    fields = [field.name for field in service.fields if field.structured_metadata]
+    return tuple(dict.fromkeys((*fields, *more)))
+
+
+def _metrics(service: Service) -> tuple[Metric, ...]:
+    found = [LINES]
+    if "duration_ms" in service.field_names:
+        found.append(DURATIONS)
+    found.append(ERRORS)
+    if any(field.name == "queue_depth" and field.type == FieldType.NUMBER for field in service.fields):
+        found.append(QUEUE_DEPTH)
+    return tuple(found)
+
+
+def job(
+    service: Service, *, first_line: str = "", timestamp: bool = False, metadata: tuple[str, ...] = ()
+) -> Job:
+    """The job of a service, as its description asks for."""
+    return Job(service.name, service, _metrics(service), first_line, timestamp, _metadata(service, *metadata))
+
+
+JOBS: tuple[Job, ...] = (
+    job(ryot.SERVICE),
+    # A record begins with `{`; whatever follows (the rest of a diagnostic, a panic's stack) belongs to it.
+    job(sigmalang.SERVICE, first_line=r"^\{", timestamp=True),
+    job(sigmavault.SERVICE, metadata=("event", "actor", "action", "outcome")),
+    job(agents.SERVICE, metadata=("agent_id",)),
+)
+
+OTHER_PODS = Job("kubernetes", None, metadata=("trace_id", "span_id"))
+"""Everything else that runs in the cluster."""
+
+SYSLOG_LABELS = {
+    "__syslog_message_hostname": "pod",
+    "__syslog_message_app_name": "container_name",
+    "__syslog_message_severity": LEVEL,
+}
+
+__all__ = [
+    "APPLICATIONS",
+    "JOBS",
+    "OTHER_PODS",
+    "POD_LABELS",
+    "PUSH_URL",
+    "SERVICES",
+    "SYSLOG_LABELS",
+    "TENANT",
+]

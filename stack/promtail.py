@@ -1,0 +1,199 @@
+"""Promtail, written from `stack.collection`.  It reached its end of life in March 2026; Alloy is the default.
+
+Promtail's metrics carry every stream label of the line besides those asked for; sum over the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lokictl.model.component import Component, HelmValue
+from stack import access, objects
+from stack.collection import (
+    DURATION_BUCKETS,
+    JOBS,
+    OTHER_PODS,
+    POD_LABELS,
+    PUSH_URL,
+    SYSLOG_LABELS,
+    TENANT,
+    TIMESTAMP_FIELD,
+    Job,
+    Metric,
+)
+from stack.figures import IMAGES, PORTS
+
+NAME = "promtail"
+CONFIG_FILE = "promtail.yaml"
+
+
+def configuration(push_url: str = PUSH_URL) -> dict[str, Any]:
+    """Promtail's configuration file."""
+    return {
+        "server": {"http_listen_port": PORTS.collector_metrics, "grpc_listen_port": 0, "log_level": "warn"},
+        "positions": {"filename": "/run/promtail/positions.yaml"},
+        "clients": [
+            {
+                "url": push_url,
+                "tenant_id": TENANT,
+                "batchwait": "1s",
+                "batchsize": 1 << 20,
+                "backoff_config": {"min_period": "500ms", "max_period": "5m", "max_retries": 10},
+            }
+        ],
+        "scrape_configs": [*(pod_job(job) for job in (*JOBS, OTHER_PODS)), syslog_job()],
+    }
+
+
+def pod_job(job: Job) -> dict[str, Any]:
+    """The scrape configuration of one job."""
+    return {
+        "job_name": job.name,
+        "kubernetes_sd_configs": [{"role": "pod"}],
+        "pipeline_stages": stages(job),
+        "relabel_configs": relabeling(job),
+    }
+
+
+def stages(job: Job) -> list[dict[str, Any]]:
+    """The pipeline of one job."""
+    pipeline: list[dict[str, Any]] = [{"cri": {}}]
+    if job.first_line:
+        pipeline.append({"multiline": {"firstline": job.first_line, "max_wait_time": "3s", "max_lines": 500}})
+    pipeline.append({"json": {"expressions": {field: field for field in job.fields}}})
+    if job.timestamp:
+        pipeline.append(
+            {"timestamp": {"source": TIMESTAMP_FIELD, "format": "RFC3339Nano", "action_on_failure": "fudge"}}
+        )
+    pipeline.append({"labels": {"level": None}})
+    if job.metadata:
+        pipeline.append({"structured_metadata": dict.fromkeys(job.metadata)})
+    pipeline += [stage for metric in job.metrics for stage in metric_stages(metric, job)]
+    return pipeline
+
+
+def metric_stages(metric: Metric, job: Job) -> list[dict[str, Any]]:
+    """A metric; its own labels exist only while it counts."""
+    definition: dict[str, Any] = {
+        "type": metric.kind.capitalize(),
+        "description": metric.description,
+        "prefix": metric.prefix,
+        "max_idle_duration": "24h",
+    }
+    if metric.source:
+        definition["source"] = metric.source
+    definition["config"] = _metric_config(metric)
+    counting: dict[str, Any] = {"metrics": {metric.name: definition}}
+    if not metric.extracted and not metric.only_level:
+        return [counting]
+    inner = [
+        {"labels": dict.fromkeys(metric.extracted)},
+        counting,
+        {"labeldrop": list(metric.extracted)},
+    ]
+    selector = f'{{service="{job.app}", level="{metric.only_level}"}}'
+    return [{"match": {"selector": selector, "stages": inner}}]
+
+
+def _metric_config(metric: Metric) -> dict[str, Any]:
+    if metric.kind == "counter":
+        return {"match_all": True, "action": "inc"}
+    if metric.kind == "gauge":
+        return {"action": "set"}
+    return {"buckets": list(DURATION_BUCKETS)}
+
+
+def relabeling(job: Job) -> list[dict[str, Any]]:
+    """Which pods, which labels, and where their files are."""
+    app = "__meta_kubernetes_pod_label_app"
+    if job.service:
+        choice = {"source_labels": [app], "regex": job.app, "action": "keep"}
+    else:
+        choice = {"source_labels": [app], "regex": "|".join(item.app for item in JOBS), "action": "drop"}
+    return [
+        {"source_labels": ["__meta_kubernetes_pod_node_name"], "target_label": "__host__"},
+        choice,
+        *({"source_labels": [source], "target_label": target} for source, target in POD_LABELS.items()),
+        {
+            "source_labels": ["__meta_kubernetes_pod_uid", "__meta_kubernetes_pod_container_name"],
+            "separator": "/",
+            "replacement": "/var/log/pods/*$1/*.log",
+            "target_label": "__path__",
+        },
+    ]
+
+
+def syslog_job() -> dict[str, Any]:
+    """The listener for machines that speak syslog."""
+    return {
+        "job_name": "syslog",
+        "syslog": {
+            "listen_address": f"0.0.0.0:{PORTS.syslog_udp}",
+            "listen_protocol": "udp",
+            "labels": {"service": "syslog", "tier": "infrastructure", "namespace": "none"},
+        },
+        "relabel_configs": [
+            {"source_labels": [source], "target_label": target} for source, target in SYSLOG_LABELS.items()
+        ],
+    }
+
+
+def daemon_set(name: str, image: str, args: list[str], config_path: str) -> list[dict[str, Any]]:
+    """One collector on every node, whatever its taints; also the service that Prometheus scrapes."""
+    container = objects.container(
+        name,
+        image,
+        image_value=f"{name}.image",
+        args=args,
+        ports={"metrics": PORTS.collector_metrics, "syslog-udp": PORTS.syslog_udp},
+        mounts={config_path: "config:ro", f"/run/{name}": "run", "/var/log/pods": "pods:ro"},
+        env=[{"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        resources=objects.resources("100m", "128Mi", memory_limit="256Mi"),
+        readiness=objects.probe("/-/ready" if name == "alloy" else "/ready", "metrics"),
+        root=True,
+    )
+    template = objects.pod(
+        name,
+        [container],
+        account=name,
+        token=True,
+        user=0,
+        volumes=[
+            objects.config_volume("config", f"{name}-config"),
+            objects.empty_volume("run"),
+            {"name": "pods", "hostPath": {"path": "/var/log/pods", "type": "Directory"}},
+        ],
+        tolerations=[{"operator": "Exists"}],
+        priorityClassName=HelmValue("collector.priorityClassName", "system-node-critical"),
+    )
+    return [
+        objects.workload("DaemonSet", name, template, updateStrategy={"type": "RollingUpdate"}),
+        objects.service(f"{name}-metrics", name, {"metrics": PORTS.collector_metrics}),
+    ]
+
+
+def component() -> Component:
+    """Promtail as a component."""
+    from lokictl.model.rules import dump_yaml
+
+    files = {CONFIG_FILE: dump_yaml(configuration())}
+    return Component(
+        name=NAME,
+        title="Promtail",
+        description="The document's collector, one per node.",
+        configuration=files,
+        manifests=(
+            *access.collector(NAME),
+            objects.config_map("promtail-config", NAME, files),
+            *daemon_set(
+                NAME,
+                IMAGES.promtail,
+                [f"-config.file=/etc/promtail/{CONFIG_FILE}", "-config.expand-env=true"],
+                "/etc/promtail",
+            ),
+        ),
+        checks=("promtail -check-syntax",),
+    )
+
+
+COMPONENT = component()

@@ -1,0 +1,83 @@
+"""``lokictl query`` and ``lokictl format``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Lokictl = Callable[..., "Answer"]  # noqa: F821 - tests/cli/conftest.py
+
+LINES = [
+    {"ts": f"2026-01-01T00:0{minute}:00Z", "level": "error" if minute % 2 else "info", "msg": f"m{minute}"}
+    for minute in range(5)
+]
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Path:
+    file = tmp_path / "app.ndjson"
+    file.write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    return file
+
+
+def test_a_log_query(lokictl: Lokictl, log_file: Path) -> None:
+    answer = lokictl("query", '{app="a"} | json | level="error"', "-l", "app=a", str(log_file))
+    assert answer.status == 0
+    assert answer.output.splitlines() == [
+        f'2026-01-01T00:0{minute}:00Z {{app="a", level="error", msg="m{minute}", ts="2026-01-01T00:0{minute}:00Z"}} '
+        + json.dumps(LINES[minute])
+        for minute in (1, 3)
+    ]
+    assert answer.error == "2 lines\n"
+
+
+def test_bare_lines(lokictl: Lokictl, log_file: Path) -> None:
+    answer = lokictl("query", '{app="a"} |= "m4"', "-l", "app=a", str(log_file), "--format", "lines")
+    assert answer.output == json.dumps(LINES[4]) + "\n"
+
+
+def test_an_instant_query_is_at_the_last_line(lokictl: Lokictl, log_file: Path) -> None:
+    query = 'sum by (level) (count_over_time({app="a"} | json [3m]))'
+    answer = lokictl("query", query, "-l", "app=a", str(log_file))
+    assert answer.output.splitlines() == [
+        '2026-01-01T00:04:00Z  {level="error"}  1',
+        '2026-01-01T00:04:00Z  {level="info"}   2',
+    ]
+
+
+def test_a_range_query_in_lokis_json(lokictl: Lokictl, log_file: Path) -> None:
+    query = 'sum(count_over_time({app="a"}[1m]))'
+    answer = lokictl("query", query, "-l", "app=a", str(log_file), "--step", "2m", "--format", "json")
+    data = json.loads(answer.output)["data"]
+    assert data["resultType"] == "matrix"
+    assert [value for _, value in data["result"][0]["values"]] == ["1", "1", "1"]
+
+
+WRONG = {
+    "not LogQL": (['{app="a"} |= '], "syntax error: unexpected $end"),
+    "a bad label": (['{app="a"}', "-l", "app"], '"app" is not NAME=VALUE'),
+    "a bad time": (["vector(1)", "--time", "soonish"], "--time"),
+    "both kinds": (["vector(1)", "--time", "now", "--step", "1m"], "--time asks for an instant query"),
+}
+
+
+@pytest.mark.parametrize("arguments, message", WRONG.values(), ids=WRONG.keys())
+def test_wrong_use(lokictl: Lokictl, log_file: Path, arguments: list[str], message: str) -> None:
+    answer = lokictl("query", arguments[0], str(log_file), *arguments[1:])
+    assert answer.status == 2
+    assert message in answer.error
+    assert "Traceback" not in answer.error
+
+
+def test_a_missing_file(lokictl: Lokictl, tmp_path: Path) -> None:
+    answer = lokictl("query", "vector(1)", str(tmp_path / "none.log"))
+    assert (answer.status, "cannot read the log file" in answer.error) == (2, True)
+
+
+def test_format(lokictl: Lokictl) -> None:
+    query = 'sum by(level)(rate({app="a"}|json[5m]))'
+    assert lokictl("format", "--canonical", query).output == 'sum by (level)(rate({app="a"} | json[5m]))\n'
+    assert lokictl("format", query).status == 0

@@ -1,0 +1,374 @@
+"""The platform's components: the document's figures, and the programs that read the files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lokictl.model.component import Component, plain
+from lokictl.project import load
+from stack import alertmanager, alloy, collection, loki, memcached, network, prometheus, promtail, storage
+from stack.figures import PORTS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROJECT = load(ROOT)
+OBJECTS = [plain(item) for component in PROJECT.components for item in component.manifests]
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not on PATH")
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def write(component: Component, folder: Path) -> None:
+    for name in component.configuration:
+        (folder / name).write_text(component.configuration_text(name))
+
+
+def objects(kind: str) -> list[dict[str, Any]]:
+    return [item for item in OBJECTS if item["kind"] == kind]
+
+
+def test_every_component_is_found() -> None:
+    assert {component.name for component in PROJECT.components} == {
+        *("alertmanager", "alloy", "cluster", "grafana", "jaeger", "loki"),
+        *("memcached", "network", "prometheus", "promtail", "storage"),
+    }
+
+
+# --- Loki ------------------------------------------------------------------------------------------------
+
+
+def test_loki_has_the_documents_figures() -> None:
+    config = loki.configuration()
+    limits = config["limits_config"]
+    assert (limits["ingestion_rate_mb"], limits["ingestion_burst_size_mb"]) == (20, 40)
+    assert limits["max_global_streams_per_user"] == 10_000
+    ingester = config["ingester"]
+    assert (ingester["chunk_idle_period"], ingester["max_chunk_age"], ingester["chunk_encoding"]) == ("3m", "1h", "snappy")
+    assert (config["server"]["http_listen_port"], config["server"]["grpc_listen_port"]) == (3100, 9096)
+    cache = config["query_range"]["results_cache"]["cache"]
+    assert (cache["embedded_cache"]["max_size_mb"], cache["embedded_cache"]["ttl"]) == (100, "1h")
+    assert config["common"]["replication_factor"] == 3
+
+
+def test_retention_follows_the_services() -> None:
+    limits = loki.configuration()["limits_config"]
+    assert limits["retention_period"] == "720h"
+    assert limits["retention_stream"] == [
+        {"selector": '{service="agents"}', "priority": 1, "period": "1440h"},
+        {"selector": '{level="debug"}', "priority": 10, "period": "72h"},
+    ]
+
+
+def test_the_old_index_comes_before_the_new_one() -> None:
+    periods = loki.configuration(new_installation=False)["schema_config"]["configs"]
+    assert [(period["store"], period["schema"]) for period in periods] == [("boltdb-shipper", "v12"), ("tsdb", "v13")]
+    assert periods[0]["from"] < periods[1]["from"]
+    (only,) = loki.configuration()["schema_config"]["configs"]
+    assert only["store"] == "tsdb"
+
+
+@needs("loki")
+def test_loki_accepts_its_configuration(tmp_path: Path) -> None:
+    write(loki.COMPONENT, tmp_path)
+    env = {"S3_ENDPOINT": "s3.example", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "PATH": "/usr/bin"}
+    program = shutil.which("loki") or ""
+    run(program, f"-config.file={tmp_path / loki.CONFIG_FILE}", "-config.expand-env=true", "-verify-config", env=env)
+
+
+# --- collection ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("job", collection.JOBS, ids=lambda job: job.name)
+def test_ids_are_metadata_and_never_labels(job: collection.Job) -> None:
+    stages = promtail.stages(job)
+    labels = {name for stage in stages for name in stage.get("labels", {})}
+    metadata = {name for stage in stages for name in stage.get("structured_metadata", {})}
+    assert labels == {"level"}
+    assert {"trace_id", "span_id"} <= metadata
+    assert ("agent_id" in metadata) == (job.name == "agents")
+
+
+def test_labels_are_those_of_the_services() -> None:
+    assert {*collection.POD_LABELS.values(), "level"} == set(collection.SERVICES[0].label_names)
+
+
+def test_the_metrics_of_the_document() -> None:
+    metrics = {metric.full_name: metric for job in collection.JOBS for metric in job.metrics}
+    assert {name: metric.labels for name, metric in metrics.items()} == {
+        "log_lines_total": ("service", "level"),
+        "log_durations": ("service",),
+        "log_errors_total": ("service", "module"),
+        "agents_queue_depth": ("service",),
+    }
+    assert 10000 in collection.DURATION_BUCKETS
+
+
+def test_both_collectors_do_the_same() -> None:
+    text = alloy.configuration()
+    for job in promtail.configuration()["scrape_configs"]:
+        if job["job_name"] == "syslog":
+            assert f'address  = "0.0.0.0:{PORTS.syslog_udp}"' in text
+        else:
+            assert f'loki.process "{job["job_name"]}"' in text
+    assert text.count("stage.metrics") == sum(len(job.metrics) for job in collection.JOBS)
+    assert "stage.multiline" in text
+
+
+def test_blocks_of_alloy() -> None:
+    block = alloy.Block("a.b", "c", alloy.Block("d"), x=alloy.Reference("y.z"), list=[1, "t"], map={"k": True})
+    assert block.render() == (
+        'a.b "c" {\n\tx    = y.z\n\tlist = [1, "t"]\n\tmap  = {\n\t\tk = true,\n\t}\n\n\td { }\n}'
+    )
+
+
+@needs("alloy")
+def test_alloy_accepts_its_configuration(tmp_path: Path) -> None:
+    write(alloy.COMPONENT, tmp_path)
+    run("alloy", "fmt", "--test", tmp_path / alloy.CONFIG_FILE)
+    run("alloy", "validate", tmp_path / alloy.CONFIG_FILE)
+
+
+@needs("promtail")
+def test_promtail_accepts_its_configuration(tmp_path: Path) -> None:
+    write(promtail.COMPONENT, tmp_path)
+    run("promtail", "-check-syntax", f"-config.file={tmp_path / promtail.CONFIG_FILE}")
+
+
+# --- Prometheus and Alertmanager --------------------------------------------------------------------------
+
+
+@needs("promtool")
+def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
+    write(prometheus.COMPONENT, tmp_path)
+    config = prometheus.configuration(str(tmp_path))
+    for job in config["scrape_configs"]:
+        # Debian's build knows no Kubernetes: an empty file discovery stands in for it, all else is as rendered.
+        if job.pop("kubernetes_sd_configs", None):
+            job["file_sd_configs"] = [{"files": [str(tmp_path / "none.json")]}]
+        job.pop("tls_config", None)
+        job.pop("authorization", None)
+    (tmp_path / prometheus.CONFIG_FILE).write_text(yaml.safe_dump(config))
+    assert "SUCCESS" in run("promtool", "check", "config", tmp_path / prometheus.CONFIG_FILE)
+
+
+@needs("promtool")
+def test_every_metric_alert_fires_and_stays_silent(tmp_path: Path) -> None:
+    write(prometheus.COMPONENT, tmp_path)
+    assert "SUCCESS" in run("promtool", "check", "rules", prometheus.ALERTS_FILE, cwd=tmp_path)
+    assert "SUCCESS" in run("promtool", "test", "rules", prometheus.TESTS_FILE, cwd=tmp_path)
+
+
+def test_every_metric_alert_has_both_tests() -> None:
+    names = {item["alert"] for item in prometheus.ALERTS}
+    assert names == set(prometheus.FIRING) == set(prometheus.SILENT)
+
+
+def alert_labels() -> list[tuple[str, dict[str, str]]]:
+    log_alerts = [(rule.name, dict(rule.labels)) for rule in PROJECT.rules if hasattr(rule, "alert")]
+    metric_alerts = [(item["alert"], item["labels"]) for item in prometheus.ALERTS]
+    return [*log_alerts, *metric_alerts]
+
+
+@needs("amtool")
+def test_alertmanager_accepts_its_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "alertmanager.yaml"
+    # Debian has 0.25, which does not know Teams yet; the routes are the same.
+    file.write_text(yaml.safe_dump(alertmanager.configuration(version=(0, 25))))
+    assert "SUCCESS" in run("amtool", "check-config", file)
+
+
+@needs("amtool")
+def test_every_alert_arrives_at_the_receiver_its_labels_say(tmp_path: Path) -> None:
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(yaml.safe_dump(alertmanager.configuration(version=(0, 25))))
+    combinations = {tuple(sorted(labels.items())) for _, labels in alert_labels()}
+    assert len(combinations) >= 8
+    for labels in combinations:
+        expected = ",".join(alertmanager.expected_receivers(dict(labels)))
+        pairs = [f"{name}={value}" for name, value in labels]
+        run("amtool", "config", "routes", "test", f"--config.file={file}", f"--verify.receivers={expected}", *pairs)
+
+
+def test_every_alert_has_the_labels_that_routes_read() -> None:
+    for name, labels in alert_labels():
+        assert {"severity", "service", "tier"} <= set(labels), name
+
+
+def test_every_receiver_kind_of_the_document_is_there() -> None:
+    kinds = {key for item in alertmanager.receivers((0, 28)) for key in item if key.endswith("_configs")}
+    assert kinds == {"email_configs", "slack_configs", "pagerduty_configs", "msteamsv2_configs"}
+
+
+# --- memcached and storage --------------------------------------------------------------------------------
+
+
+@needs("memcached")
+def test_memcached_answers(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = [part for argument in memcached.ARGUMENTS for part in argument.split(" ")]
+    arguments[arguments.index("-p") + 1] = str(port)
+    server = subprocess.Popen(["memcached", *arguments, "-l", "127.0.0.1", "-u", "nobody"], cwd=tmp_path)
+    try:
+        settings = memcached_settings(port)
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert settings["maxbytes"] == str(512 << 20)
+    assert settings["item_size_max"] == str(5 << 20)
+
+
+def memcached_settings(port: int) -> dict[str, str]:
+    for _ in range(100):
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                connection.sendall(b"stats settings\r\nquit\r\n")
+                text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    rows = [line.split(" ", 2) for line in text.splitlines() if line.startswith("STAT ")]
+    return {name: value for _, name, value in rows}
+
+
+def test_the_lifecycle_of_the_tiers() -> None:
+    warm, cold = json.loads(storage.COMPONENT.configuration_text("lifecycle.json"))["Rules"]
+    assert warm["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
+    assert "Expiration" not in warm, "Loki's own retention deletes chunks"
+    assert cold["Transitions"] == [{"Days": 30, "StorageClass": "GLACIER"}]
+    assert cold["Expiration"] == {"Days": 365}
+
+
+# --- Kubernetes ------------------------------------------------------------------------------------------
+
+
+def test_objects_are_complete_and_named_once() -> None:
+    names = [(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in OBJECTS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("item", OBJECTS, ids=lambda item: f"{item['kind']}-{item['metadata']['name']}")
+def test_kubernetes_accepts_every_object(item: dict[str, Any]) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    kubernetes_validate.validate(item, "1.31", strict=True)
+
+
+def workloads() -> list[dict[str, Any]]:
+    return [item for item in OBJECTS if item["kind"] in ("Deployment", "StatefulSet", "DaemonSet")]
+
+
+@pytest.mark.parametrize("item", workloads(), ids=lambda item: item["metadata"]["name"])
+def test_pods_are_locked_down(item: dict[str, Any]) -> None:
+    pod = item["spec"]["template"]["spec"]
+    collector = item["kind"] == "DaemonSet"
+    assert pod["securityContext"]["runAsNonRoot"] is not collector
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"]["drop"] == ["ALL"]
+        assert container["resources"]["limits"]["memory"]
+        assert ":" in container["image"]
+        assert not container["image"].endswith(":latest")
+
+
+def test_rights_are_exactly_those_of_the_document() -> None:
+    rights = {
+        role["metadata"]["name"]: [(sorted(rule.get("resources", rule.get("nonResourceURLs"))), rule["verbs"]) for rule in role["rules"]]
+        for role in objects("ClusterRole")
+    }
+    read = ["get", "list", "watch"]
+    assert rights["loki"] == [(["configmaps", "pods"], read)]
+    assert rights["promtail"] == rights["alloy"] == [(["nodes", "pods", "pods/log"], read)]
+    with_token = {item["metadata"]["name"] for item in objects("ServiceAccount") if item["automountServiceAccountToken"]}
+    assert with_token == set(rights)
+
+
+def test_collectors_run_on_every_node() -> None:
+    for item in objects("DaemonSet"):
+        assert item["spec"]["template"]["spec"]["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_secrets_are_only_referred_to() -> None:
+    assert objects("Secret") == []
+
+
+def allowed(source: str, target: str, port: int) -> bool:
+    """Whether the rendered policies let ``source`` open a connection: its egress and the target's ingress agree."""
+    policies = {item["metadata"]["name"]: item["spec"] for item in objects("NetworkPolicy")}
+    out = _matches(policies[f"{source}-network-policy"]["egress"], "to", target, port)
+    inside = _matches(policies[f"{target}-network-policy"]["ingress"], "from", source, port)
+    return out and inside
+
+
+def _matches(rules: list[dict[str, Any]], direction: str, peer: str, port: int) -> bool:
+    for rule in rules:
+        peers = rule.get(direction)
+        named = peers is None or any(item.get("podSelector", {}).get("matchLabels", {}).get("app") == peer for item in peers)
+        if named and any(item["port"] == port for item in rule["ports"]):
+            return True
+    return False
+
+
+DOCUMENTED_FLOWS = [
+    ("promtail", "loki", 3100),
+    ("promtail", "loki", 9096),
+    ("alloy", "loki", 3100),
+    ("grafana", "loki", 3100),
+    ("alertmanager", "loki", 3100),
+    ("prometheus", "loki", 3100),
+    ("loki", "memcached", 11211),
+    ("loki", "alertmanager", 9093),
+    ("prometheus", "promtail", 9080),
+    ("prometheus", "alloy", 9080),
+    ("grafana", "prometheus", 9090),
+    ("grafana", "jaeger", 16686),
+]
+
+
+@pytest.mark.parametrize("source, target, port", DOCUMENTED_FLOWS)
+def test_who_may_talk_to_whom(source: str, target: str, port: int) -> None:
+    assert allowed(source, target, port)
+
+
+FORBIDDEN_FLOWS = [
+    ("memcached", "loki", 3100),
+    ("jaeger", "loki", 3100),
+    ("promtail", "memcached", 11211),
+    ("grafana", "memcached", 11211),
+    ("promtail", "alertmanager", 9093),
+    ("grafana", "loki", 9096),
+]
+
+
+@pytest.mark.parametrize("source, target, port", FORBIDDEN_FLOWS)
+def test_who_may_not(source: str, target: str, port: int) -> None:
+    assert not allowed(source, target, port)
+
+
+def test_every_flow_is_open_at_both_ends() -> None:
+    for flow in network.FLOWS:
+        if {flow.source, flow.target} <= set(network.APPS):
+            assert allowed(flow.source, flow.target, flow.port), flow
+
+
+def test_loki_reaches_dns_and_the_object_store() -> None:
+    egress = network.policy("loki")["spec"]["egress"]
+    assert {"protocol": "UDP", "port": 53} in egress[0]["ports"]
+    assert {"ports": [{"protocol": "TCP", "port": 443}]} in egress
