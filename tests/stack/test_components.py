@@ -58,7 +58,11 @@ def test_loki_has_the_documents_figures() -> None:
     assert (limits["ingestion_rate_mb"], limits["ingestion_burst_size_mb"]) == (20, 40)
     assert limits["max_global_streams_per_user"] == 10_000
     ingester = config["ingester"]
-    assert (ingester["chunk_idle_period"], ingester["max_chunk_age"], ingester["chunk_encoding"]) == ("3m", "1h", "snappy")
+    assert (ingester["chunk_idle_period"], ingester["max_chunk_age"], ingester["chunk_encoding"]) == (
+        "3m",
+        "1h",
+        "snappy",
+    )
     assert (config["server"]["http_listen_port"], config["server"]["grpc_listen_port"]) == (3100, 9096)
     cache = config["query_range"]["results_cache"]["cache"]
     assert (cache["embedded_cache"]["max_size_mb"], cache["embedded_cache"]["ttl"]) == (100, "1h")
@@ -76,7 +80,10 @@ def test_retention_follows_the_services() -> None:
 
 def test_the_old_index_comes_before_the_new_one() -> None:
     periods = loki.configuration(new_installation=False)["schema_config"]["configs"]
-    assert [(period["store"], period["schema"]) for period in periods] == [("boltdb-shipper", "v12"), ("tsdb", "v13")]
+    assert [(period["store"], period["schema"]) for period in periods] == [
+        ("boltdb-shipper", "v12"),
+        ("tsdb", "v13"),
+    ]
     assert periods[0]["from"] < periods[1]["from"]
     (only,) = loki.configuration()["schema_config"]["configs"]
     assert only["store"] == "tsdb"
@@ -85,9 +92,20 @@ def test_the_old_index_comes_before_the_new_one() -> None:
 @needs("loki")
 def test_loki_accepts_its_configuration(tmp_path: Path) -> None:
     write(loki.COMPONENT, tmp_path)
-    env = {"S3_ENDPOINT": "s3.example", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "PATH": "/usr/bin"}
+    env = {
+        "S3_ENDPOINT": "s3.example",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "PATH": "/usr/bin",
+    }
     program = shutil.which("loki") or ""
-    run(program, f"-config.file={tmp_path / loki.CONFIG_FILE}", "-config.expand-env=true", "-verify-config", env=env)
+    run(
+        program,
+        f"-config.file={tmp_path / loki.CONFIG_FILE}",
+        "-config.expand-env=true",
+        "-verify-config",
+        env=env,
+    )
 
 
 # --- collection ------------------------------------------------------------------------------------------
@@ -130,7 +148,9 @@ def test_both_collectors_do_the_same() -> None:
 
 
 def test_blocks_of_alloy() -> None:
-    block = alloy.Block("a.b", "c", alloy.Block("d"), x=alloy.Reference("y.z"), list=[1, "t"], map={"k": True})
+    block = alloy.Block(
+        "a.b", "c", alloy.Block("d"), x=alloy.Reference("y.z"), list=[1, "t"], map={"k": True}
+    )
     assert block.render() == (
         'a.b "c" {\n\tx    = y.z\n\tlist = [1, "t"]\n\tmap  = {\n\t\tk = true,\n\t}\n\n\td { }\n}'
     )
@@ -201,7 +221,15 @@ def test_every_alert_arrives_at_the_receiver_its_labels_say(tmp_path: Path) -> N
     for labels in combinations:
         expected = ",".join(alertmanager.expected_receivers(dict(labels)))
         pairs = [f"{name}={value}" for name, value in labels]
-        run("amtool", "config", "routes", "test", f"--config.file={file}", f"--verify.receivers={expected}", *pairs)
+        run(
+            "amtool",
+            "config",
+            "routes",
+            "test",
+            f"--config.file={file}",
+            f"--verify.receivers={expected}",
+            *pairs,
+        )
 
 
 def test_every_alert_has_the_labels_that_routes_read() -> None:
@@ -290,13 +318,18 @@ def test_pods_are_locked_down(item: dict[str, Any]) -> None:
 
 def test_rights_are_exactly_those_of_the_document() -> None:
     rights = {
-        role["metadata"]["name"]: [(sorted(rule.get("resources", rule.get("nonResourceURLs"))), rule["verbs"]) for rule in role["rules"]]
+        role["metadata"]["name"]: [
+            (sorted(rule.get("resources", rule.get("nonResourceURLs"))), rule["verbs"])
+            for rule in role["rules"]
+        ]
         for role in objects("ClusterRole")
     }
     read = ["get", "list", "watch"]
     assert rights["loki"] == [(["configmaps", "pods"], read)]
     assert rights["promtail"] == rights["alloy"] == [(["nodes", "pods", "pods/log"], read)]
-    with_token = {item["metadata"]["name"] for item in objects("ServiceAccount") if item["automountServiceAccountToken"]}
+    with_token = {
+        item["metadata"]["name"] for item in objects("ServiceAccount") if item["automountServiceAccountToken"]
+    }
     assert with_token == set(rights)
 
 
@@ -320,7 +353,9 @@ def allowed(source: str, target: str, port: int) -> bool:
 def _matches(rules: list[dict[str, Any]], direction: str, peer: str, port: int) -> bool:
     for rule in rules:
         peers = rule.get(direction)
-        named = peers is None or any(item.get("podSelector", {}).get("matchLabels", {}).get("app") == peer for item in peers)
+        named = peers is None or any(
+            item.get("podSelector", {}).get("matchLabels", {}).get("app") == peer for item in peers
+        )
         if named and any(item["port"] == port for item in rule["ports"]):
             return True
     return False

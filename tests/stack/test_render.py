@@ -39,9 +39,46 @@ def test_config_maps_hold_the_rendered_configuration() -> None:
     assert found["data"]["loki.yaml"] == FILES["stack/loki/loki.yaml"]
 
 
-def helm_objects(folder: Path, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    helm = pytest.importorskip("helmpy")
-    raise AssertionError(helm, folder, values)
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    """The chart's folder on disk."""
+    for path, text in FILES.items():
+        if path.startswith(f"helm/{CHART}/"):
+            file = tmp_path / path.removeprefix("helm/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    return tmp_path / CHART
+
+
+def helm_objects(chart: Path, values: dict[str, Any] | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What Helm makes of the chart: (kind, name) -> object."""
+    helm = pytest.importorskip("helm_python")
+    rendered = helm.Chart.load(chart).render(values=values, name="test", namespace="monitoring")
+    found = [item for text in rendered.values() for item in yaml.safe_load_all(text) if item]
+    return {(item["kind"], item["metadata"]["name"]): item for item in found}
+
+
+def test_helm_accepts_the_chart(chart: Path) -> None:
+    helm = pytest.importorskip("helm_python")
+    report = helm.lint(chart, strict=True)
+    warning = 2
+    assert [message for message in report["messages"] if message["severity"] >= warning] == []
+    assert report["errors"] == []
+
+
+def test_helm_gives_the_same_objects_as_the_plain_manifests(chart: Path) -> None:
+    expected = [plain(item) for component in PROJECT.components for item in component.manifests]
+    assert helm_objects(chart) == {(item["kind"], item["metadata"]["name"]): item for item in expected}
+
+
+def test_helm_values_reach_the_objects(chart: Path) -> None:
+    found = helm_objects(
+        chart, {"loki": {"replicas": 5}, "storageClass": "slow", "alloy": {"image": "mine/alloy:1"}}
+    )
+    loki = found["StatefulSet", "loki"]["spec"]
+    assert loki["replicas"] == 5
+    assert loki["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "slow"
+    assert found["DaemonSet", "alloy"]["spec"]["template"]["spec"]["containers"][0]["image"] == "mine/alloy:1"
 
 
 def test_values_have_one_default_each() -> None:
