@@ -44,6 +44,7 @@ def objects(kind: str) -> list[dict[str, Any]]:
 
 def test_every_component_is_found() -> None:
     assert {component.name for component in PROJECT.components} == {
+        "compose",
         *("alertmanager", "alloy", "cluster", "grafana", "jaeger", "loki"),
         *("memcached", "network", "prometheus", "promtail", "storage"),
     }
