@@ -408,6 +408,8 @@ def _is_group(value: dict[str, Any]) -> bool:
 
 
 def _is_listing(value: dict[str, Any]) -> bool:
+    if "groups" in value:
+        return False
     items = list(value.values())
     return bool(items) and all(
         isinstance(item, list)
