@@ -24,13 +24,15 @@ class Origin:
     """Where a rule or group was written: a place in a YAML document, or a line of a Python module.
 
     ``outer`` is set where the YAML itself stood inside a scalar of another document (a ConfigMap): the outer
-    document and the path of that scalar.
+    document and the path of that scalar.  ``expr`` is the expression of a rule written in Python, to find it in
+    the module's text.
     """
 
     document: YamlDocument | None = None
     path: Path = ()
     python: Position = Position()
     outer: tuple[YamlDocument, Path] | None = None
+    expr: str = ""
 
     def position(self, *path: str | int, key: bool = False) -> Position:
         """The position of a part (``"expr"``, ``"labels", "severity"``) of what was written here."""
@@ -41,7 +43,9 @@ class Origin:
     def text_position(self, path: Path, start: int, end: int) -> Position:
         """The position of the characters ``start`` to ``end`` of a text (such as ``("expr",)``)."""
         if self.document is None:
-            return self.python
+            return (
+                _position_in_module(self.python, self.expr, start, end) if path == ("expr",) else self.python
+            )
         return self._outward(self.document.text_position((*self.path, *path), start, end))
 
     def source_line(self, position: Position) -> str:
@@ -58,6 +62,34 @@ class Origin:
         start = _offset(inner, position.line, position.column)
         end = _offset(inner, position.end_line, position.end_column)
         return outer.text_position(path, start, end)
+
+
+LINES_OF_A_RULE = 40
+
+
+def _position_in_module(place: Position, expr: str, start: int, end: int) -> Position:
+    """Where the characters ``start`` to ``end`` of an expression stand in the module that defines the rule.
+
+    Found by the text of the expression's line, below ``place``; ``place`` itself where that is made up from
+    pieces (an f-string).
+    """
+    first = expr.rfind("\n", 0, start) + 1
+    line = expr[first : expr.find("\n", first) if "\n" in expr[first:] else len(expr)]
+    wanted = line.strip()
+    if not wanted or not place.file:
+        return place
+    try:
+        source = FilePath(place.file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return place
+    indent = len(line) - len(line.lstrip())
+    for number in range(max(place.line - 1, 0), min(place.line + LINES_OF_A_RULE, len(source))):
+        column = source[number].find(wanted)
+        if column >= 0:
+            begin = column + start - first - indent + 1
+            stop = min(begin + max(end - start, 1), column + len(wanted) + 1)
+            return Position(place.file, number + 1, begin, number + 1, max(stop, begin + 1))
+    return place
 
 
 def _offset(source: SourceText, line: int, column: int) -> int:

@@ -370,15 +370,17 @@ def _with_short_paths(file: RuleFile) -> RuleFile:
         dataclasses.replace(
             group,
             origin=_short(group.origin),
-            rules=tuple(dataclasses.replace(rule, origin=_short(rule.origin)) for rule in group.rules),
+            rules=tuple(
+                dataclasses.replace(rule, origin=_short(rule.origin, rule.expr)) for rule in group.rules
+            ),
         )
         for group in file.groups
     )
     return dataclasses.replace(file, groups=groups)
 
 
-def _short(origin: Origin) -> Origin:
+def _short(origin: Origin, expr: str = "") -> Origin:
     if not origin.python.file:
         return origin
     position = dataclasses.replace(origin.python, file=shown(Path(origin.python.file)))
-    return dataclasses.replace(origin, python=position)
+    return dataclasses.replace(origin, python=position, expr=expr)

@@ -93,6 +93,49 @@ def test_rules_know_the_line_that_defines_them(write_project) -> None:
     assert [str(group.origin.position()) for group in groups] == ["rules/web.py:10", "rules/web.py:11"]
 
 
+EXPRESSIONS = '''\
+from lokictl.model import AlertingRule, RuleGroup
+
+SERVICE = "shop"
+ONE = AlertingRule('count_over_time({a="b"}[1m]) > 0', alert="One")
+TWO = AlertingRule(
+    """
+    sum by (a) (
+      count_over_time({a="b"} |= "x" [1m])
+    ) > 0
+""",
+    alert="Two",
+)
+THREE = AlertingRule(
+    f"""
+count_over_time({{service="{SERVICE}"}}[5m])
+  > 0
+""",
+    alert="Three",
+)
+GROUPS = (RuleGroup("g", (ONE, TWO, THREE)),)
+'''
+
+PLACES = {
+    ("One", "count_over_time"): "rules/a.py:4:21",
+    ("One", "> 0"): "rules/a.py:4:50",
+    ("Two", '|= "x"'): "rules/a.py:8:31",
+    ("Two", "> 0"): "rules/a.py:9:7",
+    ("Three", "> 0"): "rules/a.py:16:3",
+    ("Three", "service"): "rules/a.py:13",
+}
+
+
+@pytest.mark.parametrize("name, part", PLACES)
+def test_parts_of_an_expression_are_found_in_the_module(name: str, part: str, write_project) -> None:
+    write_project({"lokictl.toml": "", "rules/a.py": EXPRESSIONS})
+    (rule,) = [rule for rule in load().rules if rule.name == name]
+    start = rule.expr.index(part)
+    position = rule.origin.text_position(("expr",), start, start + len(part))
+    assert str(position) == PLACES[name, part]
+    assert not position.column or position.end_column - position.column == len(part)
+
+
 def test_grafanalib_dashboards_count(write_project) -> None:
     text = 'from grafanalib.core import Dashboard\nBOARD = Dashboard(title="Old friend", uid="friend", panels=[])\n'
     write_project({"lokictl.toml": "", "dashboards/x.py": text})
