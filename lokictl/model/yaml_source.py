@@ -93,7 +93,9 @@ class YamlDocument:
     def scalar_text(self, *path: str | int) -> str:
         """The text of a scalar as written (``1.50`` stays ``1.50``); "" for null and for anything else."""
         node, _ = self._find(path)
-        return "" if _is_null(node) else str(getattr(node, "value", "") or "")
+        value = getattr(node, "value", None)
+        # A mapping or list: the path leads to one, or ends early in one.
+        return value if isinstance(value, str) and not _is_null(node) else ""
 
     def has(self, *path: str | int) -> bool:
         """Whether there is a value at exactly this path."""
