@@ -1,1 +1,25 @@
 """The LogQL language: lexer, parser, expressions, printer.  Imports nothing else of lokictl."""
+
+from __future__ import annotations
+
+from lokictl.logql.errors import LogQLError, ParseError
+from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
+
+__all__ = ["Expr", "LogExpr", "LogQLError", "MetricExpr", "ParseError", "format", "parse"]
+
+
+def parse(query: str, *, validate: bool = True) -> Expr:
+    """The expression that ``query`` is; ``str()`` of it is Loki's canonical text.
+
+    ``validate=False`` leaves out the checks of whole expressions.  Raises `ParseError`, whose text is Loki's.
+    """
+    from lokictl.logql.parser import parse as parse_query
+
+    return parse_query(query, validate=validate)
+
+
+def format(query: str) -> str:  # noqa: A001 - the name the language's users look for
+    """``query`` in its pretty form: on several lines where it is longer than 100 characters."""
+    from lokictl.logql.printer import pretty
+
+    return pretty(parse(query))

@@ -17,7 +17,14 @@ class ParseError(LogQLError):
     """
 
     def __init__(
-        self, text: str, *, message: str = "", line: int = 0, col: int = 0, offset: int = 0, end_offset: int = 0
+        self,
+        text: str,
+        *,
+        message: str = "",
+        line: int = 0,
+        col: int = 0,
+        offset: int = 0,
+        end_offset: int = 0,
     ) -> None:
         super().__init__(text)
         self.message = message or text

@@ -418,7 +418,7 @@ class VectorMatching(Node):
 
 @dataclass(frozen=True, slots=True)
 class BinaryOperation(MetricExpr):
-    """``left operator matching right``; ``operator`` is lower-case text: ``+ - * / % ^ == != > >= < <= and or unless``."""
+    """``left operator matching right``; ``operator`` is its lower-case text, ``+`` or ``unless``."""
 
     operator: str
     left: MetricExpr

@@ -1,0 +1,550 @@
+"""Parses LogQL: an LR automaton over `lokictl.logql.grammar`, one method per rule that builds its expression."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from typing import Any
+
+from lokictl.logql import expressions as ast
+from lokictl.logql import parser_tables as tables
+from lokictl.logql.arithmetic import fold
+from lokictl.logql.errors import ParseError
+from lokictl.logql.expressions import Span
+from lokictl.logql.grammar import RULES, TOKENS
+from lokictl.logql.lexer import END, LexicalError, Token, tokenize
+from lokictl.logql.units import MAX_INT64, parse_float
+from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
+
+MAX_QUERY_BYTES = 131_072
+"""A text of this many bytes or more is refused, as in Loki."""
+
+MAX_DEPTH = 200
+"""Levels of nesting (parentheses, functions, operators) that an expression may have; ours, Loki has none."""
+
+COMPARISONS = {"=": "=="}
+
+Values = list[Any]
+
+
+def parse(query: str, *, validate: bool = True) -> ast.Expr:
+    """The expression that ``query`` is.
+
+    ``validate=False`` leaves out the checks of a whole expression (a selector that matches everything, arguments of
+    functions).  Raises `ParseError` with Loki's words; never anything else.
+    """
+    size = len(query.encode("utf-8", "surrogateescape" if query.isascii() else "surrogatepass"))
+    if size >= MAX_QUERY_BYTES:
+        message = f"input size too long ({size} > {MAX_QUERY_BYTES})"
+        raise ParseError(f"parse error : {message}", message=message)
+    parser = _Parser(query)
+    expression = parser.run()
+    if validate:
+        problem = check_expression(expression, parser.failures)
+        if problem is not None:
+            message, span = problem
+            raise parser.error(message, span, placed=False)
+    return expression
+
+
+class _Parser:
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.line_starts = [0, *(found.end() for found in re.finditer("\n", query))]
+        self.failures: dict[int, str] = {}
+        self.tokens: list[Token | LexicalError] = []
+        self.parameters: dict[int, str] = {}
+
+    def run(self) -> ast.Expr:
+        self.tokens = tokenize(self.query)
+        states = [0]
+        values: Values = []
+        spans: list[tuple[int, int]] = []
+        depths: list[int] = []
+        position = 0
+        shifts, reduces, defaults, gotos = tables.SHIFTS, tables.REDUCES, tables.DEFAULTS, tables.GOTOS
+        actions = self.actions()
+        while True:
+            state = states[-1]
+            if not shifts[state] and not reduces[state] and defaults[state] >= 0:
+                rule = defaults[state]
+            else:
+                token = self.tokens[position]
+                if isinstance(token, LexicalError):
+                    raise self.lexical(token)
+                if token.kind == END and state == tables.ACCEPT:
+                    result = values[-1]
+                    assert isinstance(result, ast.Expr)
+                    return result
+                target = shifts[state].get(token.kind)
+                if target is not None:
+                    states.append(target)
+                    values.append(token)
+                    spans.append((token.start, token.end))
+                    depths.append(0)
+                    position += 1
+                    continue
+                rule = reduces[state].get(token.kind, defaults[state])
+                if rule < 0:
+                    raise self.unexpected(token, state)
+            left, _, right = RULES[rule - 1]
+            count = len(right)
+            if count:
+                arguments = values[-count:]
+                span = Span(spans[-count][0], spans[-1][1])
+                depth = max(depths[-count:]) + (count > 1 and left in NESTING)
+                del states[-count:], values[-count:], spans[-count:], depths[-count:]
+            else:
+                here = spans[-1][1] if spans else 0
+                arguments, span, depth = [], Span(here, here), 0
+            if depth > MAX_DEPTH:
+                raise self.error(f"the query nests deeper than {MAX_DEPTH} levels", span, placed=False)
+            values.append(actions[rule](arguments, span))
+            spans.append((span.start, span.end))
+            depths.append(depth)
+            states.append(gotos[states[-1]][left])
+
+    def actions(self) -> list[Any]:
+        return [None, *(getattr(self, f"do_{action}") for _, action, _ in RULES)]
+
+    # --- errors ------------------------------------------------------------------------------------------------
+
+    def lexical(self, error: LexicalError) -> ParseError:
+        return self.error(error.message, Span(error.start, error.end), line_known=error.line_known)
+
+    def unexpected(self, token: Token, state: int) -> ParseError:
+        message = f"syntax error: unexpected {token.kind}"
+        row = tables.SHIFTS[state]
+        expected = [name for name in TOKENS if name in row]
+        if 0 < len(expected) <= 4:
+            message += ", expecting " + " or ".join(expected)
+        return self.error(message, Span(token.start, token.end), line_known=token.line_known)
+
+    def error(self, message: str, span: Span, *, placed: bool = True, line_known: bool = True) -> ParseError:
+        line = bisect.bisect_right(self.line_starts, span.start)
+        column = span.start - self.line_starts[line - 1] + 1
+        if not self.query:
+            line = column = 0
+        prefix = "parse error :"
+        if placed and (line or column):
+            prefix = f"parse error at line {line if line_known else 0}, col {column}:"
+        return ParseError(
+            f"{prefix} {message}",
+            message=message,
+            line=max(line, 1),
+            col=max(column, 1),
+            offset=span.start,
+            end_offset=max(span.end, span.start),
+        )
+
+    def fail(self, message: str, span: Span) -> ParseError:
+        return self.error(message, span, placed=False)
+
+    def later(self, node: Any, message: str | None) -> Any:
+        """Remembers what is wrong with a finished node; whether it counts is decided for the whole expression."""
+        if message is not None:
+            self.failures.setdefault(id(node), message)
+        return node
+
+    # --- general -----------------------------------------------------------------------------------------------
+
+    def do_first(self, values: Values, span: Span) -> Any:
+        return values[0]
+
+    def do_second(self, values: Values, span: Span) -> Any:
+        return values[1]
+
+    def do_one(self, values: Values, span: Span) -> list[Any]:
+        return [values[0]]
+
+    def do_append_second(self, values: Values, span: Span) -> Any:
+        values[0].append(values[1])
+        return values[0]
+
+    def do_append_third(self, values: Values, span: Span) -> Any:
+        values[0].append(values[2])
+        return values[0]
+
+    def do_one_text(self, values: Values, span: Span) -> list[str]:
+        return [values[0].text]
+
+    def do_append_text(self, values: Values, span: Span) -> Any:
+        values[0].append(values[2].text)
+        return values[0]
+
+    # --- selectors -----------------------------------------------------------------------------------------------
+
+    def do_selector(self, values: Values, span: Span) -> ast.StreamSelector:
+        for matcher in values[1]:
+            if matcher.operator in (ast.MatchOperator.REGEX, ast.MatchOperator.NOT_REGEX):
+                problem = compile_regex(matcher.value, selector=True)
+                if problem:
+                    raise self.fail(problem, matcher.span)
+        return ast.StreamSelector(tuple(values[1]), span=span)
+
+    def do_selector_empty(self, values: Values, span: Span) -> ast.StreamSelector:
+        return ast.StreamSelector((), span=span)
+
+    def do_matcher(self, values: Values, span: Span) -> ast.Matcher:
+        return ast.Matcher(values[0].text, ast.MatchOperator(values[1].text), values[2].value, span=span)
+
+    # --- log expressions -----------------------------------------------------------------------------------------
+
+    def do_log_selector(self, values: Values, span: Span) -> ast.LogExpr:
+        return ast.LogExpr(values[0], span=span)
+
+    def do_log_pipeline(self, values: Values, span: Span) -> ast.LogExpr:
+        return ast.LogExpr(values[0], values[1], span=span)
+
+    def do_stages(self, values: Values, span: Span) -> tuple[ast.Stage, ...]:
+        return _stages(values[0])
+
+    def do_concatenate(self, values: Values, span: Span) -> tuple[ast.Stage, ...]:
+        return _stages(values[0]) + _stages(values[1])
+
+    def do_line_filter(self, values: Values, span: Span) -> ast.Stage:
+        legs = (ast.LineFilterLeg(values[1].value, span=Span(values[1].start, values[1].end)),)
+        return ast.LineFilter(ast.LineFilterOperator(values[0].text), legs, span=span)
+
+    def do_line_filter_ip(self, values: Values, span: Span) -> ast.Stage:
+        leg = ast.LineFilterLeg(values[3].value, True, span=Span(values[1].start, values[4].end))
+        return ast.LineFilter(ast.LineFilterOperator(values[0].text), (leg,), span=span)
+
+    def do_line_filter_or(self, values: Values, span: Span) -> ast.Stage:
+        filter_ = values[0]
+        return ast.LineFilter(filter_.operator, (*filter_.legs, *values[2]), span=span)
+
+    def do_leg(self, values: Values, span: Span) -> list[ast.LineFilterLeg]:
+        return [ast.LineFilterLeg(values[0].value, span=span)]
+
+    def do_leg_or(self, values: Values, span: Span) -> list[ast.LineFilterLeg]:
+        token = values[0]
+        return [ast.LineFilterLeg(token.value, span=Span(token.start, token.end)), *values[2]]
+
+    def do_leg_ip(self, values: Values, span: Span) -> list[ast.LineFilterLeg]:
+        return [ast.LineFilterLeg(values[2].value, True, span=span)]
+
+    def do_regexp_stage(self, values: Values, span: Span) -> ast.Stage:
+        token = values[2]
+        problem = check_regexp(token.value)
+        if problem:
+            raise self.fail(f"invalid regexp parser: {problem}", Span(token.start, token.end))
+        return ast.RegexpParser(token.value, span=span)
+
+    def do_pattern_stage(self, values: Values, span: Span) -> ast.Stage:
+        token = values[2]
+        problem = check_pattern(token.value)
+        if problem:
+            raise self.fail(f"invalid pattern parser: {problem}", Span(token.start, token.end))
+        return ast.PatternParser(token.value, span=span)
+
+    def do_unpack_stage(self, values: Values, span: Span) -> ast.Stage:
+        return ast.UnpackParser(span=span)
+
+    def do_filter_stage(self, values: Values, span: Span) -> ast.Stage:
+        return ast.LabelFilterStage(self.filter(values[1]), span=span)
+
+    def do_line_format(self, values: Values, span: Span) -> ast.Stage:
+        return ast.LineFormat(values[2].value, span=span)
+
+    def do_decolorize(self, values: Values, span: Span) -> ast.Stage:
+        return ast.Decolorize(span=span)
+
+    def do_label_format(self, values: Values, span: Span) -> ast.Stage:
+        return ast.LabelFormat(tuple(values[2]), span=span)
+
+    def do_drop_stage(self, values: Values, span: Span) -> ast.Stage:
+        return ast.DropLabels(self.names(values[2]), span=span)
+
+    def do_keep_stage(self, values: Values, span: Span) -> ast.Stage:
+        return ast.KeepLabels(self.names(values[2]), span=span)
+
+    def names(self, items: list[Any]) -> tuple[Any, ...]:
+        for item in items:
+            if isinstance(item, ast.Matcher) and "~" in item.operator:
+                problem = compile_regex(item.value, selector=True)
+                if problem:
+                    raise self.fail(problem, item.span)
+        return tuple(items)
+
+    def do_label_name(self, values: Values, span: Span) -> ast.LabelName:
+        return ast.LabelName(values[0].text, span=span)
+
+    def do_format_rename(self, values: Values, span: Span) -> ast.LabelFormatItem:
+        return ast.LabelFormatItem(values[0].text, values[2].text, False, span=span)
+
+    def do_format_template(self, values: Values, span: Span) -> ast.LabelFormatItem:
+        return ast.LabelFormatItem(values[0].text, values[2].value, True, span=span)
+
+    def do_logfmt(self, values: Values, span: Span) -> ast.Stage:
+        return ast.LogfmtParser(span=span)
+
+    def do_logfmt_flags(self, values: Values, span: Span) -> ast.Stage:
+        return self.logfmt(values[1], [], span)
+
+    def do_logfmt_extract(self, values: Values, span: Span) -> ast.Stage:
+        return self.logfmt([], values[1], span)
+
+    def do_logfmt_both(self, values: Values, span: Span) -> ast.Stage:
+        return self.logfmt(values[1], values[2], span)
+
+    def logfmt(self, flags: list[Token], extractions: list[ast.Extraction], span: Span) -> ast.Stage:
+        names = {flag.value for flag in flags}
+        return ast.LogfmtParser("--strict" in names, "--keep-empty" in names, tuple(extractions), span=span)
+
+    def do_json(self, values: Values, span: Span) -> ast.Stage:
+        return ast.JsonParser(span=span)
+
+    def do_json_extract(self, values: Values, span: Span) -> ast.Stage:
+        return ast.JsonParser(tuple(values[1]), span=span)
+
+    def do_extraction(self, values: Values, span: Span) -> ast.Extraction:
+        return ast.Extraction(values[0].text, values[2].value, span=span)
+
+    def do_extraction_bare(self, values: Values, span: Span) -> ast.Extraction:
+        return ast.Extraction(values[0].text, values[0].text, span=span)
+
+    # --- label filters -------------------------------------------------------------------------------------------
+
+    def do_string_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        matcher = values[0]
+        if "~" in matcher.operator:
+            problem = compile_regex(matcher.value)
+            if problem:
+                raise self.fail(problem, matcher.span)
+        return ast.StringLabelFilter(matcher.name, matcher.operator, matcher.value, span=span)
+
+    def filter(self, value: Any) -> ast.LabelFilter:
+        assert isinstance(value, ast.LabelFilter)
+        return value
+
+    def do_ip_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.IpLabelFilter(
+            values[0].text, ast.MatchOperator(values[1].text), values[4].value, span=span
+        )
+
+    def do_and_juxtaposed(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.AndLabelFilter(values[0], values[1], span=span)
+
+    def do_and_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.AndLabelFilter(values[0], values[2], span=span)
+
+    def do_or_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.OrLabelFilter(values[0], values[2], span=span)
+
+    def do_duration_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.DurationLabelFilter(values[0].text, _comparison(values[1]), values[2].value, span=span)
+
+    def do_bytes_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        return ast.BytesLabelFilter(values[0].text, _comparison(values[1]), values[2].value, span=span)
+
+    def do_number_filter(self, values: Values, span: Span) -> ast.LabelFilter:
+        literal = values[2]
+        return ast.NumberLabelFilter(values[0].text, _comparison(values[1]), literal.value, span=span)
+
+    # --- ranges and aggregations -----------------------------------------------------------------------------------
+
+    def do_range(self, values: Values, span: Span) -> ast.LogRange:
+        selector: Any = None
+        stages: tuple[ast.Stage, ...] = ()
+        width, offset, unwrap = 0, 0, None
+        end = span.start
+        for value in values:
+            if isinstance(value, ast.StreamSelector):
+                selector, end = value, value.span.end
+            elif isinstance(value, tuple) and not isinstance(value, Token):
+                stages = value
+            elif isinstance(value, ast.Stage):
+                stages = _stages(value)
+            elif isinstance(value, ast.Unwrap):
+                unwrap = value
+            elif isinstance(value, Token) and value.kind == "RANGE":
+                width = int(value.value)
+            elif isinstance(value, Token) and value.kind == "DURATION":
+                offset = int(value.value)
+        if stages and stages[0].span.start >= end:
+            end = stages[-1].span.end
+        log = ast.LogExpr(selector, stages, span=Span(selector.span.start, end))
+        return ast.LogRange(log, width, offset, unwrap, span=span)
+
+    def do_unwrap(self, values: Values, span: Span) -> ast.Unwrap:
+        return ast.Unwrap(values[2].text, span=span)
+
+    def do_unwrap_convert(self, values: Values, span: Span) -> ast.Unwrap:
+        return ast.Unwrap(values[4].text, values[2].value, span=span)
+
+    def do_unwrap_filter(self, values: Values, span: Span) -> ast.Unwrap:
+        unwrap = values[0]
+        return ast.Unwrap(
+            unwrap.label, unwrap.conversion, (*unwrap.filters, self.filter(values[2])), span=span
+        )
+
+    def do_range_agg(self, values: Values, span: Span) -> ast.RangeAggregation:
+        operation = str(values[0].value)
+        log_range = next(value for value in values if isinstance(value, ast.LogRange))
+        grouping = next((value for value in values if isinstance(value, ast.Grouping)), None)
+        text = values[2].text if isinstance(values[2], Token) and values[2].kind == "NUMBER" else None
+        parameter, problem = _range_parameter(operation, text)
+        node = ast.RangeAggregation(operation, log_range, parameter, grouping, span=span)
+        return self.later(node, problem)  # type: ignore[no-any-return]
+
+    def do_vector_agg(self, values: Values, span: Span) -> ast.VectorAggregation:
+        operation = str(values[0].value)
+        inner = next(value for value in values if isinstance(value, ast.MetricExpr))
+        grouping = next((value for value in values if isinstance(value, ast.Grouping)), None)
+        text = next(
+            (value.text for value in values if isinstance(value, Token) and value.kind == "NUMBER"), None
+        )
+        parameter, problem = _vector_parameter(operation, text, grouping)
+        node = ast.VectorAggregation(operation, inner, parameter, grouping or ast.Grouping(), span=span)
+        return self.later(node, problem)  # type: ignore[no-any-return]
+
+    def do_grouping(self, values: Values, span: Span) -> ast.Grouping:
+        labels = tuple(values[2]) if len(values) == 4 else ()
+        return ast.Grouping(labels, values[0].kind == "without", span=span)
+
+    # --- other metric expressions ------------------------------------------------------------------------------------
+
+    def do_label_replace(self, values: Values, span: Span) -> ast.LabelReplace:
+        destination, replacement, source, regex = (values[index].value for index in (4, 6, 8, 10))
+        node = ast.LabelReplace(values[2], destination, replacement, source, regex, span=span)
+        problem = compile_regex(regex, whole=True)
+        return self.later(node, f"invalid regex in label_replace: {problem}" if problem else None)  # type: ignore[no-any-return]
+
+    def do_vector_fn(self, values: Values, span: Span) -> ast.VectorFunction:
+        value, problem = _number(values[2].text)
+        node = ast.VectorFunction(value, span=span)
+        return self.later(node, f"unable to parse vectorExpr as a float: {problem}" if problem else None)  # type: ignore[no-any-return]
+
+    def do_literal(self, values: Values, span: Span) -> ast.Literal:
+        literal = values[0]
+        assert isinstance(literal, ast.Literal)
+        return literal
+
+    def do_number(self, values: Values, span: Span) -> ast.Literal:
+        return self.literal(values[0].text, False, span)
+
+    def do_signed(self, values: Values, span: Span) -> ast.Literal:
+        return self.literal(values[1].text, values[0].kind == "-", span)
+
+    def literal(self, text: str, negative: bool, span: Span) -> ast.Literal:
+        value, problem = _number(text)
+        node = ast.Literal(-value if negative else value, span=span)
+        return self.later(node, f"unable to parse literal as a float: {problem}" if problem else None)  # type: ignore[no-any-return]
+
+    def do_binary(self, values: Values, span: Span) -> ast.MetricExpr:
+        left, token, (return_bool, matching), right = values
+        operator = token.kind
+        problem = _binary_problem(operator, left, right)
+        if problem is None and isinstance(left, ast.Literal) and isinstance(right, ast.Literal):
+            value = fold(operator, left.value, right.value)
+            failure = self.failures.get(id(left)) or self.failures.get(id(right))
+            return self.later(ast.Literal(value, span=span), failure)  # type: ignore[no-any-return]
+        node = ast.BinaryOperation(operator, left, right, matching, return_bool, span=span)
+        return self.later(node, problem)  # type: ignore[no-any-return]
+
+    def do_no_bool(self, values: Values, span: Span) -> bool:
+        return False
+
+    def do_bool(self, values: Values, span: Span) -> bool:
+        return True
+
+    def do_not_matching(self, values: Values, span: Span) -> tuple[bool, ast.VectorMatching | None]:
+        return values[0], None
+
+    def do_matching(self, values: Values, span: Span) -> tuple[bool, ast.VectorMatching | None]:
+        labels = tuple(values[3]) if len(values) == 5 else ()
+        own = Span(values[1].start, span.end)
+        return values[0], ast.VectorMatching(values[1].kind == "on", labels, span=own)
+
+    def do_group(self, values: Values, span: Span) -> tuple[bool, ast.VectorMatching | None]:
+        return_bool, matching = values[0]
+        side = values[1].kind.removeprefix("group_")
+        include = tuple(values[3]) if len(values) == 5 else ()
+        assert matching is not None
+        own = Span(matching.span.start, span.end)
+        return return_bool, ast.VectorMatching(matching.on, matching.labels, side, include, span=own)
+
+    def do_variants(self, values: Values, span: Span) -> ast.Variants:
+        return ast.Variants(tuple(values[2]), values[6], span=span)
+
+
+NESTING = frozenset(
+    ["metricExpr", "logExpr", "labelFilter", "logRange", "vectorAgg", "rangeAgg", "binOp", "labelReplace"]
+)
+
+
+def _stages(value: Any) -> tuple[ast.Stage, ...]:
+    """A stage as the tuple of its parts: a negative chain of legs is a filter for each leg."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, ast.LineFilter) and value.operator.is_negative and len(value.legs) > 1:
+        return tuple(ast.LineFilter(value.operator, (leg,), span=leg.span) for leg in value.legs)
+    return (value,)
+
+
+def _comparison(token: Token) -> ast.ComparisonOperator:
+    return ast.ComparisonOperator(COMPARISONS.get(token.text, token.text))
+
+
+def _number(text: str) -> tuple[float, str]:
+    try:
+        return parse_float(text), ""
+    except ValueError as error:
+        return math.inf if "out of range" in str(error) else 0.0, str(error)
+
+
+TOP = ("topk", "bottomk", "approx_topk")
+
+
+def _range_parameter(operation: str, text: str | None) -> tuple[float | None, str | None]:
+    if text is None:
+        missing = operation == "quantile_over_time"
+        return None, f"parameter required for operation {operation}" if missing else None
+    value, problem = _number(text)
+    if problem:
+        return None, f"invalid parameter for operation {operation}: {problem}"
+    if operation != "quantile_over_time":
+        from lokictl.logql.units import format_float
+
+        return value, f"parameter {format_float(value)} not supported for operation {operation}"
+    return value, None
+
+
+def _vector_parameter(
+    operation: str, text: str | None, grouping: ast.Grouping | None
+) -> tuple[int | None, str | None]:
+    if operation not in TOP:
+        return None, None if text is None else f"unsupported parameter for operation {operation}({text},"
+    if text is None:
+        return None, f"parameter required for operation {operation}"
+    if not text.isdigit():
+        return None, f"invalid parameter {operation}({text},"
+    value = int(text)
+    if value > MAX_INT64:
+        return None, f"invalid parameter {operation}({text},"
+    if value < 1:
+        return value, f"invalid parameter (must be greater than 0) {operation}({text}"
+    if operation == "approx_topk" and grouping is not None:
+        return value, f"grouping not allowed for {operation} aggregation"
+    return value, None
+
+
+def _binary_problem(operator: str, left: Any, right: Any) -> str | None:
+    for side, leg in (("left", left), ("right", right)):
+        if isinstance(leg, ast.LogExpr):
+            kind = _type_name(leg)
+            return f"unexpected type for {side} leg of binary operation ({operator}): *syntax.{kind}"
+    if operator in ("and", "or", "unless"):
+        for side, leg in (("left", left), ("right", right)):
+            if isinstance(leg, ast.Literal):
+                return f"unexpected literal for {side} leg of logical/set binary operation ({operator}): {leg.value:f}"
+    return None
+
+
+def _type_name(leg: Any) -> str:
+    return "PipelineExpr" if leg.stages else "MatchersExpr"
+
+
+__all__ = ["MAX_DEPTH", "MAX_QUERY_BYTES", "parse"]

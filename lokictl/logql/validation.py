@@ -1,0 +1,161 @@
+"""What Loki checks beyond the grammar, in its order and its words (all without a position)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import Span
+
+NO_MATCHER = (
+    "queries require at least one regexp or equality matcher that does not have an empty-compatible value. "
+    'For instance, app=~".*" does not meet this requirement, but app=~".+" will'
+)
+
+WITH_GROUPING = frozenset(
+    f"{name}_over_time" for name in ["avg", "stddev", "stdvar", "quantile", "max", "min", "first", "last"]
+)
+NEVER_UNWRAPPED = frozenset(["count_over_time", "bytes_over_time", "bytes_rate"])
+WITHOUT_UNWRAP = frozenset(["rate", "count_over_time", "bytes_over_time", "bytes_rate", "absent_over_time"])
+
+Found = tuple[str, Span]
+
+
+def check_expression(expression: ast.Expr, failures: Mapping[int, str]) -> Found | None:
+    """The first thing wrong with a whole expression; ``failures`` are what its nodes' constructors found."""
+    if isinstance(expression, ast.LogExpr):
+        return _check_selector(expression.selector)
+    if isinstance(expression, ast.Variants):
+        for variant in expression.variants:
+            found = _check_metric(variant, failures)
+            if found:
+                return found
+        return _check_selector(expression.of.log.selector)
+    assert isinstance(expression, ast.MetricExpr)
+    return _check_metric(expression, failures)
+
+
+def _check_metric(node: ast.MetricExpr, failures: Mapping[int, str]) -> Found | None:
+    own = failures.get(id(node))
+    if own:
+        return own, node.span
+    if isinstance(node, ast.BinaryOperation):
+        return _check_metric(node.left, failures) or _check_metric(node.right, failures)
+    if isinstance(node, ast.VectorAggregation):
+        if node.operation in ("sort", "sort_desc") and node.grouping.labels:
+            return "sort and sort_desc doesn't allow grouping by ", node.grouping.span
+        return _check_metric(node.inner, failures)
+    if isinstance(node, ast.LabelReplace):
+        return _check_metric(node.inner, failures)
+    if isinstance(node, ast.RangeAggregation):
+        return _check_range(node) or _check_selector(node.log_range.log.selector)
+    return None
+
+
+def _check_range(node: ast.RangeAggregation) -> Found | None:
+    if node.grouping is not None and node.operation not in WITH_GROUPING:
+        return f"grouping not allowed for {node.operation} aggregation", node.grouping.span
+    if node.log_range.unwrap is not None:
+        if node.operation in NEVER_UNWRAPPED:
+            return f"invalid aggregation {node.operation} with unwrap", node.log_range.unwrap.span
+    elif node.operation not in WITHOUT_UNWRAP:
+        return f"invalid aggregation {node.operation} without unwrap", node.span
+    return None
+
+
+def _check_selector(selector: ast.StreamSelector) -> Found | None:
+    for matcher in selector.matchers:
+        if not matches_empty(matcher):
+            return None
+    return NO_MATCHER, selector.span
+
+
+def matches_empty(matcher: ast.Matcher) -> bool:
+    """Whether a stream selector's matcher holds for a missing label."""
+    if matcher.operator == ast.MatchOperator.EQUAL:
+        return matcher.value == ""
+    if matcher.operator == ast.MatchOperator.NOT_EQUAL:
+        return matcher.value != ""
+    from lokictl.logql.regex import compile_selector
+
+    found = compile_selector(matcher.value).matches(b"")
+    return found is (matcher.operator == ast.MatchOperator.REGEX)
+
+
+def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) -> str:
+    """What Go says of a regular expression; "" when nothing is wrong.
+
+    ``whole``: as ``label_replace`` compiles it, which shows in the message.
+    """
+    from lokictl.logql.regex import RegexError, parse_regex
+
+    try:
+        parse_regex(f"^(?:{pattern})$" if whole else pattern)
+    except RegexError as error:
+        return str(error)
+    return ""
+
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def check_regexp(pattern: str) -> str:
+    """What is wrong with the expression of a ``regexp`` stage."""
+    from lokictl.logql.regex import RegexError, parse_regex
+
+    try:
+        names = [name for name in parse_regex(pattern).group_names if name]
+    except RegexError as error:
+        return str(error)
+    seen: set[str] = set()
+    for name in names:
+        if not _NAME.fullmatch(name):
+            return f"invalid extracted label name '{name}'"
+        if name in seen:
+            return f"duplicate extracted label name '{name}'"
+        seen.add(name)
+    return "" if names else "at least one named capture must be supplied"
+
+
+_CAPTURE = re.compile(r"<([a-zA-Z_][a-zA-Z0-9_]*)>")
+
+
+def split_pattern(pattern: str) -> list[tuple[bool, str]]:
+    """A pattern's elements: (is a capture, its name or the literal text)."""
+    elements: list[tuple[bool, str]] = []
+    position = 0
+    for found in _CAPTURE.finditer(pattern):
+        if found.start() > position:
+            elements.append((False, pattern[position : found.start()]))
+        elements.append((True, found[1]))
+        position = found.end()
+    if position < len(pattern):
+        elements.append((False, pattern[position:]))
+    return elements
+
+
+def consecutive_captures(elements: list[tuple[bool, str]]) -> str:
+    """The first two captures without a text between them, as ``<a><b>``; "" when there are none."""
+    for (first, name), (second, other) in itertools.pairwise(elements):
+        if first and second:
+            return f"<{name}><{other}>"
+    return ""
+
+
+def check_pattern(pattern: str) -> str:
+    """What is wrong with the expression of a ``pattern`` stage."""
+    if not pattern:
+        return "parse error at line 1, col 1: syntax error: unexpected $end, expecting IDENTIFIER or LITERAL"
+    elements = split_pattern(pattern)
+    names = [name for is_capture, name in elements if is_capture and name != "_"]
+    if not names:
+        return "at least one capture is required"
+    together = consecutive_captures(elements)
+    if together:
+        return f"found consecutive capture '{together}': invalid expression"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            return f"duplicate capture name ({name}): invalid expression"
+    return ""
