@@ -967,6 +967,9 @@ class CompiledRegex:
             reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
             raise RegexError(f"refused by RE2 ({reason})", shown) from None
         self.search = self.regex.search
+        self.group_names: dict[str, int] = {
+            name.decode() if isinstance(name, bytes) else name: index for name, index in self.regex.groupindex.items()
+        }
 
     def matches(self, text: bytes) -> bool:
         """Whether the expression is found."""

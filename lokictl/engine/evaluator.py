@@ -1,0 +1,393 @@
+"""Runs expressions: compiled once, evaluated at any number of steps."""
+
+from __future__ import annotations
+
+
+from collections.abc import Callable
+
+from lokictl.engine.binary_operation import SET_OPERATORS, set_operation, with_number, with_vector
+from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
+from lokictl.engine.extraction import Extractor, compile_selector_test
+from lokictl.engine.hints import log_hints
+from lokictl.engine.labels import ERROR, PRESERVE_ERROR, LabelBuilder, Labels
+from lokictl.engine.limits import Limits
+from lokictl.engine.pipeline import Pipeline
+from lokictl.engine.range_aggregation import aggregator, window_bounds
+from lokictl.engine.result import LogLine, Result
+from lokictl.engine.store import LogStore, valid_text
+from lokictl.engine.vector_aggregation import aggregate
+from lokictl.logql import parse
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.regex import compile_anchored
+from lokictl.logql.units import quote
+
+MILLISECOND = 1_000_000
+
+Sample = tuple[Labels, float]
+Steps = list[int]
+Evaluate = Callable[[Steps], list[list[Sample]]]
+"""For each step (ns) the elements of the vector there."""
+
+TOO_MANY_SERIES = (
+    "maximum number of series ({limit}) reached for a single query; consider reducing query cardinality by adding "
+    "more specific stream selectors, reducing the time range, or aggregating results with functions like sum(), "
+    "count() or topk()"
+)
+TOO_MANY_POINTS = (
+    "exceeded maximum resolution of {limit} points per time series. Try increasing the value of the step parameter"
+)
+
+
+class Engine:
+    """Answers LogQL queries over a `LogStore` as Loki does."""
+
+    def __init__(self, store: LogStore, limits: Limits | None = None) -> None:
+        self.store = store
+        self.limits = limits or Limits()
+        self._compiled: dict[str, CompiledQuery] = {}
+
+    def compile(self, expression: ast.Expr | str) -> CompiledQuery:
+        """A query ready to run; the same text gives the same object, which keeps the samples it has extracted."""
+        text = expression if isinstance(expression, str) else str(expression)
+        compiled = self._compiled.get(text)
+        if compiled is None:
+            compiled = self._compiled[text] = CompiledQuery(text, self.store, self.limits)
+        return compiled
+
+    def query(self, expression: ast.Expr | str, *, time: int) -> Result:
+        """An instant query at ``time`` (ns).
+
+        Raises `LogQLError` for text that is no query and `EngineError` for one that cannot be answered.
+        """
+        return self.compile(expression).query(time)
+
+    def query_range(
+        self,
+        expression: ast.Expr | str,
+        *,
+        start: int,
+        end: int,
+        step: int = 0,
+        limit: int = 100,
+        direction: str = "backward",
+        interval: int = 0,
+    ) -> Result:
+        """A range query: samples every ``step`` ns from ``start`` to ``end``, or up to ``limit`` lines in [start, end)."""
+        return self.compile(expression).query_range(start, end, step, limit, direction, interval)
+
+
+class CompiledQuery:
+    """One query over one store; lines are parsed once however often it is asked."""
+
+    def __init__(self, text: str, store: LogStore, limits: Limits) -> None:
+        self.store, self.limits = store, limits
+        # Loki prints what it has parsed and parses it again before it runs it; what that loses is lost here, too.
+        self.expression = parse(str(parse(text)))
+        self.keeps_order = _has_sort(self.expression)
+        self._evaluate: Evaluate | None = None
+        self._pipeline: Pipeline | None = None
+
+    def query(self, time: int) -> Result:
+        """The answer at ``time`` (ns)."""
+        expression = self.expression
+        if isinstance(expression, ast.LogExpr):
+            message = (
+                "log queries are not supported as an instant query type, "
+                "please change your query to a range query type"
+            )
+            raise EngineError(message)
+        if isinstance(expression, ast.Literal):
+            return Result("scalar", time, scalar=expression.value)
+        (elements,) = self._metric([time])
+        self._check_series(len(elements))
+        if not self.keeps_order:
+            elements = sorted(elements, key=lambda element: element[0])
+        return Result("vector", time, vector=[(dict(labels), value) for labels, value in elements])
+
+    def query_range(
+        self, start: int, end: int, step: int, limit: int, direction: str, interval: int = 0
+    ) -> Result:
+        """The answer from ``start`` to ``end``."""
+        if isinstance(self.expression, ast.LogExpr):
+            return self._log(start, end, limit, direction, interval)
+        step = max(step, 1)
+        if self.limits.max_points and (end - start) // step > self.limits.max_points:
+            raise LimitError(TOO_MANY_POINTS.format(limit=f"{self.limits.max_points:,}"))
+        steps = list(range(start, end + 1, step)) if end >= start else []
+        if isinstance(self.expression, ast.Literal):
+            value = self.expression.value
+            return Result("matrix", start, matrix=[({}, [(time, value) for time in steps])] if steps else [])
+        return self._matrix(steps)
+
+    def _matrix(self, steps: Steps) -> Result:
+        found: dict[Labels, list[tuple[int, float]]] = {}
+        for time, elements in zip(steps, self._metric(steps), strict=True):
+            for labels, value in elements:
+                found.setdefault(labels, []).append((time, value))
+            self._check_series(len(found))
+        matrix = [(dict(labels), samples) for labels, samples in sorted(found.items())]
+        return Result("matrix", steps[0] if steps else 0, matrix=matrix)
+
+    def _check_series(self, count: int) -> None:
+        if self.limits.max_query_series and count > self.limits.max_query_series:
+            raise LimitError(TOO_MANY_SERIES.format(limit=self.limits.max_query_series))
+
+    def _metric(self, steps: Steps) -> list[list[Sample]]:
+        if self._evaluate is None:
+            if isinstance(self.expression, ast.Variants):
+                raise UnsupportedError("multi variant queries are disabled for this instance")
+            assert isinstance(self.expression, ast.MetricExpr)
+            self._evaluate = self._compile(self.expression, None)
+        return self._evaluate(steps)
+
+    # --- metric expressions ------------------------------------------------------------------------------------
+
+    def _compile(self, node: ast.MetricExpr, outer: ast.VectorAggregation | None) -> Evaluate:
+        if isinstance(node, ast.RangeAggregation):
+            return self._absent(node) if node.operation == "absent_over_time" else self._range(node, outer)
+        if isinstance(node, ast.VectorAggregation):
+            return self._vector(node)
+        if isinstance(node, ast.BinaryOperation):
+            return self._binary(node)
+        if isinstance(node, ast.VectorFunction):
+            value = node.value
+            return lambda steps: [[((), value)] for _ in steps]
+        if isinstance(node, ast.LabelReplace):
+            return self._label_replace(node)
+        raise EvaluationError(f"unexpected expr type (*syntax.{type(node).__name__}Expr) for Evaluator type "
+                              "(*logql.DefaultEvaluator) ")
+
+    def _range(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Evaluate:
+        extractor = Extractor(node, outer, self.store)
+        log_range = node.log_range
+        width, offset = log_range.range, log_range.offset
+
+        def evaluate(steps: Steps) -> list[list[Sample]]:
+            if not steps or width == 0:
+                return [[] for _ in steps]
+            # Made anew for each run: a quantile keeps windows of the series it has seen.
+            window = aggregator(node.operation, node.parameter, width, unwrapped=log_range.unwrap is not None)
+            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
+            results: list[list[Sample]] = [[] for _ in steps]
+            errors: list[tuple[int, Labels]] = []
+            for one in series:
+                failed = _is_failure(one.labels)
+                for index, time in enumerate(steps):
+                    low, high = window_bounds(one.times, time - offset, width)
+                    if low == high:
+                        continue
+                    if failed:
+                        errors.append((index, one.labels))
+                        break
+                    results[index].append((one.labels, window(one, low, high)))
+            if errors:
+                raise pipeline_error(min(errors)[1])
+            return results
+
+        return evaluate
+
+    def _absent(self, node: ast.RangeAggregation) -> Evaluate:
+        extractor = Extractor(node, None, self.store)
+        labels = absent_labels(node.log_range.log.selector)
+        width, offset = node.log_range.range, node.log_range.offset
+
+        def evaluate(steps: Steps) -> list[list[Sample]]:
+            if not steps:
+                return []
+            if width == 0:
+                return [[] for _ in steps]
+            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
+            results: list[list[Sample]] = []
+            for time in steps:
+                present = False
+                for one in series:
+                    low, high = window_bounds(one.times, time - offset, width)
+                    if low < high:
+                        if _is_failure(one.labels):
+                            raise pipeline_error(one.labels)
+                        present = True
+                results.append([] if present else [(labels, 1.0)])
+            return results
+
+        return evaluate
+
+    def _vector(self, node: ast.VectorAggregation) -> Evaluate:
+        inner = self._compile(node.inner, node)
+        return lambda steps: [aggregate(node, elements) for elements in inner(steps)]
+
+    def _binary(self, node: ast.BinaryOperation) -> Evaluate:
+        operator, return_bool = node.operator, node.return_bool
+        if isinstance(node.left, ast.Literal) or isinstance(node.right, ast.Literal):
+            number_left = isinstance(node.left, ast.Literal)
+            literal, other = (node.left, node.right) if number_left else (node.right, node.left)
+            assert isinstance(literal, ast.Literal)
+            number = literal.value
+            inner = self._compile(other, None)
+            return lambda steps: [
+                with_number(operator, elements, number, number_left=number_left, return_bool=return_bool)
+                for elements in inner(steps)
+            ]
+        left, right = self._compile(node.left, None), self._compile(node.right, None)
+        combine = set_operation if operator in SET_OPERATORS else with_vector
+
+        def evaluate(steps: Steps) -> list[list[Sample]]:
+            # The right side goes first: of two failing sides, its error is the one Loki reports.
+            second = right(steps)
+            first = left(steps)
+            return [combine(node, one, other) for one, other in zip(first, second, strict=True)]
+
+        return evaluate
+
+    def _label_replace(self, node: ast.LabelReplace) -> Evaluate:
+        inner = self._compile(node.inner, None)
+        replace = compile_label_replace(node)
+        return lambda steps: [[(replace(labels), value) for labels, value in elements] for elements in inner(steps)]
+
+    # --- log queries -------------------------------------------------------------------------------------------
+
+    def _log(self, start: int, end: int, limit: int, direction: str, interval: int) -> Result:
+        assert isinstance(self.expression, ast.LogExpr)
+        if self.limits.max_entries and limit > self.limits.max_entries:
+            message = f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > "
+            raise LimitError(f"{message}{self.limits.max_entries})")
+        backward = direction.lower() == "backward"
+        selects = compile_selector_test(self.expression.selector)
+        entries = [
+            (entry, stream)
+            for stream in self.store
+            if selects(stream)
+            for entry in stream.between(start, end)
+        ]
+        if not entries:
+            return Result("streams")
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages))
+        entries.sort(key=lambda item: (item[0].timestamp, item[0].sequence), reverse=backward)
+        found: dict[Labels, list[LogLine]] = {}
+        count, last = 0, None
+        for entry, stream in entries:
+            if count >= limit:
+                break
+            builder = LabelBuilder(stream.label_map, stream.labels, entry.metadata)
+            line = self._pipeline.run(entry.line, entry.timestamp, builder)
+            if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
+                continue
+            last = entry.timestamp
+            count += 1
+            labels = _valid(builder.labels())
+            own, metadata, parsed = builder.categorized()
+            text = line.decode("utf-8", "replace")
+            found.setdefault(labels, []).append(
+                LogLine(entry.timestamp, text, _valid(own), _valid(metadata), _valid(parsed))
+            )
+        return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
+
+
+def _valid(labels: Labels) -> Labels:
+    if all(value.isascii() for _, value in labels):
+        return labels
+    return tuple((name, valid_text(value)) for name, value in labels)
+
+
+def _is_failure(labels: Labels) -> bool:
+    failed = preserved = False
+    for name, value in labels:
+        if name == ERROR:
+            failed = True
+        elif name == PRESERVE_ERROR and value == "true":
+            preserved = True
+    return failed and not preserved
+
+
+def pipeline_error(labels: Labels) -> PipelineError:
+    """Loki's text for a series of lines that could not be processed."""
+    kind = dict(labels)[ERROR]
+    series = "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
+    return PipelineError(
+        f"pipeline error: '{kind}' for series: '{series}'.\n"
+        f'Use a label filter to intentionally skip this error. (e.g | __error__!="{kind}").\n'
+        'To skip all potential errors you can match empty errors.(e.g __error__="")\n'
+        'The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__="" )\n'
+    )
+
+
+def absent_labels(selector: ast.StreamSelector) -> Labels:
+    """The labels of an ``absent_over_time`` result: names with exactly one matcher, and that one an equality."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for matcher in selector.matchers:
+        if matcher.name == "__name__":
+            continue
+        if matcher.operator == MatchOperator.EQUAL and matcher.name not in seen:
+            found[matcher.name] = matcher.value
+        else:
+            found.pop(matcher.name, None)
+        seen.add(matcher.name)
+    return tuple(sorted(found.items()))
+
+
+def compile_label_replace(node: ast.LabelReplace) -> Callable[[Labels], Labels]:
+    """The labels after ``label_replace``."""
+    compiled = compile_anchored(node.regex)
+    regex, names = compiled.regex, compiled.group_names
+
+    def replace(labels: Labels) -> Labels:
+        values = dict(labels)
+        match = regex.search(values.get(node.source, "").encode("utf-8", "surrogateescape"))
+        if match is None:
+            return labels
+        text = expand(node.replacement, lambda group: _group(match, names, group, regex.groups))
+        if text:
+            values[node.destination] = text
+        else:
+            values.pop(node.destination, None)
+        return tuple(sorted(values.items()))
+
+    return replace
+
+
+def _group(match: object, names: dict[str, int], group: str, count: int) -> str:
+    index = int(group) if group.isdigit() else names.get(group, -1)
+    if not 0 <= index <= count:
+        return ""
+    value = match.group(index)  # type: ignore[attr-defined]
+    return value.decode("utf-8", "surrogateescape") if value else ""
+
+
+def expand(template: str, group: Callable[[str], str]) -> str:
+    """Go's ``Regexp.Expand``: ``$1``, ``${1}``, ``$name``, ``${name}``, ``$$``."""
+    parts: list[str] = []
+    position = 0
+    while True:
+        dollar = template.find("$", position)
+        if dollar < 0:
+            parts.append(template[position:])
+            return "".join(parts)
+        parts.append(template[position:dollar])
+        rest = template[dollar + 1 :]
+        if rest.startswith("$"):
+            parts.append("$")
+            position = dollar + 2
+            continue
+        braced = rest.startswith("{")
+        body = rest[1:] if braced else rest
+        length = 0
+        while length < len(body) and (body[length].isalnum() or body[length] == "_"):
+            length += 1
+        if length == 0 or (braced and body[length : length + 1] != "}"):
+            parts.append("$")
+            position = dollar + 1
+            continue
+        parts.append(group(body[:length]))
+        position = dollar + 1 + length + 2 * braced
+
+
+def _has_sort(expression: ast.Expr) -> bool:
+    return any(
+        isinstance(node, ast.VectorAggregation) and node.operation in ("sort", "sort_desc")
+        for node in ast.walk(expression)
+    )
+
+
+__all__ = ["CompiledQuery", "Engine", "absent_labels", "expand"]

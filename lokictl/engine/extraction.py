@@ -1,0 +1,197 @@
+"""From log lines to samples: selectors, pipelines, unwrap, and the labels that a sample keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from lokictl.engine.hints import metric_hints
+from lokictl.engine.label_filter import compile_label_filter
+from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
+from lokictl.engine.pipeline import Pipeline, without_dead_formats
+from lokictl.engine.store import Entry, LogStore, Stream, valid_text
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.regex import compile_selector
+from lokictl.logql.units import SECOND, parse_bytes, parse_float, parse_go_duration
+
+BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
+PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
+
+
+def compile_selector_test(selector: ast.StreamSelector) -> Callable[[Stream], bool]:
+    """Whether a stream has the labels that the selector asks for."""
+    tests = [_matcher(matcher) for matcher in selector.matchers]
+    return lambda stream: all(test(stream.label_map) for test in tests)
+
+
+def _matcher(matcher: ast.Matcher) -> Callable[[dict[str, str]], bool]:
+    name, value = matcher.name, matcher.value
+    if matcher.operator == MatchOperator.EQUAL:
+        return lambda labels: labels.get(name, "") == value
+    if matcher.operator == MatchOperator.NOT_EQUAL:
+        return lambda labels: labels.get(name, "") != value
+    matches = compile_selector(value).matches
+    wanted = matcher.operator == MatchOperator.REGEX
+    return lambda labels: matches(labels.get(name, "").encode("utf-8", "surrogateescape")) is wanted
+
+
+def extraction_grouping(node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> ast.Grouping | None:
+    """The grouping that applies while samples are extracted; ``outer`` is an aggregation directly around ``node``."""
+    if node.operation == "absent_over_time":
+        grouping: ast.Grouping | None = ast.Grouping()
+    elif node.grouping is not None:
+        grouping = node.grouping
+    elif outer is not None and outer.operation == "sum" and node.operation in PUSHED_DOWN:
+        grouping = outer.grouping
+    else:
+        grouping = None
+    unwrap = node.log_range.unwrap
+    if unwrap is not None and (grouping is None or grouping.without):
+        labels = grouping.labels if grouping is not None else ()
+        return ast.Grouping((*labels, unwrap.label), True)
+    return grouping
+
+
+@dataclass(slots=True)
+class Series:
+    """The samples of one label set in the order of their times (ns)."""
+
+    labels: Labels
+    times: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+class Extractor:
+    """Extracts the samples of one range aggregation, each line once.
+
+    Keeps what it has extracted; lines that are pushed later are added when they are asked for.
+    """
+
+    def __init__(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None, store: LogStore) -> None:
+        self.node, self.store = node, store
+        self.selects = compile_selector_test(node.log_range.log.selector)
+        self.grouping = extraction_grouping(node, outer)
+        self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping)
+        self.pipeline: Pipeline | None = None
+        self.value: Callable[[bytes, LabelBuilder], float | None] | None = None
+        self.series: dict[Labels, Series] = {}
+        self.done: dict[Labels, tuple[int, int, int]] = {}
+        self.version = -1
+        self.covered: tuple[int, int] | None = None
+        self.sample_count = 0
+
+    def _stages(self) -> list[ast.Stage]:
+        stages = list(self.node.log_range.log.stages)
+        return stages if self.node.operation in BYTE_OPERATIONS else without_dead_formats(stages)
+
+    def extract(self, first: int, last: int) -> list[Series]:
+        """All series with samples in ``first < time <= last`` (and perhaps more), sorted by labels."""
+        covered = self.covered
+        if self.version != self.store.version or covered is None or first < covered[0] or last > covered[1]:
+            if covered is not None:
+                first, last = min(first, covered[0]), max(last, covered[1])
+            self._extract(first, last)
+        return sorted(self.series.values(), key=lambda series: series.labels)
+
+    def _extract(self, first: int, last: int) -> None:
+        self.series = {}
+        self.sample_count = 0
+        found: dict[Labels, list[tuple[int, int, float]]] = {}
+        for stream in self.store:
+            if self.selects(stream):
+                entries = stream.between(first + 1, last + 1)
+                if entries:
+                    self._run(stream, entries, found)
+        for labels, samples in found.items():
+            samples.sort()
+            times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
+            self.series[labels] = Series(labels, times, values)
+        self.version, self.covered = self.store.version, (first, last)
+
+    def _run(
+        self, stream: Stream, entries: Iterable[Entry], found: dict[Labels, list[tuple[int, int, float]]]
+    ) -> None:
+        if self.pipeline is None:
+            self.pipeline = Pipeline(self._stages(), self.hints)
+            self.value = compile_value(self.node)
+        pipeline, value_of, grouping = self.pipeline, self.value, self.grouping
+        assert value_of is not None
+        base, base_labels = stream.label_map, stream.labels
+        if not pipeline.functions and not self.node.log_range.unwrap and not any(entry.metadata for entry in entries):
+            self._plain(stream, entries, found)
+            return
+        run = pipeline.run
+        for entry in entries:
+            builder = LabelBuilder(base, base_labels, entry.metadata)
+            line = run(entry.line, entry.timestamp, builder)
+            if line is None:
+                continue
+            value = value_of(line, builder)
+            if value is None:
+                continue
+            labels = builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
+            samples = found.get(labels)
+            if samples is None:
+                clean = _clean(labels)
+                samples = found.setdefault(clean, [])
+            samples.append((entry.timestamp, entry.sequence, value))
+
+    def _plain(
+        self, stream: Stream, entries: Iterable[Entry], found: dict[Labels, list[tuple[int, int, float]]]
+    ) -> None:
+        """Without stages every line of a stream has the same labels."""
+        builder = LabelBuilder(stream.label_map, stream.labels, ())
+        grouping = self.grouping
+        labels = builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
+        samples = found.setdefault(labels, [])
+        if self.node.operation in BYTE_OPERATIONS:
+            samples += [(entry.timestamp, entry.sequence, float(len(entry.line))) for entry in entries]
+        else:
+            samples += [(entry.timestamp, entry.sequence, 1.0) for entry in entries]
+
+
+def _clean(labels: Labels) -> Labels:
+    if all(value.isascii() for _, value in labels):
+        return labels
+    return tuple((name, valid_text(value)) for name, value in labels)
+
+
+def compile_value(node: ast.RangeAggregation) -> Callable[[bytes, LabelBuilder], float | None]:
+    """The value of a line's sample; None where the line has none."""
+    unwrap = node.log_range.unwrap
+    if unwrap is None:
+        if node.operation in BYTE_OPERATIONS:
+            return lambda line, builder: float(len(line))
+        return lambda line, builder: 1.0
+    name = unwrap.label
+    convert = CONVERSIONS[unwrap.conversion]
+    filters = [compile_label_filter(item) for item in unwrap.filters]
+
+    def value(line: bytes, builder: LabelBuilder) -> float | None:
+        text = builder.get(name)
+        if not text:
+            return None
+        try:
+            number = convert(text)
+        except ValueError as error:
+            number = 0.0
+            builder.fail(SAMPLE_ERROR, str(error))
+        for check in filters:
+            if not check(builder):
+                return None
+        return number
+
+    return value
+
+
+def _seconds(text: str) -> float:
+    return parse_go_duration(text) / SECOND
+
+
+CONVERSIONS: dict[str | None, Callable[[str], float]] = {
+    None: parse_float,
+    "bytes": lambda text: float(parse_bytes(text)),
+    "duration": _seconds,
+    "duration_seconds": _seconds,
+}

@@ -1,0 +1,115 @@
+"""Label filters, compiled to functions of a line's labels."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from lokictl.engine.ip import IpPatternError, compile_ip
+from lokictl.engine.labels import FILTER_ERROR, LabelBuilder
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import ComparisonOperator, MatchOperator
+from lokictl.logql.regex import Always, compile_test, simplify
+from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration
+
+Filter = Callable[[LabelBuilder], bool]
+
+COMPARE: dict[ComparisonOperator, Callable[[float, float], bool]] = {
+    ComparisonOperator.EQUAL: operator.eq,
+    ComparisonOperator.NOT_EQUAL: operator.ne,
+    ComparisonOperator.GREATER: operator.gt,
+    ComparisonOperator.GREATER_OR_EQUAL: operator.ge,
+    ComparisonOperator.LESS: operator.lt,
+    ComparisonOperator.LESS_OR_EQUAL: operator.le,
+}
+
+
+def is_no_op(node: ast.LabelFilter) -> bool:
+    """Whether Loki throws the filter away because it always holds (``=~".*"``)."""
+    return (
+        isinstance(node, ast.StringLabelFilter)
+        and node.operator == MatchOperator.REGEX
+        and isinstance(simplify(node.value, for_label=True), Always)
+    )
+
+
+def compile_label_filter(node: ast.LabelFilter) -> Filter:
+    """The filter as a function; it may set the line's error.  Raises `IpPatternError` for a bad ``ip()`` pattern."""
+    if isinstance(node, ast.AndLabelFilter):
+        return _both(_lenient(node.left), _lenient(node.right))
+    if isinstance(node, ast.OrLabelFilter):
+        left, right = _lenient(node.left), _lenient(node.right)
+        return lambda builder: left(builder) or right(builder)
+    if isinstance(node, ast.StringLabelFilter):
+        return _string(node)
+    if isinstance(node, ast.NumberLabelFilter):
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_float)
+    if isinstance(node, ast.DurationLabelFilter):
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_go_duration)
+    if isinstance(node, ast.BytesLabelFilter):
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_bytes)
+    assert isinstance(node, ast.IpLabelFilter)
+    return _ip(node)
+
+
+def _lenient(node: ast.LabelFilter) -> Filter:
+    try:
+        return compile_label_filter(node)
+    except IpPatternError:
+        # Inside of and/or a bad pattern silently matches nothing.
+        return lambda builder: False
+
+
+def _both(left: Filter, right: Filter) -> Filter:
+    def both(builder: LabelBuilder) -> bool:
+        first = left(builder)
+        # The right side runs even so: it may set an error.
+        return right(builder) and first
+
+    return both
+
+
+def _string(node: ast.StringLabelFilter) -> Filter:
+    name, value = node.name, node.value
+    if node.operator == MatchOperator.EQUAL:
+        return lambda builder: builder.value_for_filter(name) == value
+    if node.operator == MatchOperator.NOT_EQUAL:
+        return lambda builder: builder.value_for_filter(name) != value
+    test = compile_test(simplify(value, for_label=True))
+    if node.operator == MatchOperator.REGEX:
+        return lambda builder: test(_encoded(builder.value_for_filter(name)))
+    return lambda builder: not test(_encoded(builder.value_for_filter(name)))
+
+
+def _encoded(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _typed(
+    name: str, compare: Callable[[float, float], bool], threshold: float, convert: Callable[[str], float]
+) -> Filter:
+    def check(builder: LabelBuilder) -> bool:
+        value = builder.get(name)
+        if value is None:
+            return False
+        try:
+            return compare(convert(value), threshold)
+        except ValueError as error:
+            if not builder.error:
+                builder.fail(FILTER_ERROR, str(error))
+            return True
+
+    return check
+
+
+def _ip(node: ast.IpLabelFilter) -> Filter:
+    name, found = node.name, compile_ip(node.pattern)
+    wanted = node.operator == MatchOperator.EQUAL
+
+    def check(builder: LabelBuilder) -> bool:
+        if builder.error:
+            return True
+        value = builder.get(name)
+        return value is not None and found(_encoded(value)) is wanted
+
+    return check

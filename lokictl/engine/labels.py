@@ -1,0 +1,147 @@
+"""The labels of one line on its way through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Labels = tuple[tuple[str, str], ...]
+
+ERROR = "__error__"
+ERROR_DETAILS = "__error_details__"
+PRESERVE_ERROR = "__preserve_error__"
+EXTRACTED_SUFFIX = "_extracted"
+
+JSON_ERROR = "JSONParserErr"
+LOGFMT_ERROR = "LogfmtParserErr"
+FILTER_ERROR = "LabelFilterErr"
+SAMPLE_ERROR = "SampleExtractionErr"
+TEMPLATE_ERROR = "TemplateFormatErr"
+
+
+class LabelBuilder:
+    """Stream labels, structured metadata and parsed labels of one line, and what happened to them.
+
+    A name is in at most one of ``metadata`` and ``parsed``; ``deleted`` hides stream labels; ``extracted`` are the
+    names that any stage has set, which a later parser does not set again.
+    """
+
+    __slots__ = ("base", "base_labels", "deleted", "error", "error_details", "extracted", "metadata", "parsed")
+
+    def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
+        self.base = base
+        self.base_labels = base_labels
+        self.deleted: list[str] = []
+        self.metadata: dict[str, str] = {}
+        self.parsed: dict[str, str] = {}
+        self.extracted: set[str] = set()
+        self.error = ""
+        self.error_details = ""
+        for name, value in metadata:
+            if name == ERROR:
+                self.error = value
+            elif name == ERROR_DETAILS:
+                self.error_details = value
+            else:
+                self.metadata[name + EXTRACTED_SUFFIX if name in base else name] = value
+
+    def get(self, name: str) -> str | None:
+        """The current value of a label; None where it is absent."""
+        if name in self.metadata:
+            return self.metadata[name]
+        if name in self.parsed:
+            return self.parsed[name]
+        if name in self.deleted:
+            return None
+        return self.base.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self.metadata.pop(name, None)
+        self.parsed[name] = value
+        self.extracted.add(name)
+
+    def delete(self, name: str) -> None:
+        self.metadata.pop(name, None)
+        self.parsed.pop(name, None)
+        self.deleted.append(name)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a parser must write ``name_extracted`` instead."""
+        return name in self.base or name in self.metadata
+
+    def fail(self, error: str, details: str = "") -> None:
+        self.error = error
+        self.error_details = details
+
+    def value_for_filter(self, name: str) -> str:
+        """The value that a string label filter sees."""
+        if name == ERROR:
+            return self.error
+        if name == ERROR_DETAILS:
+            return ""
+        return self.get(name) or ""
+
+    def template_labels(self) -> dict[str, str]:
+        """All current labels, as templates see them."""
+        return dict(self.labels())
+
+    def labels(self) -> Labels:
+        """All labels of the line, sorted by name."""
+        if not self.metadata and not self.parsed and not self.deleted and not self.error:
+            return self.base_labels
+        found = {
+            name: value
+            for name, value in self.base_labels
+            if name not in self.deleted and name not in self.metadata and name not in self.parsed
+        }
+        found.update(self.metadata)
+        found.update(self.parsed)
+        if self.error:
+            found[ERROR] = self.error
+        if self.error_details:
+            found[ERROR_DETAILS] = self.error_details
+        return tuple(sorted(found.items()))
+
+    def grouped(self, names: tuple[str, ...], without: bool) -> Labels:
+        """The labels after range-level grouping; lines with an error keep all of theirs."""
+        if self.error:
+            return self.labels()
+        if without:
+            return self._without(names)
+        found = {}
+        for name in names:
+            if name in self.deleted:
+                continue
+            value = self.metadata.get(name)
+            if value is None:
+                value = self.parsed.get(name)
+            if value is None:
+                value = self.base.get(name)
+            if value is not None:
+                found[name] = value
+        return tuple(sorted(found.items()))
+
+    def _without(self, names: tuple[str, ...]) -> Labels:
+        found = {
+            name: value
+            for name, value in self.base_labels
+            if name not in self.deleted and name not in names
+        }
+        for source in (self.metadata, self.parsed):
+            found.update((name, value) for name, value in source.items() if name not in names)
+        if self.error_details and ERROR_DETAILS not in names:
+            found[ERROR_DETAILS] = self.error_details
+        return tuple(sorted(found.items()))
+
+    def categorized(self) -> tuple[Labels, Labels, Labels]:
+        """(stream labels, structured metadata, parsed labels) as the categorised answer shows them."""
+        stream = tuple(
+            (name, value)
+            for name, value in self.base_labels
+            if name not in self.deleted and name not in self.metadata and name not in self.parsed
+        )
+        parsed = dict(self.parsed)
+        if self.error:
+            parsed[ERROR] = self.error
+        if self.error_details and (self.error or parsed or self.metadata or self.deleted):
+            parsed[ERROR_DETAILS] = self.error_details
+        return stream, tuple(sorted(self.metadata.items())), tuple(sorted(parsed.items()))

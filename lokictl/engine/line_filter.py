@@ -1,0 +1,77 @@
+"""Line filters, compiled to functions of a line's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lokictl.engine.ip import compile_ip
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import LineFilterOperator
+from lokictl.logql.regex import Always, Contains, Test, compile_test, either, simplify
+from lokictl.logql.validation import consecutive_captures, split_pattern
+
+LineTest = Callable[[bytes], bool]
+
+REGEX = (LineFilterOperator.REGEX, LineFilterOperator.NOT_REGEX)
+PATTERN = (LineFilterOperator.PATTERN, LineFilterOperator.NOT_PATTERN)
+
+
+def compile_line_filter(node: ast.LineFilter) -> LineTest:
+    """The filter as a function.  Raises ValueError or `LogQLError` with the cause that Loki names."""
+    if len(node.legs) == 1 and node.legs[0].is_ip:
+        return _ip(node)
+    if node.operator in PATTERN:
+        tests = [compile_pattern(leg.value) for leg in node.legs]
+        return _negated(_any(tests), node.operator)
+    test: Test | None = None
+    for leg in node.legs:
+        # In a chain `ip()` counts as plain text of the operator's kind.
+        reduced = simplify(leg.value, for_label=False) if node.operator in REGEX else _plain(leg.value)
+        test = reduced if test is None else either(test, reduced)
+    assert test is not None
+    return _negated(compile_test(test), node.operator)
+
+
+def _plain(text: str) -> Test:
+    return Contains(text) if text else Always()
+
+
+def _negated(test: LineTest, operator: LineFilterOperator) -> LineTest:
+    return (lambda line: not test(line)) if operator.is_negative else test
+
+
+def _any(tests: list[LineTest]) -> LineTest:
+    return tests[0] if len(tests) == 1 else lambda line: any(test(line) for test in tests)
+
+
+def _ip(node: ast.LineFilter) -> LineTest:
+    if node.operator not in (LineFilterOperator.CONTAINS, LineFilterOperator.NOT_CONTAINS):
+        raise ValueError("ip: invalid operation")
+    return _negated(compile_ip(node.legs[0].value), node.operator)
+
+
+def compile_pattern(pattern: str) -> LineTest:
+    """The test of a ``|>`` pattern: no backtracking, wildcards take at least one byte."""
+    elements = split_pattern(pattern)
+    for is_capture, name in elements:
+        if is_capture and name != "_":
+            raise ValueError(f"named captures are not allowed: found '<{name}>'")
+    together = consecutive_captures(elements)
+    if together:
+        raise ValueError(f"found consecutive capture '{together}': invalid expression")
+    parts = [None if is_capture else text.encode("utf-8", "surrogateescape") for is_capture, text in elements]
+
+    def matches(line: bytes) -> bool:
+        if not parts or not line:
+            return not parts and not line
+        offset = 0
+        for index, part in enumerate(parts):
+            if part is None:
+                continue
+            found = line.find(part, offset)
+            if found < 0 or (index and found == offset):
+                return False
+            offset = found + len(part)
+        return (offset < len(line)) if parts[-1] is None else offset == len(line)
+
+    return matches

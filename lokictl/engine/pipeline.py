@@ -1,0 +1,120 @@
+"""A pipeline compiled once: the stages in the order in which Loki runs them, as one function per line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lokictl.engine import stages as st
+from lokictl.engine.errors import EngineError
+from lokictl.engine.hints import Hints
+from lokictl.engine.label_filter import compile_label_filter, is_no_op
+from lokictl.engine.labels import LabelBuilder
+from lokictl.engine.line_filter import compile_line_filter
+from lokictl.engine.stages import StageFunction
+from lokictl.logql import LogQLError
+from lokictl.logql import expressions as ast
+
+
+def ordered(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
+    """Line filters move in front of the stages of their segment; label filters, line_format and unpack end one."""
+    out: list[ast.Stage] = []
+    filters: list[ast.Stage] = []
+    others: list[ast.Stage] = []
+
+    def flush() -> None:
+        out.extend(filters)
+        out.extend(others)
+        filters.clear()
+        others.clear()
+
+    for stage in stages:
+        if isinstance(stage, ast.LabelFilterStage):
+            flush()
+            out.append(stage)
+        elif isinstance(stage, ast.LineFilter):
+            filters.append(stage)
+        else:
+            others.append(stage)
+            if isinstance(stage, ast.LineFormat | ast.UnpackParser):
+                flush()
+    flush()
+    return out
+
+
+READS_LINE = (ast.LineFilter, ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser, ast.UnpackParser)
+
+
+def without_dead_formats(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
+    """The stages without a ``line_format`` whose line nothing reads any more (metric queries that count no bytes)."""
+    kept: list[ast.Stage] = []
+    for index, stage in enumerate(stages):
+        if isinstance(stage, ast.LineFormat) and not any(isinstance(later, READS_LINE) for later in stages[index:]):
+            continue
+        kept.append(stage)
+    return kept
+
+
+class Pipeline:
+    """Runs a line through all stages.
+
+    ``counts`` (switched on by `observe`) holds per stage how many lines came in and how many went on.
+    """
+
+    def __init__(self, stages: Sequence[ast.Stage], hints: Hints) -> None:
+        self.stages = [stage for stage in ordered(stages) if not _is_no_op_stage(stage)]
+        self.functions: list[StageFunction] = [_compile(stage, hints) for stage in self.stages]
+
+    def run(self, line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        """The line after all stages; None where one dropped it."""
+        current: bytes | None = line
+        for function in self.functions:
+            current = function(current, time, builder)  # type: ignore[arg-type]
+            if current is None:
+                return None
+        return current
+
+
+def _is_no_op_stage(stage: ast.Stage) -> bool:
+    return isinstance(stage, ast.LabelFilterStage) and is_no_op(stage.filter)
+
+
+def _compile(stage: ast.Stage, hints: Hints) -> StageFunction:
+    try:
+        return _function(stage, hints)
+    except (ValueError, LogQLError) as error:
+        raise EngineError(f"parse error : stage '{stage}' : {error}") from None
+
+
+def _function(stage: ast.Stage, hints: Hints) -> StageFunction:
+    if isinstance(stage, ast.LineFilter):
+        return _line(compile_line_filter(stage))
+    if isinstance(stage, ast.LabelFilterStage):
+        return _label(compile_label_filter(stage.filter))
+    if isinstance(stage, ast.JsonParser):
+        return st.json_expression_stage(stage, hints) if stage.extractions else st.json_stage(hints)
+    if isinstance(stage, ast.LogfmtParser):
+        return st.logfmt_stage(stage, hints)
+    if isinstance(stage, ast.RegexpParser):
+        return st.regexp_stage(stage, hints)
+    if isinstance(stage, ast.PatternParser):
+        return st.pattern_stage(stage, hints)
+    if isinstance(stage, ast.UnpackParser):
+        return st.unpack_stage(hints)
+    if isinstance(stage, ast.LineFormat):
+        return st.line_format_stage(stage)
+    if isinstance(stage, ast.LabelFormat):
+        return st.label_format_stage(stage)
+    if isinstance(stage, ast.DropLabels):
+        return st.drop_stage(stage)
+    if isinstance(stage, ast.KeepLabels):
+        return st.keep_stage(stage)
+    assert isinstance(stage, ast.Decolorize)
+    return st.decolorize_stage()
+
+
+def _line(test: Callable[[bytes], bool]) -> StageFunction:
+    return lambda line, time, builder: line if test(line) else None
+
+
+def _label(test: Callable[[LabelBuilder], bool]) -> StageFunction:
+    return lambda line, time, builder: line if test(builder) else None

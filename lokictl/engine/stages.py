@@ -1,0 +1,558 @@
+"""Parser, formatting and label stages, compiled to functions ``(line, time, labels) -> line or None (dropped)``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lokictl.engine import json_parser as js
+from lokictl.engine.hints import Hints
+from lokictl.engine.json_parser import JsonError, each_member, label_name, nested_name, text_value, unescape
+from lokictl.engine.labels import (
+    ERROR,
+    ERROR_DETAILS,
+    EXTRACTED_SUFFIX,
+    JSON_ERROR,
+    LOGFMT_ERROR,
+    PRESERVE_ERROR,
+    TEMPLATE_ERROR,
+    LabelBuilder,
+)
+from lokictl.engine.logfmt_parser import pairs
+from lokictl.engine.paths import json_path, logfmt_path
+from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.regex import compile_search, compile_selector
+from lokictl.logql.validation import split_pattern
+
+StageFunction = Callable[[bytes, int, LabelBuilder], bytes | None]
+
+_BROKEN = re.compile("[\udc80-\udcff\ufffd]")
+
+
+def decode(raw: bytes) -> str:
+    """Bytes of a line as a label value."""
+    if raw.isascii():
+        return raw.decode("ascii")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _free_name(builder: LabelBuilder, name: str) -> str:
+    return name + EXTRACTED_SUFFIX if builder.is_taken(name) else name
+
+
+# --- json --------------------------------------------------------------------------------------------------------
+
+
+_FLAT_MEMBER = re.compile(
+    rb'[ \t]*"([a-zA-Z_][a-zA-Z0-9_]*)"[ \t]*:[ \t]*'
+    rb'(?:"([^"\\\x80-\xff]*)"|(-?[0-9][^ \n\r\t,}\]]*|true|false)|(null))[ \t]*([,}])'
+)
+
+
+def json_stage(hints: Hints) -> StageFunction:
+    """``| json``"""
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def stage(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if hints.satisfied(builder):
+            return line
+        kept = _flat_json(line, builder, hints)
+        if kept is None:
+            kept = _nested_json(line, builder, hints)
+        return line if kept else None
+
+    return stage
+
+
+def _flat_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool | None:
+    """The fast way through a line of plain members; None where a member is not plain (nothing is lost then)."""
+    if line[:1] != b"{":
+        return None
+    found: list[tuple[str, str]] = []
+    position, match = 1, _FLAT_MEMBER.match
+    while True:
+        member = match(line, position)
+        if member is None:
+            return None
+        key, text, token, null, end = member.groups()
+        if null is None:
+            found.append((key.decode("ascii"), (text if text is not None else token).decode("utf-8", "surrogateescape")))
+        if end == b"}":
+            break
+        position = member.end()
+    required, extracted, filters = hints.required, builder.extracted, hints.filters
+    for key, value in found:
+        if required is not None and key not in required:
+            continue
+        name = _free_name(builder, key)
+        if name in extracted:
+            continue
+        builder.set(name, value)
+        if name in filters and not filters[name](builder):
+            return False
+        if required is not None and required <= extracted:
+            return True
+    return True
+
+
+class _StopError(Exception):
+    """Reading ends early: the line is dropped, or nothing more is wanted."""
+
+    def __init__(self, kept: bool) -> None:
+        self.kept = kept
+
+
+def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
+    def member(prefix: str, key: str, raw: bytes, kind: int, depth: int) -> None:
+        if kind in (js.ARRAY, js.NULL):
+            return
+        name = nested_name(prefix, key)
+        if kind == js.OBJECT:
+            if depth > js.MAX_NESTING:
+                raise JsonError(js.MALFORMED_OBJECT)
+            if hints.wants_prefix(name):
+                each_member(raw, lambda k, r, t: member(name, k, r, t, depth + 1) is None)
+            return
+        if not name or not hints.wants(name):
+            return
+        final = _free_name(builder, name)
+        if final in builder.extracted:
+            return
+        if not hints.put(builder, final, text_value(raw, kind)):
+            raise _StopError(False)
+        if hints.satisfied(builder):
+            raise _StopError(True)
+
+    try:
+        each_member(line, lambda key, raw, kind: member("", key, raw, kind, 0) is None)
+    except JsonError as error:
+        hints.fail(builder, JSON_ERROR, str(error))
+    except _StopError as stop:
+        return stop.kept
+    return True
+
+
+def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
+    """``| json a="x.y", b``"""
+    paths = [(item.name, json_path(item.path)) for item in stage.extractions]
+    _check_names(stage.extractions)
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if not line or hints.satisfied(builder):
+            return line
+        if line[:1] not in (b'"', b"{", b"["):
+            hints.fail(builder, JSON_ERROR, "")
+            return line
+        found = _PathReader(paths, builder)
+        try:
+            found.read(line, 0, [(index, path) for index, (_, path) in enumerate(paths)], 0)
+        except JsonError as error:
+            hints.fail(builder, JSON_ERROR, str(error))
+        if len(found.fired) < len(paths):
+            for name, _ in paths:
+                if builder.get(name) is None:
+                    builder.set(name, "")
+        return line
+
+    return run
+
+
+Wanted = list[tuple[int, list[str | int]]]
+
+
+class _PathReader:
+    """Finds the values of paths in document order."""
+
+    def __init__(self, paths: list[tuple[str, list[str | int]]], builder: LabelBuilder) -> None:
+        self.paths, self.builder = paths, builder
+        self.fired: set[int] = set()
+
+    def read(self, data: bytes, offset: int, wanted: Wanted, depth: int) -> None:
+        if depth > js.MAX_NESTING:
+            return
+        first = data[offset : offset + 1]
+        if first == b"{":
+            self.members(data[offset:], wanted, depth)
+        elif first == b"[" and any(path and isinstance(path[0], int) for _, path in wanted):
+            self.elements(data[offset:], wanted, depth)
+
+    def members(self, data: bytes, wanted: Wanted, depth: int) -> None:
+        def visit(key: str, raw: bytes, kind: int) -> bool:
+            inner: Wanted = [(i, path[1:]) for i, path in wanted if path and path[0] == key and i not in self.fired]
+            if inner:
+                self.value(raw, kind, inner, depth)
+            return len(self.fired) < len(self.paths)
+
+        try:
+            each_member(data, visit)
+        except JsonError as error:
+            # Structural problems between members go unnoticed; a value that cannot be read does not.
+            if str(error) in (js.MALFORMED_STRING, js.UNKNOWN_TYPE, js.MALFORMED_ARRAY) and not self.fired:
+                raise
+
+    def elements(self, data: bytes, wanted: Wanted, depth: int) -> None:
+        offset, index = 1, 0
+        while True:
+            start = js._next(data, offset)
+            if start < 0 or data[start] == 0x5D:
+                return
+            raw, kind, offset = js.read_value(data, start)
+            inner: Wanted = [(i, path[1:]) for i, path in wanted if path and path[0] == index and i not in self.fired]
+            if inner:
+                self.value(raw, kind, inner, depth)
+            index += 1
+            offset = js._next(data, offset)
+            if offset < 0 or data[offset] != 0x2C:
+                return
+            offset += 1
+
+    def value(self, raw: bytes, kind: int, wanted: Wanted, depth: int) -> None:
+        for index, path in wanted:
+            if not path:
+                self.fire(index, raw, kind)
+        deeper: Wanted = [(index, path) for index, path in wanted if path]
+        if deeper and kind in (js.OBJECT, js.ARRAY):
+            self.read(raw, 0, deeper, depth + 1)
+
+    def fire(self, index: int, raw: bytes, kind: int) -> None:
+        self.fired.add(index)
+        name = _free_name(self.builder, self.paths[index][0])
+        if kind == js.NULL:
+            value = ""
+        elif kind == js.ARRAY and b"\\" in raw:
+            value = decode(unescape(raw) or b"")
+        else:
+            value = text_value(raw, kind)
+        self.builder.set(name, value)
+
+
+def _check_names(extractions: tuple[ast.Extraction, ...]) -> None:
+    for item in extractions:
+        if not item.name or any("\udc80" <= character <= "\udcff" for character in item.name):
+            raise ValueError(f"invalid extracted label name '{item.name}'")
+
+
+# --- logfmt ------------------------------------------------------------------------------------------------------
+
+
+def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
+    """``| logfmt``"""
+    if stage.extractions:
+        return _logfmt_expressions(stage, hints)
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if hints.satisfied(builder):
+            return line
+        for key, value, error in pairs(line):
+            if error:
+                if stage.strict:
+                    hints.fail(builder, LOGFMT_ERROR, error)
+                    return line
+                continue
+            if not value and not stage.keep_empty:
+                continue
+            name = label_name(decode(key))
+            if not name or not hints.wants(name):
+                continue
+            name = _free_name(builder, name)
+            if name in builder.extracted:
+                continue
+            if not hints.put(builder, name, _BROKEN.sub(" ", decode(value))):
+                return None
+            if hints.satisfied(builder):
+                break
+        return line
+
+    return run
+
+
+def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
+    wanted = [(item.name, logfmt_path(item.path)) for item in stage.extractions]
+    _check_names(stage.extractions)
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if hints.satisfied(builder):
+            return line
+        for name, _ in wanted:
+            if not builder.is_taken(name):
+                builder.set(name, "")
+        for key, value, error in pairs(line):
+            if error:
+                if stage.strict:
+                    hints.fail(builder, LOGFMT_ERROR, error)
+                    return line
+                continue
+            source = label_name(decode(key))
+            target = next((name for name, path in wanted if path == source), None)
+            if target is None:
+                target = next((name for name, _ in wanted if name == source), None)
+            if target is None:
+                continue
+            text = decode(value)
+            builder.set(_free_name(builder, target), "" if _BROKEN.search(text) else text)
+        return line
+
+    return run
+
+
+# --- regexp, pattern, unpack -----------------------------------------------------------------------------------------
+
+
+def regexp_stage(stage: ast.RegexpParser, hints: Hints) -> StageFunction:
+    """``| regexp "…"``"""
+    compiled = compile_search(stage.pattern)
+    groups = sorted((index, name) for name, index in compiled.group_names.items())
+    search = compiled.search
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if hints.satisfied(builder):
+            return line
+        match = search(line)
+        if match is None:
+            return line
+        for index, key in groups:
+            if not hints.wants(key):
+                continue
+            name = _free_name(builder, key)
+            if name in builder.extracted:
+                continue
+            if not hints.put(builder, name, decode(match.group(index) or b"")):
+                return None
+        return line
+
+    return run
+
+
+def pattern_stage(stage: ast.PatternParser, hints: Hints) -> StageFunction:
+    """``| pattern "<a> <_>"``"""
+    elements = [(capture, text.encode("utf-8", "surrogateescape")) for capture, text in split_pattern(stage.pattern)]
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if not line or hints.satisfied(builder):
+            return line
+        for key, value in _captures(elements, line):
+            if not hints.wants(key):
+                continue
+            name = _free_name(builder, key)
+            if name in builder.extracted:
+                continue
+            if not hints.put(builder, name, decode(value)):
+                return None
+        return line
+
+    return run
+
+
+def _captures(elements: list[tuple[bool, bytes]], line: bytes) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    start = 0
+    if not elements[0][0]:
+        if not line.startswith(elements[0][1]):
+            return []
+        start = 1
+    rest = line[len(elements[0][1]) :] if start else line
+    for index in range(start, len(elements), 2):
+        name = elements[index][1].decode()
+        literal = elements[index + 1][1] if index + 1 < len(elements) else None
+        position = rest.find(literal) if literal is not None else -1
+        value = rest if position < 0 else rest[:position]
+        if name != "_":
+            found.append((name, value))
+        if position < 0:
+            break
+        rest = rest[position + len(literal or b"") :]
+    return found
+
+
+def unpack_stage(hints: Hints) -> StageFunction:
+    """``| unpack``"""
+    if hints.no_labels:
+        return lambda line, time, builder: line
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
+        if not line or hints.satisfied(builder):
+            return line
+        if line[:1] != b"{":
+            hints.fail(builder, JSON_ERROR, "expecting json object(6), but it is not")
+            return line
+        members: list[tuple[str, str]] = []
+        entry: list[bytes] = []
+
+        def visit(key: str, raw: bytes, kind: int) -> bool:
+            if kind == js.STRING:
+                if key == "_entry":
+                    entry[:] = [unescape(raw) or b""]
+                else:
+                    members.append((key, text_value(raw, kind)))
+            return True
+
+        try:
+            each_member(line, visit)
+        except JsonError as error:
+            hints.fail(builder, JSON_ERROR, str(error))
+            return line
+        if not entry:
+            return line
+        return entry[0] if _unpacked(members, builder, hints) else None
+
+    return run
+
+
+def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hints) -> bool:
+    before = set(builder.extracted)
+    for key, value in members:
+        if not hints.wants(key):
+            continue
+        name = label_name(key + EXTRACTED_SUFFIX if builder.is_taken(key) else key)
+        if name in before:
+            continue
+        if not hints.put(builder, name, value):
+            return False
+    return True
+
+
+# --- formatting --------------------------------------------------------------------------------------------------------
+
+_PLAIN_FIELD = re.compile(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
+
+
+def line_format_stage(stage: ast.LineFormat) -> StageFunction:
+    """``| line_format "…"``"""
+    from lokictl.templates import TemplateError, compile_line_template
+
+    try:
+        template = compile_line_template(stage.template)
+    except TemplateError as error:
+        raise ValueError(f"invalid line template: {error}") from None
+    plain = _PLAIN_FIELD.fullmatch(stage.template)
+    if plain:
+        field = plain[1]
+        return lambda line, time, builder: (builder.get(field) or "").encode("utf-8", "surrogateescape")
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
+        try:
+            text = template.execute(builder.template_labels(), line.decode("utf-8", "surrogateescape"), time)
+        except TemplateError as error:
+            builder.fail(TEMPLATE_ERROR, str(error))
+            return line
+        return text.encode("utf-8", "surrogateescape")
+
+    return run
+
+
+def label_format_stage(stage: ast.LabelFormat) -> StageFunction:
+    """``| label_format a=b, c="…"``"""
+    from lokictl.templates import TemplateError, compile_label_template
+
+    seen: set[str] = set()
+    templates = []
+    for item in stage.items:
+        if item.name == ERROR:
+            raise ValueError(f"{ERROR} cannot be formatted")
+        if item.name in seen:
+            raise ValueError(f"multiple label name '{item.name}' not allowed in a single format operation")
+        seen.add(item.name)
+        try:
+            templates.append(compile_label_template(item.value) if item.is_template else None)
+        except TemplateError as error:
+            raise ValueError(f"invalid template for label '{item.name}': {error}") from None
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
+        snapshot: dict[str, str] | None = None
+        for item, template in zip(stage.items, templates, strict=True):
+            if template is None:
+                value = builder.get(item.value)
+                if value is not None:
+                    builder.set(item.name, value)
+                    builder.delete(item.value)
+                continue
+            if snapshot is None:
+                snapshot = builder.template_labels()
+            try:
+                text = template.execute(snapshot, line.decode("utf-8", "surrogateescape"), time)
+            except TemplateError as error:
+                builder.fail(TEMPLATE_ERROR, str(error))
+                continue
+            if item.name == ERROR_DETAILS:
+                builder.error_details = text
+            else:
+                builder.set(item.name, text)
+        return line
+
+    return run
+
+
+_COLORS = re.compile(
+    "[\u001b\u009b][\\[\\]()#;?]*"
+    "(?:(?:(?:[a-zA-Z\\d]*(?:;[a-zA-Z\\d]*)*)?\u0007)|(?:(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PRZcf-ntqry=><~]))",
+    re.ASCII,
+)
+
+
+def decolorize_stage() -> StageFunction:
+    """``| decolorize``"""
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
+        if b"\x1b" not in line and b"\xc2\x9b" not in line:
+            return line
+        return _COLORS.sub("", line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    return run
+
+
+def _compile_matcher(matcher: ast.Matcher) -> Callable[[str], bool]:
+    value = matcher.value
+    if matcher.operator == MatchOperator.EQUAL:
+        return lambda text: text == value
+    if matcher.operator == MatchOperator.NOT_EQUAL:
+        return lambda text: text != value
+    matches = compile_selector(value).matches
+    wanted = matcher.operator == MatchOperator.REGEX
+    return lambda text: matches(text.encode("utf-8", "surrogateescape")) is wanted
+
+
+def drop_stage(stage: ast.DropLabels) -> StageFunction:
+    """``| drop a, b="c"``"""
+    items = [(item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items]
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
+        for name, matches in items:
+            if name == ERROR:
+                if matches is None or matches(builder.error):
+                    builder.error = ""
+            elif name == ERROR_DETAILS:
+                if matches is None or matches(builder.error_details):
+                    builder.error_details = ""
+            elif matches is None:
+                if builder.get(name) is not None:
+                    builder.delete(name)
+            elif matches(builder.get(name) or ""):
+                builder.delete(name)
+        return line
+
+    return run
+
+
+def keep_stage(stage: ast.KeepLabels) -> StageFunction:
+    """``| keep a, b="c"``"""
+    items = [(item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items]
+
+    def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
+        for name, value in builder.labels():
+            if name in (ERROR, ERROR_DETAILS, PRESERVE_ERROR):
+                continue
+            if not any(own == name and (matches is None or matches(value)) for own, matches in items):
+                builder.delete(name)
+        return line
+
+    return run

@@ -1,0 +1,117 @@
+"""The log store: streams of entries in memory."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lokictl.engine.levels import detect_level, service_name
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Entry(NamedTuple):
+    """One line: ``timestamp`` in ns, its place among all pushed lines, the text, structured metadata."""
+
+    timestamp: int
+    sequence: int
+    line: bytes
+    metadata: Labels
+
+
+class Stream:
+    """The entries of one label set, in the order of their times (and of arrival among equals)."""
+
+    __slots__ = ("entries", "known", "label_map", "labels")
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.label_map = dict(labels)
+        self.entries: list[Entry] = []
+        self.known: set[tuple[int, bytes, Labels]] = set()
+
+    def between(self, first: int, last: int) -> Sequence[Entry]:
+        """The entries with ``first <= timestamp < last``."""
+        entries = self.entries
+        low = bisect_left(entries, (first,))
+        high = bisect_left(entries, (last,), low)
+        return entries if low == 0 and high == len(entries) else entries[low:high]
+
+
+class LogStore:
+    """Streams in memory.
+
+    ``discover_service_name`` and ``discover_log_levels`` add what a default Loki adds on ingestion: the stream label
+    ``service_name`` and the structured metadata ``detected_level``.
+    """
+
+    def __init__(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> None:
+        self.discover_service_name = discover_service_name
+        self.discover_log_levels = discover_log_levels
+        self.streams: dict[Labels, Stream] = {}
+        self.version = 0
+        self._sequence = 0
+
+    def push(self, labels: Mapping[str, str], entries: Iterable[Sequence[Any]]) -> None:
+        """Adds lines to the stream ``labels``.
+
+        ``entries`` are ``(timestamp ns, line)`` or ``(timestamp ns, line, structured metadata)``; lines are text or
+        bytes.  As in Loki, an entry with the same time, line and metadata is kept once, empty labels do not exist,
+        and names of metadata become label names.
+        """
+        own = {name: value for name, value in labels.items() if value != ""}
+        if self.discover_service_name:
+            own.setdefault("service_name", service_name(own))
+        key = tuple(sorted(own.items()))
+        stream = self.streams.get(key)
+        if stream is None:
+            stream = self.streams[key] = Stream(key)
+        for entry in entries:
+            self._add(stream, entry)
+        self.version += 1
+
+    def _add(self, stream: Stream, entry: Sequence[Any]) -> None:
+        timestamp, line = entry[0], entry[1]
+        data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
+        metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
+        if self.discover_log_levels:
+            metadata = detect_level(data, stream.label_map, metadata)
+        identity = (timestamp, data, metadata)
+        if identity in stream.known:
+            return
+        stream.known.add(identity)
+        self._sequence += 1
+        item = Entry(timestamp, self._sequence, data, metadata)
+        if not stream.entries or item >= stream.entries[-1]:
+            stream.entries.append(item)
+        else:
+            insort(stream.entries, item)
+
+    def __iter__(self) -> Iterator[Stream]:
+        """The streams in the order of their labels."""
+        return iter(self.streams[key] for key in sorted(self.streams))
+
+    def __len__(self) -> int:
+        return sum(len(stream.entries) for stream in self.streams.values())
+
+
+_NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
+
+
+def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]]) -> Labels:
+    items = metadata.items() if isinstance(metadata, Mapping) else metadata
+    clean: dict[str, str] = {}
+    for name, value in items:
+        if value != "":
+            clean[_NOT_A_NAME.sub("_", name)] = valid_text(value)
+    return tuple(sorted(clean.items()))
+
+
+_BROKEN = re.compile("[\udc80-\udcff]")
+
+
+def valid_text(value: str) -> str:
+    """``value`` with a blank for each byte that is not UTF-8."""
+    return value if value.isascii() else _BROKEN.sub(" ", value)

@@ -1,0 +1,97 @@
+"""Vector aggregations: sums, extremes and rankings over the elements of one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from lokictl.logql import expressions as ast
+
+Labels = tuple[tuple[str, str], ...]
+Sample = tuple[Labels, float]
+
+
+def group_key(grouping: ast.Grouping) -> Callable[[Labels], Labels]:
+    """The labels of a group, from those of an element."""
+    names = frozenset(grouping.labels)
+    if grouping.without:
+        return lambda labels: tuple(item for item in labels if item[0] not in names and item[0] != "__name__")
+    if not names:
+        return lambda labels: ()
+    return lambda labels: tuple(item for item in labels if item[0] in names)
+
+
+def aggregate(node: ast.VectorAggregation, elements: list[Sample]) -> list[Sample]:
+    """The result for one step; empty for no elements."""
+    operation = node.operation
+    if operation in ("sort", "sort_desc"):
+        return ranked(elements, descending=operation == "sort_desc")
+    key = group_key(node.grouping)
+    groups: dict[Labels, list[Sample]] = {}
+    for element in elements:
+        groups.setdefault(key(element[0]), []).append(element)
+    if operation in ("topk", "bottomk", "approx_topk"):
+        count = node.parameter or 0
+        return [
+            element
+            for members in groups.values()
+            for element in extremes(members, count, largest=operation != "bottomk")
+        ]
+    reduce = _REDUCERS[operation]
+    return [(labels, reduce([value for _, value in members])) for labels, members in groups.items()]
+
+
+def ranked(elements: Iterable[Sample], *, descending: bool) -> list[Sample]:
+    """Ordered by value, NaN last in both directions."""
+    numbers = [element for element in elements if not math.isnan(element[1])]
+    rest = [element for element in elements if math.isnan(element[1])]
+    return sorted(numbers, key=lambda element: element[1], reverse=descending) + rest
+
+
+def extremes(elements: list[Sample], count: int, *, largest: bool) -> list[Sample]:
+    """The ``count`` largest or smallest elements; NaN counts as worst."""
+    return ranked(elements, descending=largest)[:count]
+
+
+def _mean(values: list[float]) -> float:
+    mean = 0.0
+    for count, value in enumerate(values, 1):
+        if math.isinf(mean) and math.isinf(value) and (mean > 0) == (value > 0):
+            continue
+        mean += (value - mean) / count
+    return mean
+
+
+def _variance(values: list[float]) -> float:
+    mean = total = 0.0
+    for count, value in enumerate(values, 1):
+        delta = value - mean
+        mean += delta / count
+        total += delta * (value - mean)
+    return total / len(values)
+
+
+def _best(values: list[float], better: Callable[[float, float], bool]) -> float:
+    best = values[0]
+    for value in values:
+        if better(value, best) or math.isnan(best):
+            best = value
+    return best
+
+
+def _sum(values: list[float]) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+_REDUCERS: dict[str, Callable[[list[float]], float]] = {
+    "sum": _sum,
+    "avg": _mean,
+    "min": lambda values: _best(values, lambda value, best: value < best),
+    "max": lambda values: _best(values, lambda value, best: value > best),
+    "count": lambda values: float(len(values)),
+    "stdvar": _variance,
+    "stddev": lambda values: math.sqrt(_variance(values)) if _variance(values) >= 0 else math.nan,
+}

@@ -1,0 +1,310 @@
+"""Targets: the named servers that a project is uploaded to (``[tool.lokictl.targets.<name>]``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.yaml_source import nearest
+from lokictl.sync.secrets import Redactor, Secret, read_secret
+
+if TYPE_CHECKING:
+    from lokictl.project import Configuration
+
+TARGET_KEYS = ("grafana", "loki", "folder", "environment", "prune_limit")
+SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
+GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
+LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
+DEFAULT_PRUNE_LIMIT = 10
+UID_LENGTH = 40
+
+EXAMPLE = """\
+[tool.lokictl.targets.staging.grafana]
+url = "https://grafana.example.com"
+token = { env = "GRAFANA_TOKEN" }
+
+[tool.lokictl.targets.staging.loki]
+url = "https://loki.example.com"
+tenants = ["team-a"]
+namespaces = ["team-a", "team-a-*"]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one server is reached: URL, credentials, TLS files, proxy, and headers of its own."""
+
+    url: str
+    token: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
+    ca_file: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+    proxy: str | Secret = ""
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaTarget:
+    """A Grafana; ``take_default``: our default data source may take that role from somebody else's."""
+
+    access: Access
+    organisation: int = 0
+    take_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LokiTarget:
+    """A Loki ruler.
+
+    ``tenants`` maps each tenant ("" where Loki has no tenants) to the namespaces it gets, as names or prefixes
+    (``team-*``); ``namespaces`` are those that this project owns, in the same form, None where not configured.
+    """
+
+    access: Access
+    tenants: Mapping[str, tuple[str, ...]]
+    namespaces: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A named pair of servers; ``project`` is the name that marks what is ours on them."""
+
+    name: str
+    project: str
+    folder_uid: str
+    folder_title: str
+    grafana: GrafanaTarget | None = None
+    loki: LokiTarget | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prune_limit: int = DEFAULT_PRUNE_LIMIT
+    redactor: Redactor = field(default_factory=Redactor)
+
+
+def slug(text: str, length: int = UID_LENGTH) -> str:
+    """A uid that Grafana accepts, made from any text; texts that would collide get a checksum."""
+    import hashlib
+
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
+    if plain == text.lower() and 0 < len(plain) <= length:
+        return plain
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{plain[: length - 7]}-{digest}".strip("-")
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a namespace is one of ``patterns``: names, or prefixes that end in ``*``."""
+    return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
+
+
+def target_names(configuration: Configuration) -> list[str]:
+    """The names of all targets, in the order of the file."""
+    return list(configuration.table("targets"))
+
+
+def load_target(configuration: Configuration, name: str = "") -> Target:
+    """The target called ``name``; without one, the only target, or the one that ``[sync] target`` names.
+
+    Reads its secrets.  Raises `LokictlError` with every problem found.
+    """
+    return _Reader(configuration, _chosen(configuration, name)).target()
+
+
+def _chosen(configuration: Configuration, name: str) -> str:
+    known = target_names(configuration)
+    if not known:
+        position = Position(str(configuration.file)) if configuration.file else Position()
+        raise LokictlError(
+            Problem("sync/target", "no target is configured", position=position, hint=f"for example\n\n{EXAMPLE}\n")
+        )
+    name = name or str(configuration.table("sync").get("target", "")) or (known[0] if len(known) == 1 else "")
+    if not name:
+        raise LokictlError(
+            Problem("sync/target", "which target?", hint=f"name one with --target: {', '.join(known)}")
+        )
+    if name not in known:
+        guess = nearest(name, known)
+        hint = f'did you mean "{guess}"?' if guess else f"known targets: {', '.join(known)}"
+        raise LokictlError(Problem("sync/target", f'there is no target "{name}"', hint=hint))
+    return name
+
+
+class _Reader:
+    """Reads one target, gathering problems on the way."""
+
+    def __init__(self, configuration: Configuration, name: str) -> None:
+        self.configuration, self.name = configuration, name
+        self.root: Path = configuration.root
+        self.problems: list[Problem] = []
+        self.redactor = Redactor()
+
+    def target(self) -> Target:
+        table = self.configuration.table("targets")[self.name]
+        if not isinstance(table, dict):
+            raise LokictlError(Problem("sync/target", f'the target "{self.name}" must be a table'))
+        self._unknown(table, TARGET_KEYS, ())
+        project = str(self.configuration["name"]) or self.root.name
+        folder_uid, folder_title = self._folder(table.get("folder"), project)
+        target = Target(
+            self.name,
+            project,
+            folder_uid,
+            folder_title,
+            self._grafana(table["grafana"]) if "grafana" in table else None,
+            self._loki(table["loki"]) if "loki" in table else None,
+            {key: self._text(value, "environment", key) for key, value in table.get("environment", {}).items()},
+            int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
+            self.redactor,
+        )
+        if target.grafana is None and target.loki is None:
+            self._problem('a target needs "grafana" or "loki" (or both)', ())
+        if self.problems:
+            raise LokictlError(self.problems)
+        return target
+
+    def _folder(self, value: Any, project: str) -> tuple[str, str]:
+        if value is None:
+            return slug(project), project
+        if isinstance(value, str) and value:
+            return slug(value), value
+        if isinstance(value, dict) and value.get("title") and not set(value) - {"title", "uid"}:
+            title = str(value["title"])
+            uid = str(value.get("uid") or slug(title))
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid) or uid in ("general", "sharedwithme"):
+                self._problem(f'"{uid}" cannot be the uid of a folder', ("folder",))
+            return uid, title
+        self._problem('"folder" must be a title, or { uid = "…", title = "…" }', ("folder",))
+        return slug(project), project
+
+    def _grafana(self, table: Any) -> GrafanaTarget | None:
+        if not self._is_table(table, "grafana", GRAFANA_KEYS):
+            return None
+        organisation = table.get("org", 0)
+        if not isinstance(organisation, int):
+            self._problem('"org" must be the number of an organisation', ("grafana", "org"))
+            organisation = 0
+        return GrafanaTarget(self._access(table, "grafana"), organisation, bool(table.get("take_default", False)))
+
+    def _loki(self, table: Any) -> LokiTarget | None:
+        if not self._is_table(table, "loki", LOKI_KEYS):
+            return None
+        namespaces = table.get("namespaces")
+        if namespaces is not None:
+            namespaces = self._patterns(namespaces, "namespaces")
+        return LokiTarget(self._access(table, "loki"), self._tenants(table.get("tenants")), namespaces)
+
+    def _tenants(self, value: Any) -> dict[str, tuple[str, ...]]:
+        if value is None:
+            return {"": ("*",)}
+        if isinstance(value, dict):
+            tenants = {str(tenant): self._patterns(names, "tenants") for tenant, names in value.items()}
+        else:
+            tenants = {tenant: ("*",) for tenant in self._patterns(value, "tenants")}
+        for tenant in tenants:
+            if "|" in tenant:
+                message = f'"{tenant}" names several tenants; the ruler takes one at a time'
+                self._problem(message, ("loki", "tenants"))
+        return tenants
+
+    def _patterns(self, value: Any, key: str) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            self._problem(f'"{key}" must be a list of names', ("loki", key))
+            return ()
+        return tuple(value)
+
+    def _access(self, table: Mapping[str, Any], server: str) -> Access:
+        url = str(table.get("url", "")).rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            self._problem(f'"url" must be an http or https URL, not "{_without_password(url)}"', (server, "url"))
+        elif parts.username or parts.password:
+            self._problem('"url" must hold no credentials; use "basic"', (server, "url"))
+        basic = table.get("basic", {})
+        tokens = [key for key in ("token", "bearer") if key in table]
+        if len(tokens) + bool(basic) > 1:
+            self._problem("one way to authenticate, please: token, bearer or basic", (server,))
+        if not isinstance(basic, dict) or (basic and set(basic) != {"user", "password"}):
+            self._problem('"basic" must be { user = "…", password = { env = "…" } }', (server, "basic"))
+            basic = {}
+        tls = table.get("tls", {})
+        if not isinstance(tls, dict) or set(tls) - {"ca", "cert", "key", "insecure"}:
+            self._problem('"tls" may have the keys ca, cert, key and insecure', (server, "tls"))
+            tls = {}
+        headers = {key: self._value(value, server, "headers") for key, value in table.get("headers", {}).items()}
+        return Access(
+            url,
+            self._secret(table[tokens[0]], server, tokens[0]) if tokens else None,
+            self._text(basic["user"], server, "basic") if basic else "",
+            self._secret(basic["password"], server, "basic.password") if basic else None,
+            *(self._file(tls.get(key, ""), server) for key in ("ca", "cert", "key")),
+            bool(tls.get("insecure", False)),
+            self._proxy(table.get("proxy", ""), server),
+            headers,
+        )
+
+    def _proxy(self, value: Any, server: str) -> str | Secret:
+        if isinstance(value, str) and "@" in value:
+            message = "a proxy with credentials must be a reference to a secret"
+            self._problem(message, (server, "proxy"))
+            return ""
+        return self._value(value, server, "proxy") if value else ""
+
+    def _file(self, value: Any, server: str) -> str:
+        if not value:
+            return ""
+        path = Path(str(value)).expanduser()
+        path = path if path.is_absolute() else self.root / path
+        if not path.exists():
+            self._problem(f"there is no file {value}", (server, "tls"))
+        return str(path)
+
+    def _secret(self, value: Any, *where: str) -> Secret | None:
+        name = ".".join(("targets", self.name, *where))
+        try:
+            secret = read_secret(value, where=name, position=self._position(where), root=self.root)
+        except LokictlError as error:
+            self.problems.extend(error.problems)
+            return None
+        return self.redactor.add(secret)
+
+    def _value(self, value: Any, *where: str) -> str | Secret:
+        if isinstance(value, dict):
+            return self._secret(value, *where) or ""
+        return str(value)
+
+    def _text(self, value: Any, *where: str) -> str:
+        found = self._value(value, *where)
+        return found.reveal() if isinstance(found, Secret) else found
+
+    def _is_table(self, table: Any, key: str, known: tuple[str, ...]) -> bool:
+        if not isinstance(table, dict):
+            self._problem(f'"{key}" must be a table', (key,))
+            return False
+        self._unknown(table, known, (key,))
+        return True
+
+    def _unknown(self, table: Mapping[str, Any], known: tuple[str, ...], where: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in known:
+                guess = nearest(key, known)
+                hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+                self._problem(f'unknown key "{key}"', (*where, key), hint)
+
+    def _position(self, where: tuple[str, ...]) -> Position:
+        return self.configuration.position("targets", self.name, *where)
+
+    def _problem(self, message: str, where: tuple[str, ...], hint: str = "") -> None:
+        text = f"target {self.name}: {'.'.join(where)}: {message}" if where else f"target {self.name}: {message}"
+        self.problems.append(Problem("sync/target", text, position=self._position(where), hint=hint))
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", url)

@@ -1,0 +1,208 @@
+"""Secrets: where they come from, and how they stay out of everything that is printed or written.
+
+A secret is never written in the configuration: it is a reference, ``{ env = "NAME" }``, ``{ file = "path" }`` or
+``{ command = "pass show grafana" }``, that is read when a connection needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets as random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+
+MASK = "***"
+# A mask for every text of two characters would make output unreadable and protect nothing.
+SHORTEST_MASKED = 4
+SHORTEST_MASKED_IN_BACKUP = 8
+REFERENCE_KINDS = ("env", "file", "command")
+COMMAND_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that must not be seen.  ``name`` says where it came from (``env:GRAFANA_TOKEN``)."""
+
+    name: str
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """The value itself; only for the call that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name}: {MASK})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, specification: str) -> str:
+        return MASK
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a secret cannot be written to a file")
+
+
+@dataclass(slots=True)
+class Redactor:
+    """Knows all secrets of a run and takes them out of texts."""
+
+    known: dict[str, Secret] = field(default_factory=dict)
+
+    def add(self, secret: Secret) -> Secret:
+        """Remembers ``secret`` and gives it back."""
+        if secret.reveal():
+            self.known[secret.name] = secret
+        return secret
+
+    def text(self, text: str) -> str:
+        """``text`` with every known secret masked, also in the forms that URLs and JSON give it."""
+        for value in self._values(SHORTEST_MASKED):
+            for form in _forms(value):
+                text = text.replace(form, MASK)
+        return text
+
+    def data(self, value: Any) -> Any:
+        """As `text`, for every text inside a JSON value."""
+        return _mapped(value, self.text)
+
+    def for_backup(self, value: Any) -> Any:
+        """``value`` with secrets replaced by a placeholder that names them, which `from_backup` puts back."""
+        long = [(s.name, s.reveal()) for s in self.known.values() if len(s.reveal()) >= SHORTEST_MASKED_IN_BACKUP]
+
+        def mask(text: str) -> str:
+            for name, secret in long:
+                text = text.replace(secret, _placeholder(name))
+            return text
+
+        return _mapped(value, mask)
+
+    def from_backup(self, value: Any) -> Any:
+        """``value`` with the placeholders of `for_backup` replaced by the secrets as they are now."""
+
+        def fill(text: str) -> str:
+            for secret in self.known.values():
+                text = text.replace(_placeholder(secret.name), secret.reveal())
+            return text
+
+        return _mapped(value, fill)
+
+    def _values(self, shortest: int) -> list[str]:
+        values = {secret.reveal() for secret in self.known.values()}
+        return sorted((value for value in values if len(value) >= shortest), key=len, reverse=True)
+
+
+def _forms(value: str) -> Iterable[str]:
+    import base64
+    from urllib.parse import quote, quote_plus
+
+    encoded = base64.b64encode(value.encode()).decode()
+    return dict.fromkeys((value, json.dumps(value)[1:-1], quote(value, safe=""), quote_plus(value), encoded))
+
+
+def _placeholder(name: str) -> str:
+    return f"<lokictl secret {name}>"
+
+
+def _mapped(value: Any, change: Any) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {_mapped(key, change): _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return value
+
+
+def read_secret(reference: Any, *, where: str, position: Position = Position(), root: Path | None = None) -> Secret:
+    """The secret that a reference names; ``where`` is the configuration key, for messages.
+
+    Raises `LokictlError` when it is no reference (a secret written out), or when it cannot be read.
+    """
+    kind, name = _reference(reference, where, position)
+    if kind == "env":
+        value = os.environ.get(name)
+        if value is None:
+            raise _problem(f'{where}: the environment variable "{name}" is not set', position)
+    elif kind == "file":
+        value = _from_file(Path(name).expanduser(), root, where, position)
+    else:
+        value = _from_command(name, root, where, position)
+    value = value.rstrip("\r\n")
+    if not value:
+        raise _problem(f"{where}: the secret ({kind}: {name}) is empty", position)
+    if "\n" in value or "\r" in value:
+        raise _problem(f"{where}: the secret ({kind}: {name}) has more than one line", position)
+    return Secret(f"{kind}:{name}", value)
+
+
+def _reference(reference: Any, where: str, position: Position) -> tuple[str, str]:
+    hint = 'write { env = "NAME" }, { file = "path" } or { command = "…" }'
+    if isinstance(reference, str):
+        raise _problem(f"{where}: a secret must not be written in the configuration", position, hint)
+    if not isinstance(reference, dict) or len(reference) != 1:
+        raise _problem(f"{where}: not a reference to a secret", position, hint)
+    kind, name = next(iter(reference.items()))
+    if kind not in REFERENCE_KINDS or not isinstance(name, str) or not name:
+        raise _problem(f"{where}: not a reference to a secret", position, hint)
+    return kind, name
+
+
+def _from_file(path: Path, root: Path | None, where: str, position: Position) -> str:
+    full = path if path.is_absolute() or root is None else root / path
+    try:
+        return full.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _problem(f"{where}: cannot read {path}: {error.strerror or error}", position) from None
+    except UnicodeDecodeError:
+        raise _problem(f"{where}: {path} is not text", position) from None
+
+
+def _from_command(command: str, root: Path | None, where: str, position: Position) -> str:
+    import shlex
+    import subprocess
+
+    words = shlex.split(command)
+    try:
+        done = subprocess.run(
+            words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=COMMAND_SECONDS, check=False
+        )
+    except (OSError, IndexError) as error:
+        raise _problem(f"{where}: the command `{words[0] if words else ''}` cannot be run: {error}", position) from None
+    except subprocess.TimeoutExpired:
+        message = f"{where}: the command `{words[0]}` gave no answer in {COMMAND_SECONDS} s"
+        raise _problem(message, position) from None
+    if done.returncode != 0:
+        raise _problem(f"{where}: the command `{words[0]}` ended with status {done.returncode}", position)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _problem(message: str, position: Position, hint: str = "") -> LokictlError:
+    return LokictlError(Problem("sync/secret", message, position=position, hint=hint))
+
+
+FINGERPRINT_BYTES = 3
+
+
+def fingerprint(values: Mapping[str, Secret], salt: str = "") -> str:
+    """A short mark that changes when a secret changes: ``salt:mark``.
+
+    24 bits of a slow, salted hash: enough to see a change, too little to confirm a guess.
+    """
+    salt = salt or random.token_hex(8)
+    text = json.dumps({name: secret.reveal() for name, secret in sorted(values.items())})
+    digest = hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), 20_000)
+    return f"{salt}:{digest[:FINGERPRINT_BYTES].hex()}"
+
+
+def matches_fingerprint(values: Mapping[str, Secret], mark: str) -> bool:
+    """Whether ``mark`` is the fingerprint of these secrets."""
+    salt = mark.partition(":")[0]
+    return bool(salt) and hmac.compare_digest(fingerprint(values, salt), mark)

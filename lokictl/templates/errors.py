@@ -1,0 +1,18 @@
+"""What can be wrong with a template."""
+
+from __future__ import annotations
+
+
+class TemplateError(Exception):
+    """A template that does not parse or cannot be executed; ``str(error)`` is Go's text.
+
+    ``offset`` is the character offset in the template, where it is known (-1: not known).
+    """
+
+    def __init__(self, text: str, *, offset: int = -1) -> None:
+        super().__init__(text)
+        self.offset = offset
+
+
+class FunctionError(Exception):
+    """A template function's own failure; the executor adds where it was called."""
