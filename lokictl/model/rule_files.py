@@ -41,11 +41,17 @@ def load_rule_files(path: str | FilePath) -> list[RuleFile]:
 
 def parse_rule_files(text: str, file: str = "") -> list[RuleFile]:
     """As `load_rule_files`, for text; ``file`` names it in messages and gives the default namespace."""
-    reader = _Reader(file)
-    files = [found for document in load_documents(text, file) for found in reader.document(document, None)]
-    if reader.problems:
-        raise LokictlError(reader.problems)
+    files, problems = read_rule_files(load_documents(text, file), file)
+    if problems:
+        raise LokictlError(problems)
     return files
+
+
+def read_rule_files(documents: list[YamlDocument], file: str = "") -> tuple[list[RuleFile], list[Problem]]:
+    """The rule files in YAML documents as far as they can be read, and everything wrong with them."""
+    reader = _Reader(file)
+    files = [found for document in documents for found in reader.document(document, None)]
+    return files, reader.problems
 
 
 def load_group(text: str, file: str = "") -> RuleGroup:

@@ -1,0 +1,150 @@
+"""JSON that remembers where everything stands, looked up only when a place is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.yaml_source import SourceText
+
+Path = tuple[str | int, ...]
+
+_BLANK = re.compile(r"[ \t\r\n]*")
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]"
+)
+_DECODER = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """Offsets of a member: its key (equal for list items), and its value."""
+
+    key_start: int
+    key_end: int
+    start: int
+    end: int
+
+
+@dataclass(eq=False)
+class JsonDocument:
+    """One JSON text; the same questions as `lokictl.model.yaml_source.YamlDocument` answers."""
+
+    value: Any
+    source: SourceText
+    _children: dict[int, dict[str | int, _Child]] = field(default_factory=dict)
+
+    @cached_property
+    def _root(self) -> _Child:
+        start = _blank(self.source.text, 1 if self.source.text.startswith("\ufeff") else 0)
+        return _Child(start, start, start, len(self.source.text.rstrip()))
+
+    def position(self, *path: str | int, key: bool = False) -> Position:
+        """Where the value at ``path`` stands (``key=True``: its key); the nearest parent where it is missing."""
+        child, complete = self._find(path)
+        if key and complete and child.key_end > child.key_start:
+            return self.source.position(child.key_start, child.key_end)
+        end = child.end
+        if self.source.text[child.start : child.start + 1] in "{[":
+            end = child.start + 1
+        return self.source.position(child.start, end)
+
+    def text_position(self, path: Path, start: int, end: int) -> Position:
+        """Where the characters ``start`` to ``end`` of the string at ``path`` stand in the file."""
+        child, complete = self._find(path)
+        if not complete or self.source.text[child.start : child.start + 1] != '"':
+            return self.position(*path)
+        offsets = self._string_offsets(child)
+        last = len(offsets) - 1
+        first = offsets[min(max(start, 0), last)]
+        return self.source.position(first, max(offsets[min(max(end, start), last)], first + 1))
+
+    def _string_offsets(self, child: _Child) -> list[int]:
+        offsets = []
+        for found in _ESCAPE.finditer(self.source.text, child.start + 1, child.end - 1):
+            offsets.append(found.start())
+        offsets.append(child.end - 1)
+        return offsets
+
+    def _find(self, path: Path) -> tuple[_Child, bool]:
+        child = self._root
+        for part in path:
+            found = self._members(child).get(part)
+            if found is None:
+                return child, False
+            child = found
+        return child, True
+
+    def _members(self, child: _Child) -> dict[str | int, _Child]:
+        if child.start not in self._children:
+            self._children[child.start] = _scan(self.source.text, child.start)
+        return self._children[child.start]
+
+
+def load_json(text: str, file: str = "") -> JsonDocument:
+    """The document; raises `LokictlError` with the place where the text stops being JSON."""
+    import orjson
+
+    source = SourceText(text, file)
+    try:
+        return JsonDocument(orjson.loads(text), source)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        pass
+    try:
+        return JsonDocument(_DECODER.decode(text.removeprefix("\ufeff")), source)
+    except json.JSONDecodeError as error:
+        position = source.position(error.pos)
+        hint = _hint(text, error)
+        problem = Problem(
+            "json/syntax",
+            f"not valid JSON: {error.msg[0].lower()}{error.msg[1:]}",
+            position=position,
+            hint=hint,
+            source_line=source.line(position.line),
+        )
+        raise LokictlError(problem) from None
+    except RecursionError:
+        raise LokictlError(
+            Problem("json/syntax", "the JSON nests too deeply", position=Position(file))
+        ) from None
+
+
+def _hint(text: str, error: json.JSONDecodeError) -> str:
+    before = text[: error.pos].rstrip()
+    if before.endswith(",") and text[error.pos : error.pos + 1] in "}]":
+        return "remove the comma before the bracket"
+    if text[error.pos : error.pos + 1] == "'":
+        return 'JSON uses double quotes: "…"'
+    if "delimiter" in error.msg:
+        return "a comma or a closing bracket is missing before this"
+    return ""
+
+
+def _blank(text: str, offset: int) -> int:
+    found = _BLANK.match(text, offset)
+    return found.end() if found else offset
+
+
+def _scan(text: str, start: int) -> dict[str | int, _Child]:
+    """The members of the object or list that begins at ``start``."""
+    opening = text[start : start + 1]
+    if opening not in ("{", "["):
+        return {}
+    members: dict[str | int, _Child] = {}
+    cursor = _blank(text, start + 1)
+    while cursor < len(text) and text[cursor] not in "}]":
+        key_start = key_end = cursor
+        name: str | int = len(members)
+        if opening == "{":
+            name, key_end = _DECODER.raw_decode(text, cursor)
+            cursor = _blank(text, _blank(text, key_end) + 1)
+        _, end = _DECODER.raw_decode(text, cursor)
+        members[name] = _Child(key_start, key_end, cursor, end)
+        cursor = _blank(text, end)
+        if text[cursor : cursor + 1] == ",":
+            cursor = _blank(text, cursor + 1)
+    return members

@@ -1,0 +1,7 @@
+"""Checks that ask a running Loki."""
+
+from __future__ import annotations
+
+from lokictl.lint.interface import Check
+
+CHECKS: tuple[type[Check], ...] = ()

@@ -1,0 +1,7 @@
+"""Checks of LogQL queries, wherever they stand."""
+
+from __future__ import annotations
+
+from lokictl.lint.interface import Check
+
+CHECKS: tuple[type[Check], ...] = ()
