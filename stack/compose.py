@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lokictl.model.component import Component
-from stack import jaeger, loki, memcached
+from stack import grafana, jaeger, loki, memcached
 from stack.figures import IMAGES, LOG_BUCKET, PORTS, TENANT
 
 FILE = "docker-compose.test.yml"
@@ -132,10 +132,7 @@ def configuration() -> dict[str, Any]:
                 IMAGES.grafana,
                 env_file=[f"{build}/stack/grafana/grafana.env"],
                 environment={"GF_AUTH_ANONYMOUS_ENABLED": "true", "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin"},
-                volumes=[
-                    f"{build}/grafana/provisioning:/etc/grafana/provisioning:ro",
-                    f"{build}/grafana/dashboards:/var/lib/grafana/dashboards:ro",
-                ],
+                volumes=[f"{build}/grafana/provisioning:{grafana.PROVISIONING}:ro"],
                 ports=[local(PORTS.grafana)],
                 healthy=f"curl -fs http://localhost:{PORTS.grafana}/api/health",
                 networks=alias("grafana"),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from lokictl.model.component import Component
-from stack import access, objects
-from stack.figures import IMAGES, MONITORING, PORTS
+from stack import access, content, objects
+from stack.figures import IMAGES, MONITORING, PORTS, TENANT
 
 NAME = "grafana"
 ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of the Kubernetes secret
 """A secret with the keys ``user`` and ``password``; made outside of this repository."""
+
+
+PROVISIONING = "/etc/grafana/provisioning"
 
 
 def address(name: str, port: int) -> str:
@@ -20,18 +26,15 @@ ENVIRONMENT = {
     "PROMETHEUS_URL": address("prometheus", PORTS.prometheus),
     "JAEGER_URL": address("jaeger", PORTS.jaeger_ui),
     "ALERTMANAGER_URL": address("alertmanager", PORTS.alertmanager),
-    "GF_PATHS_PROVISIONING": "/etc/grafana/provisioning",
+    "LOKI_TENANT": TENANT,
+    "GF_PATHS_PROVISIONING": PROVISIONING,
     "GF_ANALYTICS_REPORTING_ENABLED": "false",
     "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
 }
 
 
-def component() -> Component:
-    """Grafana as a component.
-
-    The ConfigMaps ``grafana-datasources``, ``grafana-dashboard-provider`` and those with the dashboards are
-    rendered from the project; a sidecar-less pod mounts them all.
-    """
+def deployment(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """Grafana's Deployment, with the rendered ``files`` as its provisioning folder."""
     container = objects.container(
         NAME,
         IMAGES.grafana,
@@ -42,9 +45,7 @@ def component() -> Component:
         ],
         ports={"http": PORTS.grafana},
         mounts={
-            "/etc/grafana/provisioning/datasources": "datasources:ro",
-            "/etc/grafana/provisioning/dashboards": "provider:ro",
-            "/var/lib/grafana/dashboards": "dashboards:ro",
+            PROVISIONING: "provisioning:ro",
             "/var/lib/grafana": "data",
             "/tmp": "tmp",  # noqa: S108 - a volume inside the container
         },
@@ -58,24 +59,20 @@ def component() -> Component:
         account=NAME,
         user=472,
         volumes=[
-            objects.config_volume("datasources", "grafana-datasources"),
-            objects.config_volume("provider", "grafana-dashboard-provider"),
-            {"name": "dashboards", "projected": {"sources": []}},
+            content.provisioning_volume("provisioning", files),
             objects.empty_volume("data"),
             objects.empty_volume("tmp"),
         ],
     )
-    return Component(
-        name=NAME,
-        title="Grafana",
-        description="Logs, metrics and traces on one screen.",
-        configuration={"grafana.env": "".join(f"{name}={value}\n" for name, value in ENVIRONMENT.items())},
-        manifests=(
-            *access.account(NAME),
-            objects.workload("Deployment", NAME, template, replicas=1),
-            objects.service(NAME, NAME, {"http": PORTS.grafana}),
-        ),
-    )
+    return (objects.workload("Deployment", NAME, template, replicas=1),)
 
 
-COMPONENT = component()
+COMPONENT = Component(
+    name=NAME,
+    title="Grafana",
+    description="Logs, metrics and traces on one screen.",
+    configuration={"grafana.env": "".join(f"{name}={value}\n" for name, value in ENVIRONMENT.items())},
+    manifests=(*access.account(NAME), objects.service(NAME, NAME, {"http": PORTS.grafana})),
+    content_manifests=deployment,
+    checks=("grafana-server starts with it",),
+)

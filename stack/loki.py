@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lokictl.model import Service
 from lokictl.model.component import Component, HelmValue
 from lokictl.model.service import HOUR
-from stack import access, objects
+from stack import access, content, objects
 from stack.collection import SERVICES
 from stack.figures import (
     BOLTDB_FROM,
@@ -21,7 +22,6 @@ from stack.figures import (
     PORTS,
     REPLICATION_FACTOR,
     STORAGE_CLASS,
-    TENANT,
     TSDB_FROM,
 )
 
@@ -31,6 +31,7 @@ CREDENTIALS = "loki-s3-creds"
 """A secret with the keys ``access_key`` and ``secret_key``; made outside of this repository."""
 
 MEMCACHED = f"dns+memcached-service.{MONITORING}.svc.cluster.local:{PORTS.memcached}"
+REMOTE_WRITE_URL = f"http://prometheus.{MONITORING}.svc.cluster.local:{PORTS.prometheus}/api/v1/write"
 ALERTMANAGER_URL = f"http://alertmanager.{MONITORING}.svc.cluster.local:{PORTS.alertmanager}"
 RULES_DIRECTORY = "/etc/loki/rules"
 DATA = "/var/loki"
@@ -170,7 +171,10 @@ def hours(nanoseconds: int) -> str:
 
 
 def ruler() -> dict[str, Any]:
-    """The ruler reads the rules that this project renders, and fires to Alertmanager."""
+    """The ruler reads the rules that this project renders, and fires to Alertmanager.
+
+    What recording rules make goes to Prometheus: Loki itself has no place for metrics.
+    """
     return {
         "storage": {"type": "local", "local": {"directory": RULES_DIRECTORY}},
         "rule_path": f"{DATA}/rules-scratch",
@@ -180,21 +184,27 @@ def ruler() -> dict[str, Any]:
         "enable_sharding": True,
         "ring": {"kvstore": {"store": "memberlist"}},
         "evaluation_interval": "1m",
+        "remote_write": {"enabled": True, "clients": {"prometheus": {"url": REMOTE_WRITE_URL}}},
+        "wal": {"dir": f"{DATA}/ruler-wal"},
         "external_url": "https://grafana.neurectomy.example",
     }
 
 
-def workload() -> list[dict[str, Any]]:
-    """The StatefulSet, its services and its disruption budget."""
-    ports = {"http": PORTS.loki_http, "grpc": PORTS.loki_grpc, "gossip": PORTS.loki_gossip}
+SERVICE_PORTS = {"http": PORTS.loki_http, "grpc": PORTS.loki_grpc}
+POD_PORTS = {**SERVICE_PORTS, "gossip": PORTS.loki_gossip}
+
+
+def stateful_set(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """The StatefulSet, with the rendered rules of every tenant."""
+    rules = content.rule_volumes(files)
     container = objects.container(
         NAME,
         IMAGES.loki,
         args=["-target=all", f"-config.file=/etc/loki/config/{CONFIG_FILE}", "-config.expand-env=true"],
-        ports=ports,
+        ports=POD_PORTS,
         mounts={
             "/etc/loki/config": "config:ro",
-            f"{RULES_DIRECTORY}/{TENANT}": "rules:ro",
+            **{f"{RULES_DIRECTORY}/{tenant}": f"{volume['name']}:ro" for tenant, volume in rules.items()},
             DATA: "data",
             "/tmp": "tmp",  # noqa: S108 - a volume inside the container
         },
@@ -217,13 +227,13 @@ def workload() -> list[dict[str, Any]]:
         spread=True,
         volumes=[
             objects.config_volume("config", "loki-config"),
-            objects.config_volume("rules", "loki-rules"),
+            *rules.values(),
             objects.empty_volume("tmp"),
         ],
         terminationGracePeriodSeconds=300,
     )
     storage_class = HelmValue("storageClass", STORAGE_CLASS)
-    return [
+    return (
         objects.workload(
             "StatefulSet",
             NAME,
@@ -233,19 +243,20 @@ def workload() -> list[dict[str, Any]]:
             podManagementPolicy="Parallel",
             volumeClaimTemplates=[objects.claim("data", LOKI_VOLUME, storage_class, NAME)],
         ),
-        objects.service("loki-headless", NAME, ports, headless=True),
-        objects.service(
-            NAME,
-            NAME,
-            {"http": PORTS.loki_http, "grpc": PORTS.loki_grpc},
-            type_=HelmValue("loki.serviceType", "LoadBalancer"),
-        ),
+    )
+
+
+def services() -> list[dict[str, Any]]:
+    """The services and the disruption budget."""
+    return [
+        objects.service("loki-headless", NAME, POD_PORTS, headless=True),
+        objects.service(NAME, NAME, SERVICE_PORTS, type_=HelmValue("loki.serviceType", "LoadBalancer")),
         objects.disruption_budget(NAME, available=2),
     ]
 
 
 def component() -> Component:
-    """Loki as a component.  The ConfigMap ``loki-rules`` is rendered from the project's rules."""
+    """Loki as a component; its StatefulSet mounts the rules that are rendered from the project."""
     from lokictl.model.rules import dump_yaml
 
     files = {
@@ -260,8 +271,9 @@ def component() -> Component:
         manifests=(
             *access.account(NAME),
             objects.config_map("loki-config", NAME, {CONFIG_FILE: files[CONFIG_FILE]}),
-            *workload(),
+            *services(),
         ),
+        content_manifests=stateful_set,
         checks=("loki -verify-config",),
     )
 

@@ -40,6 +40,8 @@ FLOWS: tuple[Flow, ...] = (
     *(Flow("loki", "loki", port) for port in (PORTS.loki_http, PORTS.loki_grpc, PORTS.loki_gossip)),
     Flow("loki", "memcached", PORTS.memcached),
     Flow("loki", "alertmanager", PORTS.alertmanager),
+    # Not in the document: recorded series need somewhere to go.
+    Flow("loki", "prometheus", PORTS.prometheus),
     Flow("loki", ANYWHERE, PORTS.s3),
     *(Flow("prometheus", collector, PORTS.collector_metrics) for collector in COLLECTORS),
     Flow("prometheus", "memcached", PORTS.memcached_metrics),

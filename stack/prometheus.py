@@ -322,6 +322,8 @@ def component() -> Component:
             "--storage.tsdb.path=/prometheus",
             f"--storage.tsdb.retention.time={PROMETHEUS_RETENTION}",
             "--web.enable-lifecycle",
+            # The ruler writes recorded series here.
+            "--web.enable-remote-write-receiver",
             "--enable-feature=exemplar-storage",
         ],
         ports={"http": PORTS.prometheus},

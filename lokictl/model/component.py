@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lokictl.model.capacity import CapacityPlan
@@ -28,6 +28,8 @@ class Component:
     ``configuration`` maps file names to their text, or to a mapping that is written as YAML; ``manifests`` are
     Kubernetes objects, in which any value may be a `HelmValue`.  ``checks`` names the programs that can check the
     configuration (for documentation); ``capacity`` is set by the component that plans the storage.
+    ``content_manifests`` gives further objects, which hold or mount files rendered from the rest of the project: it
+    is called with path -> text of those (``grafana/provisioning/…``, ``rules/<tenant>/<namespace>.yaml``).
     """
 
     name: str
@@ -37,6 +39,14 @@ class Component:
     manifests: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[str, ...] = ()
     capacity: CapacityPlan | None = None
+    content_manifests: Callable[[Mapping[str, str]], tuple[Mapping[str, Any], ...]] | None = None
+
+    def with_content(self, files: Mapping[str, str]) -> Component:
+        """This component with all its manifests, those that depend on the rendered ``files`` included."""
+        if self.content_manifests is None:
+            return self
+        manifests = (*self.manifests, *self.content_manifests(files))
+        return replace(self, manifests=manifests, content_manifests=None)
 
     def configuration_text(self, name: str) -> str:
         """The text of one configuration file; raises KeyError."""

@@ -6,13 +6,35 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
 from lokictl.model.component import Component, HelmValue, helm_values, plain
 from lokictl.model.rules import dump_yaml
+from lokictl.render.grafana import render_grafana
+from lokictl.render.helm import chart_text
+from lokictl.render.rules import render_rules
+from lokictl.render.settings import Settings
 
-CHART = "neurectomy-platform"
+if TYPE_CHECKING:
+    from lokictl.project import Project
+
+CHART = "platform"
+
+
+def render_stack(project: Project, settings: Settings) -> dict[str, str]:
+    """Path -> text of every file of the platform, with the project's content mounted where it is read."""
+    return render_components(
+        filled_components(project, settings),
+        chart=f"{settings.name}-{CHART}",
+        version=settings.chart_version,
+    )
+
+
+def filled_components(project: Project, settings: Settings) -> tuple[Component, ...]:
+    """The project's components with all their Kubernetes objects."""
+    content = {**render_grafana(project, settings), **render_rules(project, settings)}
+    return tuple(component.with_content(content) for component in project.components)
 
 
 def render_components(
@@ -44,7 +66,11 @@ def manifests_text(component: Component) -> str:
 def chart_files(components: Iterable[Component], *, chart: str, version: str) -> dict[str, str]:
     """The files of the Helm chart, relative to its folder."""
     components = [component for component in components if component.manifests]
-    files = {"Chart.yaml": _chart_file(chart, version), "values.yaml": dump_yaml(chart_values(components))}
+    description = "The observability platform: collection, Loki, caches, metrics, alerts, traces."
+    files = {
+        "Chart.yaml": chart_text(chart, description, version),
+        "values.yaml": dump_yaml(chart_values(components)),
+    }
     for component in components:
         template = _Template()
         files[f"templates/{component.name}.yaml"] = template.render(component.manifests)
@@ -69,20 +95,6 @@ def _set(values: dict[str, Any], value: HelmValue) -> None:
     default = plain(value.default)
     if place.setdefault(last, default) != default:
         raise LokictlError(f"the chart value {value.path} has two defaults: {place[last]!r} and {default!r}")
-
-
-def _chart_file(chart: str, version: str) -> str:
-    return dump_yaml(
-        {
-            "apiVersion": "v2",
-            "name": chart,
-            "description": "The observability platform: collection, Loki, caches, metrics, alerts, traces.",
-            "type": "application",
-            "version": version,
-            "appVersion": version,
-            "kubeVersion": ">=1.25.0-0",
-        }
-    )
 
 
 class _Template:

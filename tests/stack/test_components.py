@@ -15,12 +15,15 @@ import yaml
 
 from lokictl.model.component import Component, plain
 from lokictl.project import load
+from lokictl.render import settings_of
+from lokictl.render.stack import filled_components
 from stack import alertmanager, alloy, collection, loki, memcached, network, prometheus, promtail, storage
 from stack.figures import PORTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = load(ROOT)
-OBJECTS = [plain(item) for component in PROJECT.components for item in component.manifests]
+COMPONENTS = filled_components(PROJECT, settings_of(PROJECT))
+OBJECTS = [plain(item) for component in COMPONENTS for item in component.manifests]
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -44,7 +47,7 @@ def objects(kind: str) -> list[dict[str, Any]]:
 
 def test_every_component_is_found() -> None:
     assert {component.name for component in PROJECT.components} == {
-        "compose",
+        *("compose", "content"),
         *("alertmanager", "alloy", "cluster", "grafana", "jaeger", "loki"),
         *("memcached", "network", "prometheus", "promtail", "storage"),
     }

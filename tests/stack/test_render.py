@@ -12,19 +12,21 @@ import yaml
 from lokictl.diagnostics import LokictlError
 from lokictl.model.component import Component, HelmValue, plain
 from lokictl.project import load
-from lokictl.render.stack import CHART, chart_values, render_components
+from lokictl.render import settings_of
+from lokictl.render.stack import CHART, chart_values, filled_components, render_components
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = load(ROOT)
-FILES = render_components(PROJECT.components)
+COMPONENTS = filled_components(PROJECT, settings_of(PROJECT))
+FILES = render_components(COMPONENTS)
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
-    assert render_components(PROJECT.components) == FILES
+    assert render_components(filled_components(PROJECT, settings_of(PROJECT))) == FILES
 
 
 def test_manifests_are_the_components_objects() -> None:
-    for component in PROJECT.components:
+    for component in COMPONENTS:
         if component.manifests:
             read = list(yaml.safe_load_all(FILES[f"kubernetes/platform/{component.name}.yaml"]))
             assert read == [plain(item) for item in component.manifests]
@@ -67,7 +69,7 @@ def test_helm_accepts_the_chart(chart: Path) -> None:
 
 
 def test_helm_gives_the_same_objects_as_the_plain_manifests(chart: Path) -> None:
-    expected = [plain(item) for component in PROJECT.components for item in component.manifests]
+    expected = [plain(item) for component in COMPONENTS for item in component.manifests]
     assert helm_objects(chart) == {(item["kind"], item["metadata"]["name"]): item for item in expected}
 
 
@@ -82,7 +84,7 @@ def test_helm_values_reach_the_objects(chart: Path) -> None:
 
 
 def test_values_have_one_default_each() -> None:
-    values = chart_values(PROJECT.components)
+    values = chart_values(COMPONENTS)
     assert values["loki"]["replicas"] == 3
     assert values["storageClass"] == "fast-ssd"
     twice = [

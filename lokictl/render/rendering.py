@@ -1,0 +1,167 @@
+"""The outputs by name, and `render`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lokictl.diagnostics import LokictlError, Problem
+from lokictl.render.settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    from lokictl.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Something that can be rendered: ``files`` gives path -> text, paths relative to the output folder.
+
+    ``applies`` tells whether a project has it at all; ``notes`` are sentences for whoever ships the files.
+    """
+
+    name: str
+    description: str
+    files: Callable[[Project, Settings], Mapping[str, str]]
+    applies: Callable[[Project], bool] = lambda project: True
+    notes: Callable[[Project, Settings], Iterable[str]] = lambda project, settings: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What would be written: output name -> path -> text; and what whoever ships it should know."""
+
+    files: Mapping[str, Mapping[str, str]]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """(path, text) of every file, in the order of paths."""
+        return iter(sorted(item for paths in self.files.values() for item in paths.items()))
+
+
+def _grafana() -> Output:
+    from lokictl.render.grafana import render_grafana
+
+    return Output(
+        "grafana",
+        "provisioning that a stock Grafana starts from",
+        render_grafana,
+        lambda project: bool(project.dashboards or project.datasources),
+    )
+
+
+def _rules() -> Output:
+    from lokictl.render.rules import render_rules
+
+    return Output(
+        "rules",
+        "rule files as the ruler's local storage wants them",
+        render_rules,
+        lambda project: bool(project.rule_files),
+    )
+
+
+def _kubernetes() -> Output:
+    from lokictl.render.kubernetes import render_kubernetes, size_notes
+
+    return Output(
+        "kubernetes",
+        "ConfigMaps for the dashboard and rule sidecars",
+        render_kubernetes,
+        _has_content,
+        size_notes,
+    )
+
+
+def _helm() -> Output:
+    from lokictl.render.helm import render_helm
+
+    return Output("helm", "a Helm chart with all of it", render_helm, _has_content)
+
+
+def _stack() -> Output:
+    from lokictl.render.stack import render_stack
+
+    return Output(
+        "stack",
+        "the platform: configuration, manifests, and its chart",
+        render_stack,
+        lambda project: bool(project.components),
+    )
+
+
+def _has_content(project: Project) -> bool:
+    return bool(project.dashboards or project.datasources or project.rule_files)
+
+
+OUTPUTS: dict[str, Callable[[], Output]] = {
+    "grafana": _grafana,
+    "rules": _rules,
+    "kubernetes": _kubernetes,
+    "helm": _helm,
+    "stack": _stack,
+}
+"""Name -> the output, imported when it is asked for."""
+
+
+def chosen_outputs(project: Project, what: Iterable[str] | None = None) -> list[Output]:
+    """The outputs called ``what``; without it those of ``[tool.lokictl.render]``, or all that the project has.
+
+    Raises `LokictlError` for a name that does not exist, and for an output that the project has nothing for.
+    """
+    names = list(what) if what else list(project.config.table("render").get("what", ()))
+    if not names:
+        return [output for make in OUTPUTS.values() if (output := make()).applies(project)]
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown:
+        raise LokictlError(
+            Problem("render/what", f'there is no output "{unknown[0]}"', hint=f"known: {', '.join(OUTPUTS)}")
+        )
+    outputs = [OUTPUTS[name]() for name in dict.fromkeys(names)]
+    for output in outputs:
+        if not output.applies(project):
+            raise LokictlError(
+                Problem(
+                    "render/empty",
+                    f'the project has nothing for "{output.name}" ({output.description})',
+                    hint="`lokictl list` shows what it has",
+                )
+            )
+    return outputs
+
+
+def rendering(
+    project: Project, *, what: Iterable[str] | None = None, grafana_version: str | None = None
+) -> Rendering:
+    """Everything that would be written, without writing.  Raises `LokictlError` with what is in the way."""
+    settings = settings_of(project, grafana_version=grafana_version)
+    outputs = chosen_outputs(project, what)
+    files = {output.name: dict(output.files(project, settings)) for output in outputs}
+    return Rendering(files, tuple(note for output in outputs for note in output.notes(project, settings)))
+
+
+def render(
+    project: Project,
+    output: Path | None = None,
+    *,
+    what: Iterable[str] | None = None,
+    grafana_version: str | None = None,
+) -> list[Path]:
+    """Writes the files to ship into ``output`` (default: the project's build folder); returns their paths.
+
+    ``what`` are names of `OUTPUTS`.  Files of an earlier render that are no longer wanted are removed, if nobody
+    has changed them.  The same project gives the same bytes.  Raises `LokictlError`.
+    """
+    return write(project, rendering(project, what=what, grafana_version=grafana_version), output)
+
+
+def write(project: Project, result: Rendering, output: Path | None = None) -> list[Path]:
+    """Writes what `rendering` gave."""
+    from lokictl.render.writing import check_apart, write_files
+
+    place = Path(output) if output is not None else project.build_folder
+    keys = ("services", "rules", "dashboards", "datasources", "stack", "tests")
+    content = [project.root / folder for key in keys for folder in project.config.folders(key)]
+    check_apart(place, [path for path, _ in result], content)
+    return write_files(place, result.files)

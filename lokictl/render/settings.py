@@ -1,0 +1,94 @@
+"""What can be chosen: ``[tool.lokictl.render]``, and the Grafana version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lokictl.diagnostics import LokictlError, Problem
+from lokictl.render.names import slug
+
+if TYPE_CHECKING:
+    from lokictl.project import Project
+
+DEFAULT_GRAFANA = "12.3"
+DASHBOARDS_PATH = "$GF_PATHS_PROVISIONING/dashboards"
+"""The folder beside the provider file.  Grafana's images and charts set the variable."""
+
+TEXTS = ("folder", "dashboards_path", "grafana_version", "namespace", "chart_version")
+LISTS = ("what", "delete_datasources")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a project is rendered.
+
+    ``name`` is the project's name in file and object names; ``folder`` the title of the Grafana folder of
+    dashboards that name none; ``dashboards_path`` where Grafana finds the dashboards' files; ``namespace`` the
+    Kubernetes namespace of plain manifests ("": that of whoever applies them); ``grafana_version`` (major, minor);
+    ``delete_datasources`` are former names of data sources, for Grafana to forget.
+    """
+
+    name: str
+    tenant: str
+    folder: str
+    dashboards_path: str = DASHBOARDS_PATH
+    namespace: str = ""
+    chart_version: str = "0.1.0"
+    grafana_version: tuple[int, int] = (12, 3)
+    delete_datasources: tuple[str, ...] = ()
+
+
+def parse_grafana_version(text: str) -> tuple[int, int]:
+    """(major, minor) of "12", "12.3" or "v12.3.1".  Raises `LokictlError`."""
+    found = re.fullmatch(r"v?(\d{1,3})(?:\.(\d{1,3}))?(?:\.\d+)?(?:[-+].*)?", text.strip())
+    if not found:
+        raise LokictlError(
+            Problem(
+                "render/version",
+                f'"{text}" is not a version of Grafana',
+                hint="write it as 12, 12.3 or 12.3.1",
+            )
+        )
+    return int(found[1]), int(found[2] or 0)
+
+
+def settings_of(project: Project, *, grafana_version: str | None = None) -> Settings:
+    """The settings of a project; the table's keys are those of `Settings`, with ``what`` for the outputs.
+
+    Raises `LokictlError` for a key that does not exist, or a value of the wrong type.
+    """
+    table = project.config.table("render")
+    _check(project, table)
+    version = grafana_version or str(table.get("grafana_version", DEFAULT_GRAFANA))
+    return Settings(
+        name=slug(project.name),
+        tenant=str(project.config["tenant"]),
+        folder=str(table.get("folder", project.name)),
+        dashboards_path=str(table.get("dashboards_path", DASHBOARDS_PATH)),
+        namespace=str(table.get("namespace", "")),
+        chart_version=str(table.get("chart_version", "0.1.0")),
+        grafana_version=parse_grafana_version(version),
+        delete_datasources=tuple(table.get("delete_datasources", ())),
+    )
+
+
+def _check(project: Project, table: Mapping[str, Any]) -> None:
+    from lokictl.model.yaml_source import nearest
+
+    known = (*TEXTS, *LISTS)
+    problems = []
+    for key, value in table.items():
+        position = project.config.position("render", key)
+        if key not in known:
+            guess = nearest(key, known)
+            hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+            problems.append(Problem("render/config", f'unknown key "{key}"', position=position, hint=hint))
+        elif key in TEXTS and not isinstance(value, str):
+            problems.append(Problem("render/config", f'"{key}" must be a text', position=position))
+        elif key in LISTS and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            problems.append(Problem("render/config", f'"{key}" must be a list of texts', position=position))
+    if problems:
+        raise LokictlError(problems)
