@@ -1,1 +1,23 @@
-"""Checks of rules, dashboards, data sources, and of whether they fit each other."""
+"""Checks of rules, dashboards, data sources, and of whether they fit each other.
+
+`lint` runs them over a content project or over files; `lokictl.lint.interface` says how a check is written.
+"""
+
+from __future__ import annotations
+
+from lokictl.lint.configuration import Settings, settings_from
+from lokictl.lint.interface import Check, Finding, LokiOptions, Workspace
+from lokictl.lint.runner import Report, lint, run, run_text
+
+__all__ = [
+    "Check",
+    "Finding",
+    "LokiOptions",
+    "Report",
+    "Settings",
+    "Workspace",
+    "lint",
+    "run",
+    "run_text",
+    "settings_from",
+]

@@ -1,0 +1,24 @@
+"""``lokictl explain``: the page of a check."""
+
+from __future__ import annotations
+
+import click
+
+from lokictl.cli.common import debug_option
+
+EPILOG = """\b
+Examples:
+  lokictl explain                                   every check, in a list
+  lokictl explain logql/unwrap-without-error-filter
+  lokictl explain rule                              the checks of a family"""
+
+
+@click.command("explain", epilog=EPILOG)
+@click.argument("name", required=False)
+@debug_option
+def command(name: str | None) -> int:
+    """Explain a check of the linter: why, bad, good, how to configure and to silence it."""
+    from lokictl.lint.pages import listing, page
+
+    click.echo(listing(name) if name is None or "/" not in name else page(name))
+    return 0

@@ -1,0 +1,239 @@
+"""``lokictl lint``: checks of rules, dashboards and data sources, and of whether they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, wants_color
+from lokictl.diagnostics import LokictlError, Severity
+
+if TYPE_CHECKING:
+    from lokictl.lint import Finding, LokiOptions, Report, Settings
+    from lokictl.project import Project
+
+EPILOG = """\b
+Examples:
+  lokictl lint                                  the content project around the current folder
+  lokictl lint rules.yaml dashboards/           plain files and folders
+  helm template my-chart | lokictl lint -       standard input
+  lokictl lint --select rule --format github    only one family, as annotations
+  lokictl lint rules.yaml --fix                 show the repairs, then write them
+  lokictl lint --loki http://localhost:3100     ask a running Loki, too
+
+Exit status: 0 no problems (or only notes), 1 problems found, 2 wrong use."""
+
+
+@click.command("lint", epilog=EPILOG)
+@click.argument("paths", nargs=-1, metavar="[FILE|FOLDER|-]...")
+@project_option
+@click.option("--select", multiple=True, metavar="NAME", help="Run only these: a check, or a family (rule).")
+@click.option("--ignore", multiple=True, metavar="NAME", help="Leave these out.")
+@click.option(
+    "--enable", multiple=True, metavar="NAME", help="Run these, too, though they are off by default."
+)
+@click.option(
+    "--fix", is_flag=True, help="Show a diff of the repairs that cannot change an answer, and make them."
+)
+@click.option("--diff", "only_diff", is_flag=True, help="With --fix: only show the diff.")
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Findings to pass over.")
+@click.option(
+    "--write-baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the findings as a baseline.",
+)
+@click.option("--fail-on", type=click.Choice(list(Severity)), default="warning", show_default=True,
+              help="The least severity that makes the exit status 1.")  # fmt: skip
+@click.option("--loki-version", metavar="3.4", help="The version of Loki that the queries must run on.")
+@click.option("--stdin-filename", metavar="NAME", help="What to call standard input in messages.")
+@click.option("--loki", "loki_url", metavar="URL", help="Ask this Loki: runs the checks of the family live.")
+@click.option("--since", default="7d", show_default=True, help="How far back the live checks look.")
+@click.option("--tenant", metavar="NAME", help="The tenant to ask Loki for (X-Scope-OrgID).")
+@format_option("text", "json", "sarif", "github", "junit", "checkstyle")
+@quiet_option
+@debug_option
+def command(
+    paths: tuple[str, ...],
+    project_root: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    enable: tuple[str, ...],
+    fix: bool,
+    only_diff: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    fail_on: str,
+    loki_version: str | None,
+    stdin_filename: str | None,
+    loki_url: str | None,
+    since: str,
+    tenant: str | None,
+    output_format: str,
+    quiet: bool,
+) -> int:
+    """Check rules, dashboards and data sources, and whether they fit.
+
+    Without files: the whole content project.  With files or folders: those, whatever they hold (rule files in
+    any form, dashboards as JSON, data source provisioning, .logql files).  `lokictl explain NAME` explains a
+    check; `# lokictl: disable=NAME — reason` in a file silences it.
+    """
+    from lokictl.lint import run
+
+    if (only_diff or fix) and not paths:
+        raise click.UsageError("--fix needs files: the repairs of Python content are shown as hints")
+    project, settings = _project_and_settings(paths, project_root)
+    settings = _with_options(settings, select, ignore, enable, loki_version)
+    loki = _loki_options(loki_url, since, tenant)
+    if fix or only_diff:
+        _fix(paths, settings, project, write=fix and not only_diff)
+    if paths == ("-",) and stdin_filename:
+        from lokictl.lint.runner import run_text
+
+        report = run_text(click.get_binary_stream("stdin").read().decode("utf-8", "surrogateescape"),
+                          stdin_filename, settings, project=project)  # fmt: skip
+    else:
+        report = run(paths or _required(project), settings, project=project, loki=loki)
+    if write_baseline is not None:
+        return _write_baseline(write_baseline, report)
+    report = _apply_baseline(report, baseline, settings, quiet)
+    _print(report, output_format, quiet)
+    limit = Severity(fail_on).rank
+    return 1 if any(finding.severity.rank <= limit for finding in report.findings) else 0
+
+
+def _project_and_settings(paths: tuple[str, ...], root: Path | None) -> tuple[Project | None, Settings]:
+    """The content project (loaded when it is linted or asked for), and its settings, or the defaults."""
+    from lokictl.lint import Settings, settings_from
+    from lokictl.project import load
+    from lokictl.project.configuration import find_configuration
+
+    if root is not None or not paths:
+        project = load(root, strict=False)
+        return project, settings_from(project.config)
+    try:
+        return None, settings_from(find_configuration())
+    except LokictlError as error:
+        if all(problem.name == "project/missing" for problem in error.problems):
+            return None, Settings()
+        raise
+
+
+def _required(project: Project | None) -> Project:
+    assert project is not None
+    return project
+
+
+def _with_options(
+    settings: Settings,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    enable: tuple[str, ...],
+    loki_version: str | None,
+) -> Settings:
+    from dataclasses import replace
+
+    from lokictl.lint.configuration import check_patterns, parse_version
+
+    chosen = {"select": _names(select), "ignore": _names(ignore), "enable": _names(enable)}
+    for option, names in chosen.items():
+        check_patterns(f"--{option}", names)
+    settings = replace(
+        settings,
+        select=chosen["select"] or settings.select,
+        ignore=(*settings.ignore, *chosen["ignore"]),
+        enable=(*settings.enable, *chosen["enable"]),
+    )
+    if loki_version is not None:
+        try:
+            settings = replace(settings, loki_version=parse_version(loki_version))
+        except ValueError as error:
+            raise click.UsageError(f"--loki-version: {error}") from None
+    return settings
+
+
+def _names(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _loki_options(url: str | None, since: str, tenant: str | None) -> LokiOptions | None:
+    from lokictl.lint import LokiOptions
+    from lokictl.logql.units import parse_prometheus_duration
+
+    if url is None:
+        return None
+    try:
+        nanoseconds = parse_prometheus_duration(since)
+    except ValueError as error:
+        raise click.UsageError(f"--since: {error}") from None
+    return LokiOptions(url.rstrip("/"), nanoseconds, {"X-Scope-OrgID": tenant} if tenant else {})
+
+
+def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *, write: bool) -> None:
+    """Shows the repairs of every file, and writes them."""
+    from lokictl.lint.fixes import fix_text
+    from lokictl.lint.loading import STDIN, load_paths
+    from lokictl.lint.runner import run_text
+    from lokictl.model.files import write_text
+
+    if "-" in paths:
+        raise click.UsageError("--fix cannot write to standard input")
+    loaded = load_paths(paths, excluded=settings.excluded)
+    total = 0
+    for file, text in loaded.texts.items():
+
+        def findings(current: str, file: str = file) -> tuple[Finding, ...]:
+            return run_text(current, file, settings, project=project).findings
+
+        fixed = fix_text(file, text, findings)
+        if fixed.count and file != STDIN:
+            click.echo(fixed.diff(), nl=False)
+            total += fixed.count
+            if write:
+                write_text(Path(file), fixed.after)
+    repairs = "1 repair" if total == 1 else f"{total} repairs"
+    click.echo(f"{repairs} {'made' if write else 'possible'}", err=True)
+
+
+def _write_baseline(path: Path, report: Report) -> int:
+    from lokictl.lint.baseline import write_baseline
+
+    count = write_baseline(path, report.findings)
+    click.echo(f"{path}: {count} findings accepted", err=True)
+    return 0
+
+
+def _apply_baseline(report: Report, option: Path | None, settings: Settings, quiet: bool) -> Report:
+    from dataclasses import replace
+
+    from lokictl.lint.baseline import read_baseline, without_baseline
+
+    path = option
+    if path is None and settings.baseline:
+        path = (settings.root or Path.cwd()) / settings.baseline
+    if path is None:
+        return report
+    kept, stale = without_baseline(report.findings, read_baseline(path), path.resolve().parent)
+    if stale and not quiet:
+        click.echo(f"{path}: {stale} of its findings are gone; write it anew to keep it short", err=True)
+    return replace(report, findings=tuple(kept))
+
+
+def _print(report: Report, output_format: str, quiet: bool) -> None:
+    import importlib
+
+    if output_format != "text":
+        text = importlib.import_module(f"lokictl.lint.outputs.{output_format}").render(report)
+        if text:
+            click.echo(text)
+        return
+    from lokictl.lint.outputs import text as output
+
+    if report.findings:
+        click.echo(output.render(report, color=wants_color()))
+    if not quiet:
+        if report.findings:
+            click.echo()
+        click.echo(output.summary(report))

@@ -1,0 +1,366 @@
+"""Finds out what a file holds (rules, a dashboard, data sources, a query) and reads it, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
+from lokictl.lint.json_source import JsonDocument, load_json
+from lokictl.lint.sources import DataDocument, PlainText
+from lokictl.lint.variables import parse_cached
+from lokictl.logql.errors import LogQLError
+from lokictl.model import RuleFile, is_rule_document
+from lokictl.model.rule_files import read_rule_files
+from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents
+
+YAML_SUFFIXES = (".yaml", ".yml", ".rules")
+SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
+SKIPPED_FOLDERS = ("node_modules", "__pycache__", "site-packages")
+STDIN = "<stdin>"
+
+
+@dataclass(eq=False)
+class Loaded:
+    """What files hold, and what is wrong with them; ``texts`` is the text of each file that was read."""
+
+    rule_files: list[RuleFile] = field(default_factory=list)
+    dashboards: list[DashboardItem] = field(default_factory=list)
+    datasources: list[DataSourceItem] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda path: False) -> Loaded:
+    """Files, folders (searched for files that hold something to lint), and ``-`` for standard input.
+
+    Raises `LokictlError` with every path that does not exist.
+    """
+    loaded = Loaded()
+    missing = []
+    for path in paths:
+        if path == "-":
+            load_text(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"), STDIN, loaded)
+        elif Path(path).is_dir():
+            for file in files_below(path):
+                if not excluded(file):
+                    load_file(file, loaded, explicit=False)
+        elif Path(path).exists():
+            load_file(path, loaded, explicit=True)
+        else:
+            missing.append(
+                Problem("file/missing", "there is no such file or folder", position=Position(path))
+            )
+    if missing:
+        raise LokictlError(missing)
+    return loaded
+
+
+def files_below(folder: str) -> Iterator[str]:
+    """Every file that may hold something to lint, sorted; hidden folders and installed packages are left out."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS
+        )
+        for name in sorted(files):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.join(here, name)  # noqa: PTH118 - keeps the folder as the user wrote it
+
+
+def load_file(path: str, loaded: Loaded, *, explicit: bool) -> None:
+    """Adds what one file holds; ``explicit`` files must hold something, others are left out silently."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        if explicit:
+            message = f"the file is not UTF-8 text (byte {error.start})"
+            loaded.findings.append(Finding("file/unreadable", message, position=Position(path)))
+        return
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror or error}"
+        loaded.findings.append(Finding("file/unreadable", message, position=Position(path)))
+        return
+    load_text(text, path, loaded, explicit=explicit)
+
+
+def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) -> None:
+    """As `load_file`, for a text; its kind is told from the name and the text."""
+    loaded.texts[file] = text
+    try:
+        if file.endswith(".logql"):
+            loaded.queries.append(plain_query(text, file))
+        elif file.endswith(".json") or _is_json(text, file):
+            _load_json(text, file, loaded, explicit)
+        elif file.endswith(YAML_SUFFIXES) or file == STDIN or explicit:
+            _load_yaml(text, file, loaded, explicit)
+    except LokictlError as error:
+        loaded.findings += [as_finding(problem) for problem in error.problems]
+
+
+def plain_query(text: str, file: str) -> Query:
+    """A text that is one query."""
+    return Query(text, QueryKind.PLAIN, PlainText(SourceText(text, file)), item="query")
+
+
+def as_finding(problem: Problem) -> Finding:
+    """A problem of reading as a finding."""
+    return Finding(
+        problem.name,
+        problem.message,
+        problem.severity,
+        problem.position,
+        problem.hint,
+        problem.source_line,
+    )
+
+
+# --- JSON --------------------------------------------------------------------------------------------------
+
+
+def _is_json(text: str, file: str) -> bool:
+    start = text.lstrip("\ufeff \t\r\n")
+    return start.startswith('{"') or (start.startswith("{") and start[1:].lstrip().startswith(('"', "}")))
+
+
+def _load_json(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
+    if not explicit and not any(word in text for word in ('"panels"', '"rows"', '"groups"', '"datasources"')):
+        return
+    document = load_json(text, file)
+    found = False
+    for root, data in _dashboards_in(document.value):
+        found = True
+        loaded.dashboards.append(DashboardItem(data, document, root, file))
+    if found:
+        return
+    value = document.value
+    if isinstance(value, dict) and isinstance(value.get("datasources"), list):
+        _add_datasources(document, value, (), file, loaded)
+    elif is_rule_document(value):
+        # JSON is YAML, too; rules in JSON are rare enough to be read a second time.
+        _load_yaml(text, file, loaded, explicit)
+    elif explicit:
+        _unknown(file, loaded)
+
+
+def _dashboards_in(value: Any) -> Iterator[tuple[tuple[PathPart, ...], dict[str, Any]]]:
+    """(path, model) of every dashboard: a plain model, the API's envelope, a Kubernetes object, or a list."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            for path, data in _dashboards_in(item):
+                yield (index, *path), data
+    elif isinstance(value, dict):
+        for key in ("dashboard", "spec"):
+            inner = value.get(key)
+            if isinstance(inner, dict) and _is_dashboard(inner):
+                yield (key,), inner
+                return
+        if _is_dashboard(value):
+            yield (), value
+
+
+def _is_dashboard(value: dict[str, Any]) -> bool:
+    if isinstance(value.get("panels"), list) or isinstance(value.get("rows"), list):
+        return any(key in value for key in ("title", "schemaVersion", "templating", "uid", "time"))
+    return "schemaVersion" in value and "title" in value
+
+
+# --- YAML --------------------------------------------------------------------------------------------------
+
+
+def _load_yaml(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
+    if not explicit and not any(word in text for word in ("groups", "rules", "datasources", "kind:")):
+        return
+    try:
+        documents = load_documents(text, file)
+    except LokictlError as error:
+        if "{{" in text and ("{{-" in text or "\n{{" in text or "{{ ." in text) and "/templates/" in file:
+            message = "this is a Helm template, not YAML"
+            _skip(file, message, "render the chart first: helm template … | lokictl lint -", loaded)
+            return
+        if file == STDIN and _is_query(text):
+            loaded.queries.append(plain_query(text, file))
+            return
+        if not explicit and "groups:" not in text and "datasources:" not in text:
+            return
+        loaded.findings += [as_finding(problem) for problem in error.problems]
+        return
+    found = [_load_document(document, file, loaded) for document in documents]
+    if any(found):
+        return
+    if file == STDIN and documents and isinstance(documents[0].value, str):
+        loaded.queries.append(plain_query(text, file))
+    elif explicit:
+        _unknown(file, loaded)
+
+
+def _is_query(text: str) -> bool:
+    return not isinstance(parse_cached(text), LogQLError) or text.lstrip()[:1] in "{(" or "{" in text[:200]
+
+
+def _load_document(document: YamlDocument, file: str, loaded: Loaded) -> bool:
+    value = document.value
+    if isinstance(value, dict) and isinstance(value.get("datasources"), list):
+        _add_datasources(document, value, (), file, loaded)
+        return True
+    if isinstance(value, dict) and _is_grafana_alerting(value):
+        return _add_grafana_alerts(document, value, file, loaded)
+    dashboards = list(_config_map_dashboards(document, file, loaded))
+    if dashboards:
+        loaded.dashboards += dashboards
+        return True
+    if not is_rule_document(value) and not (isinstance(value, dict) and "groups" in value):
+        return False
+    files, problems = read_rule_files([document], file)
+    kept = [found for found in files if not _is_promql(found, loaded)]
+    loaded.rule_files += kept
+    loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
+    return bool(files or problems)
+
+
+def _add_datasources(
+    document: YamlDocument | JsonDocument,
+    value: dict[str, Any],
+    root: tuple[PathPart, ...],
+    file: str,
+    loaded: Loaded,
+) -> None:
+    for index, entry in enumerate(value["datasources"]):
+        if isinstance(entry, dict):
+            loaded.datasources.append(DataSourceItem(entry, document, (*root, "datasources", index), file))
+
+
+def _is_grafana_alerting(value: dict[str, Any]) -> bool:
+    """Grafana's own alert rules as provisioned: groups with a folder, rules with ``data``."""
+    groups = value.get("groups")
+    return isinstance(groups, list) and any(
+        isinstance(rule, dict) and isinstance(rule.get("data"), list)
+        for group in groups
+        if isinstance(group, dict)
+        for rule in group.get("rules") or []
+    )
+
+
+def _add_grafana_alerts(document: YamlDocument, value: dict[str, Any], file: str, loaded: Loaded) -> bool:
+    """The LogQL queries of Grafana-managed alert rules; only the queries are looked at."""
+    from lokictl.lint.sources import DocumentText
+
+    for group_index, group in enumerate(value["groups"]):
+        for rule_index, rule in enumerate(group.get("rules") or [] if isinstance(group, dict) else []):
+            for index, entry in enumerate(rule.get("data") or [] if isinstance(rule, dict) else []):
+                model = entry.get("model") if isinstance(entry, dict) else None
+                text = model.get("expr") if isinstance(model, dict) else None
+                if not isinstance(text, str) or model is None or not _asks_loki(entry, model, text):
+                    continue
+                path = ("groups", group_index, "rules", rule_index, "data", index, "model", "expr")
+                item = f"Grafana alert {rule.get('title')}"
+                source = DocumentText(document, path, text)
+                loaded.queries.append(Query(text, QueryKind.PLAIN, source, item=item, templated=True))
+    return True
+
+
+def _asks_loki(entry: dict[str, Any], model: dict[str, Any], text: str) -> bool:
+    kind = model.get("datasource", {}).get("type") if isinstance(model.get("datasource"), dict) else None
+    named = f"{entry.get('datasourceUid', '')} {kind or ''}".lower()
+    return "loki" in named and "prometheus" not in named and bool(text.strip())
+
+
+def _config_map_dashboards(document: YamlDocument, file: str, loaded: Loaded) -> Iterator[DashboardItem]:
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
+        return
+    for key, text in (value.get("data") or {}).items():
+        if isinstance(text, str) and str(key).endswith(".json") and '"panels"' in text:
+            try:
+                inner = load_json(text, file)
+            except LokictlError as error:
+                place = document.position("data", key)
+                loaded.findings += [
+                    dataclasses.replace(as_finding(problem), position=place, source_line="")
+                    for problem in error.problems
+                ]
+                continue
+            for root, data in _dashboards_in(inner.value):
+                yield DashboardItem(data, _Embedded(inner, document, ("data", str(key))), root, file)
+
+
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    """A JSON document inside a scalar of a YAML document."""
+
+    inner: JsonDocument
+    outer: YamlDocument
+    path: tuple[PathPart, ...]
+
+    @property
+    def value(self) -> Any:
+        return self.inner.value
+
+    def position(self, *path: PathPart, key: bool = False) -> Position:
+        return self._outward(self.inner.position(*path, key=key))
+
+    def text_position(self, path: tuple[PathPart, ...], start: int, end: int) -> Position:
+        return self._outward(self.inner.text_position(path, start, end))
+
+    def _outward(self, position: Position) -> Position:
+        starts = self.inner.source.line_starts
+        begin = starts[position.line - 1] + position.column - 1
+        end = starts[position.end_line - 1] + position.end_column - 1
+        return self.outer.text_position(self.path, begin, end)
+
+
+# --- what is not ours --------------------------------------------------------------------------------------
+
+
+def _is_promql(file: RuleFile, loaded: Loaded) -> bool:
+    """Whether these are Prometheus's rules: no expression is LogQL, and all are PromQL."""
+    texts = [rule.expr for group in file.groups for rule in group.rules if rule.expr.strip()]
+    if not texts or not isinstance(parse_cached(texts[0]), LogQLError):
+        return False
+    if any(not isinstance(parse_cached(text), LogQLError) for text in texts[1:]):
+        return False
+    if not all(is_promql(text) for text in texts):
+        return False
+    message = "these are rules for Prometheus: every expression is PromQL, none is LogQL"
+    _skip(file.path, message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
+    return True
+
+
+def is_promql(text: str) -> bool:
+    """Whether a text is a PromQL expression (and looks like one: something more than a word)."""
+    import promql_parser
+
+    try:
+        promql_parser.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _skip(file: str, message: str, hint: str, loaded: Loaded) -> None:
+    loaded.findings.append(Finding("lint/skipped", message, Severity.INFO, Position(file), hint))
+
+
+def _unknown(file: str, loaded: Loaded) -> None:
+    hint = "lokictl lints rule files, dashboards (JSON), data source provisioning and .logql files"
+    if not any(finding.position.file == file for finding in loaded.findings):
+        _skip(file, "nothing to lint in this file", hint, loaded)
+
+
+def dashboard_of_project(data: dict[str, Any], file: str) -> DashboardItem:
+    """A dashboard of a content project: from its JSON file where there is one, else plain data."""
+    path = Path(file)
+    if file.endswith(".json") and path.is_file():
+        try:
+            document = load_json(path.read_text(encoding="utf-8", errors="replace"), file)
+        except LokictlError:
+            return DashboardItem(data, DataDocument(data, file), (), file)
+        for root, found in _dashboards_in(document.value):
+            return DashboardItem(found, document, root, file)
+    return DashboardItem(data, DataDocument(data, file), (), file)

@@ -1,0 +1,219 @@
+"""Runs checks over files or over a content project."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lokictl.diagnostics import LokictlError, Severity
+from lokictl.lint import suppression
+from lokictl.lint.configuration import Settings, settings_from
+from lokictl.lint.interface import (
+    Check,
+    DashboardCheck,
+    DataSourceCheck,
+    DataSourceItem,
+    Finding,
+    GroupCheck,
+    LokiOptions,
+    QueryCheck,
+    RuleCheck,
+    Workspace,
+    WorkspaceCheck,
+    findings_about,
+)
+from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
+from lokictl.lint.sources import DataDocument
+from lokictl.project import Project
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found, worst first within each file, and what it looked at."""
+
+    findings: tuple[Finding, ...]
+    rules: int = 0
+    dashboards: int = 0
+    datasources: int = 0
+    queries: int = 0
+    suppressed: int = 0
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def worst(self) -> Severity | None:
+        return min((finding.severity for finding in self.findings), key=lambda item: item.rank, default=None)
+
+
+def lint(
+    target: Project | Iterable[str],
+    settings: Settings | None = None,
+    *,
+    project: Project | None = None,
+    loki: LokiOptions | None = None,
+) -> list[Finding]:
+    """Every finding in a content project, or in files and folders; see `run`."""
+    return list(run(target, settings, project=project, loki=loki).findings)
+
+
+def run(
+    target: Project | Iterable[str],
+    settings: Settings | None = None,
+    *,
+    project: Project | None = None,
+    loki: LokiOptions | None = None,
+) -> Report:
+    """Lints a content project, or files and folders (``-``: standard input).
+
+    ``settings`` default to the project's own; ``project`` gives the services that files are compared with;
+    ``loki`` turns on the checks that ask a server.  Raises `LokictlError` for paths that do not exist and for
+    wrong settings; whatever is wrong with the files themselves is a finding.
+    """
+    if isinstance(target, Project):
+        settings = settings or settings_from(target.config)
+        workspace, loaded = project_workspace(target)
+    else:
+        settings = settings or (settings_from(project.config) if project is not None else Settings())
+        loaded = load_paths(target, excluded=settings.excluded)
+        workspace = files_workspace(loaded, project)
+    return _finish(workspace, loaded, settings, loki)
+
+
+def run_text(
+    text: str, file: str, settings: Settings | None = None, *, project: Project | None = None
+) -> Report:
+    """Lints one text as if it were the file of that name."""
+    loaded = Loaded()
+    load_text(text, file, loaded)
+    settings = settings or (settings_from(project.config) if project is not None else Settings())
+    return _finish(files_workspace(loaded, project), loaded, settings, None)
+
+
+def files_workspace(loaded: Loaded, project: Project | None = None) -> Workspace:
+    """What plain files hold; services and data source types come from ``project``."""
+    types = _types(loaded.datasources)
+    if project is not None:
+        types = {**_types(_project_datasources(project)), **types}
+    dashboards = [dataclasses.replace(item, datasource_types=types) for item in loaded.dashboards]
+    return Workspace(
+        tuple(loaded.rule_files),
+        tuple(dashboards),
+        tuple(loaded.datasources),
+        tuple(loaded.queries),
+        project.services if project is not None else (),
+        project,
+    )
+
+
+def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
+    """Everything that a content project defines, and what was wrong when it was loaded."""
+    loaded = Loaded(findings=[as_finding(problem) for problem in project.problems])
+    datasources = _project_datasources(project)
+    types = _types(datasources)
+    dashboards = []
+    for dashboard in project.dashboards:
+        file = project.dashboard_files.get(dashboard.uid, "")
+        try:
+            data = dashboard.to_json()
+        except LokictlError as error:
+            loaded.findings += [as_finding(problem) for problem in error.problems]
+            continue
+        item = dashboard_of_project(data, file)
+        dashboards.append(dataclasses.replace(item, datasource_types=types))
+    workspace = Workspace(
+        project.rule_files, tuple(dashboards), tuple(datasources), (), project.services, project
+    )
+    return workspace, loaded
+
+
+def _project_datasources(project: Project) -> list[DataSourceItem]:
+    from lokictl.project.configuration import shown
+
+    items = []
+    for source in project.datasources:
+        module = next(
+            (
+                shown(project.root / folder / name)
+                for folder in project.config.folders("datasources")
+                for name in (f"{source.uid}.py", f"{source.type}.py")
+                if (project.root / folder / name).is_file()
+            ),
+            "",
+        )
+        data = source.to_provisioning()
+        items.append(DataSourceItem(data, DataDocument(data, module), (), module, source))
+    return items
+
+
+def _types(datasources: Iterable[DataSourceItem]) -> dict[str, str]:
+    return {
+        str(item.data[key]): str(item.data.get("type", ""))
+        for item in datasources
+        for key in ("uid", "name")
+        if item.data.get(key)
+    }
+
+
+def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: LokiOptions | None) -> Report:
+    workspace.loki = loki
+    workspace.loki_version = settings.loki_version
+    workspace.default_interval = settings.interval
+    checks = [check for check in settings.build(workspace) if _can_run(check, workspace)]
+    found = [*loaded.findings, *_findings(workspace, checks)]
+    found = [finding for finding in found if settings.shows(finding.name, finding.position.file)]
+    kept, comments = suppression.apply(found, loaded.texts)
+    suppressed = len(found) - len(kept)
+    ran = {check.name for check in checks}
+    kept += suppression.problems_of(comments)
+    kept += suppression.unused(comments, ran)
+    return Report(
+        tuple(sorted(dict.fromkeys(kept), key=_order)),
+        rules=len(workspace.rules),
+        dashboards=len(workspace.dashboards),
+        datasources=len(workspace.datasources),
+        queries=len(workspace.queries),
+        suppressed=suppressed,
+    )
+
+
+def _can_run(check: Check, workspace: Workspace) -> bool:
+    if check.needs_loki and workspace.loki is None:
+        return False
+    return not check.needs_services or bool(workspace.services)
+
+
+def _order(finding: Finding) -> tuple[str, int, int, int, str]:
+    position = finding.position
+    return (position.file, position.line, position.column, finding.severity.rank, finding.name)
+
+
+def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
+    queries = [check for check in checks if isinstance(check, QueryCheck)]
+    for query in workspace.queries:
+        parsed = query.expression is not None
+        for check in queries:
+            if parsed or check.wants_errors:
+                yield from findings_about(query.item, check.check(query))
+    rules = [check for check in checks if isinstance(check, RuleCheck)]
+    groups = [check for check in checks if isinstance(check, GroupCheck)]
+    for group in workspace.groups:
+        for group_check in groups:
+            yield from findings_about(group.item, group_check.check(group))
+        for rule in group.rules:
+            for rule_check in rules:
+                yield from findings_about(rule.item, rule_check.check(rule))
+    yield from _document_findings(workspace, checks)
+
+
+def _document_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
+    for check in checks:
+        if isinstance(check, DashboardCheck):
+            for dashboard in workspace.dashboards:
+                yield from findings_about(dashboard.item, check.check(dashboard))
+        elif isinstance(check, DataSourceCheck):
+            for datasource in workspace.datasources:
+                yield from findings_about(datasource.item, check.check(datasource))
+        elif isinstance(check, WorkspaceCheck):
+            yield from check.check(workspace)
