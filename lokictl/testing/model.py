@@ -1,0 +1,212 @@
+"""What a rule test file says, as plain typed objects.  Times are ns since the epoch, durations ns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lokictl.diagnostics import Position
+from lokictl.model.yaml_source import Path, YamlDocument
+
+MINUTE = 60 * 1_000_000_000
+DEFAULT_INTERVAL = MINUTE
+DEFAULT_START = 1_767_225_600 * 1_000_000_000
+"""2026-01-01T00:00:00Z: where time begins in a test that does not say so."""
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written: a document and a path in it."""
+
+    document: YamlDocument = field(repr=False)
+    path: Path = ()
+
+    def position(self, *path: str | int, key: bool = False) -> Position:
+        """The position of a part of it."""
+        return self.document.position(*self.path, *path, key=key)
+
+    def source_line(self, position: Position) -> str:
+        """The line that ``position`` speaks of."""
+        return self.document.source.line(position.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One log line: its own time, the time at which it reaches Loki, its text, structured metadata."""
+
+    timestamp: int
+    arrival: int
+    text: str
+    metadata: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InputStream:
+    """A stream of a test: labels, and its lines in the order of the file."""
+
+    labels: Labels
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExpectedAlert:
+    """An alert that must fire: all of its labels (without ``alertname``), and its annotations unless None."""
+
+    labels: Labels
+    annotations: Labels | None = None
+
+
+@dataclass(frozen=True)
+class AlertExpectation:
+    """What is expected of one alert at some points in time (ns since the epoch).
+
+    ``alerts`` None: not compared; ``state`` "": not compared; ``fires_within`` and ``resolves_within`` in ns or None;
+    ``error``: a part of the message with which the evaluation must fail.
+    """
+
+    alertname: str
+    times: tuple[int, ...]
+    alerts: tuple[ExpectedAlert, ...] | None = None
+    state: str = ""
+    fires_within: int | None = None
+    resolves_within: int | None = None
+    error: str = ""
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def last_time(self) -> int:
+        """The last point in time that decides."""
+        span = (self.fires_within or 0) + (self.resolves_within or 0)
+        return max(self.times) + span
+
+
+@dataclass(frozen=True)
+class ExpectedSample:
+    """A sample (one value) or a series (a value per step, None for a gap)."""
+
+    labels: Labels
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class RecordingExpectation:
+    """The samples that a recording rule must write at some points in time; empty means none."""
+
+    record: str
+    times: tuple[int, ...]
+    samples: tuple[ExpectedSample, ...] = ()
+    error: str = ""
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def last_time(self) -> int:
+        """The last point in time that decides."""
+        return max(self.times)
+
+
+@dataclass(frozen=True)
+class ExpectedLog:
+    """A line of a log query's answer: ``labels`` None and ``timestamp`` None are not compared."""
+
+    line: str
+    labels: Labels | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True)
+class QueryExpectation:
+    """A query and its answer.
+
+    An instant query at each of ``times``; with ``step``, ``start`` and ``end`` a range query.  ``samples``, ``logs``
+    and ``error`` say what is expected; None is not compared.
+    """
+
+    expr: str
+    times: tuple[int, ...] = ()
+    start: int = 0
+    end: int = 0
+    step: int = 0
+    limit: int = 1000
+    direction: str = "forward"
+    samples: tuple[ExpectedSample, ...] | None = None
+    logs: tuple[ExpectedLog, ...] | None = None
+    error: str | None = None
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether this is a range query (of samples or lines)."""
+        return not self.times
+
+    @property
+    def last_time(self) -> int:
+        """The last point in time that decides."""
+        return max(self.times) if self.times else self.end
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """One test: lines go in, alert states, recorded samples and query answers are compared."""
+
+    __test__ = False  # pytest: this is no test class
+
+    name: str
+    start: int
+    interval: int
+    streams: tuple[InputStream, ...] = ()
+    alerts: tuple[AlertExpectation, ...] = ()
+    recordings: tuple[RecordingExpectation, ...] = ()
+    queries: tuple[QueryExpectation, ...] = ()
+    external_labels: Labels = field(default_factory=dict)
+    external_url: str = ""
+    fixed_start: bool = False
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def last_time(self) -> int:
+        """The last point in time at which anything is looked at."""
+        return max((item.last_time for item in self.expectations()), default=self.start)
+
+    def expectations(self) -> Iterator[AlertExpectation | RecordingExpectation | QueryExpectation]:
+        """Everything that is expected, in the order of its kinds."""
+        yield from self.alerts
+        yield from self.recordings
+        yield from self.queries
+
+    @property
+    def rule_names(self) -> set[str]:
+        """The names of the rules that the test looks at."""
+        return {item.alertname for item in self.alerts} | {item.record for item in self.recordings}
+
+
+@dataclass(frozen=True)
+class MutationException:
+    """A change that no test needs to notice: the rule's name, a glob over the change's text, and why."""
+
+    rule: str
+    change: str
+    reason: str
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class TestFile:
+    """A test file.  ``rule_files`` are globs relative to it; empty means the content project's rules."""
+
+    __test__ = False
+
+    path: str
+    tests: tuple[TestCase, ...] = ()
+    rule_files: tuple[str, ...] = ()
+    evaluation_interval: int = DEFAULT_INTERVAL
+    group_eval_order: tuple[str, ...] = ()
+    fuzzy_compare: bool = False
+    mutation_exceptions: tuple[MutationException, ...] = ()
+    document: YamlDocument | None = field(default=None, compare=False, repr=False)
+
+
+Plain = Any
+"""A value as YAML gives it."""
