@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,7 +45,7 @@ Exit status: 0 no problems (or only notes), 1 problems found, 2 wrong use."""
     metavar="FILE",
     help="Write the findings as a baseline.",
 )
-@click.option("--fail-on", type=click.Choice(list(Severity)), default="warning", show_default=True,
+@click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True,
               help="The least severity that makes the exit status 1.")  # fmt: skip
 @click.option("--loki-version", metavar="3.4", help="The version of Loki that the queries must run on.")
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input in messages.")
@@ -225,7 +225,8 @@ def _print(report: Report, output_format: str, quiet: bool) -> None:
     import importlib
 
     if output_format != "text":
-        text = importlib.import_module(f"lokictl.lint.outputs.{output_format}").render(report)
+        module: Any = importlib.import_module(f"lokictl.lint.outputs.{output_format}")
+        text = module.render(report)
         if text:
             click.echo(text)
         return
