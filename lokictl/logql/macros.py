@@ -1,0 +1,240 @@
+"""Grafana's variables in LogQL: ``$__auto``, ``$__interval``, ``$name``, ``${name:regex}``, ``[[name]]``.
+
+Grafana replaces them as text before Loki sees the query.  `interpolate` does the same: values that are known are
+written as Grafana's Loki data source writes them, and whatever is not known is replaced by something that parses
+in its place (a duration between brackets, a number after a comparison, a name elsewhere), so that a dashboard's
+query can be parsed, and every character of the result traced back to the text that people wrote.
+
+Example::
+
+    filled = interpolate('rate({app=~"$app"} |= "${text}" [$__auto])', {"app": ["a", "b"], "text": "x"})
+    filled.text             # rate({app=~"a|b"} |= "x" [1m])
+    filled.original(span)   # where a node of parse(filled.text) stands in the query as written
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote as percent_encode
+
+from lokictl.logql.expressions import Span
+from lokictl.logql.units import HOUR, MILLISECOND, MINUTE, SECOND
+
+Value = str | int | float | Sequence[str]
+
+_VARIABLE = re.compile(
+    r"\$(?P<plain>\w+)"
+    r"|\$\{(?P<braced>\w+)(?:\.(?P<path>[^:^}]+))?(?::(?P<format>[^}]*))?\}"
+    r"|\[\[(?P<squared>\w+)(?::(?P<squared_format>\w+))?\]\]"
+)
+_TEXTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|//[^\n]*|/\*.*?\*/', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable where it stands: ``format`` is what follows the colon of ``${name:format}``."""
+
+    name: str
+    format: str
+    span: Span
+    text: str
+    in_text: bool
+    """Whether it stands inside quotes or a comment."""
+
+    @property
+    def is_macro(self) -> bool:
+        """Whether it is one of Grafana's own (``$__interval``)."""
+        return self.name.startswith("__")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolated:
+    """A query without variables.
+
+    ``offsets`` has, for every character of ``text`` and for its end, the offset in the query as written.
+    """
+
+    text: str
+    offsets: tuple[int, ...]
+    variables: tuple[Variable, ...]
+
+    def original(self, span: Span) -> Span:
+        """A span of `text` as a span of the query as written."""
+        last = len(self.offsets) - 1
+        return Span(self.offsets[min(span.start, last)], self.offsets[min(span.end, last)])
+
+
+def variables(query: str) -> tuple[Variable, ...]:
+    """Every variable and macro of a query, in order, those inside quotes too."""
+    texts = [found.span() for found in _TEXTS.finditer(query)]
+    found = []
+    for match in _VARIABLE.finditer(query):
+        inside = any(start <= match.start() < end for start, end in texts)
+        name = match["plain"] or match["braced"] or match["squared"]
+        chosen = match["format"] or match["squared_format"] or ""
+        found.append(Variable(name, chosen, Span(*match.span()), match[0], inside))
+    return tuple(found)
+
+
+def interpolate(
+    query: str,
+    values: Mapping[str, Value] | None = None,
+    *,
+    interval: int = MINUTE,
+    time_range: int = HOUR,
+    scrape_interval: int = 15 * SECOND,
+) -> Interpolated:
+    """``query`` with every variable filled.
+
+    ``values`` are the dashboard's variables (a list is a selection of several); ``interval``, ``time_range`` and
+    ``scrape_interval`` (nanoseconds) fill ``$__interval``, ``$__range``, ``$__rate_interval`` and their like.
+    """
+    found = variables(query)
+    macros = _macros(interval, time_range, scrape_interval)
+    known = values or {}
+    pieces: list[str] = []
+    offsets: list[int] = []
+    cursor = 0
+    for variable in found:
+        start, end = variable.span
+        pieces.append(query[cursor:start])
+        offsets.extend(range(cursor, start))
+        if variable.name in known:
+            new = formatted(known[variable.name], variable.format)
+        elif variable.name in macros:
+            new = macros[variable.name]
+        else:
+            new = _stand_in(variable, query)
+        pieces.append(new)
+        offsets.extend(start + min(index, end - start - 1) for index in range(len(new)))
+        cursor = end
+    pieces.append(query[cursor:])
+    offsets.extend(range(cursor, len(query) + 1))
+    return Interpolated("".join(pieces), tuple(offsets), found)
+
+
+def _macros(interval: int, time_range: int, scrape_interval: int) -> dict[str, str]:
+    rate_interval = max(interval + scrape_interval, 4 * scrape_interval)
+    durations = {"interval": interval, "range": time_range, "rate_interval": rate_interval, "auto": interval}
+    found = {f"__{name}": _duration(value) for name, value in durations.items()}
+    found |= {f"__{name}_ms": str(value // MILLISECOND) for name, value in durations.items()}
+    found |= {"__range_s": str(time_range // SECOND), "__auto_interval": _duration(interval)}
+    found |= {"__from": "1700000000000", "__to": str(1_700_000_000_000 + time_range // MILLISECOND)}
+    return found
+
+
+def _duration(nanoseconds: int) -> str:
+    """As Grafana writes an interval: one unit."""
+    for unit, size in (("h", HOUR), ("m", MINUTE), ("s", SECOND)):
+        if nanoseconds and nanoseconds % size == 0:
+            return f"{nanoseconds // size}{unit}"
+    return f"{max(nanoseconds // MILLISECOND, 1)}ms"
+
+
+# --- values ------------------------------------------------------------------------------------------------
+
+_REGEX_SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
+_LOKI_SPECIAL = re.compile(r"[$^*{}\[\]+?.()|]")
+
+
+def formatted(value: Value, form: str = "") -> str:
+    """A value as Grafana writes it into a query: ``${name:form}``, without a form as its Loki data source does."""
+    many = not isinstance(value, str) and isinstance(value, Sequence)
+    items = [str(item) for item in value] if not isinstance(value, str | int | float) else [str(value)]
+    writer = _FORMATS.get(form.partition(":")[0].lower())
+    if writer is not None:
+        return writer(items)
+    if not many:
+        return items[0].replace("\\", "\\\\").replace('"', '\\"')
+    return "|".join(_loki_regex(item) for item in items)
+
+
+def _loki_regex(text: str) -> str:
+    return _LOKI_SPECIAL.sub(r"\\\\\g<0>", text.replace("\\", "\\\\\\\\"))
+
+
+def _regex(items: list[str]) -> str:
+    escaped = [_REGEX_SPECIAL.sub(r"\\\g<0>", item) for item in items]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _each(quote: str, escape: str) -> Callable[[list[str]], str]:
+    return lambda items: ",".join(f"{quote}{item.replace(quote, escape)}{quote}" for item in items)
+
+
+_FORMATS: dict[str, Callable[[list[str]], str]] = {
+    "regex": _regex,
+    "pipe": "|".join,
+    "csv": ",".join,
+    "raw": ",".join,
+    "text": " + ".join,
+    "glob": lambda items: items[0] if len(items) == 1 else "{" + ",".join(items) + "}",
+    "distributed": ",".join,
+    "json": lambda items: json.dumps(items if len(items) > 1 else items[0], ensure_ascii=False),
+    "doublequote": _each('"', '\\"'),
+    "singlequote": _each("'", "\\'"),
+    "sqlstring": _each("'", "''"),
+    "percentencode": lambda items: percent_encode(
+        items[0] if len(items) == 1 else "{" + ",".join(items) + "}", safe=""
+    ),
+    "queryparam": lambda items: "&".join(percent_encode(item, safe="") for item in items),
+}
+
+
+# --- stand-ins ---------------------------------------------------------------------------------------------
+
+_UNIT = re.compile(r"(?:ns|us|µs|ms|[smhdwy])\b")
+_NUMBER_BEFORE = re.compile(
+    r"(?:[<>]=?|==|[+*/%^-]|(?:top|bottom)k\s*(?:(?:by|without)\s*\([^)]*\)\s*)?\(|vector\s*\(|\bbool)\s*$",
+    re.IGNORECASE,
+)
+_METRIC_BEFORE_NOT_EQUAL = re.compile(r"[)\d]\s*!=\s*$")
+_TEXT_BEFORE = re.compile(r"(?:\|=|\|~|\|>|!>|!~|=~|!=|(?<![=<>!])=)\s*$")
+_QUANTILE_BEFORE = re.compile(r"quantile_over_time\s*\(\s*$", re.IGNORECASE)
+_OPERATOR_AFTER = re.compile(r"\s*(?:[=!<>]=|=~|!~|[=<>])")
+
+
+def _stand_in(variable: Variable, query: str) -> str:
+    """Something that parses in the place of a variable that has no value."""
+    name = "grafana_" + variable.name.strip("_")
+    if variable.in_text:
+        return name
+    before, after = query[: variable.span.start], query[variable.span.end :]
+    if variable.format in ("doublequote", "json"):
+        return f'"{name}"'
+    if _in_brackets(before):
+        return "5" if _UNIT.match(after) or before[-1:].isdigit() else "5m"
+    if re.search(r"\boffset\s+-?$", before, re.IGNORECASE):
+        return "5" if _UNIT.match(after) else "5m"
+    if _QUANTILE_BEFORE.search(before):
+        return "0.5"
+    if _NUMBER_BEFORE.search(before) or _METRIC_BEFORE_NOT_EQUAL.search(before):
+        return "5"
+    if _TEXT_BEFORE.search(before):
+        return f'"{name}"'
+    return _syntax(name, before.rstrip(), after)
+
+
+def _syntax(name: str, before: str, after: str) -> str:
+    """A stand-in where any piece of syntax could stand."""
+    ahead = after.lstrip()
+    if not before and not ahead:
+        return f'{{{name}="value"}}'
+    in_selector = before.rfind("{") > before.rfind("}")
+    if in_selector and before[-1:] in "{," and (not ahead or ahead[0] in "},"):
+        return f'{name}="value"'
+    if before.endswith("|") and not _OPERATOR_AFTER.match(after):
+        return "json"
+    if ahead.startswith("("):
+        return "rate" if re.match(r"\(\s*[{$]", ahead) else "sum"
+    if re.match(r"(?:by|without)\s*\(", ahead, re.IGNORECASE):
+        return "sum"
+    return name
+
+
+def _in_brackets(before: str) -> bool:
+    opening = before.rfind("[")
+    return opening > before.rfind("]") and opening > before.rfind("{") and '"' not in before[opening:]

@@ -1,0 +1,131 @@
+"""Dashboard queries parse once their variables are filled, and every place leads back to what was written."""
+
+from __future__ import annotations
+
+import pytest
+
+from lokictl.logql import parse
+from lokictl.logql.expressions import Grouping, LineFilter, LogRange, Matcher, Span, walk
+from lokictl.logql.macros import Value, formatted, interpolate, variables
+from lokictl.logql.units import MINUTE, SECOND
+
+FILLED = [
+    ("no variables", '{a="b"}', '{a="b"}'),
+    ("auto", 'rate({a="b"}[$__auto])', 'rate({a="b"}[1m])'),
+    ("interval", 'rate({a="b"}[$__interval])', 'rate({a="b"}[1m])'),
+    ("braces", 'rate({a="b"}[${__interval}])', 'rate({a="b"}[1m])'),
+    ("range", 'count_over_time({a="b"}[$__range])', 'count_over_time({a="b"}[1h])'),
+    ("seconds", 'count_over_time({a="b"}[${__range_s}s])', 'count_over_time({a="b"}[3600s])'),
+    (
+        "milliseconds",
+        'sum(rate({a="b"}[1m])) * $__interval_ms / 1000',
+        'sum(rate({a="b"}[1m])) * 60000 / 1000',
+    ),
+    ("rate interval", 'rate({a="b"}[$__rate_interval])', 'rate({a="b"}[75s])'),
+    ("own range", 'rate({a="b"}[$window])', 'rate({a="b"}[5m])'),
+    ("own unit", 'rate({a="b"}[${n}m])', 'rate({a="b"}[5m])'),
+    ("offset", 'rate({a="b"}[5m] offset $shift)', 'rate({a="b"}[5m] offset 5m)'),
+    ("in a text", '{a=~"$app"}', '{a=~"grafana_app"}'),
+    ("old form", '{a=~"[[app]]"}', '{a=~"grafana_app"}'),
+    ("old form with a format", '{a=~"[[app:regex]]"}', '{a=~"grafana_app"}'),
+    ("format", '{a=~"${app:regex}"}', '{a=~"grafana_app"}'),
+    ("path", '{a="${__user.login}"}', '{a="grafana_user"}'),
+    ("label name", '{$label="x"}', '{grafana_label="x"}'),
+    ("whole matcher", "{$filters}", '{grafana_filters="value"}'),
+    ("one of the matchers", '{a="b", $filters}', '{a="b", grafana_filters="value"}'),
+    ("no quotes", "{a=$app}", '{a="grafana_app"}'),
+    ("line filter without quotes", '{a="b"} |= $text', '{a="b"} |= "grafana_text"'),
+    ("double quotes by format", "{a=${app:doublequote}}", '{a="grafana_app"}'),
+    ("threshold", 'rate({a="b"}[5m]) > $limit', 'rate({a="b"}[5m]) > 5'),
+    ("label threshold", '{a="b"} | json | x >= $limit', '{a="b"} | json | x >= 5'),
+    ("unequal threshold", 'count_over_time({a="b"}[5m]) != $n', 'count_over_time({a="b"}[5m]) != 5'),
+    ("k", 'topk($k, sum by (x) (rate({a="b"}[5m])))', 'topk(5, sum by (x) (rate({a="b"}[5m])))'),
+    (
+        "quantile",
+        'quantile_over_time($q, {a="b"} | unwrap x [5m])',
+        'quantile_over_time(0.5, {a="b"} | unwrap x [5m])',
+    ),
+    ("grouping", 'sum by ($by) (rate({a="b"}[5m]))', 'sum by (grafana_by) (rate({a="b"}[5m]))'),
+    ("stage", '{a="b"} | $parser | level="x"', '{a="b"} | json | level="x"'),
+    ("filtered label", '{a="b"} | $label="x"', '{a="b"} | grafana_label="x"'),
+    ("function", '$fn({a="b"}[5m])', 'rate({a="b"}[5m])'),
+    ("aggregation", '$agg by (x) (rate({a="b"}[5m]))', 'sum by (x) (rate({a="b"}[5m]))'),
+    ("whole query", "$query", '{grafana_query="value"}'),
+    ("comment", '{a="b"} # see $docs', '{a="b"} # see grafana_docs'),
+    (
+        "several",
+        'sum by (level) (count_over_time({s=~"$s", l=~"$l"} |~ `$q` [$__auto]))',
+        'sum by (level) (count_over_time({s=~"grafana_s", l=~"grafana_l"} |~ `grafana_q` [1m]))',
+    ),
+]
+
+
+@pytest.mark.parametrize("query, expected", [case[1:] for case in FILLED], ids=[case[0] for case in FILLED])
+def test_filled(query: str, expected: str) -> None:
+    filled = interpolate(query)
+    assert filled.text == expected
+    assert len(filled.offsets) == len(filled.text) + 1
+    assert list(filled.offsets) == sorted(filled.offsets)
+    assert filled.offsets[-1] == len(query)
+    parse(filled.text)
+
+
+VALUES: list[tuple[str, Value, str, str]] = [
+    ("one", "api", "", "api"),
+    ("one with quotes", 'say "x"', "", 'say \\"x\\"'),
+    ("number", 5, "", "5"),
+    ("several", ["a", "b"], "", "a|b"),
+    ("several, escaped", ["a.b", "c"], "", r"a\\.b|c"),
+    ("regex", ["a.b", "c"], "regex", r"(a\.b|c)"),
+    ("regex of one", "a.b", "regex", r"a\.b"),
+    ("pipe", ["a", "b"], "pipe", "a|b"),
+    ("csv", ["a", "b"], "csv", "a,b"),
+    ("raw", 'x"y', "raw", 'x"y'),
+    ("text", ["a", "b"], "text", "a + b"),
+    ("glob", ["a", "b"], "glob", "{a,b}"),
+    ("json", ["a", "b"], "json", '["a", "b"]'),
+    ("double quotes", ["a", 'b"c'], "doublequote", '"a","b\\"c"'),
+    ("single quotes", ["a", "b'c"], "singlequote", "'a','b\\'c'"),
+    ("SQL", ["b'c"], "sqlstring", "'b''c'"),
+    ("percent", "a b/c", "percentencode", "a%20b%2Fc"),
+    ("unknown format", "a", "nonsense", "a"),
+]
+
+
+@pytest.mark.parametrize(
+    "value, form, expected", [case[1:] for case in VALUES], ids=[case[0] for case in VALUES]
+)
+def test_values_are_written_as_grafana_writes_them(value: Value, form: str, expected: str) -> None:
+    assert formatted(value, form) == expected
+
+
+def test_known_values_and_times() -> None:
+    query = 'sum(rate({app=~"$app"} |= "${text}" [$__interval])) > $limit'
+    filled = interpolate(query, {"app": ["a", "b"], "text": "x", "limit": 0.5}, interval=30 * SECOND)
+    assert filled.text == 'sum(rate({app=~"a|b"} |= "x" [30s])) > 0.5'
+    assert interpolate("$__range", time_range=90 * MINUTE).text == "90m"
+
+
+def test_what_variables_there_are() -> None:
+    found = variables('{a="$one", b=~"${two:regex}"} |= "[[three]]" [$__auto]')
+    assert [(item.name, item.format, item.in_text, item.is_macro) for item in found] == [
+        ("one", "", True, False),
+        ("two", "regex", True, False),
+        ("three", "", True, False),
+        ("__auto", "", False, True),
+    ]
+
+
+def test_places_lead_back_to_what_was_written() -> None:
+    query = 'sum by ($by) (rate({app=~"$application", b="c"} |= "error" [$__interval]))'
+    filled = interpolate(query)
+    nodes = list(walk(parse(filled.text)))
+    written = {
+        type(node): query[slice(*filled.original(node.span))]
+        for node in nodes
+        if isinstance(node, LineFilter | Matcher | LogRange | Grouping)
+    }
+    assert written[LineFilter] == '|= "error"'
+    assert written[Matcher] == 'b="c"'
+    assert written[Grouping] == "by ($by)"
+    assert filled.original(Span(len(filled.text), len(filled.text))).start == len(query)
