@@ -60,17 +60,19 @@ class Result:
                 for labels, lines in self.streams
             ]
             return {"resultType": "streams", "result": result}
-        grouped: dict[Labels, list[list[Any]]] = {}
-        for _, lines in self.streams:
-            for item in lines:
-                extra = {}
-                if item.metadata:
-                    extra["structuredMetadata"] = dict(item.metadata)
-                if item.parsed:
-                    extra["parsed"] = dict(item.parsed)
-                grouped.setdefault(item.stream, []).append([str(item.timestamp), item.line, extra])
-        result = [{"stream": dict(labels), "values": values} for labels, values in sorted(grouped.items())]
+        result = [
+            {"stream": dict(labels), "values": [_categorized(item) for item in lines]} for labels, lines in self.streams
+        ]
         return {"resultType": "streams", "encodingFlags": ["categorize-labels"], "result": result}
+
+
+def _categorized(item: LogLine) -> list[Any]:
+    extra = {}
+    if item.metadata:
+        extra["structuredMetadata"] = dict(item.metadata)
+    if item.parsed:
+        extra["parsed"] = dict(item.parsed)
+    return [str(item.timestamp), item.line, extra]
 
 
 def _seconds(nanoseconds: int) -> float | int:

@@ -237,9 +237,12 @@ def _underscores_fit(text: str) -> bool:
     return re.search(rf"(?<!{digit})_|_(?!{digit})", body) is None
 
 
-def format_float(value: float) -> str:
-    """Go's ``%v`` of a float64: shortest digits, exponent form below 1e-4 and from 1e+21 on."""
-    return _shortest(value, 21)
+def format_float(value: float, *, exponent_from: int = 21) -> str:
+    """Shortest digits, exponent form below 1e-4 and from ten to the ``exponent_from`` on.
+
+    21 is how Go's ``%#v`` and JSON write a float64, 6 is ``%v``.
+    """
+    return _shortest(value, exponent_from)
 
 
 def format_value(value: float) -> str:

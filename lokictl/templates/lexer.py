@@ -18,7 +18,9 @@ class Token(NamedTuple):
 KEYWORDS = ("block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with")
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*|_\w*")
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9_]*\.?[0-9_]*)(?:[eEpP][+-]?[0-9_]+)?i?")
+_NUMBER = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9_]*\.?[0-9_]*)(?:[eEpP][+-]?[0-9_]+)?i?"
+)
 _SPACE = " \t\r\n"
 
 
@@ -68,9 +70,11 @@ class _Lexer:
         return self.inside(left)
 
     def trims_left(self, left: int) -> bool:
-        return self.text[left + 2 : left + 3] == "-" and self.text[left + 3 : left + 4] in _SPACE and len(
-            self.text
-        ) > left + 3
+        return (
+            self.text[left + 2 : left + 3] == "-"
+            and self.text[left + 3 : left + 4] in _SPACE
+            and len(self.text) > left + 3
+        )
 
     def comment(self, after: int, left: int) -> bool:
         end = self.text.find("*/", after)

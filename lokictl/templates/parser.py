@@ -182,8 +182,10 @@ class _Parser:
         if end.startswith("else "):
             nested = end.split(" ")[1]
             if nested != kind:
-                raise self.fail(f"unexpected <{nested}> in else clause") if kind == "range" else self.unexpected(
-                    self.peek(), "else"
+                raise (
+                    self.fail(f"unexpected <{nested}> in else clause")
+                    if kind == "range"
+                    else self.unexpected(self.peek(), "else")
                 )
             inner = self.next_solid()
             otherwise = [self.branch(nested, inner)]
@@ -204,7 +206,7 @@ class _Parser:
         if self.next_solid().kind != "right":
             self.position -= 1
             pipe = self.pipeline("template clause", "right")
-        return n.TemplateCall(token.offset, name, pipe)
+        return n.TemplateCall(name_token.offset, name, pipe)
 
     def block(self, token: Token) -> n.TemplateCall:
         name_token = self.next_solid()
@@ -218,7 +220,7 @@ class _Parser:
             raise self.fail("unexpected {{else}} in block clause")
         self.variables = outer
         self.parsed.defined.setdefault(name, body)
-        return n.TemplateCall(token.offset, name, pipe)
+        return n.TemplateCall(name_token.offset, name, pipe)
 
     # --- pipelines -------------------------------------------------------------------------------------------------
 
@@ -303,15 +305,17 @@ class _Parser:
             return None
         if self.peek().kind == "field":
             names = []
+            # Go's positions: a longer path begins, for its errors, where its second name stands.
+            offset = self.peek().offset
             while self.peek().kind == "field":
                 names.append(self.next().text[1:])
             if isinstance(node, n.Field):
-                return n.Field(node.offset, [*node.names, *names])
+                return n.Field(offset, [*node.names, *names])
             if isinstance(node, n.Variable):
-                return n.Variable(node.offset, [*node.names, *names])
+                return n.Variable(offset, [*node.names, *names])
             if isinstance(node, n.Constant | n.Nil | n.Dot):
                 raise self.fail(f"unexpected . after term {quote(str(node))}")
-            return n.Chain(node.offset, node, names)
+            return n.Chain(offset, node, names)
         return node
 
     def term(self) -> Any:
@@ -389,7 +393,20 @@ def _shown(token: Token) -> str:
     if token.kind == "eof":
         return "EOF"
     if token.kind in ("identifier",) or token.kind not in (
-        *("block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with", "dot"),
+        *(
+            "block",
+            "break",
+            "continue",
+            "define",
+            "else",
+            "end",
+            "if",
+            "nil",
+            "range",
+            "template",
+            "with",
+            "dot",
+        ),
     ):
         text = token.text if len(token.text) <= 10 else token.text[:10]
         return quote(text) + ("..." if len(token.text) > 10 else "")
