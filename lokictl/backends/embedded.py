@@ -1,0 +1,143 @@
+"""The embedded engine as a backend: no process, no network, no waiting."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result
+from lokictl.engine.errors import EngineError
+from lokictl.engine.evaluator import Engine
+from lokictl.engine.limits import Limits
+from lokictl.engine.store import LogStore
+from lokictl.logql.errors import LogQLError
+from lokictl.logql.expressions import Expr
+
+
+class EmbeddedBackend(Backend):
+    """Runs queries in this process.
+
+    Late lines are put into the store when a query first asks for their time or a later one; a query for an
+    earlier time after that gets a store without them.
+    """
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        discover_service_name: bool = False,
+        discover_log_levels: bool = False,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._options = {
+            "discover_service_name": discover_service_name,
+            "discover_log_levels": discover_log_levels,
+        }
+        self._punctual: list[LogStream] = []
+        self._late: list[tuple[int, int, dict[str, str], LogEntry]] = []
+        self._arrived = 0
+        self._expected: dict[str, tuple[int, int]] = {}
+        self._ready: dict[str, int] = {}
+        self._engine = Engine(LogStore(**self._options), self._limits)
+
+    @property
+    def store(self) -> LogStore:
+        """The lines that the last query could see."""
+        return self._engine.store
+
+    def push(self, streams: Iterable[LogStream]) -> None:
+        """Adds lines."""
+        for stream in streams:
+            late = [entry for entry in stream.entries if _is_late(entry)]
+            if late:
+                labels = dict(stream.labels)
+                for entry in late:
+                    self._late.append((entry.arrives_at or 0, len(self._late), labels, entry))
+                stream = LogStream(labels, [entry for entry in stream.entries if not _is_late(entry)])
+            if stream.entries:
+                self._punctual.append(stream)
+                self._put(stream)
+        if self._arrived and self._late:
+            self._rebuild()
+        self._late.sort(key=lambda item: item[:2])
+
+    def query(self, expression: Expr | str, *, time: int) -> Result:
+        """The answer of an instant query at ``time`` (ns).  Raises `QueryError`."""
+        self._advance(time)
+        text = expression if isinstance(expression, str) else str(expression)
+        if text in self._expected:
+            self._prepare(text)
+        return _answer(lambda: self._engine.query(text, time=time))
+
+    def expect(self, expression: str, start: int, end: int) -> None:
+        """Reads the lines of this time once for all instants instead of once for each."""
+        known = self._expected.get(expression, (start, end))
+        self._expected[expression] = (min(start, known[0]), max(end, known[1]))
+        self._ready.pop(expression, None)
+
+    def _prepare(self, text: str) -> None:
+        version = self._engine.store.version
+        if self._ready.get(text) == version:
+            return
+        self._ready[text] = version
+        for time in self._expected[text]:
+            with contextlib.suppress(LogQLError, EngineError):
+                self._engine.query(text, time=time)
+
+    def query_range(
+        self,
+        expression: Expr | str,
+        *,
+        start: int,
+        end: int,
+        step: int = 0,
+        limit: int = 100,
+        direction: str = "backward",
+    ) -> Result:
+        """The answer of a range query, with the lines that have arrived by ``end``.  Raises `QueryError`."""
+        self._advance(end)
+        return _answer(
+            lambda: self._engine.query_range(
+                expression, start=start, end=end, step=step, limit=limit, direction=direction
+            )
+        )
+
+    def _advance(self, time: int) -> None:
+        if not self._late:
+            return
+        if self._arrived and self._late[self._arrived - 1][0] > time:
+            self._rebuild()
+        while self._arrived < len(self._late) and self._late[self._arrived][0] <= time:
+            _, _, labels, entry = self._late[self._arrived]
+            self._put(LogStream(labels, (entry,)))
+            self._arrived += 1
+
+    def _rebuild(self) -> None:
+        self._engine = Engine(LogStore(**self._options), self._limits)
+        self._arrived = 0
+        self._ready = {}
+        for stream in self._punctual:
+            self._put(stream)
+
+    def _put(self, stream: LogStream) -> None:
+        entries: list[Any] = [
+            (entry.timestamp, entry.line, entry.metadata) if entry.metadata else (entry.timestamp, entry.line)
+            for entry in stream.entries
+        ]
+        self._engine.store.push(stream.labels, entries)
+
+
+def _is_late(entry: LogEntry) -> bool:
+    return entry.arrives_at is not None and entry.arrives_at > entry.timestamp
+
+
+def _answer(run: Callable[[], Result]) -> Result:
+    try:
+        return run()
+    except LogQLError as error:
+        raise QueryError(str(error)) from None
+    except EngineError as error:
+        raise QueryError(str(error), status=error.status) from None

@@ -1,0 +1,108 @@
+"""What every backend can do: take log lines, answer queries about them, and be closed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from lokictl.diagnostics import LokictlError, Problem
+from lokictl.engine.result import LogLine, Result
+from lokictl.logql.expressions import Expr
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "LogEntry",
+    "LogLine",
+    "LogStream",
+    "QueryError",
+    "Result",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line: ``timestamp`` in ns, its text, structured metadata.
+
+    ``arrives_at`` (ns) is set for a late line: no query asked for an earlier time sees it.
+    """
+
+    timestamp: int
+    line: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    arrives_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """Lines with one label set; a stream may be pushed in parts."""
+
+    labels: Mapping[str, str]
+    entries: Sequence[LogEntry] = ()
+
+
+class BackendError(LokictlError):
+    """The backend cannot be used: it does not start, is out of reach, or refuses the lines."""
+
+    def __init__(self, message: str, *, hint: str = "", name: str = "backend/unusable") -> None:
+        super().__init__(Problem(name, message, hint=hint))
+
+
+class QueryError(BackendError):
+    """A query that the backend refuses or cannot answer; ``text`` is Loki's own message."""
+
+    def __init__(self, text: str, *, status: int = 400) -> None:
+        super().__init__(text, name="backend/query")
+        self.text = text
+        self.status = status
+
+
+class Backend(ABC):
+    """A place where queries run.  Also a context manager that closes it.
+
+    Times are ns since the epoch.  Queries may come in any order of time as long as no pushed line is late;
+    with late lines (`LogEntry.arrives_at`) a real Loki must be asked in the order of time.
+    """
+
+    name: str = ""
+
+    @abstractmethod
+    def push(self, streams: Iterable[LogStream]) -> None:
+        """Adds lines; when it returns they can be queried.  Raises `BackendError`."""
+
+    @abstractmethod
+    def query(self, expression: Expr | str, *, time: int) -> Result:
+        """The answer of an instant query at ``time``.  Raises `QueryError`, `BackendError`."""
+
+    @abstractmethod
+    def query_range(
+        self,
+        expression: Expr | str,
+        *,
+        start: int,
+        end: int,
+        step: int = 0,
+        limit: int = 100,
+        direction: str = "backward",
+    ) -> Result:
+        """The answer of a range query, as of ``end`` (late lines).  Raises `QueryError`, `BackendError`."""
+
+    def expect(self, expression: str, start: int, end: int) -> None:  # noqa: B027 - only a hint
+        """A hint that ``expression`` will be asked at instants from ``start`` to ``end``."""
+
+    def close(self) -> None:  # noqa: B027 - most backends hold nothing
+        """Gives back what the backend holds (processes, containers, connections); safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,226 @@
+"""Evaluates rule groups over time against a backend."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lokictl.backends.interface import Backend, QueryError
+from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
+from lokictl.ruler.alerts import MINUTE, Alert, AlertState, Notification
+
+NOT_A_VECTOR = "rule result is not a vector or scalar"
+DUPLICATE_SAMPLES = "vector contains metrics with the same labelset after applying rule labels"
+
+Vector = Sequence[tuple[Mapping[str, str], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSample:
+    """One sample that a recording rule wrote: ``time`` in ns, ``labels`` without ``__name__``."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvaluation:
+    """One rule at one time.
+
+    ``vector`` is the query's answer (empty if it failed); ``alerts`` every alert that an alerting rule remembers
+    after this evaluation; ``samples`` what a recording rule wrote; ``error`` the ruler's text, "" if all is well.
+    """
+
+    rule: Rule
+    time: int
+    vector: tuple[tuple[Mapping[str, str], float], ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    samples: tuple[RecordedSample, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    error: str = ""
+
+    @property
+    def health(self) -> str:
+        """ "ok" or "err"."""
+        return "err" if self.error else "ok"
+
+    @property
+    def state(self) -> str:
+        """The highest state of the alerts; "inactive" without any."""
+        states = {alert.state for alert in self.alerts}
+        return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
+
+    @property
+    def firing(self) -> list[Alert]:
+        """The alerts that fire."""
+        return [alert for alert in self.alerts if alert.state == "firing"]
+
+    @property
+    def pending(self) -> list[Alert]:
+        """The alerts that are pending."""
+        return [alert for alert in self.alerts if alert.state == "pending"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvaluation:
+    """All rules of a group at one time, in the order of the group."""
+
+    group: RuleGroup
+    time: int
+    rules: tuple[RuleEvaluation, ...]
+
+
+class GroupEvaluator:
+    """Evaluates the rules of one group, in order, and keeps their alerts from evaluation to evaluation.
+
+    ``interval`` (ns) is the group's own, or ``evaluation_interval`` where it names none.  What Loki drops from rule
+    files (``keep_firing_for``, ``query_offset``, labels of a group) has no effect here either; see
+    `lokictl.model.rule_validation.dropped_settings`.
+    """
+
+    def __init__(
+        self,
+        group: RuleGroup,
+        backend: Backend,
+        *,
+        evaluation_interval: int = MINUTE,
+        external_labels: Mapping[str, str] | None = None,
+        external_url: str = "",
+        resend_delay: int = MINUTE,
+    ) -> None:
+        self.group = group
+        self.backend = backend
+        self.interval = group.interval or evaluation_interval
+        self.states: list[AlertState | None] = [
+            AlertState(
+                rule,
+                limit=group.limit,
+                external_labels=external_labels,
+                external_url=external_url,
+                interval=self.interval,
+                resend_delay=resend_delay,
+                query=self._template_query,
+            )
+            if isinstance(rule, AlertingRule)
+            else None
+            for rule in group.rules
+        ]
+
+    def evaluate(self, time: int) -> GroupEvaluation:
+        """All rules at ``time`` (ns).  Times must not go back.  Raises `BackendError` if the backend fails."""
+        evaluations = [
+            self._alerting(state, time) if state is not None else self._recording(rule, time)
+            for rule, state in zip(self.group.rules, self.states, strict=True)
+        ]
+        return GroupEvaluation(self.group, time, tuple(evaluations))
+
+    def run(self, start: int, end: int) -> Iterator[GroupEvaluation]:
+        """Evaluations at ``start``, ``start`` + interval, … up to and including ``end`` (ns)."""
+        self.expect(start, end)
+        for time in range(start, end + 1, self.interval):
+            yield self.evaluate(time)
+
+    def expect(self, start: int, end: int) -> None:
+        """Tells the backend that the rules will be asked from ``start`` to ``end``."""
+        for rule in self.group.rules:
+            self.backend.expect(rule.expr, start, end)
+
+    def _alerting(self, state: AlertState, time: int) -> RuleEvaluation:
+        vector: Vector = ()
+        try:
+            vector = self._answer(state.rule, time)
+        except QueryError as error:
+            alerts = state.fail(time, error.text)
+        else:
+            alerts = state.step(time, vector)
+        return RuleEvaluation(
+            state.rule,
+            time,
+            vector=tuple(vector),
+            alerts=tuple(alerts),
+            notifications=tuple(state.notifications),
+            error=state.error,
+        )
+
+    def _recording(self, rule: Rule, time: int) -> RuleEvaluation:
+        assert isinstance(rule, RecordingRule)
+        try:
+            vector = self._answer(rule, time)
+        except QueryError as error:
+            return RuleEvaluation(rule, time, error=f"rule evaluation failed: {error.text}")
+        samples, failure = record(rule, time, vector, limit=self.group.limit)
+        return RuleEvaluation(rule, time, vector=tuple(vector), samples=tuple(samples), error=failure)
+
+    def _answer(self, rule: Rule, time: int) -> Vector:
+        return instant_vector(self.backend, rule, time)
+
+    def _template_query(self, expression: str, time: int) -> Vector:
+        result = self.backend.query(expression, time=time)
+        return _elements(result.kind, result.vector, result.scalar)
+
+
+def instant_vector(backend: Backend, rule: Rule, time: int) -> Vector:
+    """What the ruler's query of a rule gives at ``time``.  Raises `QueryError` where it fails."""
+    from lokictl.logql.errors import LogQLError
+    from lokictl.logql.expressions import LogExpr
+
+    try:
+        expression = rule.expression
+    except LogQLError as error:
+        raise QueryError(str(error)) from None
+    if isinstance(expression, LogExpr):
+        raise QueryError(NOT_A_VECTOR)
+    result = backend.query(rule.expr, time=time)
+    return _elements(result.kind, result.vector, result.scalar)
+
+
+def _elements(kind: str, vector: Vector, scalar: float | None) -> Vector:
+    if kind == "vector":
+        return vector
+    if kind == "scalar" and scalar is not None:
+        return [({}, scalar)]
+    raise QueryError(NOT_A_VECTOR)
+
+
+def record(
+    rule: RecordingRule, time: int, vector: Vector, *, limit: int = 0
+) -> tuple[list[RecordedSample], str]:
+    """The samples that a recording rule writes for a query's answer, or none and the reason.
+
+    Labels of the rule are taken as they are (no templates); an empty one removes the label.
+    """
+    samples: dict[tuple[tuple[str, str], ...], RecordedSample] = {}
+    for labels, value in vector:
+        merged = {**labels, **rule.labels}
+        merged.pop("__name__", None)
+        kept = {name: merged[name] for name in sorted(merged) if merged[name] != ""}
+        key = tuple(kept.items())
+        if key in samples:
+            return [], DUPLICATE_SAMPLES
+        samples[key] = RecordedSample(rule.record, kept, value, time)
+    if 0 < limit < len(samples):
+        return [], f"exceeded limit of {limit} with {len(samples)} series"
+    return [samples[key] for key in sorted(samples)], ""
+
+
+def evaluate_groups(
+    evaluators: Iterable[GroupEvaluator], *, start: int, end: int
+) -> Iterator[GroupEvaluation]:
+    """Evaluations of several groups from ``start`` to ``end`` (ns, inclusive), in the order of time.
+
+    Groups due at the same time come in the given order.
+    """
+    found = list(evaluators)
+    for evaluator in found:
+        evaluator.expect(start, end)
+    due = [(start, index) for index in range(len(found)) if start <= end]
+    heapq.heapify(due)
+    while due:
+        time, index = heapq.heappop(due)
+        yield found[index].evaluate(time)
+        following = time + found[index].interval
+        if following <= end:
+            heapq.heappush(due, (following, index))
