@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +83,34 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
         folder = str(getattr(dashboard, "folder", "") or settings.folder)
         found.append(DashboardFile(str(model.get("uid") or ""), str(model.get("title") or ""), folder, model))
+    problems += _clashes(found)
     if problems:
         raise LokictlError(problems)
     check_unique("the dashboards", ((item.title, item.name.lower()) for item in found))
     check_unique("the folders", {item.folder: item.folder_name for item in found}.items())
     return tuple(found)
+
+
+def _clashes(dashboards: Sequence[DashboardFile]) -> Iterator[Problem]:
+    """Names that Grafana refuses: a dashboard called like a folder, and two in one folder that share a title."""
+    folder_titles = {dashboard.folder.casefold() for dashboard in dashboards}
+    folder_uids = {dashboard.folder_name for dashboard in dashboards}
+    seen: set[tuple[str, str]] = set()
+    for dashboard in dashboards:
+        if dashboard.title.casefold() in folder_titles or dashboard.uid in folder_uids:
+            yield Problem(
+                "render/dashboard",
+                f'the dashboard "{dashboard.title}" (uid {dashboard.uid}) shares title or uid with a folder',
+                hint="Grafana does not save it: rename it, or name the folder with `folder` in [render]",
+            )
+        key = (dashboard.folder_name, dashboard.title.casefold())
+        if key in seen:
+            yield Problem(
+                "render/dashboard",
+                f'the folder "{dashboard.folder}" has two dashboards with the title "{dashboard.title}"',
+                hint="rename one: Grafana stops writing both",
+            )
+        seen.add(key)
 
 
 def _dashboard_problems(model: Mapping[str, Any], place: str) -> Iterator[Problem]:

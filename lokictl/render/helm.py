@@ -103,8 +103,8 @@ def values_text(project: Project, settings: Settings) -> str:
     parts = [
         ("The namespace of the objects; empty: the release's.", {"namespace": settings.namespace}),
         (
-            "The tenant: where the rules go, and the X-Scope-OrgID of the data sources. Empty: as Grafana's environment\n"
-            f"# says for the data sources, and {settings.tenant} for the rules.",
+            "The tenant: where the rules go, and the X-Scope-OrgID of the data sources. Empty: as Grafana's\n"
+            f"# environment says for the data sources, and {settings.tenant} for the rules.",
             {"tenant": settings.tenant},
         ),
         ("The Grafana folder of every dashboard; empty: each dashboard's own.", {"folder": ""}),
@@ -229,12 +229,13 @@ RULES = """\
 {{- $index := .Files.Get "files/index.yaml" | fromYaml }}
 {{- range $rules := $index.rules }}
 {{- $tenant := $rules.tenant | default $.Values.tenant | default $rules.folder }}
+{{- $directory := printf "%s/%s" $.Values.rulesDirectory $tenant }}
 ---
 apiVersion: v1
 kind: ConfigMap
 metadata:
   {{- include "content.metadata" (dict "root" $ "name" $rules.name "labels" $.Values.labels.rules
-      "annotations" (dict $.Values.annotations.directory (printf "%s/%s" $.Values.rulesDirectory $tenant))) | nindent 2 }}
+      "annotations" (dict $.Values.annotations.directory $directory)) | nindent 2 }}
 data:
 {{- range $file := $rules.files }}
   {{ $file }}: {{ $.Files.Get (printf "files/rules/%s/%s" $rules.folder $file) | toJson }}
