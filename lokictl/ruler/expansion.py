@@ -51,20 +51,9 @@ def expand(
             external_labels=external_labels or {},
             external_url=external_url,
             time_ns=time_ns,
-            query=None if query is None else _answering(query),
+            query=None
+            if query is None
+            else lambda expression, _: [(dict(found), number) for found, number in query(expression)],
         )
     except TemplateError as error:
         raise ExpansionError(str(error)) from None
-
-
-def _answering(query: QueryFunction) -> QueryFunction:
-    """``query`` with its failures told to the template in the ruler's words."""
-    from lokictl.templates.errors import FunctionError
-
-    def answer(expression: str) -> Vector:
-        try:
-            return query(expression)
-        except LokictlError as error:
-            raise FunctionError(f"rule evaluation failed: {error}") from None
-
-    return answer

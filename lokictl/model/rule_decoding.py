@@ -1,0 +1,278 @@
+"""Decodes a rule file as strictly as Loki's loader (Go's yaml.v3 with known fields only), with its messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from lokictl.model.rule_validation import RawGroup, RawRule
+
+if TYPE_CHECKING:
+    import yaml
+
+LONGEST_SHOWN = 10
+
+
+class DecodingError(Exception):
+    """A file that Loki cannot read; ``str(error)`` is its message (several lines for several wrong keys)."""
+
+
+def decode_rule_file(text: str) -> list[RawGroup]:
+    """The groups of the first document of ``text``.  Raises `DecodingError`."""
+    root = _compose(text)
+    if root is None:
+        raise DecodingError("EOF")
+    decoder = _Decoder()
+    groups = decoder.file(root)
+    if decoder.problems:
+        raise DecodingError("\n  ".join(["yaml: unmarshal errors:", *decoder.problems]))
+    return groups
+
+
+def _compose(text: str) -> yaml.Node | None:
+    import yaml
+
+    from lokictl.model.yaml_source import _loader
+
+    loader = _loader()(text)
+    try:
+        if not loader.check_node():
+            return None
+        node: yaml.Node | None = loader.get_node()
+        return node
+    except yaml.MarkedYAMLError as error:
+        raise DecodingError(_syntax_message(error, text)) from None
+    except yaml.YAMLError as error:
+        raise DecodingError(f"yaml: {error}") from None
+    except RecursionError:
+        raise DecodingError("yaml: exceeded max depth of 10000") from None
+    finally:
+        loader.dispose()
+
+
+SYNTAX_WORDS = {
+    "mapping values are not allowed here": "mapping values are not allowed in this context",
+    "sequence entries are not allowed here": "block sequence entries are not allowed in this context",
+    "mapping keys are not allowed here": "mapping keys are not allowed in this context",
+}
+
+
+def _syntax_message(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Go's words for a syntax error: those of libyaml, with the line where reading stopped."""
+    import yaml
+
+    words = str(error.problem)
+    if words.startswith("found undefined alias"):
+        name = re.match(r"[\w-]*", text[error.problem_mark.index + 1 :]) if error.problem_mark else None
+        return f"yaml: unknown anchor '{name.group() if name else ''}' referenced"
+    words = SYNTAX_WORDS.get(words, words)
+    if words.startswith("expected <block end>"):
+        sequence = "sequence" in str(error.context)
+        words = "did not find expected '-' indicator" if sequence else "did not find expected key"
+    elif words.startswith("expected ',' or"):
+        words = f"did not find {words.partition(', but')[0]}"
+    elif words.startswith("found character '"):
+        words = "found character that cannot start any token"
+    # The line where the construct began, else where reading stopped; a scanner counts from 1, a parser from 0.
+    marks = [mark.line for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line]
+    if not marks:
+        return f"yaml: {words}"
+    return f"yaml: line {marks[0] + isinstance(error, yaml.scanner.ScannerError)}: {words}"
+
+
+class _Decoder:
+    """Walks the nodes as Go's decoder walks its structs: keys in the order of the file."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def file(self, node: yaml.Node) -> list[RawGroup]:
+        found: list[RawGroup] = []
+        fields: dict[str, Callable[[yaml.Node], Any]] = {
+            "groups": lambda value: found.extend(self.items(value, "[]rulefmt.RuleGroup", self.group))
+        }
+        self.struct(node, "rulefmt.RuleGroups", fields)
+        return found
+
+    def group(self, node: yaml.Node) -> RawGroup:
+        group = RawGroup()
+        self.struct(
+            node,
+            "rulefmt.RuleGroup",
+            {
+                "name": lambda value: setattr(group, "name", self.text(value)),
+                "interval": lambda value: setattr(group, "interval", self.duration(value)),
+                "query_offset": lambda value: setattr(group, "query_offset", self.duration(value)),
+                "limit": lambda value: setattr(group, "limit", self.integer(value)),
+                "labels": lambda value: group.labels.update(self.texts(value)),
+                "rules": lambda value: group.rules.extend(self.items(value, "[]rulefmt.Rule", self.rule)),
+            },
+        )
+        return group
+
+    def rule(self, node: yaml.Node) -> RawRule:
+        rule = RawRule()
+        self.struct(
+            node,
+            "rulefmt.Rule",
+            {
+                "record": lambda value: setattr(rule, "record", self.text(value)),
+                "alert": lambda value: setattr(rule, "alert", self.text(value)),
+                "expr": lambda value: setattr(rule, "expr", self.text(value)),
+                "for": lambda value: setattr(rule, "for_", self.duration(value)),
+                "keep_firing_for": lambda value: setattr(rule, "keep_firing_for", self.duration(value)),
+                "labels": lambda value: rule.labels.update(self.texts(value)),
+                "annotations": lambda value: rule.annotations.update(self.texts(value)),
+            },
+        )
+        return rule
+
+    def struct(
+        self,
+        node: yaml.Node,
+        name: str,
+        fields: dict[str, Callable[[yaml.Node], Any]],
+        skip: Collection[str] = (),
+    ) -> None:
+        import yaml
+
+        if _is_null(node):
+            return
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong_type(node, name)
+            return
+        if self.repeated_keys(node):
+            return
+        merged: yaml.Node | None = None
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                merged = value
+            elif not isinstance(key, yaml.ScalarNode):
+                self.wrong_type(key, "string")
+            elif key.value in skip:
+                continue
+            elif key.value in fields:
+                fields[key.value](value)
+            else:
+                self.problems.append(f"line {_line(key)}: field {key.value} not found in type {name}")
+        if merged is not None:
+            self.merge(merged, name, fields, {*skip, *_keys(node)})
+
+    def merge(
+        self,
+        node: yaml.Node,
+        name: str,
+        fields: dict[str, Callable[[yaml.Node], Any]],
+        skip: set[str],
+    ) -> None:
+        import yaml
+
+        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(part, yaml.MappingNode):
+                raise DecodingError("yaml: map merge requires map or sequence of maps as the value")
+            self.struct(part, name, fields, skip)
+            skip = {*skip, *_keys(part)}
+
+    def items(self, node: yaml.Node, name: str, read: Callable[[yaml.Node], Any]) -> list[Any]:
+        import yaml
+
+        if _is_null(node):
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            self.wrong_type(node, name)
+            return []
+        return [read(item) for item in node.value if not _is_null(item)]
+
+    def texts(self, node: yaml.Node) -> dict[str, str]:
+        import yaml
+
+        if _is_null(node):
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong_type(node, "map[string]string")
+            return {}
+        if self.repeated_keys(node):
+            return {}
+        found: dict[str, str] = {}
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for part in reversed(parts):
+                    found = {**found, **self.texts(part)}
+        for key, value in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                found[self.text(key)] = self.text(value)
+        return found
+
+    def text(self, node: yaml.Node) -> str:
+        import yaml
+
+        if _is_null(node):
+            return ""
+        if not isinstance(node, yaml.ScalarNode):
+            self.wrong_type(node, "string")
+            return ""
+        return str(node.value)
+
+    def integer(self, node: yaml.Node) -> int:
+        import yaml
+
+        from lokictl.model.yaml_source import _scalar_value
+
+        if _is_null(node):
+            return 0
+        value = _scalar_value(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**63:
+            self.wrong_type(node, "int")
+            return 0
+        return int(value)
+
+    def duration(self, node: yaml.Node) -> int:
+        import yaml
+
+        from lokictl.logql.units import parse_prometheus_duration
+
+        if _is_null(node):
+            return 0
+        if not isinstance(node, yaml.ScalarNode):
+            self.wrong_type(node, "string")
+            return 0
+        try:
+            return parse_prometheus_duration(str(node.value))
+        except ValueError as error:
+            # A type that reads itself: its error ends the decoding, and what was wrong before is not told.
+            raise DecodingError(str(error)) from None
+
+    def repeated_keys(self, node: yaml.Node) -> bool:
+        keys = [key for key, _ in node.value]
+        before = len(self.problems)
+        for index, first in enumerate(keys):
+            for second in keys[index + 1 :]:
+                if type(first) is type(second) and first.value == second.value:
+                    self.problems.append(
+                        f'line {_line(second)}: mapping key "{second.value}" already defined at line {_line(first)}'
+                    )
+        return len(self.problems) > before
+
+    def wrong_type(self, node: yaml.Node, wanted: str) -> None:
+        import yaml
+
+        shown = ""
+        if isinstance(node, yaml.ScalarNode):
+            value = str(node.value)
+            shown = f" `{value[: LONGEST_SHOWN - 3]}...`" if len(value) > LONGEST_SHOWN else f" `{value}`"
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        self.problems.append(f"line {_line(node)}: cannot unmarshal {tag}{shown} into {wanted}")
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return str(node.tag) == "tag:yaml.org,2002:null"
+
+
+def _keys(node: yaml.Node) -> set[str]:
+    return {key.value for key, _ in node.value if isinstance(key.value, str)}
