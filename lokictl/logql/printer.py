@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lokictl.logql import expressions as ast
+from lokictl.logql.lossless import SpelledMatching, Written, lossless
 from lokictl.logql.units import (
     format_bytes,
     format_float,
@@ -33,7 +34,7 @@ def _log(node: ast.LogExpr) -> str:
 
 
 def _selector(node: ast.StreamSelector) -> str:
-    return "{" + ", ".join(_matcher(matcher) for matcher in node.matchers) + "}"
+    return "{" + ", ".join(canonical(matcher) for matcher in node.matchers) + "}"
 
 
 def _matcher(node: ast.Matcher) -> str:
@@ -80,8 +81,7 @@ def _label_format(node: ast.LabelFormat) -> str:
 
 
 def _names(word: str, items: tuple[ast.LabelName | ast.Matcher, ...]) -> str:
-    texts = (item.name if isinstance(item, ast.LabelName) else _matcher(item) for item in items)
-    return f"| {word} " + ",".join(texts)
+    return f"| {word} " + ",".join(canonical(item) for item in items)
 
 
 def _string_filter(node: ast.StringLabelFilter) -> str:
@@ -144,12 +144,13 @@ def _operator(node: ast.BinaryOperation) -> str:
     if node.return_bool:
         text += "bool "
     matching = node.matching
-    if matching is None or (not matching.on and not matching.labels):
+    spelled = isinstance(matching, SpelledMatching)
+    if matching is None or (not matching.on and not matching.labels and not spelled):
         return text
     text += f"{'on' if matching.on else 'ignoring'} ({','.join(matching.labels)}) "
     if matching.group:
         text += f"group_{matching.group}"
-        if matching.include:
+        if matching.include or spelled:
             text += f" ({','.join(matching.include)})"
     return text + " "
 
@@ -168,6 +169,7 @@ def _variants(node: ast.Variants) -> str:
 
 
 _PRINTERS: dict[type[ast.Node], Callable[..., str]] = {
+    Written: lambda node: node.text,
     ast.Matcher: _matcher,
     ast.StreamSelector: _selector,
     ast.LineFilterLeg: _leg,
@@ -213,8 +215,8 @@ _PRINTERS: dict[type[ast.Node], Callable[..., str]] = {
 
 
 def pretty(node: ast.Expr) -> str:
-    """The canonical text; where that is longer than `WIDTH` characters, on several lines."""
-    return _pretty(node, 0)
+    """The canonical text, on several lines where it is longer than `WIDTH`; parses to an equal expression."""
+    return _pretty(lossless(node), 0)
 
 
 def _pretty(node: ast.Node, level: int) -> str:

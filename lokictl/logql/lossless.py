@@ -1,0 +1,104 @@
+"""What Loki's canonical text would change, spelled so that nothing changes: for the pretty form.
+
+The canonical text rounds sizes (``1MiB`` is printed ``1.0MB``), cuts ``vector(…)`` to six decimals, forgets
+``ignoring ()`` and ``group_left ()``, and prints some numbers and names so that they do not parse again.  A formatter
+must not do that to people's queries.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from lokictl.logql import expressions as ast
+from lokictl.logql.units import format_bytes, format_value, parse_bytes, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Written(ast.Node):
+    """A part of an expression that is printed as ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpelledMatching(ast.VectorMatching):
+    """Printed with its parentheses, empty or not."""
+
+
+def lossless(node: ast.Node) -> ast.Node:
+    """The expression with everything that its canonical text would change replaced by `Written`."""
+    if not any(_own(found) is not found for found in ast.walk(node)):
+        return node
+    rebuilt: ast.Node = _rebuilt(node)
+    return rebuilt
+
+
+def _rebuilt(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_rebuilt(item) for item in value)
+    if not isinstance(value, ast.Node):
+        return value
+    own = _own(value)
+    if own is not value:
+        return own
+    changes = {
+        item.name: _rebuilt(getattr(value, item.name)) for item in fields(value) if item.name != "span"
+    }
+    return replace(value, **changes)
+
+
+def _own(node: ast.Node) -> ast.Node:
+    """The node itself, or what is printed in its place."""
+    if isinstance(node, ast.BytesLabelFilter):
+        size = exact_bytes(node.value)
+        if size != format_bytes(node.value) or not _is_plain(node.name):
+            return Written(f"{node.name}{node.operator}{size}")
+    elif isinstance(node, ast.NumberLabelFilter) and math.isinf(node.value):
+        return Written(f"{node.name}{node.operator}{'-' if node.value < 0 else ''}1e309")
+    elif isinstance(node, ast.StringLabelFilter) and "\r" in node.value:
+        return Written(f"{node.name}{node.operator}{quote(node.value)}")
+    elif isinstance(node, ast.VectorFunction):
+        if float(f"{node.value:f}") != node.value:
+            return Written(f"vector({format_value(node.value)})")
+    elif isinstance(node, ast.Literal):
+        return _literal(node)
+    elif isinstance(node, ast.VectorMatching):
+        if not node.labels or (node.group and not node.include):
+            return SpelledMatching(node.on, node.labels, node.group, node.include)
+    elif isinstance(node, ast.Matcher | ast.StringLabelFilter) and not _is_plain(node.name):
+        return Written(f"{node.name}{node.operator}{quote(node.value)}")
+    return node
+
+
+def _literal(node: ast.Literal) -> ast.Node:
+    """Numbers that come from folded arithmetic and cannot be written as one token."""
+    if math.isnan(node.value):
+        return Written("(0 / 0)")
+    if math.isinf(node.value):
+        return Written("(1e308 * 10)" if node.value > 0 else "(-1e308 * 10)")
+    if node.value == 0 and math.copysign(1, node.value) < 0:
+        return Written("(0 * -1)")
+    return node
+
+
+def exact_bytes(value: int) -> str:
+    """A size that parses to exactly ``value``: Loki's own text where it does, else the largest unit that fits."""
+    if value == 0:
+        return "0KB"  # "0B" begins a binary number
+    text = format_bytes(value)
+    if parse_bytes(text) == value:
+        return text
+    for power in range(6, 0, -1):
+        for unit, size in (
+            (f"{'KMGTPE'[power - 1]}iB", 1 << 10 * power),
+            (f"{'kMGTPE'[power - 1]}B", 1000**power),
+        ):
+            if value % size == 0 and parse_bytes(f"{value // size}{unit}") == value:
+                return f"{value // size}{unit}"
+    return f"{value}B"
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii()
