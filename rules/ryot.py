@@ -36,7 +36,7 @@ sum by (service, module) (
   count_over_time(
     {SERVICE.select(level="error")}
       |~ `(?i)time(d[ -]?|-)?out`
-      | json module="module"
+      | json
       | module="{DATABASE}"
       | __error__="" [5m]
   )

@@ -25,7 +25,7 @@ COMPILE_FAILURES = alert(
     "CompileFailures",
     f"""
 sum by (service, code) (
-  count_over_time({SERVICE.select(level="error")} | json code="code" | code=~"^E[0-9]+$" | __error__="" [10m])
+  count_over_time({SERVICE.select(level="error")} | json | code=~"^E[0-9]+$" | __error__="" [10m])
 ) > {FAILURES}
 """,
     severity=WARNING,

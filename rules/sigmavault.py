@@ -54,7 +54,7 @@ sum by (service, source_ip) (
 AUDIT_TRAIL_SILENT = alert(
     SERVICE,
     "AuditTrailSilent",
-    f"""absent_over_time({SERVICE.selector} | json event="event" | event!="" | __error__="" [15m])""",
+    f"""absent_over_time({SERVICE.selector} | json | event!="" | __error__="" [15m])""",
     severity=CRITICAL,
     summary="ΣVAULT: no audit line for 15 minutes",
     description=(
