@@ -13,7 +13,7 @@ from random import Random
 
 from lokictl.model import Service
 from lokictl.sample import Incident, SampleEntry, SampleRequest, SampleSource, Trace
-from lokictl.sample.common import ERRORS, GARBAGE, SILENCE, with_common_incidents
+from lokictl.sample.common import ERRORS, GARBAGE, SILENCE, line_time, with_common_incidents
 from services import agents, ryot, sigmalang, sigmavault
 
 MILLISECOND = 1_000_000
@@ -34,7 +34,7 @@ def entry(
     pod: int = 0,
 ) -> SampleEntry:
     """One JSON line of ``service``; ``pod`` is the number of the pod that writes it."""
-    record: dict[str, Value] = {"level": level, "msg": msg}
+    record: dict[str, Value] = {**line_time(service, timestamp), "level": level, "msg": msg}
     metadata: dict[str, str] = {}
     if trace is not None:
         ids = {"trace_id": trace.trace_id, "span_id": span_id(service, trace)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lokictl.model import LogField, Objectives, Service
+from lokictl.model import FieldType, LogField, Objectives, Service
 from lokictl.model.service import DAY, SECOND
 from services.common import NAMESPACE, common_fields, stream_labels
 
@@ -20,6 +20,13 @@ SERVICE = Service(
     labels=stream_labels("sigmalang", "core"),
     fields=(
         *common_fields(message="phase finished"),
+        LogField(
+            "ts",
+            FieldType.TIME,
+            "When the compiler wrote the record; it buffers, so the collectors take the line's time from here.",
+            example="2026-01-15T10:30:45.123456789Z",
+            high_cardinality=True,
+        ),
         LogField(
             "code",
             description="The diagnostic code: E for errors, W for warnings; empty on other lines.",

@@ -15,16 +15,17 @@ from stack import access, objects
 from stack.collection import (
     DURATION_BUCKETS,
     JOBS,
+    LEVEL,
     OTHER_PODS,
     POD_LABELS,
     PUSH_URL,
+    STREAM_LABELS,
     SYSLOG_LABELS,
-    TENANT,
-    TIMESTAMP_FIELD,
     Job,
     Metric,
+    crash_selector,
 )
-from stack.figures import IMAGES, PORTS
+from stack.figures import IMAGES, PORTS, TENANT
 from stack.promtail import daemon_set
 
 NAME = "alloy"
@@ -142,10 +143,14 @@ def stages(job: Job) -> list[Block]:
     if job.timestamp:
         pipeline.append(
             Block(
-                "stage.timestamp", "", source=TIMESTAMP_FIELD, format="RFC3339Nano", action_on_failure="fudge"
+                "stage.timestamp", "", source=job.timestamp, format="RFC3339Nano", action_on_failure="fudge"
             )
         )
-    pipeline.append(Block("stage.labels", "", values={"level": "level"}))
+    pipeline.append(Block("stage.labels", "", values={LEVEL: LEVEL}))
+    if job.crash:
+        level = Block("stage.static_labels", "", values={LEVEL: "error"})
+        pipeline.append(Block("stage.match", "", level, selector=crash_selector(job)))
+    pipeline.append(Block("stage.label_keep", "", values=list(STREAM_LABELS)))
     if job.metadata:
         pipeline.append(Block("stage.structured_metadata", "", values={name: name for name in job.metadata}))
     return pipeline

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lokictl.model import FieldType, Service
 from services import agents, ryot, sigmalang, sigmavault
-from stack.figures import APPLICATIONS, MONITORING, PORTS, TENANT
+from stack.figures import MONITORING, PORTS
 
 SERVICES: tuple[Service, ...] = (ryot.SERVICE, sigmalang.SERVICE, sigmavault.SERVICE, agents.SERVICE)
 
@@ -26,7 +26,8 @@ POD_LABELS = {
 """Kubernetes metadata -> stream label.  ``level`` comes from the line."""
 
 LEVEL = "level"
-TIMESTAMP_FIELD = "ts"
+STREAM_LABELS = (*POD_LABELS.values(), LEVEL)
+"""All labels that a stream may have: what the runtime and the collector add (stream, filename) is dropped."""
 
 DURATION_BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
 """Milliseconds."""
@@ -79,14 +80,19 @@ QUEUE_DEPTH = Metric(
 
 @dataclass(frozen=True)
 class Job:
-    """The collection of one service's pods (``service`` None: every other pod)."""
+    """The collection of one service's pods (``service`` None: every other pod).
+
+    ``first_line`` is the regular expression of a record's first line, where records have several; ``timestamp`` the
+    field with the record's own time; ``crash`` begins a record that is no JSON: it becomes a line of level error.
+    """
 
     name: str
     service: Service | None
     metrics: tuple[Metric, ...] = ()
     first_line: str = ""
-    timestamp: bool = False
+    timestamp: str = ""
     metadata: tuple[str, ...] = ()
+    crash: str = ""
 
     @property
     def app(self) -> str:
@@ -99,8 +105,7 @@ class Job:
         wanted = [LEVEL, *self.metadata]
         for metric in self.metrics:
             wanted += [metric.source, *metric.extracted]
-        if self.timestamp:
-            wanted.append(TIMESTAMP_FIELD)
+        wanted.append(self.timestamp)
         return tuple(dict.fromkeys(field for field in wanted if field))
 
 
@@ -119,20 +124,32 @@ def _metrics(service: Service) -> tuple[Metric, ...]:
     return tuple(found)
 
 
-def job(
-    service: Service, *, first_line: str = "", timestamp: bool = False, metadata: tuple[str, ...] = ()
-) -> Job:
+def job(service: Service, *, first_line: str = "", metadata: tuple[str, ...] = (), crash: str = "") -> Job:
     """The job of a service, as its description asks for."""
-    return Job(service.name, service, _metrics(service), first_line, timestamp, _metadata(service, *metadata))
+    return Job(
+        service.name,
+        service,
+        _metrics(service),
+        first_line,
+        service.time_field.name if service.time_field else "",
+        _metadata(service, *metadata),
+        crash,
+    )
 
 
 JOBS: tuple[Job, ...] = (
     job(ryot.SERVICE),
-    # A record begins with `{`; whatever follows (the rest of a diagnostic, a panic's stack) belongs to it.
-    job(sigmalang.SERVICE, first_line=r"^\{", timestamp=True),
+    # A record begins with `{` or with a panic; whatever follows (a panic's stack) belongs to it.
+    job(sigmalang.SERVICE, first_line=rf"^(\{{|{sigmalang.PANIC})", crash=sigmalang.PANIC),
     job(sigmavault.SERVICE, metadata=("event", "actor", "action", "outcome")),
     job(agents.SERVICE, metadata=("agent_id",)),
 )
+
+
+def crash_selector(job: Job) -> str:
+    """The LogQL selector of a job's crashes."""
+    return f'{{service="{job.app}"}} |~ "^{job.crash}"'
+
 
 OTHER_PODS = Job("kubernetes", None, metadata=("trace_id", "span_id"))
 """Everything else that runs in the cluster."""
@@ -142,14 +159,3 @@ SYSLOG_LABELS = {
     "__syslog_message_app_name": "container_name",
     "__syslog_message_severity": LEVEL,
 }
-
-__all__ = [
-    "APPLICATIONS",
-    "JOBS",
-    "OTHER_PODS",
-    "POD_LABELS",
-    "PUSH_URL",
-    "SERVICES",
-    "SYSLOG_LABELS",
-    "TENANT",
-]

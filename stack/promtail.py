@@ -12,16 +12,17 @@ from stack import access, objects
 from stack.collection import (
     DURATION_BUCKETS,
     JOBS,
+    LEVEL,
     OTHER_PODS,
     POD_LABELS,
     PUSH_URL,
+    STREAM_LABELS,
     SYSLOG_LABELS,
-    TENANT,
-    TIMESTAMP_FIELD,
     Job,
     Metric,
+    crash_selector,
 )
-from stack.figures import IMAGES, PORTS
+from stack.figures import IMAGES, PORTS, TENANT
 
 NAME = "promtail"
 CONFIG_FILE = "promtail.yaml"
@@ -63,9 +64,14 @@ def stages(job: Job) -> list[dict[str, Any]]:
     pipeline.append({"json": {"expressions": {field: field for field in job.fields}}})
     if job.timestamp:
         pipeline.append(
-            {"timestamp": {"source": TIMESTAMP_FIELD, "format": "RFC3339Nano", "action_on_failure": "fudge"}}
+            {"timestamp": {"source": job.timestamp, "format": "RFC3339Nano", "action_on_failure": "fudge"}}
         )
-    pipeline.append({"labels": {"level": None}})
+    pipeline.append({"labels": {LEVEL: None}})
+    if job.crash:
+        pipeline.append(
+            {"match": {"selector": crash_selector(job), "stages": [{"static_labels": {LEVEL: "error"}}]}}
+        )
+    pipeline.append({"labelallow": list(STREAM_LABELS)})
     if job.metadata:
         pipeline.append({"structured_metadata": dict.fromkeys(job.metadata)})
     pipeline += [stage for metric in job.metrics for stage in metric_stages(metric, job)]

@@ -13,7 +13,7 @@ DAY = 24 * HOUR
 
 
 class FieldType(StrEnum):
-    """How a field's value is to be read."""
+    """How a field's value is to be read; a TIME (RFC 3339) is the time of the line itself."""
 
     STRING = "string"
     NUMBER = "number"
@@ -21,6 +21,7 @@ class FieldType(StrEnum):
     BYTES = "bytes"
     BOOLEAN = "boolean"
     IP = "ip"
+    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class Service:
     def field(self, name: str) -> LogField:
         """The log field called ``name``; raises KeyError."""
         return _named(self.fields, name)
+
+    @property
+    def time_field(self) -> LogField | None:
+        """The field with the time at which the service wrote the line, if its lines have one."""
+        return next((item for item in self.fields if item.type is FieldType.TIME), None)
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.model import Service
+from lokictl.model.times import format_time
 from lokictl.sample.model import Incident, SampleEntry, SampleRequest
 
 ERRORS = "errors"
@@ -18,6 +19,11 @@ COMMON_INCIDENTS = (
 )
 
 
+def line_time(service: Service, timestamp: int) -> dict[str, str]:
+    """The field in which a line of the service says its own time (ns since the epoch); empty if it has none."""
+    return {service.time_field.name: format_time(timestamp)} if service.time_field else {}
+
+
 def with_common_incidents(
     service: Service, request: SampleRequest, entries: Iterator[SampleEntry]
 ) -> Iterator[SampleEntry]:
@@ -28,9 +34,10 @@ def with_common_incidents(
     if request.incident == ERRORS:
         for timestamp, number in request.every(min(0.5, 2 / request.rate), since=request.incident_start):
             trace_id = f"{request.random('error', number).getrandbits(128):032x}"
-            line = service.example_line(level="error", msg="upstream unavailable", trace_id=trace_id)
+            fields = {**line_time(service, timestamp), "trace_id": trace_id}
+            line = service.example_line(level="error", msg="upstream unavailable", **fields)
             yield SampleEntry(service.stream(level="error"), timestamp, line)
     if request.incident == GARBAGE:
         for timestamp, number in request.every(5, since=request.incident_start):
-            line = service.example_line(msg=f"response {number}")
+            line = service.example_line(msg=f"response {number}", **line_time(service, timestamp))
             yield SampleEntry(service.stream(), timestamp, line[: len(line) * 2 // 3])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model import FieldType, LogField, Service
-from lokictl.sample.common import COMMON_INCIDENTS, with_common_incidents
+from lokictl.sample.common import COMMON_INCIDENTS, line_time, with_common_incidents
 from lokictl.sample.model import SampleEntry, SampleRequest, SampleSource
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def default_source(service: Service) -> SampleSource:
                 for item in service.fields
                 if item.name != "level"
             }
-            line = service.example_line(level=level, **record)
+            line = service.example_line(level=level, **record | line_time(service, trace.start))
             yield SampleEntry(service.stream(level=level), trace.start, line)
 
     def with_incidents(request: SampleRequest) -> Iterator[SampleEntry]:

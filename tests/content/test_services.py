@@ -17,7 +17,7 @@ COMMON_FIELDS = ["level", "msg", "trace_id", "span_id", "duration_ms"]
 # service: (tier, own fields, days of retention, GB a month)
 TABLE = {
     "ryot": ("core", ["module"], 30, 5),
-    "sigmalang": ("core", ["code", "phase", "unit"], 30, 6),
+    "sigmalang": ("core", ["ts", "code", "phase", "unit"], 30, 6),
     "sigmavault": ("core", ["event", "actor", "action", "resource", "outcome", "source_ip"], 30, 3),
     "agents": ("agents", ["agent_id", "task_id", "task", "status", "attempt", "queue_depth"], 60, 3),
 }

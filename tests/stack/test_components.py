@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -125,8 +126,40 @@ def test_ids_are_metadata_and_never_labels(job: collection.Job) -> None:
     assert ("agent_id" in metadata) == (job.name == "agents")
 
 
-def test_labels_are_those_of_the_services() -> None:
-    assert {*collection.POD_LABELS.values(), "level"} == set(collection.SERVICES[0].label_names)
+@pytest.mark.parametrize("job", collection.JOBS, ids=lambda job: job.name)
+def test_streams_have_the_labels_of_the_service_and_no_others(job: collection.Job) -> None:
+    assert job.service
+    kept = [stage["labelallow"] for stage in promtail.stages(job) if "labelallow" in stage]
+    assert [set(names) for names in kept] == [set(job.service.label_names)]
+    text = "\n".join(block.render() for block in alloy.stages(job))
+    assert f"values = {json.dumps(kept[0])}" in text
+
+
+def test_the_compiler_says_when_it_wrote_a_record() -> None:
+    stages = {job.name: promtail.stages(job) for job in collection.JOBS}
+    sources = {
+        name: [stage["timestamp"]["source"] for stage in found if "timestamp" in stage]
+        for name, found in stages.items()
+    }
+    assert sources == {"ryot": [], "sigmalang": ["ts"], "sigmavault": [], "agents": []}
+    assert 'source            = "ts"' in alloy.configuration()
+
+
+RECORDS = [
+    ('{"ts": "2026-01-15T10:30:45Z", "level": "info"}', True),
+    ("panic: internal compiler error in codegen: index out of bounds", True),
+    ("  at sigma::driver::compile (app/main.sig)", False),
+    ("note: this is a fault of the compiler", False),
+]
+
+
+@pytest.mark.parametrize("line, begins", RECORDS)
+def test_where_a_record_of_the_compiler_begins(line: str, begins: bool) -> None:
+    (job,) = [job for job in collection.JOBS if job.name == "sigmalang"]
+    assert bool(re.search(job.first_line, line)) is begins
+    from lokictl.logql import parse
+
+    parse(collection.crash_selector(job))
 
 
 def test_the_metrics_of_the_document() -> None:

@@ -1,0 +1,92 @@
+"""Real servers for tests: found on PATH, started on free ports of the loopback address, stopped afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+Answer = TypeVar("Answer")
+SECONDS = 60.0
+
+
+def program(*names: str) -> str | None:
+    """The first of these programs that is on PATH."""
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skips a test where none of these programs is on PATH."""
+    return pytest.mark.skipif(program(*names) is None, reason=f"{' or '.join(names)} is not on PATH")
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nothing listens on right now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [int(item.getsockname()[1]) for item in sockets]
+
+
+@contextlib.contextmanager
+def server(
+    command: list[str | Path],
+    ready: str,
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[None]:
+    """A running server; it is up once the URL ``ready`` answers 200.  Its output goes to ``log``."""
+    environment = {**os.environ, **(env or {})}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=output, stderr=output, env=environment, cwd=cwd
+        )
+        try:
+            wait_for(lambda: _is_up(ready, process, log))
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(20)
+
+
+def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    if process.poll() is not None:
+        pytest.fail(f"{process.args} ended with {process.returncode}:\n{log.read_text()[-4000:]}")
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def wait_for(ask: Callable[[], Answer], *, seconds: float = SECONDS) -> Answer:
+    """Asks again and again until the answer is true."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer or time.monotonic() > end:
+            assert answer, f"no answer in {seconds} seconds"
+            return answer
+        time.sleep(0.2)
+
+
+def get_json(url: str, **arguments: Any) -> Any:
+    """The JSON that a URL answers with."""
+    answer = requests.get(url, timeout=10, **arguments)
+    assert answer.ok, f"{url}: {answer.status_code} {answer.text[:500]}"
+    return answer.json()
