@@ -51,25 +51,46 @@ def _rebuilt(value: Any) -> Any:
 
 def _own(node: ast.Node) -> ast.Node:
     """The node itself, or what is printed in its place."""
+    if isinstance(node, ast.Literal):
+        return _literal(node)
+    if isinstance(node, ast.VectorFunction) and float(f"{node.value:f}") != node.value:
+        return Written(f"vector({format_value(node.value)})")
+    if isinstance(node, ast.VectorMatching) and (not node.labels or (node.group and not node.include)):
+        return SpelledMatching(node.on, node.labels, node.group, node.include)
+    if isinstance(node, ast.Matcher) and not node.name.isascii():
+        return Written(f"{node.name}{node.operator}{quote(node.value)}")
+    if isinstance(node, _FILTERS):
+        operand = _operand(node)
+        if operand or not node.name.isascii():
+            return Written(f"{node.name}{node.operator}{operand or _canonical_operand(node)}")
+    return node
+
+
+_FILTERS = (
+    ast.StringLabelFilter,
+    ast.NumberLabelFilter,
+    ast.DurationLabelFilter,
+    ast.BytesLabelFilter,
+    ast.IpLabelFilter,
+)
+
+
+def _operand(node: ast.Node) -> str:
+    """The operand of a label filter where the canonical text would change it; otherwise empty."""
     if isinstance(node, ast.BytesLabelFilter):
         size = exact_bytes(node.value)
-        if size != format_bytes(node.value) or not _is_plain(node.name):
-            return Written(f"{node.name}{node.operator}{size}")
-    elif isinstance(node, ast.NumberLabelFilter) and math.isinf(node.value):
-        return Written(f"{node.name}{node.operator}{'-' if node.value < 0 else ''}1e309")
-    elif isinstance(node, ast.StringLabelFilter) and "\r" in node.value:
-        return Written(f"{node.name}{node.operator}{quote(node.value)}")
-    elif isinstance(node, ast.VectorFunction):
-        if float(f"{node.value:f}") != node.value:
-            return Written(f"vector({format_value(node.value)})")
-    elif isinstance(node, ast.Literal):
-        return _literal(node)
-    elif isinstance(node, ast.VectorMatching):
-        if not node.labels or (node.group and not node.include):
-            return SpelledMatching(node.on, node.labels, node.group, node.include)
-    elif isinstance(node, ast.Matcher | ast.StringLabelFilter) and not _is_plain(node.name):
-        return Written(f"{node.name}{node.operator}{quote(node.value)}")
-    return node
+        return size if size != format_bytes(node.value) else ""
+    if isinstance(node, ast.NumberLabelFilter) and math.isinf(node.value):
+        return "-1e309" if node.value < 0 else "1e309"
+    if isinstance(node, ast.StringLabelFilter) and "\r" in node.value:
+        return quote(node.value)
+    return ""
+
+
+def _canonical_operand(node: ast.Node) -> str:
+    """The operand as the canonical text has it, for a filter whose name is written otherwise there."""
+    text = str(replace(node, name="x"))  # type: ignore[call-arg]
+    return text.removeprefix("x").lstrip("=!<>~")
 
 
 def _literal(node: ast.Literal) -> ast.Node:
@@ -98,7 +119,3 @@ def exact_bytes(value: int) -> str:
             if value % size == 0 and parse_bytes(f"{value // size}{unit}") == value:
                 return f"{value // size}{unit}"
     return f"{value}B"
-
-
-def _is_plain(name: str) -> bool:
-    return name.isascii()
