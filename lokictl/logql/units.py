@@ -102,28 +102,41 @@ def parse_go_duration(text: str) -> int:
     if body == "0":
         return 0
     if body == "":
-        raise ValueError(f"time: invalid duration {quote(text)}")
+        raise ValueError(f"time: invalid duration {_time_quote(text)}")
     total, position = 0, 0
     while position < len(body):
         matched = _GO_NUMBER.match(body, position)
-        if matched is None or not (matched[1] or matched[2]):
-            raise ValueError(f"time: invalid duration {quote(text)}")
+        if matched is None or not (matched[1] or matched[2]) or int(matched[1] or 0) > MAX_INT64 + 1:
+            raise ValueError(f"time: invalid duration {_time_quote(text)}")
         position = matched.end()
         start = position
         while position < len(body) and body[position] != "." and not "0" <= body[position] <= "9":
             position += 1
         unit = body[start:position]
         if not unit:
-            raise ValueError(f"time: missing unit in duration {quote(text)}")
+            raise ValueError(f"time: missing unit in duration {_time_quote(text)}")
         if unit not in _GO_UNITS:
-            raise ValueError(f"time: unknown unit {quote(unit)} in duration {quote(text)}")
+            raise ValueError(f"time: unknown unit {_time_quote(unit)} in duration {_time_quote(text)}")
         size = _GO_UNITS[unit]
         whole = int(matched[1] or 0) * size
         fraction = matched[2] or ""
         total += whole + (int(int(fraction) * (size / 10 ** len(fraction))) if fraction else 0)
         if total > MAX_INT64 + negative:
-            raise ValueError(f"time: invalid duration {quote(text)}")
+            raise ValueError(f"time: invalid duration {_time_quote(text)}")
     return -total if negative else total
+
+
+def _time_quote(text: str) -> str:
+    """How Go's package ``time`` quotes: every byte of what is not printable ASCII as ``\\x``."""
+    parts = []
+    for character in text:
+        if character in '"\\':
+            parts.append("\\" + character)
+        elif " " <= character < "\x80":
+            parts.append(character)
+        else:
+            parts.extend(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    return '"' + "".join(parts) + '"'
 
 
 _GO_NUMBER = re.compile(r"([0-9]*)(?:\.([0-9]*))?")
@@ -174,7 +187,9 @@ def parse_bytes(text: str) -> int:
     split = 0
     while split < len(text) and (text[split].isdigit() or text[split] in ".,"):
         split += 1
-    number = parse_float(text[:split].replace(",", ""))
+    # Go counts the digits in characters and cuts in bytes.
+    digits = text.encode("utf-8", "surrogateescape")[:split].decode("utf-8", "surrogateescape")
+    number = parse_float(digits.replace(",", ""))
     unit = text[split:].strip().lower()
     if unit not in _SIZES:
         raise ValueError(f"unhandled size name: {unit}")
@@ -203,7 +218,7 @@ def parse_float(text: str) -> float:
     """Go's ``strconv.ParseFloat(text, 64)``; raises ValueError with its words."""
     try:
         # The common case: what Python and Go agree on.
-        if text.isascii() and text.replace(".", "", 1).isdigit():
+        if len(text) < 300 and text.isascii() and text.replace(".", "", 1).isdigit():
             return float(text)
     except ValueError:
         pass
