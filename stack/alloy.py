@@ -13,16 +13,17 @@ from typing import Any
 from lokictl.model.component import Component
 from stack import access, objects
 from stack.collection import (
+    CLUSTER,
     DURATION_BUCKETS,
     JOBS,
     LEVEL,
     OTHER_PODS,
     POD_LABELS,
-    PUSH_URL,
     STREAM_LABELS,
     SYSLOG_LABELS,
     Job,
     Metric,
+    Place,
     crash_selector,
 )
 from stack.figures import IMAGES, PORTS, TENANT
@@ -86,29 +87,32 @@ def identifier(name: str) -> str:
     return name.replace("-", "_")
 
 
-def configuration(push_url: str = PUSH_URL) -> str:
+def configuration(place: Place = CLUSTER) -> str:
     """Alloy's configuration file."""
     blocks = [
         Block("logging", "", level="warn", format="logfmt"),
         Block(
             "loki.write",
             "loki",
-            Block("endpoint", "", url=push_url, tenant_id=TENANT, batch_wait="1s", batch_size="1MiB"),
+            Block("endpoint", "", url=place.push_url, tenant_id=TENANT, batch_wait="1s", batch_size="1MiB"),
         ),
-        Block(
-            "discovery.kubernetes",
-            "pods",
-            Block("selectors", "", role="pod", field=Reference('"spec.nodeName=" + sys.env("HOSTNAME")')),
-            role="pod",
-        ),
+        discovery(place),
     ]
     for job in (*JOBS, OTHER_PODS):
-        blocks += job_blocks(job)
-    blocks += syslog_blocks()
+        blocks += job_blocks(job, place)
+    blocks += syslog_blocks(place)
     return "\n\n".join(block.render() for block in blocks) + "\n"
 
 
-def job_blocks(job: Job) -> list[Block]:
+def discovery(place: Place) -> Block:
+    """The pods of this node."""
+    if place.targets_file:
+        return Block("discovery.file", "pods", files=[place.targets_file])
+    node = Reference('"spec.nodeName=" + sys.env("HOSTNAME")')
+    return Block("discovery.kubernetes", "pods", Block("selectors", "", role="pod", field=node), role="pod")
+
+
+def job_blocks(job: Job, place: Place) -> list[Block]:
     """Discovery, source, pipeline and metrics of one job."""
     name = identifier(job.name)
     receivers = [Reference("loki.write.loki.receiver")]
@@ -117,8 +121,8 @@ def job_blocks(job: Job) -> list[Block]:
         Block(
             "discovery.relabel",
             name,
-            *relabeling(job),
-            targets=Reference("discovery.kubernetes.pods.targets"),
+            *relabeling(job, place),
+            targets=Reference(f"{discovery(place).block}.pods.targets"),
         ),
         Block("local.file_match", name, path_targets=Reference(f"discovery.relabel.{name}.output")),
         Block(
@@ -193,7 +197,7 @@ def _metric_attributes(metric: Metric) -> dict[str, Any]:
     return attributes
 
 
-def relabeling(job: Job) -> list[Block]:
+def relabeling(job: Job, place: Place) -> list[Block]:
     """Which pods, which labels, and where their files are."""
     app = "__meta_kubernetes_pod_label_app"
     if job.service:
@@ -213,13 +217,13 @@ def relabeling(job: Job) -> list[Block]:
             "",
             source_labels=["__meta_kubernetes_pod_uid", "__meta_kubernetes_pod_container_name"],
             separator="/",
-            replacement="/var/log/pods/*$1/*.log",
+            replacement=f"{place.pod_logs}/*$1/*.log",
             target_label="__path__",
         ),
     ]
 
 
-def syslog_blocks() -> list[Block]:
+def syslog_blocks(place: Place) -> list[Block]:
     """The listener for machines that speak syslog."""
     rules = [
         Block("rule", "", source_labels=[source], target_label=target)
@@ -233,7 +237,7 @@ def syslog_blocks() -> list[Block]:
             Block(
                 "listener",
                 "",
-                address=f"0.0.0.0:{PORTS.syslog_udp}",
+                address=f"0.0.0.0:{place.syslog_port}",
                 protocol="udp",
                 labels={"service": "syslog", "tier": "infrastructure", "namespace": "none"},
             ),

@@ -16,6 +16,8 @@ SERVICES: tuple[Service, ...] = (ryot.SERVICE, sigmalang.SERVICE, sigmavault.SER
 
 PUSH_URL = f"http://loki.{MONITORING}.svc.cluster.local:{PORTS.loki_http}/loki/api/v1/push"
 
+POD_LOGS = "/var/log/pods"
+
 POD_LABELS = {
     "__meta_kubernetes_pod_label_app": "service",
     "__meta_kubernetes_pod_label_tier": "tier",
@@ -31,6 +33,25 @@ STREAM_LABELS = (*POD_LABELS.values(), LEVEL)
 
 DURATION_BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
 """Milliseconds."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a collector runs: the document's cluster, or, with other values, a machine of a test.
+
+    ``targets_file`` is a JSON file of targets in place of the Kubernetes API; ``scratch`` is where the collector
+    remembers how far it has read; ``http_port`` and ``syslog_port`` are its own.
+    """
+
+    push_url: str = PUSH_URL
+    pod_logs: str = POD_LOGS
+    targets_file: str = ""
+    scratch: str = ""
+    http_port: int = PORTS.collector_metrics
+    syslog_port: int = PORTS.syslog_udp
+
+
+CLUSTER = Place()
 
 
 @dataclass(frozen=True)

@@ -125,16 +125,17 @@ def schema(*, new_installation: bool) -> list[dict[str, Any]]:
 
 
 def storage(*, new_installation: bool) -> dict[str, Any]:
-    """Where each index keeps its local part."""
+    """Where each index keeps its local part; and which of Loki's two kinds of storage clients this file is for."""
+    clients = {"use_thanos_objstore": False}
     tsdb = {"active_index_directory": f"{DATA}/tsdb-index", "cache_location": f"{DATA}/tsdb-cache"}
     if new_installation:
-        return {"tsdb_shipper": tsdb}
+        return {**clients, "tsdb_shipper": tsdb}
     boltdb = {
         "active_index_directory": f"{DATA}/boltdb-index",
         "cache_location": f"{DATA}/boltdb-cache",
         "cache_ttl": "24h",
     }
-    return {"boltdb_shipper": boltdb, "tsdb_shipper": tsdb}
+    return {**clients, "boltdb_shipper": boltdb, "tsdb_shipper": tsdb}
 
 
 def limits(services: tuple[Service, ...]) -> dict[str, Any]:
@@ -148,6 +149,8 @@ def limits(services: tuple[Service, ...]) -> dict[str, Any]:
         "reject_old_samples": True,
         "reject_old_samples_max_age": "168h",
         "allow_structured_metadata": True,
+        # The services name themselves; a stream has the document's labels and no other.
+        "discover_service_name": [],
         "volume_enabled": True,
         "retention_period": hours(min(service.retention for service in services)),
         "retention_stream": retention(services),

@@ -10,16 +10,17 @@ from typing import Any
 from lokictl.model.component import Component, HelmValue
 from stack import access, objects
 from stack.collection import (
+    CLUSTER,
     DURATION_BUCKETS,
     JOBS,
     LEVEL,
     OTHER_PODS,
     POD_LABELS,
-    PUSH_URL,
     STREAM_LABELS,
     SYSLOG_LABELS,
     Job,
     Metric,
+    Place,
     crash_selector,
 )
 from stack.figures import IMAGES, PORTS, TENANT
@@ -28,31 +29,34 @@ NAME = "promtail"
 CONFIG_FILE = "promtail.yaml"
 
 
-def configuration(push_url: str = PUSH_URL) -> dict[str, Any]:
+def configuration(place: Place = CLUSTER) -> dict[str, Any]:
     """Promtail's configuration file."""
     return {
-        "server": {"http_listen_port": PORTS.collector_metrics, "grpc_listen_port": 0, "log_level": "warn"},
-        "positions": {"filename": "/run/promtail/positions.yaml"},
+        "server": {"http_listen_port": place.http_port, "grpc_listen_port": 0, "log_level": "warn"},
+        "positions": {"filename": f"{place.scratch or '/run/promtail'}/positions.yaml"},
         "clients": [
             {
-                "url": push_url,
+                "url": place.push_url,
                 "tenant_id": TENANT,
                 "batchwait": "1s",
                 "batchsize": 1 << 20,
                 "backoff_config": {"min_period": "500ms", "max_period": "5m", "max_retries": 10},
             }
         ],
-        "scrape_configs": [*(pod_job(job) for job in (*JOBS, OTHER_PODS)), syslog_job()],
+        "scrape_configs": [*(pod_job(job, place) for job in (*JOBS, OTHER_PODS)), syslog_job(place)],
     }
 
 
-def pod_job(job: Job) -> dict[str, Any]:
+def pod_job(job: Job, place: Place = CLUSTER) -> dict[str, Any]:
     """The scrape configuration of one job."""
+    discovery: dict[str, Any] = {"kubernetes_sd_configs": [{"role": "pod"}]}
+    if place.targets_file:
+        discovery = {"file_sd_configs": [{"files": [place.targets_file]}]}
     return {
         "job_name": job.name,
-        "kubernetes_sd_configs": [{"role": "pod"}],
+        **discovery,
         "pipeline_stages": stages(job),
-        "relabel_configs": relabeling(job),
+        "relabel_configs": relabeling(job, place),
     }
 
 
@@ -109,7 +113,7 @@ def _metric_config(metric: Metric) -> dict[str, Any]:
     return {"buckets": list(DURATION_BUCKETS)}
 
 
-def relabeling(job: Job) -> list[dict[str, Any]]:
+def relabeling(job: Job, place: Place = CLUSTER) -> list[dict[str, Any]]:
     """Which pods, which labels, and where their files are."""
     app = "__meta_kubernetes_pod_label_app"
     if job.service:
@@ -123,18 +127,18 @@ def relabeling(job: Job) -> list[dict[str, Any]]:
         {
             "source_labels": ["__meta_kubernetes_pod_uid", "__meta_kubernetes_pod_container_name"],
             "separator": "/",
-            "replacement": "/var/log/pods/*$1/*.log",
+            "replacement": f"{place.pod_logs}/*$1/*.log",
             "target_label": "__path__",
         },
     ]
 
 
-def syslog_job() -> dict[str, Any]:
+def syslog_job(place: Place = CLUSTER) -> dict[str, Any]:
     """The listener for machines that speak syslog."""
     return {
         "job_name": "syslog",
         "syslog": {
-            "listen_address": f"0.0.0.0:{PORTS.syslog_udp}",
+            "listen_address": f"0.0.0.0:{place.syslog_port}",
             "listen_protocol": "udp",
             "labels": {"service": "syslog", "tier": "infrastructure", "namespace": "none"},
         },
