@@ -1,0 +1,179 @@
+"""Metric queries that one bad line can fail, and stages that do nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import Finding, Query, QueryCheck
+from lokictl.lint.logql import facts
+from lokictl.lint.logql.filters import removal
+from lokictl.logql import expressions as ast
+
+
+class UnwrapWithoutErrorFilter(QueryCheck):
+    """One value that is no number fails the whole query."""
+
+    name = "logql/unwrap-without-error-filter"
+    severity = Severity.WARNING
+    summary = '`unwrap` without `__error__=""` behind it'
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for log_range in query.nodes(ast.LogRange):
+            unwrap = log_range.unwrap
+            if unwrap is None or any(facts.is_error_filter(item) for item in unwrap.filters):
+                continue
+            if any(facts.is_error_filter(stage) for stage in log_range.log.stages):
+                continue  # told by logql/error-filter-too-early
+            if _drops_errors(log_range.log) or _always_a_number(log_range.log, unwrap):
+                continue
+            message = f"one line whose `{unwrap.label}` is no number fails the whole query"
+            hint = f'write: {query.written(unwrap)} | __error__=""'
+            yield self.finding(query.place(unwrap), message, hint=hint)
+
+
+def _drops_errors(log: ast.LogExpr) -> bool:
+    return any(
+        isinstance(stage, ast.DropLabels) and any(item.name == "__error__" for item in stage.items)
+        for stage in log.stages
+    )
+
+
+_NUMBER_CAPTURE = r"\(\?P?<{name}>(?:\\d|\[0-9\]|\[\\d\.?\]|\[0-9\.?\]|\\\.|\.|[+*?]|\(\?:|\))+\)"
+
+
+def _always_a_number(log: ast.LogExpr, unwrap: ast.Unwrap) -> bool:
+    """Whether the label comes from a capture of digits, which always converts."""
+    pattern = re.compile(_NUMBER_CAPTURE.format(name=re.escape(unwrap.label)))
+    return unwrap.conversion is None and any(
+        isinstance(stage, ast.RegexpParser) and pattern.search(stage.pattern) and ".*" not in stage.pattern
+        for stage in log.stages
+    )
+
+
+class ErrorFilterTooEarly(QueryCheck):
+    """``__error__=""`` before the stage that fails."""
+
+    name = "logql/error-filter-too-early"
+    severity = Severity.WARNING
+    summary = '`__error__=""` in front of the stage that can fail'
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for log_range in query.nodes(ast.LogRange):
+            stages = log_range.log.stages
+            filters = [stage for stage in stages if facts.is_error_filter(stage)]
+            if not filters or _drops_errors(log_range.log):
+                continue
+            unwrap = log_range.unwrap
+            if unwrap is not None and not any(facts.is_error_filter(item) for item in unwrap.filters):
+                if not _always_a_number(log_range.log, unwrap):
+                    message = f'`__error__=""` stands before `unwrap {unwrap.label}`, which can still fail'
+                    hint = f'write: {query.written(unwrap)} | __error__=""'
+                    yield self.finding(query.place(filters[-1]), message, hint=hint)
+                continue
+            later = stages[stages.index(filters[-1]) + 1 :]
+            failing = next((stage for stage in later if facts.fallible(stage)), None)
+            if failing is not None and unwrap is None:
+                message = f'`__error__=""` stands before `{query.written(failing)}`, which can still fail'
+                yield self.finding(query.place(filters[-1]), message, hint="write it behind that stage")
+
+
+class ParserError(QueryCheck):
+    """A parser that fails on a line fails the metric query."""
+
+    name = "logql/parser-error"
+    severity = Severity.INFO
+    summary = "a metric query that fails as soon as one line does not parse"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        skipped = {id(found) for found in _ranges_without_parsing(query)}
+        for log_range in query.nodes(ast.LogRange):
+            log = log_range.log
+            if id(log_range) in skipped or _drops_errors(log) or log_range.unwrap is not None:
+                continue
+            if any(facts.is_error_filter(stage) for stage in log.stages):
+                continue
+            failing = next((stage for stage in reversed(log.stages) if facts.fallible(stage)), None)
+            if failing is not None:
+                what = facts.fallible(failing)
+                message = f"one line on which `{what}` fails makes the whole query fail"
+                hint = 'add `| __error__=""` at the end, if such lines need not count'
+                yield self.finding(query.place(failing), message, hint=hint)
+
+
+def _ranges_without_parsing(query: Query) -> Iterator[ast.LogRange]:
+    """Ranges whose parsers Loki skips: the sum of all lines needs no label."""
+    for node in query.nodes(ast.VectorAggregation):
+        inner = node.inner
+        if node.operation != "sum" or node.grouping.labels or node.grouping.without:
+            continue
+        if not isinstance(inner, ast.RangeAggregation) or inner.operation not in facts.COUNTING:
+            continue
+        log_range = inner.log_range
+        uses = (ast.LabelFilterStage, ast.LabelFormat, ast.LineFormat, ast.KeepLabels, ast.DropLabels)
+        if log_range.unwrap is None and not any(isinstance(stage, uses) for stage in log_range.log.stages):
+            yield log_range
+
+
+class UnusedParser(QueryCheck):
+    """A parser whose labels nobody reads."""
+
+    name = "logql/unused-parser"
+    severity = Severity.INFO
+    summary = "a parser whose labels are not used"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for log_range in _ranges_without_parsing(query):
+            for stage in log_range.log.stages:
+                if isinstance(stage, facts.PARSERS):
+                    message = f"nothing uses what `{query.written(stage)}` extracts: Loki skips it"
+                    hint = "remove it, or filter or group by one of its labels"
+                    yield self.finding(query.place(stage), message, hint=hint)
+
+
+class UnusedLineFormat(QueryCheck):
+    """A ``line_format`` in a metric query that nothing reads."""
+
+    name = "logql/unused-line-format"
+    severity = Severity.INFO
+    summary = "a `line_format` in a metric query that nothing reads"
+    fixable = True
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node in query.nodes(ast.RangeAggregation):
+            if node.operation.startswith("bytes_"):
+                continue
+            stages = node.log_range.log.stages
+            for index, stage in enumerate(stages):
+                if isinstance(stage, ast.LineFormat) and not any(map(_reads_line, stages[index + 1 :])):
+                    message = "this changes the text of lines that are only counted: Loki leaves it out"
+                    edit = removal(query, stage)
+                    yield self.finding(query.place(stage), message, hint="remove it", edit=edit)
+
+
+def _reads_line(stage: ast.Stage) -> bool:
+    if isinstance(stage, ast.LabelFormat):
+        return any(item.is_template and "__line__" in item.value for item in stage.items)
+    readers = (ast.LineFilter, ast.LineFormat, ast.Decolorize, *facts.PARSERS)
+    return isinstance(stage, readers)
+
+
+class LabelFormatSelf(QueryCheck):
+    """``label_format a=a`` deletes the label."""
+
+    name = "logql/label-format-self"
+    severity = Severity.WARNING
+    summary = "`label_format a=a`, which deletes the label"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for item in query.nodes(ast.LabelFormatItem):
+            if not item.is_template and item.name == item.value:
+                message = f"renaming `{item.name}` to itself deletes it"
+                yield self.finding(query.place(item), message, hint="leave it out")
+
+
+CHECKS = (
+    *(UnwrapWithoutErrorFilter, ErrorFilterTooEarly, ParserError),
+    *(UnusedParser, UnusedLineFormat, LabelFormatSelf),
+)

@@ -1,0 +1,177 @@
+"""Regular expressions that are none, that are not anchored where one expects it, or that can never match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import Finding, Query, QueryCheck
+from lokictl.logql import expressions as ast
+from lokictl.logql import regex
+from lokictl.logql.errors import LogQLError
+from lokictl.logql.expressions import LineFilterOperator as Line
+from lokictl.logql.expressions import MatchOperator as Match
+from lokictl.logql.regex import Regex
+from lokictl.logql.units import quote
+
+Named = ast.Matcher | ast.StringLabelFilter
+PLAIN = {Match.REGEX: "=", Match.NOT_REGEX: "!=", Line.REGEX: "|=", Line.NOT_REGEX: "!="}
+
+
+def expressions_in(query: Query) -> Iterator[tuple[ast.Node, ast.Node, str, str]]:
+    """(node, operand, operator, pattern) of every regular expression in a filter, without variables."""
+    named: list[Named] = [*query.nodes(ast.Matcher), *query.nodes(ast.StringLabelFilter)]
+    for node in named:
+        if node.operator in (Match.REGEX, Match.NOT_REGEX) and not query.has_variable(node.value):
+            yield node, node, node.operator, node.value
+    for stage in query.nodes(ast.LineFilter):
+        if stage.operator in (Line.REGEX, Line.NOT_REGEX):
+            for leg in stage.legs:
+                if not query.has_variable(leg.value):
+                    yield stage, leg, stage.operator, leg.value
+
+
+def tree_of(pattern: str) -> Regex | None:
+    """The parsed expression; None where it is none."""
+    try:
+        return regex.parse_regex(pattern).root
+    except LogQLError:
+        return None
+
+
+class RegexIsPlain(QueryCheck):
+    """A regular expression without anything regular."""
+
+    name = "logql/regex-is-plain"
+    severity = Severity.INFO
+    summary = "a regular expression that is a plain text"
+    fixable = True
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node, leg, operator, pattern in expressions_in(query):
+            root = tree_of(pattern)
+            if root is None or root.kind != regex.LITERAL or root.fold or not root.text:
+                continue
+            if isinstance(node, ast.LineFilter) and len(node.legs) != 1:
+                continue
+            new = self._written(query, node, leg, operator, pattern, root.text)
+            if not new or (isinstance(leg, ast.LineFilterLeg) and leg.is_ip):
+                continue
+            message = f"`{query.written(node)}` has nothing regular in it"
+            edit = query.edit(node, new) if not query.templated else None
+            yield self.finding(query.place(node), message, hint=f"write: {new}", edit=edit)
+
+    def _written(
+        self, query: Query, node: ast.Node, leg: ast.Node, operator: str, pattern: str, text: str
+    ) -> str:
+        written = query.written(node)
+        name, found, value = written.partition(operator)
+        value = value.strip()
+        if not found or (value[:1], value[-1:]) not in (('"', '"'), ("`", "`")):
+            return ""
+        quoted = value if text == pattern else quote(text)
+        plain = PLAIN[operator]  # type: ignore[index]
+        blank = " " if isinstance(node, ast.LineFilter) else ""
+        return f"{name}{plain}{blank}{quoted}"
+
+
+class RegexUnanchored(QueryCheck):
+    """Loki turns some expressions of label filters into "contains"."""
+
+    name = "logql/regex-unanchored"
+    severity = Severity.WARNING
+    summary = "a label filter's regular expression that matches in the middle of a value"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node in query.nodes(ast.StringLabelFilter):
+            if node.operator not in (Match.REGEX, Match.NOT_REGEX) or query.has_variable(node.value):
+                continue
+            root = tree_of(node.value)
+            if root is None:
+                continue
+            texts = list(_contained(regex.simplify(node.value, for_label=True)))
+            if not texts or _open_on_both_sides(root):
+                continue
+            listed = root.kind == regex.ALTERNATE or ".*" not in node.value
+            what = " or ".join(f'"{text}"' for text in texts[:3])
+            message = f"Loki does not anchor this expression: it matches every value that contains {what}"
+            anchored = f"^({node.value})$" if root.kind == regex.ALTERNATE else f"^{node.value}$"
+            hint = f"to match the whole value, write: {node.name}{node.operator}{quote(anchored)}"
+            severity = Severity.INFO if listed else None
+            yield self.finding(query.place(node), message, hint=hint, severity=severity)
+
+
+def _contained(test: regex.Test) -> Iterator[str]:
+    if isinstance(test, regex.Contains):
+        yield test.text
+    elif isinstance(test, regex.AnyOf):
+        yield from _contained(test.left)
+        yield from _contained(test.right)
+
+
+def _open_on_both_sides(root: Regex) -> bool:
+    """Whether the expression says ``.*`` on both sides itself."""
+    if root.kind == regex.CAPTURE:
+        return _open_on_both_sides(root.subs[0])
+    if root.kind == regex.ALTERNATE:
+        return all(_open_on_both_sides(sub) for sub in root.subs)
+    return root.kind == regex.CONCAT and _is_any(root.subs[0]) and _is_any(root.subs[-1])
+
+
+def _is_any(node: Regex) -> bool:
+    return node.kind == regex.STAR and node.subs[0].kind in (regex.ANY, regex.ANY_NOT_NEWLINE)
+
+
+class RegexNeverMatches(QueryCheck):
+    """An anchor in the middle."""
+
+    name = "logql/regex-never-matches"
+    severity = Severity.WARNING
+    summary = "a regular expression that an anchor in its middle keeps from ever matching"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node, leg, _, pattern in expressions_in(query):
+            root = tree_of(pattern) if "^" in pattern or "$" in pattern else None
+            mark = _misplaced(root) if root is not None else ""
+            if mark:
+                side = "something must come before" if mark == "^" else "something must come after"
+                message = f"this can never match: `{mark}` stands where {side} it"
+                hint = f"to match the character itself, write \\{mark}"
+                yield self.finding(query.place(leg if leg.span.end else node), message, hint=hint)
+
+
+def _misplaced(node: Regex) -> str:
+    """The anchor that keeps an expression from matching; "" where there is none."""
+    if node.kind == regex.ALTERNATE:
+        found = [_misplaced(sub) for sub in node.subs]
+        return found[0] if all(found) else ""
+    if node.kind in (regex.CAPTURE, regex.PLUS):
+        return _misplaced(node.subs[0])
+    if node.kind != regex.CONCAT:
+        return ""
+    for index, sub in enumerate(node.subs):
+        if sub.kind == regex.BEGIN_TEXT and any(_least(item) for item in node.subs[:index]):
+            return "^"
+        if sub.kind == regex.END_TEXT and any(_least(item) for item in node.subs[index + 1 :]):
+            return "$"
+    return next((mark for sub in node.subs if (mark := _misplaced(sub))), "")
+
+
+def _least(node: Regex) -> int:
+    """The fewest characters that an expression takes."""
+    if node.kind == regex.LITERAL:
+        return len(node.text)
+    if node.kind in (regex.CLASS, regex.ANY, regex.ANY_NOT_NEWLINE):
+        return 1
+    if node.kind in (regex.CAPTURE, regex.PLUS):
+        return _least(node.subs[0])
+    if node.kind == regex.REPEAT:
+        return node.minimum * _least(node.subs[0])
+    if node.kind == regex.CONCAT:
+        return sum(_least(sub) for sub in node.subs)
+    if node.kind == regex.ALTERNATE:
+        return min(_least(sub) for sub in node.subs)
+    return 0
+
+
+CHECKS = (RegexIsPlain, RegexUnanchored, RegexNeverMatches)

@@ -1,0 +1,286 @@
+"""Text that is not LogQL, and LogQL that this Loki, or a ruler, does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
+from lokictl.lint.variables import bare_variables, parse_cached
+from lokictl.logql import expressions as ast
+from lokictl.logql.errors import LogQLError, ParseError
+
+RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)
+
+
+class Syntax(QueryCheck):
+    """Not LogQL; says where, and what was probably meant."""
+
+    name = "logql/syntax"
+    severity = Severity.ERROR
+    summary = "text that is not LogQL, with its likely repair"
+    wants_errors = True
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        error = query.error
+        if error is None or not query.text.strip():
+            return
+        if query.templated and bare_variables(query.text) and not _certain(query, error):
+            return
+        message = error.message if isinstance(error, ParseError) else str(error)
+        yield self.finding(query.error_place, message, hint=_hint(query, error))
+
+
+def _certain(query: Query, error: LogQLError) -> bool:
+    """Whether the fault lies before the first variable, whose value can be any piece of syntax."""
+    from lokictl.lint.variables import VARIABLE
+
+    first = VARIABLE.search(query.text)
+    place = query.original(ast.Span(error.offset, error.offset)) if isinstance(error, ParseError) else None
+    return first is not None and place is not None and 0 < place.start < first.start()
+
+
+def _hint(query: Query, error: LogQLError) -> str:
+    from lokictl.lint.logql.repairs import repair
+
+    cut = _cut_by_comment(query)
+    if cut:
+        return cut
+    found = repair(query.text.strip(), error)
+    if found is None:
+        return ""
+    if not found.text:
+        return found.advice
+    return f"{found.advice}; write: {found.text}"
+
+
+def _cut_by_comment(query: Query) -> str:
+    place = query.error_place
+    unclosed = query.text.count('"') % 2 or query.text.count("`") % 2
+    rest = place.source_line.partition(query.text.rstrip().rpartition("\n")[2])[2]
+    if unclosed and rest.lstrip().startswith("#") and rest[:1] == " ":
+        return "the query ends where ` #` begins a comment in YAML: write it as a block, `expr: |`"
+    return ""
+
+
+class StageError(QueryCheck):
+    """Accepted at upload, and failing at every evaluation."""
+
+    name = "logql/stage-error"
+    severity = Severity.ERROR
+    summary = "a stage that Loki accepts and then fails on at every run"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node in query.all_nodes:
+            for place, message in _stage_errors(query, node):
+                hint = "Loki accepts this query and fails each time it runs"
+                yield self.finding(query.place(place), message, hint=hint)
+
+
+def _stage_errors(query: Query, node: ast.Node) -> Iterator[tuple[ast.Node, str]]:
+    if isinstance(node, ast.LineFilter):
+        yield from _line_filter_errors(query, node)
+    elif isinstance(node, ast.LabelFilterStage) and isinstance(node.filter, ast.IpLabelFilter):
+        if not query.has_variable(node.filter.pattern) and not _is_ip(node.filter.pattern):
+            yield node, f'ip: invalid pattern: "{node.filter.pattern}"'
+    elif isinstance(node, ast.JsonParser | ast.LogfmtParser):
+        for item in node.extractions:
+            message = "" if query.has_variable(item.path) else _path_error(node, item.path)
+            if message:
+                yield item, message
+    elif isinstance(node, ast.LineFormat):
+        if not query.has_variable(node.template):
+            message = template_error(node.template, label=False)
+            if message:
+                yield node, f"invalid line template: {message}"
+    elif isinstance(node, ast.LabelFormat):
+        yield from _label_format_errors(query, node)
+
+
+def _line_filter_errors(query: Query, node: ast.LineFilter) -> Iterator[tuple[ast.Node, str]]:
+    from lokictl.logql.validation import compile_regex, consecutive_captures, split_pattern
+
+    operators = ast.LineFilterOperator
+    for leg in node.legs:
+        place = leg if leg.span.end else node
+        if leg.is_ip:
+            if node.operator not in (operators.CONTAINS, operators.NOT_CONTAINS):
+                yield node, "ip: invalid operation: ip() goes with |= and != only"
+            elif not query.has_variable(leg.value) and not _is_ip(leg.value):
+                yield place, f'ip: invalid pattern: "{leg.value}"'
+        elif node.operator in (operators.REGEX, operators.NOT_REGEX):
+            message = "" if query.has_variable(leg.value) else compile_regex(leg.value)
+            if message:
+                yield place, message
+        elif node.operator in (operators.PATTERN, operators.NOT_PATTERN):
+            elements = split_pattern(leg.value)
+            named = next((text for capture, text in elements if capture and text != "_"), "")
+            together = consecutive_captures(elements)
+            if named:
+                yield place, f"named captures are not allowed in a pattern filter: found '<{named}>'"
+            elif together:
+                yield place, f"found consecutive capture '{together}': invalid expression"
+
+
+def _is_ip(pattern: str) -> bool:
+    import ipaddress
+
+    first, dash, last = pattern.partition("-")
+    try:
+        if dash:
+            low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
+            return low.version == high.version and int(low) <= int(high)
+        if "/" in pattern:
+            ipaddress.ip_network(pattern, strict=False)
+        else:
+            ipaddress.ip_address(pattern)
+    except ValueError:
+        return False
+    return True
+
+
+def _path_error(node: ast.JsonParser | ast.LogfmtParser, path: str) -> str:
+    from lokictl.engine.paths import json_path, logfmt_path
+
+    try:
+        if isinstance(node, ast.JsonParser):
+            json_path(path)
+        else:
+            logfmt_path(path)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def template_error(template: str, *, label: bool) -> str:
+    """What Go says of a ``line_format`` or ``label_format`` template; "" when it parses."""
+    if "{{" not in template:
+        return ""
+    from lokictl.templates import TemplateError, compile_label_template, compile_line_template
+
+    try:
+        (compile_label_template if label else compile_line_template)(template)
+    except TemplateError as error:
+        return str(error)
+    return ""
+
+
+def _label_format_errors(query: Query, node: ast.LabelFormat) -> Iterator[tuple[ast.Node, str]]:
+    seen: set[str] = set()
+    for item in node.items:
+        if item.name == "__error__":
+            yield item, "__error__ cannot be formatted"
+        if item.name in seen:
+            yield item, f"multiple label name '{item.name}' not allowed in a single format operation"
+        seen.add(item.name)
+        if item.is_template and not query.has_variable(item.value):
+            message = template_error(item.value, label=True)
+            if message:
+                yield item, f"invalid template for label '{item.name}': {message}"
+
+
+class LossyPrint(QueryCheck):
+    """The ruler evaluates the printed form of an expression, and printing loses something here."""
+
+    name = "logql/lossy-print"
+    severity = Severity.WARNING
+    summary = "an expression that the ruler evaluates as something else"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if query.kind not in RULE_KINDS or query.expression is None:
+            return
+        printed = str(query.expression)
+        again = parse_cached(printed)
+        if isinstance(again, LogQLError):
+            message = f"the ruler prints this expression and reads it again, which fails: {again}"
+            yield self.finding(query.place(), message, severity=Severity.ERROR, hint=f"it prints: {printed}")
+        elif again != query.expression:
+            changed = _first_difference(query.expression, again)
+            message = f"the ruler evaluates this as `{changed[1]}`" if changed else "the ruler changes this"
+            place = query.place(changed[0]) if changed else query.place()
+            hint = "it prints and re-reads every expression; use a value that survives (1kB, 20kB, 5MB)"
+            yield self.finding(place, message, hint=hint)
+
+
+def _first_difference(left: ast.Node, right: ast.Node) -> tuple[ast.Node, str] | None:
+    """The smallest part that differs, and the text of what it becomes."""
+    if left == right:
+        return None
+    ours, theirs = list(left.children()), list(right.children())
+    if type(left) is type(right) and len(ours) == len(theirs):
+        for mine, other in zip(ours, theirs, strict=True):
+            found = _first_difference(mine, other)
+            if found is not None:
+                return found
+    return left, str(right)
+
+
+FEATURES: tuple[tuple[type[ast.Node], tuple[int, int], str], ...] = (
+    (ast.DropLabels, (2, 8), "the stage `drop`"),
+    (ast.KeepLabels, (2, 9), "the stage `keep`"),
+    (ast.Decolorize, (2, 8), "the stage `decolorize`"),
+    (ast.VectorFunction, (2, 7), "`vector()`"),
+    (ast.Variants, (3, 5), "`variants`"),
+)
+
+
+class Version(QueryCheck):
+    """Syntax that the Loki named by ``loki-version`` does not have."""
+
+    name = "logql/version"
+    severity = Severity.WARNING
+    summary = "syntax that the Loki of `loki-version` does not have"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if self.workspace.loki_version >= (3, 5):
+            return
+        for node in query.all_nodes:
+            found = _feature(node)
+            if found is not None and self.workspace.loki_version < found[0]:
+                have = ".".join(map(str, self.workspace.loki_version))
+                need = ".".join(map(str, found[0]))
+                message = f"{found[1]} needs Loki {need}; this is for {have}"
+                yield self.finding(query.place(node), message)
+
+
+def _feature(node: ast.Node) -> tuple[tuple[int, int], str] | None:
+    for kind, version, what in FEATURES:
+        if isinstance(node, kind):
+            return version, what
+    if isinstance(node, ast.LineFilter):
+        if node.operator in (ast.LineFilterOperator.PATTERN, ast.LineFilterOperator.NOT_PATTERN):
+            return (3, 0), f"the pattern filter `{node.operator}`"
+        if len(node.legs) > 1:
+            return (3, 0), "`or` between line filters"
+    if isinstance(node, ast.LogfmtParser) and (node.strict or node.keep_empty):
+        return (2, 9), "a flag of `logfmt`"
+    if isinstance(node, ast.LogfmtParser) and node.extractions:
+        return (2, 8), "`logfmt` with labels"
+    if isinstance(node, ast.VectorAggregation):
+        if node.operation == "approx_topk":
+            return (3, 3), "`approx_topk`"
+        if node.operation in ("sort", "sort_desc"):
+            return (2, 8), f"`{node.operation}`"
+    return None
+
+
+class DisabledFeature(QueryCheck):
+    """What a default Loki refuses to run."""
+
+    name = "logql/disabled-feature"
+    severity = Severity.WARNING
+    summary = "syntax that a default Loki refuses to run"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for variants in query.nodes(ast.Variants):
+            message = "`variants` is disabled in a default Loki: every run fails"
+            hint = "the limit enable_multi_variant_queries turns it on"
+            yield self.finding(query.place(variants), message, hint=hint)
+        for node in query.nodes(ast.VectorAggregation):
+            if node.operation == "approx_topk":
+                message = "`approx_topk` fails unless `shard_aggregations` of the limits names it"
+                hint = "`topk` needs no setting; `approx_topk` works in instant queries only"
+                yield self.finding(query.place(node), message, hint=hint)
+
+
+CHECKS = (Syntax, StageError, LossyPrint, Version, DisabledFeature)
