@@ -83,14 +83,13 @@ def with_vector(node: ast.BinaryOperation, left: list[Sample], right: list[Sampl
         outcome = _outcome(node, first, second)
         own = _result_labels(labels, partner[0], matching)
         known = seen.setdefault(place, set())
-        if outcome is None:
-            continue
-        if group is None:
-            if known:
-                raise EvaluationError(MANY_TO_ONE)
-        elif own in known:
+        if group is None and known:
+            raise EvaluationError(MANY_TO_ONE)
+        if group is not None and own in known:
             raise EvaluationError(NOT_UNIQUE)
         known.add(own)
+        if outcome is None:
+            continue
         result.append((own, outcome))
     return result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Callable
 
 from lokictl.engine.binary_operation import SET_OPERATORS, set_operation, with_number, with_vector
@@ -16,8 +15,8 @@ from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import LogStore, valid_text
 from lokictl.engine.vector_aggregation import aggregate
-from lokictl.logql import parse
 from lokictl.logql import expressions as ast
+from lokictl.logql import parse
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
 from lokictl.logql.units import quote
@@ -34,9 +33,7 @@ TOO_MANY_SERIES = (
     "more specific stream selectors, reducing the time range, or aggregating results with functions like sum(), "
     "count() or topk()"
 )
-TOO_MANY_POINTS = (
-    "exceeded maximum resolution of {limit} points per time series. Try increasing the value of the step parameter"
-)
+TOO_MANY_POINTS = "exceeded maximum resolution of {limit} points per time series. Try increasing the value of the step parameter"
 
 
 class Engine:
@@ -83,7 +80,8 @@ class CompiledQuery:
     def __init__(self, text: str, store: LogStore, limits: Limits) -> None:
         self.store, self.limits = store, limits
         # Loki prints what it has parsed and parses it again before it runs it; what that loses is lost here, too.
-        self.expression = parse(str(parse(text)))
+        parsed = parse(text)
+        self.expression = parse(str(parsed)) if _has_selector(parsed) else parsed
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -109,6 +107,8 @@ class CompiledQuery:
         self, start: int, end: int, step: int, limit: int, direction: str, interval: int = 0
     ) -> Result:
         """The answer from ``start`` to ``end``."""
+        if end < start:
+            raise EngineError("end timestamp must not be before or equal to start time")
         if isinstance(self.expression, ast.LogExpr):
             return self._log(start, end, limit, direction, interval)
         step = max(step, 1)
@@ -155,8 +155,10 @@ class CompiledQuery:
             return lambda steps: [[((), value)] for _ in steps]
         if isinstance(node, ast.LabelReplace):
             return self._label_replace(node)
-        raise EvaluationError(f"unexpected expr type (*syntax.{type(node).__name__}Expr) for Evaluator type "
-                              "(*logql.DefaultEvaluator) ")
+        raise EvaluationError(
+            f"unexpected expr type (*syntax.{type(node).__name__}Expr) for Evaluator type "
+            "(*logql.DefaultEvaluator) "
+        )
 
     def _range(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Evaluate:
         extractor = Extractor(node, outer, self.store)
@@ -182,7 +184,7 @@ class CompiledQuery:
                         break
                     results[index].append((one.labels, window(one, low, high)))
             if errors:
-                raise pipeline_error(min(errors)[1])
+                raise pipeline_error(_reported(errors))
             return results
 
         return evaluate
@@ -242,12 +244,16 @@ class CompiledQuery:
     def _label_replace(self, node: ast.LabelReplace) -> Evaluate:
         inner = self._compile(node.inner, None)
         replace = compile_label_replace(node)
-        return lambda steps: [[(replace(labels), value) for labels, value in elements] for elements in inner(steps)]
+        return lambda steps: [
+            [(replace(labels), value) for labels, value in elements] for elements in inner(steps)
+        ]
 
     # --- log queries -------------------------------------------------------------------------------------------
 
     def _log(self, start: int, end: int, limit: int, direction: str, interval: int) -> Result:
         assert isinstance(self.expression, ast.LogExpr)
+        if limit <= 0:
+            raise EngineError("limit must be a positive value")
         if self.limits.max_entries and limit > self.limits.max_entries:
             message = f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > "
             raise LimitError(f"{message}{self.limits.max_entries})")
@@ -256,7 +262,7 @@ class CompiledQuery:
         entries = [
             (entry, stream)
             for stream in self.store
-            if selects(stream)
+            if selects(stream) and not _ends_at(stream, start)
             for entry in stream.between(start, end)
         ]
         if not entries:
@@ -265,6 +271,7 @@ class CompiledQuery:
             self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages))
         entries.sort(key=lambda item: (item[0].timestamp, item[0].sequence), reverse=backward)
         found: dict[Labels, list[LogLine]] = {}
+        seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
         for entry, stream in entries:
             if count >= limit:
@@ -273,15 +280,29 @@ class CompiledQuery:
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
                 continue
+            labels = _valid(builder.labels())
+            # What the stages made alike of one stream's lines at one time counts once.
+            identity = (stream.labels, labels, entry.timestamp, line)
+            if identity in seen:
+                continue
+            seen.add(identity)
             last = entry.timestamp
             count += 1
-            labels = _valid(builder.labels())
             own, metadata, parsed = builder.categorized()
             text = line.decode("utf-8", "replace")
             found.setdefault(labels, []).append(
                 LogLine(entry.timestamp, text, _valid(own), _valid(metadata), _valid(parsed))
             )
         return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
+
+
+def _ends_at(stream: Stream, start: int) -> bool:
+    """Whether the stream's last line stands exactly at the start: Loki finds chunks by open intervals of ms."""
+    return not stream.entries or -(-stream.entries[-1].timestamp // 1_000_000) <= start // 1_000_000
+
+
+def _has_selector(expression: ast.Expr) -> bool:
+    return any(isinstance(node, ast.StreamSelector) for node in ast.walk(expression))
 
 
 def _valid(labels: Labels) -> Labels:
@@ -298,6 +319,14 @@ def _is_failure(labels: Labels) -> bool:
         elif name == PRESERVE_ERROR and value == "true":
             preserved = True
     return failed and not preserved
+
+
+def _reported(errors: list[tuple[int, Labels]]) -> Labels:
+    """Which of several failed series to name. In Loki chance decides; the kind that most of them have is likeliest."""
+    first = min(index for index, _ in errors)
+    candidates = sorted(labels for index, labels in errors if index == first)
+    kinds = [dict(labels)[ERROR] for labels in candidates]
+    return max(zip(kinds, candidates, strict=True), key=lambda item: kinds.count(item[0]))[1]
 
 
 def pipeline_error(labels: Labels) -> PipelineError:
@@ -319,7 +348,7 @@ def absent_labels(selector: ast.StreamSelector) -> Labels:
     for matcher in selector.matchers:
         if matcher.name == "__name__":
             continue
-        if matcher.operator == MatchOperator.EQUAL and matcher.name not in seen:
+        if matcher.operator == MatchOperator.EQUAL and matcher.name not in seen and matcher.value:
             found[matcher.name] = matcher.value
         else:
             found.pop(matcher.name, None)

@@ -36,7 +36,9 @@ def _matcher(matcher: ast.Matcher) -> Callable[[dict[str, str]], bool]:
     return lambda labels: matches(labels.get(name, "").encode("utf-8", "surrogateescape")) is wanted
 
 
-def extraction_grouping(node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> ast.Grouping | None:
+def extraction_grouping(
+    node: ast.RangeAggregation, outer: ast.VectorAggregation | None
+) -> ast.Grouping | None:
     """The grouping that applies while samples are extracted; ``outer`` is an aggregation directly around ``node``."""
     if node.operation == "absent_over_time":
         grouping: ast.Grouping | None = ast.Grouping()
@@ -68,7 +70,9 @@ class Extractor:
     Keeps what it has extracted; lines that are pushed later are added when they are asked for.
     """
 
-    def __init__(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None, store: LogStore) -> None:
+    def __init__(
+        self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None, store: LogStore
+    ) -> None:
         self.node, self.store = node, store
         self.selects = compile_selector_test(node.log_range.log.selector)
         self.grouping = extraction_grouping(node, outer)
@@ -118,7 +122,11 @@ class Extractor:
         pipeline, value_of, grouping = self.pipeline, self.value, self.grouping
         assert value_of is not None
         base, base_labels = stream.label_map, stream.labels
-        if not pipeline.functions and not self.node.log_range.unwrap and not any(entry.metadata for entry in entries):
+        if (
+            not pipeline.functions
+            and not self.node.log_range.unwrap
+            and not any(entry.metadata for entry in entries)
+        ):
             self._plain(stream, entries, found)
             return
         run = pipeline.run
@@ -130,7 +138,9 @@ class Extractor:
             value = value_of(line, builder)
             if value is None:
                 continue
-            labels = builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
+            labels = (
+                builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
+            )
             samples = found.get(labels)
             if samples is None:
                 clean = _clean(labels)

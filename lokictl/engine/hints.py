@@ -53,7 +53,9 @@ def log_hints(stages: Sequence[ast.Stage]) -> Hints:
     return Hints(filters=early_filters(stages, ()))
 
 
-def metric_hints(stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast.Grouping | None) -> Hints:
+def metric_hints(
+    stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast.Grouping | None
+) -> Hints:
     """The hints of a range aggregation whose samples are grouped by ``grouping`` while they are extracted."""
     after = unwrap.filters if unwrap else ()
     if grouping is None or grouping.without:
@@ -92,7 +94,9 @@ def filter_names(node: ast.LabelFilter) -> Iterator[str]:
             yield name
 
 
-def _required(stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast.Grouping) -> Iterator[str]:
+def _required(
+    stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast.Grouping
+) -> Iterator[str]:
     for name in _named(stages, unwrap, grouping):
         yield name
         if name.endswith(EXTRACTED_SUFFIX):

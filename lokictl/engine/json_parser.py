@@ -22,7 +22,7 @@ MAX_NESTING = 500
 
 _SPACE = re.compile(rb"[ \n\r\t]*")
 _TOKEN = re.compile(rb"[^ \n\r\t,}\]]*")
-_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+STRING_END = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
 _BLOCK = re.compile(rb'["\[\]{}]')
 
 
@@ -37,10 +37,10 @@ Visit = Callable[[str, bytes, int], bool]
 
 def each_member(data: bytes, visit: Visit) -> bool:
     """Calls ``visit`` for each member of the object at the start of ``data``; False where it was stopped."""
-    offset = _next(data, 0)
+    offset = next_token(data, 0)
     if offset < 0 or data[offset] != 0x7B:
         raise JsonError(MALFORMED_OBJECT)
-    offset = _next(data, offset + 1)
+    offset = next_token(data, offset + 1)
     if offset < 0:
         raise JsonError(MALFORMED)
     if data[offset] == 0x7D:
@@ -50,24 +50,24 @@ def each_member(data: bytes, visit: Visit) -> bool:
             return True
         if data[offset] != 0x22:
             raise JsonError(MALFORMED_OBJECT)
-        end = _STRING_END.match(data, offset + 1)
+        end = STRING_END.match(data, offset + 1)
         if end is None:
             raise JsonError(MALFORMED)
         key = _key(data[offset + 1 : end.end() - 1])
-        offset = _next(data, end.end())
+        offset = next_token(data, end.end())
         if offset < 0 or data[offset] != 0x3A:
             raise JsonError(MALFORMED)
         value, kind, offset = read_value(data, offset + 1)
         if not visit(key, value, kind):
             return False
-        offset = _next(data, offset)
+        offset = next_token(data, offset)
         if offset < 0:
             raise JsonError(MALFORMED_ARRAY)
         if data[offset] == 0x7D:
             return True
         if data[offset] != 0x2C:
             raise JsonError(MALFORMED_OBJECT)
-        offset = _next(data, offset + 1)
+        offset = next_token(data, offset + 1)
         if offset < 0:
             raise JsonError(MALFORMED_ARRAY)
     raise JsonError(MALFORMED_OBJECT)
@@ -75,17 +75,17 @@ def each_member(data: bytes, visit: Visit) -> bool:
 
 def read_value(data: bytes, offset: int) -> tuple[bytes, int, int]:
     """The value at ``offset``: its raw bytes (strings without their quotes), its type, and where it ends."""
-    offset = _next(data, offset)
+    offset = next_token(data, offset)
     if offset < 0:
         raise JsonError(MALFORMED)
     first = data[offset]
     if first == 0x22:
-        end = _STRING_END.match(data, offset + 1)
+        end = STRING_END.match(data, offset + 1)
         if end is None:
             raise JsonError(MALFORMED_STRING)
         return data[offset + 1 : end.end() - 1], STRING, end.end()
     if first in (0x5B, 0x7B):
-        stop = _block_end(data, offset)
+        stop = block_end(data, offset)
         if stop < 0:
             raise JsonError(MALFORMED_ARRAY if first == 0x5B else MALFORMED_OBJECT)
         return data[offset:stop], ARRAY if first == 0x5B else OBJECT, stop
@@ -104,13 +104,14 @@ def _token_kind(token: bytes) -> int:
     raise JsonError(UNKNOWN_TYPE)
 
 
-def _next(data: bytes, offset: int) -> int:
+def next_token(data: bytes, offset: int) -> int:
+    """Where the next byte that is no blank stands; -1 at the end."""
     matched = _SPACE.match(data, offset)
     end = matched.end() if matched else offset
     return end if end < len(data) else -1
 
 
-def _block_end(data: bytes, offset: int) -> int:
+def block_end(data: bytes, offset: int) -> int:
     """The end of the array or object at ``offset``, counting its own kind of bracket; -1 where there is none."""
     opening, closing = data[offset], 0x5D if data[offset] == 0x5B else 0x7D
     level, position = 0, offset
@@ -120,7 +121,7 @@ def _block_end(data: bytes, offset: int) -> int:
             return -1
         character, position = data[found.start()], found.end()
         if character == 0x22:
-            end = _STRING_END.match(data, position)
+            end = STRING_END.match(data, position)
             if end is None:
                 return -1
             position = end.end()

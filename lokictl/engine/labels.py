@@ -25,7 +25,16 @@ class LabelBuilder:
     names that any stage has set, which a later parser does not set again.
     """
 
-    __slots__ = ("base", "base_labels", "deleted", "error", "error_details", "extracted", "metadata", "parsed")
+    __slots__ = (
+        "base",
+        "base_labels",
+        "deleted",
+        "error",
+        "error_details",
+        "extracted",
+        "metadata",
+        "parsed",
+    )
 
     def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
         self.base = base
@@ -69,8 +78,9 @@ class LabelBuilder:
         return name in self.base or name in self.metadata
 
     def fail(self, error: str, details: str = "") -> None:
+        """Records an error; without details those of an earlier one stay."""
         self.error = error
-        self.error_details = details
+        self.error_details = details or self.error_details
 
     def value_for_filter(self, name: str) -> str:
         """The value that a string label filter sees."""
@@ -122,13 +132,12 @@ class LabelBuilder:
 
     def _without(self, names: tuple[str, ...]) -> Labels:
         found = {
-            name: value
-            for name, value in self.base_labels
-            if name not in self.deleted and name not in names
+            name: value for name, value in self.base_labels if name not in self.deleted and name not in names
         }
         for source in (self.metadata, self.parsed):
             found.update((name, value) for name, value in source.items() if name not in names)
-        if self.error_details and ERROR_DETAILS not in names:
+        changed = self.metadata or self.parsed or self.deleted
+        if self.error_details and changed and ERROR_DETAILS not in names:
             found[ERROR_DETAILS] = self.error_details
         return tuple(sorted(found.items()))
 

@@ -53,12 +53,12 @@ def _ip(node: ast.LineFilter) -> LineTest:
 def compile_pattern(pattern: str) -> LineTest:
     """The test of a ``|>`` pattern: no backtracking, wildcards take at least one byte."""
     elements = split_pattern(pattern)
-    for is_capture, name in elements:
-        if is_capture and name != "_":
-            raise ValueError(f"named captures are not allowed: found '<{name}>'")
     together = consecutive_captures(elements)
     if together:
         raise ValueError(f"found consecutive capture '{together}': invalid expression")
+    for is_capture, name in elements:
+        if is_capture and name != "_":
+            raise ValueError(f"named captures are not allowed: found '<{name}>'")
     parts = [None if is_capture else text.encode("utf-8", "surrogateescape") for is_capture, text in elements]
 
     def matches(line: bytes) -> bool:

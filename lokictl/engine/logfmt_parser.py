@@ -39,7 +39,7 @@ def pairs(line: bytes) -> Iterator[Pair]:
             position = _end(_REST, line, position)
             continue
         if not _is_utf8(key):
-            yield _wrong(start, "invalid key")
+            yield _wrong(position, "invalid key")
             position = _end(_REST, line, position)
             continue
         if following != b"=":
@@ -54,7 +54,7 @@ def pairs(line: bytes) -> Iterator[Pair]:
             raw = line[position + 1 : end.end() - 1]
             value = _unquoted(raw)
             if value is None:
-                yield _wrong(end.end() - 1, "invalid quoted value")
+                yield _wrong(end.end(), "invalid quoted value")
             else:
                 yield Pair(key, value)
             position = end.end()

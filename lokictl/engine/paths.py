@@ -4,80 +4,68 @@ from __future__ import annotations
 
 import re
 
-_TOKENS = re.compile(r'\s*(?:(?P<FIELD>[A-Za-z_][A-Za-z0-9_]*)|(?P<DOT>\.)|(?P<STRING>"[^"\]]*"?)|(?P<INDEX>\d+)|(?P<LSB>\[)|(?P<RSB>\]))')
+_JSON_TOKENS = re.compile(
+    r"""\s*(?:(?P<FIELD>[A-Za-z_][A-Za-z0-9_]*)|(?P<DOT>\.)|(?P<STRING>"[^"\]]*"?)|(?P<INDEX>[0-9]+)(?![\w.])"""
+    r"""|(?P<LSB>\[)|(?P<RSB>\]))"""
+)
+_LOGFMT_TOKENS = re.compile(r'\s*(?:(?P<KEY>[A-Za-z_][A-Za-z0-9_]*)|(?P<STRING>"[^"]*"))')
 
 
-def json_path(text: str) -> list[str | int]:
-    """The steps of a path such as ``a.b["c"][0]``.  Raises ValueError with Loki's words."""
-    path: list[str | int] = []
-    tokens = [*_tokens(text), ("$end", "")]
-    position = 0
+class _Tokens:
+    """The tokens of a path. A character that begins none ends them; it is told only if all else is well."""
 
-    def take(*expected: str) -> str:
-        nonlocal position
-        kind, value = tokens[position]
-        if kind not in expected:
-            wanted = f", expecting {' or '.join(expected)}" if expected and "$end" not in expected else ""
-            raise ValueError(f"cannot parse expression [{text}]: syntax error: unexpected {kind}{wanted}")
-        position += 1
-        return kind if kind != "FIELD" else value
-
-    def bracket() -> None:
-        nonlocal position
-        kind, value = tokens[position]
-        take("STRING", "INDEX")
-        path.append(value.strip('"') if kind == "STRING" else int(value))
-        take("RSB")
-
-    first = take("LSB", "FIELD")
-    if tokens[position - 1][0] == "FIELD":
-        path.append(first)
-    else:
-        bracket()
-    while tokens[position][0] != "$end":
-        kind = take("DOT", "LSB", "$end")
-        if kind == "DOT":
-            path.append(take("FIELD"))
-        else:
-            bracket()
-    return path
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens = []
-    position = 0
-    while position < len(text):
-        found = _TOKENS.match(text, position)
-        if found is None:
-            rest = text[position:].lstrip()
-            if not rest:
+    def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
+        self.text = text
+        self.tokens: list[tuple[str, str]] = []
+        self.position = 0
+        self.bad = ""
+        at = 0
+        while at < len(text):
+            found = pattern.match(text, at)
+            if found is None:
+                self.bad = text[at:].lstrip()[:1]
                 break
-            raise ValueError(f"cannot parse expression [{text}]: unexpected char {rest[0]}")
-        tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
-        position = found.end()
-    return tokens
+            self.tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
+            at = found.end()
+        self.tokens.append(("$end", ""))
+
+    def take(self, *expected: str) -> tuple[str, str]:
+        """The next token, which is to be one of ``expected``.  Raises ValueError with Loki's words."""
+        token = self.tokens[self.position]
+        if token[0] not in expected:
+            wanted = f", expecting {' or '.join(expected)}" if "$end" not in expected else ""
+            raise ValueError(
+                f"cannot parse expression [{self.text}]: syntax error: unexpected {token[0]}{wanted}"
+            )
+        if token[0] == "$end" and self.bad:
+            raise ValueError(f"cannot parse expression [{self.text}]: unexpected char {self.bad}")
+        self.position += 1
+        return token
 
 
-_KEYS = re.compile(r'\s*(?:(?P<KEY>[A-Za-z_][A-Za-z0-9_]*)|(?P<STRING>"[^"]*"))')
+def json_path(text: str) -> tuple[str, ...]:
+    """The steps of a path such as ``a.b["c"][0]``; an index is the step ``[0]``.  Raises ValueError."""
+    tokens = _Tokens(text, _JSON_TOKENS)
+    path: list[str] = []
+    kind, value = tokens.take("LSB", "FIELD")
+    while kind != "$end":
+        if kind == "LSB":
+            inner, value = tokens.take("STRING", "INDEX")
+            path.append(value.strip('"') if inner == "STRING" else f"[{int(value)}]")
+            tokens.take("RSB")
+        elif kind == "DOT":
+            path.append(tokens.take("FIELD")[1])
+        else:
+            path.append(value)
+        kind, value = tokens.take("DOT", "LSB", "$end")
+    return tuple(path)
 
 
 def logfmt_path(text: str) -> str:
     """The key that a logfmt extraction reads.  Raises ValueError with Loki's words."""
-    found = []
-    position = 0
-    while position < len(text):
-        token = _KEYS.match(text, position)
-        if token is None:
-            rest = text[position:].lstrip()
-            if not rest:
-                break
-            raise ValueError(f"cannot parse expression [{text}]: unexpected char {rest[0]}")
-        kind = token.lastgroup or ""
-        if found and kind == "KEY":
-            raise ValueError(f"cannot parse expression [{text}]: syntax error: unexpected KEY")
-        found.append(token[kind].strip('"'))
-        position = token.end()
-    if not found:
-        raise ValueError(f"cannot parse expression [{text}]: syntax error: unexpected $end, expecting STRING or KEY")
-    # Two texts parse, and name a key that no line has.
+    tokens = _Tokens(text, _LOGFMT_TOKENS)
+    found = [tokens.take("STRING", "KEY")[1].strip('"')]
+    # Several texts parse, and name a key that no line has.
+    while (token := tokens.take("STRING", "$end"))[0] == "STRING":
+        found.append(token[1].strip('"'))
     return found[0] if len(found) == 1 else "\0".join(found)

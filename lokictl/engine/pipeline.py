@@ -41,14 +41,23 @@ def ordered(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
     return out
 
 
-READS_LINE = (ast.LineFilter, ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser, ast.UnpackParser)
+READS_LINE = (
+    ast.LineFilter,
+    ast.JsonParser,
+    ast.LogfmtParser,
+    ast.RegexpParser,
+    ast.PatternParser,
+    ast.UnpackParser,
+)
 
 
 def without_dead_formats(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
     """The stages without a ``line_format`` whose line nothing reads any more (metric queries that count no bytes)."""
     kept: list[ast.Stage] = []
     for index, stage in enumerate(stages):
-        if isinstance(stage, ast.LineFormat) and not any(isinstance(later, READS_LINE) for later in stages[index:]):
+        if isinstance(stage, ast.LineFormat) and not any(
+            isinstance(later, READS_LINE) for later in stages[index:]
+        ):
             continue
         kept.append(stage)
     return kept
@@ -62,7 +71,7 @@ class Pipeline:
 
     def __init__(self, stages: Sequence[ast.Stage], hints: Hints) -> None:
         self.stages = [stage for stage in ordered(stages) if not _is_no_op_stage(stage)]
-        self.functions: list[StageFunction] = [_compile(stage, hints) for stage in self.stages]
+        self.functions: list[StageFunction] = [_compile(stage, hints, self.stages) for stage in self.stages]
 
     def run(self, line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         """The line after all stages; None where one dropped it."""
@@ -78,11 +87,24 @@ def _is_no_op_stage(stage: ast.Stage) -> bool:
     return isinstance(stage, ast.LabelFilterStage) and is_no_op(stage.filter)
 
 
-def _compile(stage: ast.Stage, hints: Hints) -> StageFunction:
+def _compile(stage: ast.Stage, hints: Hints, stages: Sequence[ast.Stage]) -> StageFunction:
     try:
         return _function(stage, hints)
     except (ValueError, LogQLError) as error:
-        raise EngineError(f"parse error : stage '{stage}' : {error}") from None
+        raise EngineError(f"parse error : stage '{_stage_text(stage, stages)}' : {error}") from None
+
+
+def _stage_text(stage: ast.Stage, stages: Sequence[ast.Stage]) -> str:
+    """The stage as errors show it: line filters in a row are one."""
+    if not isinstance(stage, ast.LineFilter):
+        return str(stage)
+    place = next(index for index, other in enumerate(stages) if other is stage)
+    first = last = place
+    while first and isinstance(stages[first - 1], ast.LineFilter):
+        first -= 1
+    while last + 1 < len(stages) and isinstance(stages[last + 1], ast.LineFilter):
+        last += 1
+    return " ".join(map(str, stages[first : last + 1]))
 
 
 def _function(stage: ast.Stage, hints: Hints) -> StageFunction:

@@ -159,7 +159,7 @@ def rate_counter(series: Series, low: int, high: int, seconds: float) -> float:
     threshold = mean_gap * 1.1
     extended = sampled
     extended += to_start if to_start < threshold else mean_gap / 2
-    extended += 0.0 if 0.0 < threshold else mean_gap / 2
+    extended += 0.0 if threshold > 0.0 else mean_gap / 2
     if sampled == 0:
         return math.nan
     return increase * (extended / sampled) / seconds

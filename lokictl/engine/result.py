@@ -45,10 +45,16 @@ class Result:
             result = [_seconds(self.time), format_value(self.scalar if self.scalar is not None else 0.0)]
         elif self.kind == "vector":
             time = _seconds(self.time)
-            result = [{"metric": dict(labels), "value": [time, format_value(value)]} for labels, value in self.vector]
+            result = [
+                {"metric": dict(labels), "value": [time, format_value(value)]}
+                for labels, value in self.vector
+            ]
         else:
             result = [
-                {"metric": dict(labels), "values": [[_seconds(time), format_value(value)] for time, value in samples]}
+                {
+                    "metric": dict(labels),
+                    "values": [[_seconds(time), format_value(value)] for time, value in samples],
+                }
                 for labels, samples in self.matrix
             ]
         return {"resultType": self.kind, "result": result}
@@ -61,7 +67,8 @@ class Result:
             ]
             return {"resultType": "streams", "result": result}
         result = [
-            {"stream": dict(labels), "values": [_categorized(item) for item in lines]} for labels, lines in self.streams
+            {"stream": dict(labels), "values": [_categorized(item) for item in lines]}
+            for labels, lines in self.streams
         ]
         return {"resultType": "streams", "encodingFlags": ["categorize-labels"], "result": result}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from lokictl.engine import json_parser as js
 from lokictl.engine.hints import Hints
 from lokictl.engine.json_parser import JsonError, each_member, label_name, nested_name, text_value, unescape
+from lokictl.engine.json_paths import find_paths
 from lokictl.engine.labels import (
     ERROR,
     ERROR_DETAILS,
@@ -78,7 +79,12 @@ def _flat_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool | None:
             return None
         key, text, token, null, end = member.groups()
         if null is None:
-            found.append((key.decode("ascii"), (text if text is not None else token).decode("utf-8", "surrogateescape")))
+            found.append(
+                (
+                    key.decode("ascii"),
+                    (text if text is not None else token).decode("utf-8", "surrogateescape"),
+                )
+            )
         if end == b"}":
             break
         position = member.end()
@@ -136,7 +142,8 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
 
 def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
     """``| json a="x.y", b``"""
-    paths = [(item.name, json_path(item.path)) for item in stage.extractions]
+    names = [item.name for item in stage.extractions]
+    paths = [json_path(item.path) for item in stage.extractions]
     _check_names(stage.extractions)
     if hints.no_labels:
         return lambda line, time, builder: line
@@ -147,13 +154,15 @@ def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
         if line[:1] not in (b'"', b"{", b"["):
             hints.fail(builder, JSON_ERROR, "")
             return line
-        found = _PathReader(paths, builder)
-        try:
-            found.read(line, 0, [(index, path) for index, (_, path) in enumerate(paths)], 0)
-        except JsonError as error:
-            hints.fail(builder, JSON_ERROR, str(error))
-        if len(found.fired) < len(paths):
-            for name, _ in paths:
+        found = 0
+        for index, raw, kind, error in find_paths(line, paths):
+            if error:
+                hints.fail(builder, JSON_ERROR, error)
+                continue
+            found += 1
+            builder.set(_free_name(builder, names[index]), _path_value(raw, kind))
+        if found < len(paths):
+            for name in names:
                 if builder.get(name) is None:
                     builder.set(name, "")
         return line
@@ -161,73 +170,12 @@ def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
     return run
 
 
-Wanted = list[tuple[int, list[str | int]]]
-
-
-class _PathReader:
-    """Finds the values of paths in document order."""
-
-    def __init__(self, paths: list[tuple[str, list[str | int]]], builder: LabelBuilder) -> None:
-        self.paths, self.builder = paths, builder
-        self.fired: set[int] = set()
-
-    def read(self, data: bytes, offset: int, wanted: Wanted, depth: int) -> None:
-        if depth > js.MAX_NESTING:
-            return
-        first = data[offset : offset + 1]
-        if first == b"{":
-            self.members(data[offset:], wanted, depth)
-        elif first == b"[" and any(path and isinstance(path[0], int) for _, path in wanted):
-            self.elements(data[offset:], wanted, depth)
-
-    def members(self, data: bytes, wanted: Wanted, depth: int) -> None:
-        def visit(key: str, raw: bytes, kind: int) -> bool:
-            inner: Wanted = [(i, path[1:]) for i, path in wanted if path and path[0] == key and i not in self.fired]
-            if inner:
-                self.value(raw, kind, inner, depth)
-            return len(self.fired) < len(self.paths)
-
-        try:
-            each_member(data, visit)
-        except JsonError as error:
-            # Structural problems between members go unnoticed; a value that cannot be read does not.
-            if str(error) in (js.MALFORMED_STRING, js.UNKNOWN_TYPE, js.MALFORMED_ARRAY) and not self.fired:
-                raise
-
-    def elements(self, data: bytes, wanted: Wanted, depth: int) -> None:
-        offset, index = 1, 0
-        while True:
-            start = js._next(data, offset)
-            if start < 0 or data[start] == 0x5D:
-                return
-            raw, kind, offset = js.read_value(data, start)
-            inner: Wanted = [(i, path[1:]) for i, path in wanted if path and path[0] == index and i not in self.fired]
-            if inner:
-                self.value(raw, kind, inner, depth)
-            index += 1
-            offset = js._next(data, offset)
-            if offset < 0 or data[offset] != 0x2C:
-                return
-            offset += 1
-
-    def value(self, raw: bytes, kind: int, wanted: Wanted, depth: int) -> None:
-        for index, path in wanted:
-            if not path:
-                self.fire(index, raw, kind)
-        deeper: Wanted = [(index, path) for index, path in wanted if path]
-        if deeper and kind in (js.OBJECT, js.ARRAY):
-            self.read(raw, 0, deeper, depth + 1)
-
-    def fire(self, index: int, raw: bytes, kind: int) -> None:
-        self.fired.add(index)
-        name = _free_name(self.builder, self.paths[index][0])
-        if kind == js.NULL:
-            value = ""
-        elif kind == js.ARRAY and b"\\" in raw:
-            value = decode(unescape(raw) or b"")
-        else:
-            value = text_value(raw, kind)
-        self.builder.set(name, value)
+def _path_value(raw: bytes, kind: int) -> str:
+    if kind == js.NULL:
+        return ""
+    if kind == js.ARRAY and b"\\" in raw:
+        return decode(unescape(raw) or b"")
+    return text_value(raw, kind)
 
 
 def _check_names(extractions: tuple[ast.Extraction, ...]) -> None:
@@ -273,7 +221,10 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
 
 
 def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
-    wanted = [(item.name, logfmt_path(item.path)) for item in stage.extractions]
+    # Of two sources for one label the later one counts.
+    wanted = {item.name: logfmt_path(item.path) for item in stage.extractions}
+    targets = {path: name for name, path in reversed(wanted.items())}
+    targets = {**{name: name for name in wanted}, **targets}
     _check_names(stage.extractions)
     if hints.no_labels:
         return lambda line, time, builder: line
@@ -281,7 +232,7 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
             return line
-        for name, _ in wanted:
+        for name in wanted:
             if not builder.is_taken(name):
                 builder.set(name, "")
         for key, value, error in pairs(line):
@@ -291,13 +242,14 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                     return line
                 continue
             source = label_name(decode(key))
-            target = next((name for name, path in wanted if path == source), None)
-            if target is None:
-                target = next((name for name, _ in wanted if name == source), None)
-            if target is None:
+            target = targets.get(source)
+            if target is None or not hints.wants(source):
+                continue
+            name = _free_name(builder, target)
+            if name != target and name in builder.extracted:
                 continue
             text = decode(value)
-            builder.set(_free_name(builder, target), "" if _BROKEN.search(text) else text)
+            builder.set(name, "" if _BROKEN.search(text) else text)
         return line
 
     return run
@@ -333,7 +285,9 @@ def regexp_stage(stage: ast.RegexpParser, hints: Hints) -> StageFunction:
 
 def pattern_stage(stage: ast.PatternParser, hints: Hints) -> StageFunction:
     """``| pattern "<a> <_>"``"""
-    elements = [(capture, text.encode("utf-8", "surrogateescape")) for capture, text in split_pattern(stage.pattern)]
+    elements = [
+        (capture, text.encode("utf-8", "surrogateescape")) for capture, text in split_pattern(stage.pattern)
+    ]
     if hints.no_labels:
         return lambda line, time, builder: line
 
@@ -421,7 +375,7 @@ def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hint
     return True
 
 
-# --- formatting --------------------------------------------------------------------------------------------------------
+# --- formatting ---------------------------------------------------------------------------------------------
 
 _PLAIN_FIELD = re.compile(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 
@@ -523,7 +477,9 @@ def _compile_matcher(matcher: ast.Matcher) -> Callable[[str], bool]:
 
 def drop_stage(stage: ast.DropLabels) -> StageFunction:
     """``| drop a, b="c"``"""
-    items = [(item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items]
+    items = [
+        (item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+    ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
         for name, matches in items:
@@ -545,7 +501,9 @@ def drop_stage(stage: ast.DropLabels) -> StageFunction:
 
 def keep_stage(stage: ast.KeepLabels) -> StageFunction:
     """``| keep a, b="c"``"""
-    items = [(item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items]
+    items = [
+        (item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+    ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
         for name, value in builder.labels():

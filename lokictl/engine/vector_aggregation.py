@@ -38,7 +38,14 @@ def aggregate(node: ast.VectorAggregation, elements: list[Sample]) -> list[Sampl
             for element in extremes(members, count, largest=operation != "bottomk")
         ]
     reduce = _REDUCERS[operation]
-    return [(labels, reduce([value for _, value in members])) for labels, members in groups.items()]
+    return [
+        (_shown(labels, node), reduce([value for _, value in members])) for labels, members in groups.items()
+    ]
+
+
+def _shown(labels: Labels, node: ast.VectorAggregation) -> Labels:
+    """The labels of a group: `without` leaves out those without a value, `by` does not."""
+    return tuple(item for item in labels if item[1]) if node.grouping.without else labels
 
 
 def ranked(elements: Iterable[Sample], *, descending: bool) -> list[Sample]:

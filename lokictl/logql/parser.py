@@ -14,7 +14,7 @@ from lokictl.logql.errors import ParseError
 from lokictl.logql.expressions import Span
 from lokictl.logql.grammar import RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
-from lokictl.logql.units import MAX_INT64, parse_float
+from lokictl.logql.units import MAX_INT64, format_float, parse_float
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
 
 MAX_QUERY_BYTES = 131_072
@@ -539,7 +539,7 @@ def _binary_problem(operator: str, left: Any, right: Any) -> str | None:
     if operator in ("and", "or", "unless"):
         for side, leg in (("left", left), ("right", right)):
             if isinstance(leg, ast.Literal):
-                return f"unexpected literal for {side} leg of logical/set binary operation ({operator}): {leg.value:f}"
+                return f"unexpected literal for {side} leg of logical/set binary operation ({operator}): {_fixed(leg.value)}"
     return None
 
 
@@ -548,3 +548,8 @@ def _type_name(leg: Any) -> str:
 
 
 __all__ = ["MAX_DEPTH", "MAX_QUERY_BYTES", "parse"]
+
+
+def _fixed(value: float) -> str:
+    """Go's ``%f``."""
+    return f"{value:f}" if math.isfinite(value) else format_float(value)

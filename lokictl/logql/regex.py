@@ -302,8 +302,6 @@ class _Parser:
             name = rest[len(prefix) : end]
             if not re.fullmatch(r"\w+", name):
                 raise RegexError("invalid named capture", rest[: end + 1])
-            if name in self.names:
-                raise RegexError("duplicate capture group name", name)
             self.names.append(name)
             self.stack.append(Regex(LEFT_PAREN, capture=len(self.names), name=name, flags=self.flags))
             self.position += end + 1
@@ -961,6 +959,7 @@ class CompiledRegex:
         import re2
 
         parse_regex(shown)
+        pattern = _without_repeated_names(pattern)
         try:
             self.regex = re2.compile(pattern.encode("utf-8", "surrogateescape"), _options())
         except re2.error as error:
@@ -968,12 +967,26 @@ class CompiledRegex:
             raise RegexError(f"refused by RE2 ({reason})", shown) from None
         self.search = self.regex.search
         self.group_names: dict[str, int] = {
-            name.decode() if isinstance(name, bytes) else name: index for name, index in self.regex.groupindex.items()
+            name.decode() if isinstance(name, bytes) else name: index
+            for name, index in self.regex.groupindex.items()
         }
 
     def matches(self, text: bytes) -> bool:
         """Whether the expression is found."""
         return self.search(text) is not None
+
+
+def _without_repeated_names(pattern: str) -> str:
+    """RE2 refuses two groups of one name, Go does not: only the first keeps it."""
+    seen: set[str] = set()
+
+    def once(matched: re.Match[str]) -> str:
+        if matched[1] in seen:
+            return "("
+        seen.add(matched[1])
+        return matched[0]
+
+    return re.sub(r"\(\?P?<(\w+)>", once, pattern) if pattern.count("(?") > 1 else pattern
 
 
 def _options() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,11 +40,11 @@ class _Missing:
 _MISSING = _Missing()
 
 
-class _Break(Exception):
+class _BreakSignal(Exception):  # noqa: N818 - no error, a way out of a loop
     pass
 
 
-class _Continue(Exception):
+class _ContinueSignal(Exception):  # noqa: N818 - as above
     pass
 
 
@@ -115,7 +116,7 @@ class _Run:
         elif isinstance(node, n.TemplateCall):
             self.template(dot, node)
         elif isinstance(node, n.Jump):
-            raise _Break if node.kind == "break" else _Continue
+            raise _BreakSignal if node.kind == "break" else _ContinueSignal
 
     def branch(self, dot: Any, node: n.Branch) -> None:
         mark = len(self.variables)
@@ -135,12 +136,10 @@ class _Run:
             for key, element in self.items(value, node):
                 ran = True
                 self.bind(node.pipe, key, element, mark)
-                try:
+                with contextlib.suppress(_ContinueSignal):
                     self.walk_all(element, node.body)
-                except _Continue:
-                    pass
                 del self.variables[mark:]
-        except _Break:
+        except _BreakSignal:
             ran = True
         if not ran and node.otherwise is not None:
             del self.variables[mark:]

@@ -53,7 +53,8 @@ class Directive:
 
 
 _DIRECTIVE = re.compile(
-    r"%(?P<flags>[-+# 0]*)(?:\[(?P<wi>\d+)\])?(?P<width>\*|\d+)?(?:(?P<dot>\.)(?:\[(?P<pi>\d+)\])?(?P<precision>\*|\d+)?)?"
+    r"%(?P<flags>[-+# 0]*)(?:\[(?P<wi>\d+)\])?(?P<width>\*|\d+)?"
+    r"(?:(?P<dot>\.)(?:\[(?P<pi>\d+)\])?(?P<precision>\*|\d+)?)?"
     r"(?:\[(?P<vi>\d+)\])?(?P<verb>.)?",
     re.DOTALL,
 )

@@ -28,7 +28,7 @@ class Template:
     def __init__(self, name: str, text: str) -> None:
         self.text = text
         self.parsed: Parsed = parse(name, text, _NAMES)
-        nodes = list(_walk([*self.parsed.body, *self.parsed.defined.values()]))
+        nodes = list(walk_nodes(self.parsed))
         self.fields = frozenset(
             name for node in nodes if isinstance(node, n.Field) for name in node.names[:1]
         ) | frozenset(node.names[1] for node in nodes if isinstance(node, n.Variable) and len(node.names) > 1)
@@ -71,6 +71,11 @@ def _simple_parts(parsed: Parsed) -> list[tuple[bool, str]] | None:
             return None
         parts.append((False, arguments[0].names[0]))
     return parts
+
+
+def walk_nodes(parsed: Parsed) -> Iterable[Any]:
+    """Every node of a template and of the templates that it defines."""
+    return _walk([*parsed.body, *parsed.defined.values()])
 
 
 def _walk(items: Iterable[Any]) -> Iterable[Any]:

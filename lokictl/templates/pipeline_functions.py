@@ -205,7 +205,7 @@ def decode_base64(text: str) -> str:
         except binascii.Error:
             pass
     at = good
-    if remainder == 1 and not padding or wanted is not None and not padding.strip(b"="):
+    if (remainder == 1 and not padding) or (wanted is not None and not padding.strip(b"=")):
         at = (
             good - remainder
             if not padding
@@ -277,7 +277,7 @@ def modulo(first: Any, second: Any) -> Int64:
 
 
 def _maximum(first: float, second: float) -> float:
-    if math.isinf(first) and first > 0 or math.isinf(second) and second > 0:
+    if (math.isinf(first) and first > 0) or (math.isinf(second) and second > 0):
         return math.inf
     return math.nan if math.isnan(first) or math.isnan(second) else max(first, second)
 
@@ -332,6 +332,9 @@ def to_seconds(text: str) -> float:
     return _worded(parse_go_duration, text) / SECOND
 
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _go_json(value: Any) -> Any:
     if value is None:
         return NIL
@@ -339,7 +342,12 @@ def _go_json(value: Any) -> Any:
         return {key: _go_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_go_json(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, bool):
+        return value
+    number = float(value) if abs(value) < 1 << 1024 else math.inf
+    return number if math.isfinite(number) else NIL
 
 
 def from_json(text: str) -> Any:

@@ -142,8 +142,8 @@ def compare_matrices(expected: list[Any], got: list[Any]) -> Iterator[str]:
 
 
 def compare_streams(query: dict[str, Any], expected: list[Any], got: list[Any]) -> Iterator[str]:
-    first = {key(item["stream"]): item["values"] for item in expected}
-    second = {key(item["stream"]): item["values"] for item in got}
+    backward = query.get("direction") == "backward"
+    first, second = (merged(items, backward) for items in (expected, got))
     if set(first) != set(second):
         yield f"missing streams {set(first) - set(second)}, more streams {set(second) - set(first)}"
         return
@@ -151,7 +151,19 @@ def compare_streams(query: dict[str, Any], expected: list[Any], got: list[Any]) 
         one, other = normalized(values), normalized(second[labels])
         if one != other:
             yield f"{labels}: other lines"
-    _ = query
+
+
+def merged(items: list[Any], backward: bool) -> dict[tuple[tuple[str, str], ...], list[Any]]:
+    """The entries by label set; Loki may give one set several times, in order each."""
+    found: dict[tuple[tuple[str, str], ...], list[Any]] = {}
+    for item in items:
+        found.setdefault(key(item["stream"]), []).append(item["values"])
+    return {
+        labels: values[0]
+        if len(values) == 1
+        else sorted(sum(values, []), key=lambda entry: entry[0], reverse=backward)
+        for labels, values in found.items()
+    }
 
 
 def normalized(values: list[Any]) -> list[tuple[str, Counter[str]]]:
