@@ -13,7 +13,7 @@ from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline
 from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
-from lokictl.engine.store import LogStore, valid_text
+from lokictl.engine.store import LogStore, Stream, valid_text
 from lokictl.engine.vector_aggregation import aggregate
 from lokictl.logql import expressions as ast
 from lokictl.logql import parse
@@ -33,7 +33,10 @@ TOO_MANY_SERIES = (
     "more specific stream selectors, reducing the time range, or aggregating results with functions like sum(), "
     "count() or topk()"
 )
-TOO_MANY_POINTS = "exceeded maximum resolution of {limit} points per time series. Try increasing the value of the step parameter"
+TOO_MANY_POINTS = (
+    "exceeded maximum resolution of {limit} points per time series. "
+    "Try increasing the value of the step parameter"
+)
 
 
 class Engine:
@@ -70,7 +73,7 @@ class Engine:
         direction: str = "backward",
         interval: int = 0,
     ) -> Result:
-        """A range query: samples every ``step`` ns from ``start`` to ``end``, or up to ``limit`` lines in [start, end)."""
+        """A range query: samples every ``step`` ns from ``start`` to ``end``, or ``limit`` lines of [start, end)."""
         return self.compile(expression).query_range(start, end, step, limit, direction, interval)
 
 

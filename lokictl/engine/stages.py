@@ -119,7 +119,12 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
             if depth > js.MAX_NESTING:
                 raise JsonError(js.MALFORMED_OBJECT)
             if hints.wants_prefix(name):
-                each_member(raw, lambda k, r, t: member(name, k, r, t, depth + 1) is None)
+
+                def inner(key: str, raw: bytes, kind: int) -> bool:
+                    member(name, key, raw, kind, depth + 1)
+                    return True
+
+                each_member(raw, inner)
             return
         if not name or not hints.wants(name):
             return
@@ -131,8 +136,12 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
         if hints.satisfied(builder):
             raise _StopError(True)
 
+    def outermost(key: str, raw: bytes, kind: int) -> bool:
+        member("", key, raw, kind, 0)
+        return True
+
     try:
-        each_member(line, lambda key, raw, kind: member("", key, raw, kind, 0) is None)
+        each_member(line, outermost)
     except JsonError as error:
         hints.fail(builder, JSON_ERROR, str(error))
     except _StopError as stop:

@@ -539,7 +539,8 @@ def _binary_problem(operator: str, left: Any, right: Any) -> str | None:
     if operator in ("and", "or", "unless"):
         for side, leg in (("left", left), ("right", right)):
             if isinstance(leg, ast.Literal):
-                return f"unexpected literal for {side} leg of logical/set binary operation ({operator}): {_fixed(leg.value)}"
+                place = f"{side} leg of logical/set binary operation ({operator})"
+                return f"unexpected literal for {place}: {_fixed(leg.value)}"
     return None
 
 

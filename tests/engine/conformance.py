@@ -7,6 +7,7 @@ differs.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
@@ -161,7 +162,7 @@ def merged(items: list[Any], backward: bool) -> dict[tuple[tuple[str, str], ...]
     return {
         labels: values[0]
         if len(values) == 1
-        else sorted(sum(values, []), key=lambda entry: entry[0], reverse=backward)
+        else sorted(itertools.chain(*values), key=lambda entry: entry[0], reverse=backward)
         for labels, values in found.items()
     }
 
