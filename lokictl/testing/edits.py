@@ -168,6 +168,8 @@ def _branch_removals(node: ast.BinaryOperation) -> Iterator[_Change]:
             yield _Change("branch", node, node.right, f"{node.left} and", "", node.left.span)
     elif node.operator in COMPARISONS and not node.return_bool:
         if isinstance(node.right, ast.Literal):
+            if always_holds(node.operator, node.left, node.right.value):
+                return
             text = f"{node.operator} {format_float(node.right.value)}"
             yield _Change("comparison", node, node.left, text, "", node.right.span)
         elif isinstance(node.left, ast.Literal):
@@ -368,6 +370,21 @@ def thresholds(value: float) -> list[float]:
         return [value + 1, value - 1]
     moved = [float(f"{value * factor:.12g}") for factor in (1.2, 0.8)]
     return [float(round(item)) if value == int(value) else item for item in moved]
+
+
+def always_holds(operator: str, node: ast.Node, value: float) -> bool:
+    """Whether a comparison is only written for readers: a count that exists is above zero and at least one."""
+    if not is_positive(node):
+        return False
+    least = 1 if is_whole_count(node) else 0
+    return (operator == ">" and value <= 0) or (operator == ">=" and value <= least)
+
+
+def is_whole_count(node: ast.Node) -> bool:
+    """Whether an expression's values are whole numbers of lines."""
+    if isinstance(node, ast.RangeAggregation):
+        return node.operation == "count_over_time" and node.log_range.unwrap is None
+    return isinstance(node, ast.VectorAggregation) and node.operation == "sum" and is_whole_count(node.inner)
 
 
 def is_positive(node: ast.Node) -> bool:

@@ -1,0 +1,308 @@
+"""``lokictl test``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lokictl.cli.common import (
+    debug_option,
+    format_option,
+    print_problems,
+    project_option,
+    quiet_option,
+    wants_color,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from lokictl.project import Project
+    from lokictl.testing.coverage import CoverageReport
+    from lokictl.testing.mutation import MutationReport
+    from lokictl.testing.outcome import Report, TestResult
+    from lokictl.testing.runner import Suite
+
+__test__ = False
+
+
+@click.command(
+    "test",
+    epilog="""\b
+Examples:
+  lokictl test                                    # the content project's tests
+  lokictl test my_test.yaml                       # plain Loki rules: the file names them
+  lokictl test --run DatabaseTimeouts --watch
+  lokictl test --coverage --fail-under 90 --junit results.xml
+  lokictl test --mutate -j 2
+  lokictl test --compare embedded,binary          # does a real Loki agree?
+  lokictl test --engine http://localhost:3100
+  lokictl test --update && git diff               # write what happens as expectations
+""",
+)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@project_option
+@click.option("--run", "pattern", default="", metavar="PATTERN", help="Only tests whose name or rule fits.")
+@click.option(
+    "--engine",
+    default="embedded",
+    show_default=True,
+    metavar="ENGINE",
+    help="embedded, docker, binary, the URL of a Loki, or all (runs on each that is there, and compares).",
+)
+@click.option(
+    "--compare", default="", metavar="A,B", help="Run on several engines; a difference is a failure."
+)
+@click.option("--allow-push", is_flag=True, help="Push test logs to a Loki that has no tenants.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first test that fails.")
+@click.option("--watch", is_flag=True, help="Run again whenever tests or rules change.")
+@click.option("-j", "--jobs", type=click.IntRange(0), metavar="N", help="Processes; 0: one per CPU.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit file, too.")
+@click.option("--coverage", "with_coverage", is_flag=True, help="Show what no test shows.")
+@click.option(
+    "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this coverage."
+)
+@click.option(
+    "--mutate", is_flag=True, help="Change one thing at a time in the rules; list what nobody notices."
+)
+@click.option(
+    "--update", "update_files", is_flag=True, help="Write what happens into the files as expectations."
+)
+@format_option("text", "json", "github")
+@quiet_option
+@debug_option
+@click.pass_context
+def command(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    project_root: Path | None,
+    pattern: str,
+    engine: str,
+    compare: str,
+    allow_push: bool,
+    fail_fast: bool,
+    watch: bool,
+    jobs: int | None,
+    junit: Path | None,
+    with_coverage: bool,
+    fail_under: float | None,
+    mutate: bool,
+    update_files: bool,
+    output_format: str,
+    quiet: bool,
+) -> None:
+    """Run unit tests for Loki rules: those in PATHS, or those of the content project.
+
+    A test file that names no `rule_files` is about the rules of the content project around it.
+    """
+    if watch:
+        _watch(context, paths, project_root)
+        return
+    engines = _engines(engine, compare)
+    if update_files and engines != ("embedded",):
+        raise click.UsageError(
+            "--update writes what the embedded engine says; leave out --engine and --compare"
+        )
+    suite = _suite(paths, project_root, pattern)
+    text = output_format == "text" and not quiet
+    report = _run(suite, engines, allow_push, fail_fast, 1 if update_files else _jobs(jobs, 1), text)
+    coverage = _coverage(suite, jobs) if with_coverage or fail_under is not None else None
+    mutation = _mutation(suite, report, jobs, text) if mutate else None
+    if output_format == "json":
+        from lokictl.testing.reports import as_json
+
+        write_json(as_json(report, coverage, mutation))
+    elif output_format == "github":
+        from lokictl.testing.reports import github_lines
+
+        for line in github_lines(report, coverage, mutation):
+            click.echo(line)
+    if output_format != "json":
+        _print(report, suite, coverage, mutation, output_format, quiet)
+    if junit is not None:
+        _write_junit(report, junit)
+    if update_files:
+        _update(report)
+    context.exit(_status(report, coverage, fail_under, mutation))
+
+
+def _engines(engine: str, compare: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (compare or engine).split(",") if name.strip())
+    if compare and len(names) < 2:
+        raise click.BadParameter("name at least two engines: embedded,binary", param_hint="--compare")
+    known = ("embedded", "docker", "binary", "all")
+    for name in names:
+        if name not in known and "://" not in name:
+            from lokictl.model.yaml_source import nearest
+
+            guess = nearest(name, known)
+            hint = f'did you mean "{guess}"?' if guess else "embedded, docker, binary, all or http://…"
+            raise click.BadParameter(f'there is no engine "{name}": {hint}', param_hint="--engine")
+    return names or ("embedded",)
+
+
+def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> Suite:
+    from lokictl.diagnostics import LokictlError, Problem
+    from lokictl.testing.runner import discover
+
+    project: Project | None = None
+    if project_root is not None or not paths:
+        from lokictl.project import load
+
+        project = load(project_root)
+    suite = discover(paths, project=project, pattern=pattern)
+    if not len(suite) and not suite.problems:
+        if suite.filtered:
+            names = ", ".join(_names(paths, project)[:5])
+            problem = Problem("test/none", f'no test fits "{pattern}"', hint=f"there are: {names}, …")
+        else:
+            where = ", ".join(map(str, paths)) or "the project's test folder"
+            hint = "a test file has `tests:`; `lokictl schema test` prints the format"
+            problem = Problem("test/none", f"there are no tests in {where}", hint=hint)
+        raise LokictlError(problem)
+    return suite
+
+
+def _names(paths: tuple[Path, ...], project: Project | None) -> list[str]:
+    from lokictl.testing.runner import discover
+
+    return [test.name for _, test, _ in discover(paths, project=project).cases()]
+
+
+def _jobs(jobs: int | None, default: int) -> int:
+    import os
+
+    if jobs is None:
+        return default
+    return jobs or os.cpu_count() or 1
+
+
+def _run(
+    suite: Suite, engines: tuple[str, ...], allow_push: bool, fail_fast: bool, jobs: int, text: bool
+) -> Report:
+    from lokictl.testing.runner import RunOptions, run
+
+    progress = _Progress() if text else None
+    options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push)
+    try:
+        return run(suite, options, progress=progress)
+    finally:
+        if progress is not None:
+            progress.end()
+
+
+class _Progress:
+    """A line for each file, a mark for each test."""
+
+    MARKS = {"passed": ".", "failed": "F", "skipped": "s"}
+
+    def __init__(self) -> None:
+        from lokictl.testing.reports import painter
+
+        self.file = ""
+        self.paint = painter(wants_color())
+
+    def __call__(self, result: TestResult) -> None:
+        path = result.file.path
+        if path != self.file:
+            click.echo(f"{chr(10) if self.file else ''}{path} ", nl=False)
+            self.file = path
+        tone = {"passed": "green", "failed": "red", "skipped": "yellow"}[result.outcome]
+        click.echo(self.paint(tone, self.MARKS[result.outcome]), nl=False)
+
+    def end(self) -> None:
+        if self.file:
+            click.echo()
+
+
+def _coverage(suite: Suite, jobs: int | None) -> CoverageReport:
+    from lokictl.testing.coverage import measure
+
+    return measure(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+
+
+def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> MutationReport | None:
+    from lokictl.testing.mutation import mutate
+
+    if not report.passed:
+        click.echo("mutation: not tried, since tests fail without any change", err=True)
+        return None
+    found = mutate(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+    if text and found.warnings:
+        print_problems(found.warnings)
+    return found
+
+
+def _print(
+    report: Report,
+    suite: Suite,
+    coverage: CoverageReport | None,
+    mutation: MutationReport | None,
+    output_format: str,
+    quiet: bool,
+) -> None:
+    from lokictl.testing import reports
+
+    color = wants_color() and output_format == "text"
+    if output_format == "text":
+        for result in report.failed:
+            click.echo("\n" + reports.failure_text(result, color=color))
+        skipped = dict.fromkeys(result.skipped for result in report.results if result.skipped)
+        for reason in skipped:
+            click.echo(f"skipped: {reason}")
+        shown = [*report.problems, *(report.warnings if not quiet else [])]
+        if shown:
+            click.echo()
+            print_problems(shown)
+    if quiet:
+        return
+    if report.failed or report.problems or report.warnings:
+        click.echo()
+    if coverage is not None:
+        click.echo(reports.coverage_text(coverage, color=color))
+    if mutation is not None:
+        click.echo(reports.mutation_text(mutation, color=color))
+    click.echo(reports.summary_text(report, color=color, filtered=suite.filtered))
+
+
+def _write_junit(report: Report, file: Path) -> None:
+    from lokictl.testing.reports import junit_xml
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(junit_xml(report), encoding="utf-8")
+
+
+def _update(report: Report) -> None:
+    from lokictl.testing.update import update, write
+
+    files = update(report)
+    write(files)
+    for file in files:
+        if file.changed:
+            click.echo(
+                f"updated {file.path}: {file.changed} expectations; review them with `git diff`", err=True
+            )
+        for line in file.left:
+            click.echo(f"not updated: {line}", err=True)
+
+
+def _status(
+    report: Report, coverage: CoverageReport | None, fail_under: float | None, mutation: MutationReport | None
+) -> int:
+    if report.problems:
+        return 2
+    if coverage is not None and fail_under is not None and coverage.percent < fail_under:
+        click.echo(f"coverage {coverage.percent:.1f} % is below {fail_under:g} %", err=True)
+        return 1
+    survived = mutation is not None and bool(mutation.survivors)
+    return int(not report.passed or survived)
+
+
+def _watch(context: click.Context, paths: tuple[Path, ...], project_root: Path | None) -> None:
+    import sys
+
+    from lokictl.testing.watch import watch
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
+    watch([sys.executable, "-m", "lokictl", *arguments], paths, project_root)

@@ -1,0 +1,142 @@
+"""Runs one test on a backend: pushes its lines, evaluates its rules, asks its queries."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lokictl.model import Rule, RuleGroup
+from lokictl.testing.model import QueryExpectation, TestCase
+from lokictl.testing.rule_set import RuleSet
+
+if TYPE_CHECKING:
+    from lokictl.backends import Backend, LogStream
+    from lokictl.engine import Result
+    from lokictl.ruler import GroupEvaluation, RuleEvaluation
+
+
+@dataclass
+class Timeline:
+    """All evaluations of one rule in a test, in the order of time."""
+
+    rule: Rule
+    group: RuleGroup
+    evaluations: list[RuleEvaluation] = field(default_factory=list)
+
+    def at(self, time: int) -> RuleEvaluation | None:
+        """The last evaluation at or before ``time`` (ns)."""
+        index = bisect_right(self.evaluations, time, key=lambda evaluation: evaluation.time)
+        return self.evaluations[index - 1] if index else None
+
+
+@dataclass
+class Answer:
+    """The answer to a query of a test at ``time`` (ns): a result, or the text of its error."""
+
+    query: QueryExpectation
+    time: int
+    result: Result | None = None
+    error: str = ""
+
+
+@dataclass
+class TestRun:
+    """What happened in a test."""
+
+    __test__ = False
+
+    test: TestCase
+    timelines: list[Timeline] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    def of(self, name: str) -> list[Timeline]:
+        """The rules of a name (an alert may be defined several times)."""
+        return [timeline for timeline in self.timelines if timeline.rule.name == name]
+
+
+def run_test(test: TestCase, rules: RuleSet, backend: Backend, *, evaluation_interval: int) -> TestRun:
+    """Runs a test on an empty backend.  Raises `lokictl.backends.BackendError` where that cannot be used."""
+    backend.push(log_streams(test))
+    return evaluate(test, rules.only(test.rule_names), backend, evaluation_interval=evaluation_interval)
+
+
+def log_streams(test: TestCase) -> Iterator[LogStream]:
+    """The test's lines as a backend takes them."""
+    from lokictl.backends import LogEntry, LogStream
+
+    for stream in test.streams:
+        entries = [
+            LogEntry(
+                line.timestamp,
+                line.text,
+                line.metadata,
+                line.arrival if line.arrival > line.timestamp else None,
+            )
+            for line in stream.lines
+        ]
+        yield LogStream(stream.labels, entries)
+
+
+def evaluate(
+    test: TestCase, groups: list[RuleGroup], backend: Backend, *, evaluation_interval: int
+) -> TestRun:
+    """Evaluates groups and queries in the order of time, as late lines need it."""
+    from lokictl.ruler import GroupEvaluator, evaluate_groups
+
+    run = TestRun(test)
+    timelines: dict[tuple[int, int], Timeline] = {}
+    for number, group in enumerate(groups):
+        for index, rule in enumerate(group.rules):
+            timelines[number, index] = Timeline(rule, group)
+    run.timelines = list(timelines.values())
+    evaluators = [
+        GroupEvaluator(
+            group,
+            backend,
+            evaluation_interval=evaluation_interval,
+            external_labels=test.external_labels,
+            external_url=test.external_url,
+        )
+        for group in groups
+    ]
+    numbers = {id(group): number for number, group in enumerate(groups)}
+    waiting = sorted(
+        ((time, index) for index, query in enumerate(test.queries) for time in query.times or (query.end,)),
+        reverse=True,
+    )
+    last = [item.last_time for item in test.alerts] + [item.last_time for item in test.recordings]
+    end = max(last, default=test.start - 1)
+    for evaluation in evaluate_groups(evaluators, start=test.start, end=end):
+        while waiting and waiting[-1][0] < evaluation.time:
+            run.answers.append(_ask(test, backend, *waiting.pop()))
+        _note(timelines, numbers[id(evaluation.group)], evaluation)
+    while waiting:
+        run.answers.append(_ask(test, backend, *waiting.pop()))
+    return run
+
+
+def _note(timelines: dict[tuple[int, int], Timeline], number: int, evaluation: GroupEvaluation) -> None:
+    for index, rule in enumerate(evaluation.rules):
+        timelines[number, index].evaluations.append(rule)
+
+
+def _ask(test: TestCase, backend: Backend, time: int, index: int) -> Answer:
+    from lokictl.backends import QueryError
+
+    query = test.queries[index]
+    try:
+        if not query.is_range:
+            return Answer(query, time, backend.query(query.expr, time=time))
+        result = backend.query_range(
+            query.expr,
+            start=query.start,
+            end=query.end,
+            step=query.step,
+            limit=query.limit,
+            direction=query.direction,
+        )
+        return Answer(query, time, result)
+    except QueryError as error:
+        return Answer(query, time, error=error.text)

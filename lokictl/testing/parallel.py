@@ -1,0 +1,40 @@
+"""Spreads work over processes that share everything loaded so far."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+# What forked processes find in their memory: items themselves need not travel.
+_SHARED: dict[str, Any] = {}
+
+
+def in_processes(
+    work: Callable[[Item], Outcome], items: Sequence[Item], jobs: int, *, chunk: int = 1
+) -> Iterator[Outcome]:
+    """The outcomes of ``work`` in the order of ``items``; in this process where ``jobs`` is 1.
+
+    Outcomes must be picklable; items are inherited.  Where processes cannot be forked, the work is done here.
+    """
+    if jobs <= 1 or len(items) < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        yield from map(work, items)
+        return
+    _SHARED.update(work=work, items=items)
+    gc.freeze()
+    try:
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(min(jobs, len(items)), mp_context=context) as pool:
+            yield from pool.map(_one, range(len(items)), chunksize=chunk)
+    finally:
+        gc.unfreeze()
+        _SHARED.clear()
+
+
+def _one(index: int) -> Any:
+    return _SHARED["work"](_SHARED["items"][index])

@@ -1,0 +1,154 @@
+"""The rules that a test file is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lokictl.diagnostics import LokictlError, Problem, Severity
+from lokictl.model import Rule, RuleFile, RuleGroup, load_rule_files
+from lokictl.model.rules import AlertingRule, RecordingRule
+from lokictl.model.yaml_source import nearest
+from lokictl.testing.model import TestFile
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Rule files, and the order in which their groups are evaluated at one instant."""
+
+    files: tuple[RuleFile, ...] = ()
+    order: tuple[str, ...] = ()
+    groups: tuple[RuleGroup, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        groups = [group for file in self.files for group in file.groups]
+        ranks = {name: index for index, name in enumerate(self.order)}
+        groups.sort(key=lambda group: ranks.get(group.name, len(ranks)))
+        object.__setattr__(self, "groups", tuple(groups))
+
+    def rules(self) -> Iterable[tuple[RuleGroup, Rule]]:
+        """Every rule with its group."""
+        return ((group, rule) for group in self.groups for rule in group.rules)
+
+    def names(self, kind: type[Rule]) -> list[str]:
+        """The names of all rules of a kind."""
+        return [rule.name for _, rule in self.rules() if isinstance(rule, kind)]
+
+    def only(self, names: set[str]) -> list[RuleGroup]:
+        """The groups, with only the rules of these names; groups without any are left out."""
+        found = []
+        for group in self.groups:
+            rules = tuple(rule for rule in group.rules if rule.name in names)
+            if rules:
+                found.append(group if rules == group.rules else replace(group, rules=rules))
+        return found
+
+    def unknown(self, name: str, kind: type[Rule]) -> str:
+        """What to say about a name that no rule of the kind has; "" where there is one."""
+        known = self.names(kind)
+        if name in known:
+            return ""
+        guess = nearest(name, known)
+        return f'did you mean "{guess}"?' if guess else f"the rules have: {', '.join(known) or 'none'}"
+
+
+def rules_of(file: TestFile, project_files: Iterable[RuleFile] | None) -> RuleSet:
+    """The rules that a test file names, or the project's.  Raises `LokictlError`."""
+    if file.rule_files:
+        found = RuleSet(tuple(_load(file)), file.group_eval_order)
+    elif project_files is not None:
+        found = RuleSet(tuple(project_files), file.group_eval_order)
+    elif any(test.rule_names for test in file.tests):
+        raise LokictlError(_no_rules(file))
+    else:
+        found = RuleSet()
+    _check_order(file, found)
+    return found
+
+
+def _no_rules(file: TestFile) -> Problem:
+    assert file.document is not None
+    return file.document.problem(
+        "test/no-rules",
+        "the file names no `rule_files`, and there is no content project here",
+        "tests",
+        key=True,
+        hint="add `rule_files: [my-rules.yaml]` (relative to the test file), or give --project",
+    )
+
+
+def _check_order(file: TestFile, rules: RuleSet) -> None:
+    known = [group.name for group in rules.groups]
+    problems = []
+    for index, name in enumerate(file.group_eval_order):
+        if name not in known and file.document is not None:
+            guess = nearest(name, known)
+            hint = f'did you mean "{guess}"?' if guess else f"groups: {', '.join(known) or 'none'}"
+            problems.append(
+                file.document.problem(
+                    "test/unknown-group", f'there is no group "{name}"', "group_eval_order", index, hint=hint
+                )
+            )
+    if problems:
+        raise LokictlError(problems)
+
+
+def _load(file: TestFile) -> list[RuleFile]:
+    found: list[RuleFile] = []
+    folder = Path(file.path).parent
+    problems: list[Problem] = []
+    for index, pattern in enumerate(file.rule_files):
+        paths = _matching(folder, pattern)
+        if not paths and file.document is not None:
+            message = f"no file matches {pattern}"
+            hint = f"globs are relative to {folder}"
+            problems.append(
+                file.document.problem("test/no-such-file", message, "rule_files", index, hint=hint)
+            )
+        for path in paths:
+            try:
+                found += load_rule_files(path)
+            except LokictlError as error:
+                problems += error.problems
+    if problems:
+        raise LokictlError(problems)
+    return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_absolute():
+        folder, path = Path(path.anchor), path.relative_to(path.anchor)
+    if not any(character in pattern for character in "*?["):
+        return [folder / path] if (folder / path).is_file() else []
+    return sorted(found for found in folder.glob(str(path)) if found.is_file())
+
+
+def dropped_settings(rules: RuleSet) -> list[Problem]:
+    """A warning for everything in the groups that Loki accepts and drops."""
+    problems: list[Problem] = []
+    for group in rules.groups:
+        dropped = [("query_offset", group.query_offset), ("labels", group.labels)]
+        for key, value in dropped:
+            if value:
+                problems.append(_dropped(f"`{key}` of the group", key, group, group.name))
+        for rule in group.rules:
+            if isinstance(rule, AlertingRule) and rule.keep_firing_for:
+                problems.append(_dropped("`keep_firing_for`", "keep_firing_for", rule, rule.name))
+    return problems
+
+
+def _dropped(what: str, key: str, owner: RuleGroup | Rule, name: str) -> Problem:
+    position = owner.origin.position(key, key=True)
+    return Problem(
+        "rule/dropped-setting",
+        f"{name}: Loki accepts {what} and drops it without a word; the tests run without it",
+        severity=Severity.WARNING,
+        position=position,
+        hint="take it out, or the rule will not do what it says",
+        source_line=owner.origin.source_line(position),
+    )
+
+
+__all__ = ["AlertingRule", "RecordingRule", "RuleSet", "dropped_settings", "rules_of"]

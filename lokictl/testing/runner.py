@@ -1,0 +1,249 @@
+"""Finds test files and runs them: what `lokictl test`, `lokictl check` and the pytest plugin call."""
+
+from __future__ import annotations
+
+import fnmatch
+import time as clock
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.testing.compare import Comparison
+from lokictl.testing.execution import TestRun, run_test
+from lokictl.testing.explain import Explainer
+from lokictl.testing.loading import is_test_text, load_test_file
+from lokictl.testing.model import TestCase, TestFile
+from lokictl.testing.outcome import Failure, Report, TestResult
+from lokictl.testing.rule_set import RuleSet, dropped_settings, rules_of
+
+if TYPE_CHECKING:
+    from lokictl.backends import Backend
+    from lokictl.model import RuleFile
+    from lokictl.project import Project
+
+YAML_SUFFIXES = (".yaml", ".yml")
+Progress = Callable[[TestResult], None]
+BackendFactory = Callable[[], "Backend"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Test files with their rules, ready to run.  ``problems`` are those of files that cannot be read."""
+
+    files: tuple[TestFile, ...] = ()
+    rules: tuple[RuleSet, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    filtered: int = 0
+
+    def cases(self) -> Iterator[tuple[TestFile, TestCase, RuleSet]]:
+        """Every test with its file and rules."""
+        for file, rules in zip(self.files, self.rules, strict=True):
+            for test in file.tests:
+                yield file, test, rules
+
+    def __len__(self) -> int:
+        return sum(len(file.tests) for file in self.files)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run: ``engines`` names (or makes) backends, more than one compares them; ``jobs`` processes."""
+
+    engines: tuple[str, ...] = ("embedded",)
+    fail_fast: bool = False
+    jobs: int = 1
+    allow_push: bool = False
+    backend_options: dict[str, object] = field(default_factory=dict)
+
+
+def find_test_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The YAML test files among ``paths``; folders are searched.  Raises `LokictlError` for a missing path."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix in YAML_SUFFIXES)
+            found += [file for file in files if is_test_text(_text(file))]
+        elif path.is_file():
+            found.append(path)
+        else:
+            problem = Problem("file/unreadable", "there is no such file", position=Position(str(path)))
+            raise LokictlError(problem)
+    return list(dict.fromkeys(found))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def discover(paths: Sequence[Path | str] = (), *, project: Project | None = None, pattern: str = "") -> Suite:
+    """The tests in ``paths``, or the project's; ``pattern`` is a part of (or a glob over) their names.
+
+    Test files without ``rule_files`` are about the project's rules; without ``project``, the one found upwards from
+    the test file.  Files that cannot be read are problems of the suite.
+    """
+    from lokictl.project.configuration import shown
+
+    files = (
+        find_test_files(paths)
+        if paths
+        else [Path(shown(path)) for path in (project.tests if project else ())]
+    )
+    tests: list[TestFile] = []
+    rules: list[RuleSet] = []
+    problems: list[Problem] = []
+    lookup = _ProjectLookup(project)
+    filtered = 0
+    for path in files:
+        try:
+            file = load_test_file(path)
+            own = rules_of(file, lookup.rule_files(path) if not file.rule_files else None)
+        except LokictlError as error:
+            problems += error.problems
+            continue
+        selected = select(file, pattern)
+        filtered += len(file.tests) - len(selected.tests)
+        tests.append(selected)
+        rules.append(own)
+    return Suite(tuple(tests), tuple(rules), tuple(dict.fromkeys(problems)), filtered)
+
+
+class _ProjectLookup:
+    """The rules of the project that a test file belongs to; each project is loaded once."""
+
+    def __init__(self, project: Project | None) -> None:
+        self.project = project
+        self.known: dict[Path, tuple[RuleFile, ...] | None] = {}
+
+    def rule_files(self, path: Path) -> tuple[RuleFile, ...] | None:
+        if self.project is not None:
+            return self.project.rule_files
+        root = _project_root(path.resolve().parent)
+        if root is None:
+            return None
+        if root not in self.known:
+            from lokictl.project import load
+
+            self.known[root] = load(root).rule_files
+        return self.known[root]
+
+
+def _project_root(folder: Path) -> Path | None:
+    for candidate in (folder, *folder.parents):
+        if (candidate / "lokictl.toml").is_file():
+            return candidate
+        pyproject = candidate / "pyproject.toml"
+        if pyproject.is_file() and "[tool.lokictl" in _text(pyproject):
+            return candidate
+    return None
+
+
+def select(file: TestFile, pattern: str) -> TestFile:
+    """The file with only those tests whose name (or file name) ``pattern`` is part of, or matches as a glob."""
+    from dataclasses import replace
+
+    if not pattern:
+        return file
+    wanted = pattern.lower()
+    glob = any(character in wanted for character in "*?[")
+
+    def matches(test: TestCase) -> bool:
+        names = [
+            test.name.lower(),
+            f"{file.path}: {test.name}".lower(),
+            *(n.lower() for n in test.rule_names),
+        ]
+        return any(fnmatch.fnmatchcase(name, wanted) if glob else wanted in name for name in names)
+
+    return replace(file, tests=tuple(test for test in file.tests if matches(test)))
+
+
+def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress | None = None) -> Report:
+    """Runs all tests of a suite; ``progress`` is called after each.  Raises `BackendError` for unusable engines."""
+    options = options or RunOptions()
+    started = clock.perf_counter()
+    report = Report(problems=list(suite.problems), warnings=suite_warnings(suite))
+    for result in _results(suite, options):
+        report.results.append(result)
+        if progress is not None:
+            progress(result)
+        if options.fail_fast and result.failures:
+            break
+    report.seconds = clock.perf_counter() - started
+    return report
+
+
+def suite_warnings(suite: Suite) -> list[Problem]:
+    """What Loki drops from the rules under test."""
+    found = [problem for rules in suite.rules for problem in dropped_settings(rules)]
+    return list(dict.fromkeys(found))
+
+
+def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
+    cases = list(suite.cases())
+    if options.engines == ("embedded",):
+        yield from _embedded_results(cases, options.jobs)
+        return
+    from lokictl.testing.engines import run_on_engines
+
+    yield from run_on_engines(cases, options)
+
+
+Case = tuple[TestFile, TestCase, RuleSet]
+
+
+def _embedded_results(cases: list[Case], jobs: int) -> Iterator[TestResult]:
+    if jobs <= 1:
+        yield from map(_embedded, cases)
+        return
+    from lokictl.testing.parallel import in_processes
+
+    for case, (failures, seconds) in zip(cases, in_processes(_embedded_outcome, cases, jobs), strict=True):
+        yield TestResult(case[0], case[1], "embedded", failures, seconds)
+
+
+def _embedded(case: Case) -> TestResult:
+    from lokictl.backends import EmbeddedBackend
+
+    return run_case(*case, EmbeddedBackend())
+
+
+def _embedded_outcome(case: Case) -> tuple[list[Failure], float]:
+    result = _embedded(case)
+    return result.failures, result.seconds
+
+
+def run_case(file: TestFile, test: TestCase, rules: RuleSet, backend: Backend) -> TestResult:
+    """Runs one test on an empty backend and compares."""
+    return run_and_keep(file, test, rules, backend)[0]
+
+
+def run_and_keep(
+    file: TestFile, test: TestCase, rules: RuleSet, backend: Backend
+) -> tuple[TestResult, TestRun | None]:
+    """As `run_case`; gives what happened, too (None where the backend could not be used)."""
+    from lokictl.backends import BackendError
+
+    started = clock.perf_counter()
+    result = TestResult(file, test, backend.name)
+    happened: TestRun | None = None
+    try:
+        happened = run_test(test, rules, backend, evaluation_interval=file.evaluation_interval)
+        comparison = Comparison(
+            happened, rules, fuzzy=file.fuzzy_compare, explain=Explainer(test, backend).explain
+        )
+        result.observations = list(comparison.observations())
+        result.failures = [item.failure for item in result.observations if item.failure is not None]
+        result.failures += comparison.errors()
+    except BackendError as error:
+        position = test.place.position() if test.place is not None else Position()
+        message = error.problems[0].message
+        result.failures.append(
+            Failure(f"{backend.name}: {message}", position, details=(error.problems[0].hint,))
+        )
+    result.seconds = clock.perf_counter() - started
+    return result, happened
