@@ -42,15 +42,21 @@ def service(image: str, *, healthy: str = "", **rest: Any) -> dict[str, Any]:
     return item
 
 
+ONE_REPLICA = (
+    "-target=all",
+    "-common.storage.ring.store=inmemory",
+    "-ruler.ring.store=inmemory",
+    "-distributor.replication-factor=1",
+)
+"""Loki's flags for one replica with a ring of its own; they win over the file."""
+
+
 def loki_flags() -> list[str]:
     """What one machine changes of the rendered configuration."""
     return [
-        "-target=all",
+        *ONE_REPLICA,
         f"-config.file=/etc/loki/config/{loki.CONFIG_FILE}",
         "-config.expand-env=true",
-        "-common.storage.ring.replication-factor=1",
-        "-common.storage.ring.store=inmemory",
-        "-ruler.ring.store=inmemory",
         "-validation.reject-old-samples=false",
     ]
 
