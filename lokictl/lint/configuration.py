@@ -25,7 +25,8 @@ class Settings:
     """What runs.
 
     ``select`` (empty: everything that is on by default) is run and nothing else; ``enable`` is run besides;
-    ``ignore`` is not run.  All three hold names, families (``rule`` or ``rule/*``) or ``*``.  ``checks`` has the
+    ``ignore`` is not run.  All three hold names, families (``rule`` or ``rule/*``) or ``*``.  A family in
+    ``select`` means those of its checks that are on by default; a name, and anything in ``enable``, means just that.  ``checks`` has the
     settings of single checks, ``path_ignores`` pairs of a path pattern and names ignored there.  ``interval``
     (nanoseconds) is the ruler's evaluation interval for groups without one.
     """
@@ -45,8 +46,10 @@ class Settings:
         """Whether a check runs at all."""
         if any(matches(check.name, pattern) for pattern in self.ignore):
             return False
-        if self.select:
-            return any(matches(check.name, pattern) for pattern in self.select)
+        if check.name in self.select:
+            return True
+        if self.select and not any(matches(check.name, pattern) for pattern in self.select):
+            return False
         own = self.checks.get(check.name, {}).get("enabled")
         if isinstance(own, bool):
             return own

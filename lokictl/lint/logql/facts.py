@@ -174,6 +174,9 @@ def is_filtering(expression: ast.Node) -> bool:
         case ast.BinaryOperation(operator="or"):
             return is_filtering(expression.left) and is_filtering(expression.right)
         case ast.BinaryOperation():
+            # With `and` and `unless` it is the presence of the other side that decides.
+            if expression.operator in ("and", "unless"):
+                return True
             if expression.operator in COMPARISONS and not expression.return_bool:
                 return True
             return is_filtering(expression.left) or is_filtering(expression.right)

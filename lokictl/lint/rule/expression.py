@@ -1,0 +1,193 @@
+"""Whether a rule's expression makes an alert, and what the rest of the rule makes of its result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import Finding, RuleCheck, RuleItem
+from lokictl.lint.logql import facts
+from lokictl.logql import expressions as ast
+from lokictl.logql.units import format_prometheus_duration
+from lokictl.model.rules import AlertingRule
+
+
+class LogQueryRule(RuleCheck):
+    """A query for lines, where the ruler needs numbers."""
+
+    name = "rule/log-query"
+    severity = Severity.ERROR
+    summary = "a rule whose expression the ruler cannot evaluate: lines, or nothing to read"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        expression = rule.query.expression
+        if isinstance(expression, ast.LogExpr):
+            message = "a rule needs numbers, and this answers lines: every evaluation fails"
+            written = " ".join(rule.query.text.split())
+            yield self.finding(rule.query.place(), message, hint=f"write: count_over_time({written} [5m])")
+            return
+        for node in rule.query.nodes(ast.VectorAggregation):
+            if isinstance(node.inner, ast.Literal):
+                message = f"`{node.operation}` of a plain number cannot be evaluated"
+                yield self.finding(
+                    rule.query.place(node), message, hint="use the number itself, or vector(…)"
+                )
+
+
+class AlertWithoutComparison(RuleCheck):
+    """Nothing in the expression looks at a value."""
+
+    name = "rule/alert-without-comparison"
+    severity = Severity.WARNING
+    summary = "an alert whose expression compares nothing, and fires on any result"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        expression = rule.query.expression
+        if not rule.is_alert or not isinstance(expression, ast.MetricExpr):
+            return
+        if facts.is_filtering(expression):
+            return
+        if facts.returns_bool(expression):
+            message = "with `bool` the result is 0 or 1 and never empty: the alert always fires"
+            yield self.finding(rule.query.place(), message, hint="leave `bool` out")
+        elif isinstance(expression, ast.Literal | ast.VectorFunction):
+            message = "this result is never empty: the alert always fires"
+            yield self.finding(rule.query.place(), message, severity=Severity.INFO)
+        elif facts.is_positive(expression):
+            message = "the alert fires as soon as one line matches, however few"
+            hint = "write `> 0` to say so, or compare with a threshold"
+            yield self.finding(rule.query.place(), message, severity=Severity.INFO, hint=hint)
+        else:
+            message = "nothing here compares a value: the alert fires on any result, also on 0"
+            yield self.finding(rule.query.place(), message, hint="compare with a threshold: … > 5")
+
+
+class Unaggregated(RuleCheck):
+    """One alert per full set of labels."""
+
+    name = "rule/unaggregated"
+    severity = Severity.WARNING
+    summary = "an alert for each set of parsed labels, since nothing aggregates"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        expression = rule.query.expression
+        if not isinstance(expression, ast.MetricExpr):
+            return
+        for node in _bare(expression):
+            if node.operation == "absent_over_time" or node.grouping is not None:
+                continue
+            parser = next((stage for stage in node.log_range.log.stages if _extracts_all(stage)), None)
+            kept = any(isinstance(stage, ast.KeepLabels) for stage in node.log_range.log.stages)
+            if parser is not None and not kept:
+                what = "alert" if rule.is_alert else "series"
+                message = (
+                    f"there is one {what} for each combination of all the labels that "
+                    f"`{rule.query.written(parser)}` extracts"
+                )
+                hint = f"aggregate: sum by (…) ({node.operation}(…))"
+                yield self.finding(rule.query.place(node), message, hint=hint)
+
+
+def _bare(expression: ast.Node) -> Iterator[ast.RangeAggregation]:
+    """Range aggregations whose labels reach the result as they are."""
+    match expression:
+        case ast.RangeAggregation():
+            yield expression
+        case ast.BinaryOperation():
+            if expression.matching is None:
+                yield from _bare(expression.left)
+                if expression.operator not in ("and", "unless"):
+                    yield from _bare(expression.right)
+        case ast.LabelReplace():
+            yield from _bare(expression.inner)
+        case ast.VectorAggregation():
+            if expression.operation in ("topk", "bottomk", "sort", "sort_desc"):
+                yield from _bare(expression.inner)
+
+
+def _extracts_all(stage: ast.Stage) -> bool:
+    return isinstance(stage, facts.PARSERS) and facts.extracted(stage) is None
+
+
+class ForAndRange(RuleCheck):
+    """A burst leaves the window before ``for`` has passed."""
+
+    name = "rule/for-and-range"
+    severity = Severity.INFO
+    summary = "a `for` longer than the range, which a single burst can never outlast"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        if not isinstance(rule.rule, AlertingRule) or not rule.rule.for_:
+            return
+        ranges = [node.range for node in rule.query.nodes(ast.LogRange)]
+        # A value that is measured, as a queue's length, may well stay high for longer than the range.
+        counts = all(node.operation in facts.COUNTING for node in rule.query.nodes(ast.RangeAggregation))
+        if ranges and counts and rule.rule.for_ > max(ranges):
+            shown, lasts = map(format_prometheus_duration, (max(ranges), rule.rule.for_))
+            message = f"a burst stays in the range for {shown}, and the alert waits for {lasts}"
+            hint = "only what goes on for that long fires; widen the range, or shorten `for`, if that is not meant"
+            yield self.finding(rule.place("for"), message, hint=hint)
+
+
+class LabelOverwrites(RuleCheck):
+    """A rule's label that makes different results one."""
+
+    name = "rule/label-overwrites"
+    severity = Severity.WARNING
+    summary = "a rule's label that overwrites the label which tells results apart"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        expression = rule.query.expression
+        if not isinstance(expression, ast.MetricExpr):
+            return
+        labels = facts.labels_of(expression)
+        pinned = facts.pinned_labels(expression)
+        for name, value in rule.rule.labels.items():
+            if labels.open or name not in labels.names or name in pinned or ("{{" in value and rule.is_alert):
+                continue
+            if not _grouped_by(expression, name):
+                continue
+            message = (
+                f"the expression groups by `{name}`, and this sets it to one value: two results become the "
+                "same, and the whole rule fails"
+            )
+            hint = f"rename the label, or leave {name} out of the grouping"
+            yield self.finding(rule.place("labels", name, key=True), message, hint=hint)
+
+
+def _grouped_by(expression: ast.Node, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Grouping) and not node.without and name in node.labels
+        for node in ast.walk(expression)
+    )
+
+
+class UsesRecordingRule(RuleCheck):
+    """Recorded series are in Prometheus, where no LogQL can ask for them."""
+
+    name = "rule/uses-recording-rule"
+    severity = Severity.ERROR
+    summary = "a rule that asks for what a recording rule writes, which only Prometheus has"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        if rule.query.error is None:
+            return
+        order = {item.rule.name: item for item in self.workspace.rules if not item.is_alert}
+        for found in re.finditer(r"(?<![\w:\"`=])[A-Za-z_:][\w:]*", rule.query.text):
+            name = found[0]
+            recorder = order.get(name)
+            if recorder is None:
+                continue
+            message = (
+                f"`{name}` is recorded by the group {recorder.group.group.name}, and written to Prometheus: "
+                "a Loki rule cannot query it"
+            )
+            hint = "repeat the expression here, or move the alert to Prometheus's rules"
+            place = rule.query.place(ast.Span(found.start(), found.end()))
+            yield self.finding(place, message, hint=hint)
+
+
+CHECKS = (
+    *(LogQueryRule, AlertWithoutComparison, Unaggregated, ForAndRange, LabelOverwrites, UsesRecordingRule),
+)

@@ -1,0 +1,203 @@
+"""Templates in labels and annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import Finding, RuleCheck, RuleItem
+from lokictl.lint.logql import facts
+from lokictl.lint.variables import parse_cached
+from lokictl.logql import expressions as ast
+from lokictl.logql.errors import LogQLError
+from lokictl.model.rules import AlertingRule
+
+FIXED = ("__name__", "alertname")
+
+
+def templates_of(rule: RuleItem) -> Iterator[tuple[tuple[str, str], str]]:
+    """(path, text) of every label and annotation of an alert that is a template."""
+    if isinstance(rule.rule, AlertingRule):
+        for part, texts in (("labels", rule.rule.labels), ("annotations", rule.rule.annotations)):
+            for name, text in texts.items():
+                if "{{" in text:
+                    yield (part, name), text
+
+
+class TemplateLabel(RuleCheck):
+    """A label that the result cannot have."""
+
+    name = "rule/template-label"
+    severity = Severity.WARNING
+    summary = "a template that reads a label which the expression does not return"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        from lokictl.templates import TemplateError
+        from lokictl.templates.alert import fields_used
+
+        expression = rule.query.expression
+        if not isinstance(expression, ast.MetricExpr):
+            return
+        labels = facts.labels_of(expression)
+        if labels.open:
+            return
+        for path, text in templates_of(rule):
+            try:
+                used = fields_used(text)
+            except TemplateError:
+                continue
+            for name, offset in used:
+                if labels.lacks(name):
+                    yield self._finding(rule, path, text, name, offset, labels)
+
+    def _finding(
+        self, rule: RuleItem, path: tuple[str, str], text: str, name: str, offset: int, labels: facts.Labels
+    ) -> Finding:
+        from lokictl.model.yaml_source import nearest
+
+        known = sorted(labels.names)
+        kept = f"it returns {', '.join(known)}" if known else "it returns no labels"
+        guess = nearest(name, known)
+        message = f"`{name}` is always empty: the expression does not return it ({kept})"
+        if guess:
+            hint = f"did you mean {guess}?"
+        elif name in rule.rule.labels:
+            hint = "labels of the rule itself cannot be read by templates; write the text"
+        elif name in FIXED:
+            hint = "templates see the result's labels only; write the alert's name"
+        else:
+            hint = f"add {name} to the grouping"
+        start = text.find(name, max(offset - len(name), 0))
+        start = start if start >= 0 else max(offset, 0)
+        return self.finding(rule.text_place(path, start, start + len(name)), message, hint=hint)
+
+
+CERTAIN = (
+    *("incompatible types for comparison", "wrong number of args", "can't evaluate field"),
+    *("is not a method", "wrong type for value", "non-function", "not a function", "no such template"),
+    *("error calling reReplaceAll", "error calling match", "undefined", "not defined"),
+)
+
+
+class TemplateError(RuleCheck):
+    """A template that parses, and fails when it is expanded."""
+
+    name = "rule/template-error"
+    severity = Severity.ERROR
+    summary = "a template that Loki accepts, and that fails when the alert fires"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        from lokictl.ruler.expansion import ExpansionError, expand
+        from lokictl.templates.alert import load_error
+
+        expression = rule.query.expression
+        names = facts.labels_of(expression).names if expression is not None else frozenset()
+        for path, text in templates_of(rule):
+            if load_error(text, name=rule.rule.name) is not None:
+                continue  # told by rule/refused-by-loki
+            yield from self._queries(rule, path, text)
+            try:
+                expand(text, labels=dict.fromkeys(names, "a"), value=1.5, name=rule.rule.name)
+            except ExpansionError as error:
+                message = str(error)
+                if any(words in message for words in CERTAIN):
+                    short = message.rpartition(">: ")[2] or message
+                    hint = "numbers are floats here: compare $value with 5.0, not with 5"
+                    yield self.finding(
+                        rule.place(*path),
+                        f"this fails when the alert fires: {short}",
+                        hint=hint if "incompatible types" in message else "",
+                    )
+
+    def _queries(self, rule: RuleItem, path: tuple[str, str], text: str) -> Iterator[Finding]:
+        import re
+
+        for found in re.finditer(r"\bquery\s+(?:\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`)", text):
+            query = (found[1] or "").replace('\\"', '"') or found[2] or ""
+            error = parse_cached(query)
+            if isinstance(error, LogQLError) and "%" not in query:
+                message = f"`query` runs LogQL, and this is none: {error}"
+                place = rule.text_place(path, found.start(), found.end())
+                yield self.finding(place, message)
+
+
+class ValueInLabel(RuleCheck):
+    """Each change of the value is a new alert."""
+
+    name = "rule/value-in-label"
+    severity = Severity.WARNING
+    summary = "`$value` in a label, which makes a new alert of every change"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        from lokictl.templates import TemplateError as ParseFailure
+        from lokictl.templates.alert import uses_value
+
+        for path, text in templates_of(rule):
+            if path[0] != "labels":
+                continue
+            try:
+                used = uses_value(text)
+            except ParseFailure:
+                continue
+            if used and "if" not in text:
+                message = "every change of the value makes a new alert, and with `for` none ever fires"
+                yield self.finding(rule.place(*path), message, hint="put the value into an annotation")
+
+
+FORMATTING = (
+    *("humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "humanizeTimestamp"),
+    *("printf", "toTime", "toDuration"),
+)
+
+
+class Humanize(RuleCheck):
+    """A number with fifteen digits in a text for people."""
+
+    name = "rule/humanize"
+    severity = Severity.INFO
+    summary = "a fraction that an annotation shows with all its digits"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        import re
+
+        expression = rule.query.expression
+        if not isinstance(expression, ast.MetricExpr) or not _is_fraction(expression):
+            return
+        for path, text in templates_of(rule):
+            if path[0] != "annotations":
+                continue
+            found = re.search(r"\{\{-?\s*(\$value|\.Value)\s*-?\}\}", text)
+            if found:
+                better = "humanizePercentage" if _is_share(expression) else "humanize"
+                message = "the value is a fraction and is shown with all its digits, as 0.12345678901234"
+                hint = f"write {{{{ {found[1]} | {better} }}}}"
+                place = rule.text_place(path, found.start(), found.end())
+                yield self.finding(place, message, hint=hint)
+
+
+def _is_share(expression: ast.Node) -> bool:
+    if isinstance(expression, ast.BinaryOperation):
+        if expression.operator in facts.COMPARISONS:
+            return _is_share(expression.left)
+        return expression.operator == "/" and not isinstance(expression.right, ast.Literal)
+    return False
+
+
+def _is_fraction(expression: ast.Node) -> bool:
+    """Whether a value is usually no whole number: a rate, a quotient, an average."""
+    match expression:
+        case ast.BinaryOperation():
+            if expression.operator == "/":
+                return True
+            return _is_fraction(expression.left)
+        case ast.RangeAggregation():
+            return expression.operation in (
+                *("rate", "bytes_rate", "rate_counter", "avg_over_time", "stddev_over_time"),
+                *("stdvar_over_time", "quantile_over_time"),
+            )
+        case ast.VectorAggregation():
+            return expression.operation in ("avg", "stddev", "stdvar") or _is_fraction(expression.inner)
+    return False
+
+
+CHECKS = (TemplateLabel, TemplateError, ValueInLabel, Humanize)
