@@ -1,0 +1,173 @@
+"""A Loki binary as a backend: started in a temporary directory, always stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time as clock
+import weakref
+from pathlib import Path
+
+from lokictl.backends.configuration import loki_configuration
+from lokictl.backends.interface import BackendError
+from lokictl.backends.url import UrlBackend
+
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+ATTEMPTS = 3
+LOG_LINES = 5
+
+# The shell ends Loki when told to, and also when this process is gone: then the pipe to its input closes.
+# There is nothing to save, so Loki need not end in order.
+WATCHED = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+child=$!
+trap 'kill -KILL "$child" 2>/dev/null' TERM INT
+( trap - TERM INT; read -r _ <&3; kill -KILL "$child" 2>/dev/null ) &
+wait "$child"
+status=$?
+wait "$child" 2>/dev/null
+exit $status
+"""
+
+
+class BinaryBackend(UrlBackend):
+    """Runs ``command`` (``loki``, found on PATH) with a configuration for tests on free ports of this machine.
+
+    Raises `BackendError` where there is no such command or it does not become ready within ``start_seconds``.
+    """
+
+    name = "binary"
+
+    def __init__(
+        self,
+        command: str = "loki",
+        *,
+        start_seconds: float = START_SECONDS,
+        wait_seconds: float = 30.0,
+    ) -> None:
+        path = shutil.which(command)
+        if path is None:
+            raise BackendError(
+                f"there is no `{command}` on PATH",
+                hint="install Loki (https://github.com/grafana/loki/releases), or use another engine",
+            )
+        self._process, port = _start(path, start_seconds)
+        super().__init__(f"http://127.0.0.1:{port}", wait_seconds=wait_seconds)
+        self._finalizer = weakref.finalize(self, _stop, self._process)
+
+    def close(self) -> None:
+        """Stops Loki and removes its data."""
+        super().close()
+        self._finalizer()
+
+    def _must_flush(self) -> bool:
+        return False
+
+
+class _Process:
+    """A running Loki and its directory."""
+
+    def __init__(self, path: str) -> None:
+        self.directory = tempfile.mkdtemp(prefix="lokictl-loki-")
+        self.http_port, grpc_port = free_ports(2)
+        configuration = loki_configuration(
+            f"{self.directory}/data", http_port=self.http_port, grpc_port=grpc_port
+        )
+        file = Path(self.directory, "loki.yaml")
+        # JSON is YAML.
+        file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
+        self.log = Path(self.directory, "loki.log")
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                ["/bin/sh", "-c", WATCHED, "sh", path, f"-config.file={file}"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+            )
+
+    def last_words(self) -> str:
+        """The end of Loki's log."""
+        text = self.log.read_text(encoding="utf-8", errors="replace").strip()
+        return "\n".join(text.splitlines()[-LOG_LINES:])[:2_000]
+
+
+def _start(path: str, seconds: float) -> tuple[_Process, int]:
+    for attempt in range(1, ATTEMPTS + 1):
+        process = _Process(path)
+        try:
+            _wait_until_ready(process, seconds)
+        except BackendError:
+            words = process.last_words()
+            _stop(process)
+            # Another process may have taken a port between looking for it and using it.
+            if attempt == ATTEMPTS or "address already in use" not in words:
+                raise
+        except BaseException:
+            _stop(process)
+            raise
+        else:
+            return process, process.http_port
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _wait_until_ready(process: _Process, seconds: float) -> None:
+    from lokictl.backends.http import LokiClient
+
+    client = LokiClient(f"http://127.0.0.1:{process.http_port}", timeout=5)
+    deadline = clock.monotonic() + seconds
+    try:
+        while True:
+            status = process.popen.poll()
+            if status is not None:
+                hint = "does this version of Loki know every key of the configuration?"
+                message = f"loki ended at once with status {status}:\n{process.last_words()}"
+                raise BackendError(message, hint=hint)
+            if _is_ready(client):
+                return
+            if clock.monotonic() > deadline:
+                raise BackendError(f"loki was not ready after {seconds:g} s:\n{process.last_words()}")
+            clock.sleep(0.02)
+    finally:
+        client.close()
+
+
+def _is_ready(client: object) -> bool:
+    from lokictl.backends.http import LokiClient
+
+    assert isinstance(client, LokiClient)
+    try:
+        return client.is_ready()
+    except BackendError:
+        return False
+
+
+def _stop(process: _Process) -> None:
+    popen = process.popen
+    if popen.poll() is None:
+        popen.terminate()
+    if popen.stdin is not None:
+        popen.stdin.close()
+    try:
+        popen.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        popen.kill()
+        popen.wait()
+    shutil.rmtree(process.directory, ignore_errors=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

@@ -1,0 +1,88 @@
+"""The configuration of a Loki that lives for one run: tenants, any times, nothing added to the lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FOREVER = "87600h"
+
+
+def loki_configuration(
+    directory: str, *, address: str = "127.0.0.1", http_port: int = 3100, grpc_port: int = 9096
+) -> dict[str, Any]:
+    """Loki's configuration for tests, with its data in ``directory``.
+
+    Queries are answered by the plain engine, as a ruler that evaluates locally asks it: no splitting, sharding,
+    alignment or caches.  Lines may be old, of the future, and late; they can be queried at once.
+    """
+    scheduler = f"127.0.0.1:{grpc_port}"
+    return {
+        "auth_enabled": True,
+        "analytics": {"reporting_enabled": False},
+        "server": {
+            "http_listen_address": address,
+            "http_listen_port": http_port,
+            "grpc_listen_address": "127.0.0.1",
+            "grpc_listen_port": grpc_port,
+            "grpc_server_max_recv_msg_size": 104857600,
+            "grpc_server_max_send_msg_size": 104857600,
+            "log_level": "warn",
+        },
+        "common": {
+            "path_prefix": directory,
+            "instance_addr": "127.0.0.1",
+            "replication_factor": 1,
+            "storage": {
+                "filesystem": {
+                    "chunks_directory": f"{directory}/chunks",
+                    "rules_directory": f"{directory}/rules",
+                }
+            },
+            "ring": {"instance_addr": "127.0.0.1", "kvstore": {"store": "inmemory"}},
+        },
+        "schema_config": {
+            "configs": [
+                {
+                    "from": "1970-01-01",
+                    "store": "tsdb",
+                    "object_store": "filesystem",
+                    "schema": "v13",
+                    "index": {"prefix": "index_", "period": "24h"},
+                }
+            ]
+        },
+        "ingester": {
+            "lifecycler": {"min_ready_duration": "0s", "join_after": "0s", "final_sleep": "0s"},
+            "max_chunk_age": FOREVER,
+            "chunk_idle_period": FOREVER,
+            "wal": {"enabled": False},
+        },
+        # By default the frontend looks for its scheduler every 10 s, and Loki is not ready before.
+        "frontend": {"scheduler_address": scheduler, "scheduler_dns_lookup_period": "100ms"},
+        "frontend_worker": {"scheduler_address": scheduler, "dns_lookup_duration": "100ms"},
+        "querier": {"query_ingesters_within": "0s"},
+        "query_range": {
+            "align_queries_with_step": False,
+            "cache_results": False,
+            "parallelise_shardable_queries": False,
+        },
+        "limits_config": _limits(),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
+        "allow_structured_metadata": True,
+        "creation_grace_period": FOREVER,
+        "discover_log_levels": False,
+        "discover_service_name": [],
+        "ingestion_burst_size_mb": 10_000,
+        "ingestion_rate_mb": 10_000,
+        "max_global_streams_per_user": 0,
+        "max_line_size": "0B",
+        "max_query_length": "0s",
+        "per_stream_rate_limit": "10GB",
+        "per_stream_rate_limit_burst": "10GB",
+        "reject_old_samples": False,
+        "split_queries_by_interval": "0s",
+    }

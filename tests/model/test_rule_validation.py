@@ -1,0 +1,153 @@
+"""What Loki 3.7.6 says about rule files, and what it drops without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lokictl.diagnostics import Severity
+from lokictl.model import AlertingRule, RecordingRule, RuleGroup, parse_rule_files
+from lokictl.model.rule_validation import (
+    check_rule_file,
+    dropped_settings,
+    group_problems,
+    validate_group,
+    validate_groups,
+)
+
+DATA = Path(__file__).resolve().parent.parent / "data" / "rule_validation.json"
+CASES = json.loads(DATA.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[str(number) for number in range(len(CASES))])
+def test_loader(case: dict[str, Any]) -> None:
+    assert check_rule_file(case["yaml"]) == case["errors"]
+    assert case["ok"] == (not case["errors"])
+
+
+LOADER_CASES = [
+    ("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: vector(1)\n---\nnonsense\n", []),
+    ("{groups: [}", ["yaml: did not find expected node content"]),
+    (
+        "groups:\n- name: g\n  rules:\n  - alert: A\n   expr: b\n",
+        ["yaml: line 1: did not find expected key"],
+    ),
+    ("groups:\n- name: 'g\n  rules: []\n", ["yaml: line 2: found unexpected end of stream"]),
+    ("groups:\n- name: g\n  rules:\n  - null\n", []),
+    ("groups:\n- name: g\n  interval: ''\n", ["empty duration string"]),
+    ("groups: [1", ["yaml: line 1: did not find expected ',' or ']'"]),
+    ("groups:\n\t- name: g\n", ["yaml: line 2: found character that cannot start any token"]),
+    ("groups: *nothing\n", ["yaml: unknown anchor 'nothing' referenced"]),
+    (
+        "groups:\n- name: g\n  limit: 1.5\n  colour: red\n  rules:\n  - alert: [A]\n    expr: {a: b}\n",
+        [
+            "yaml: unmarshal errors:\n  line 4: field colour not found in type rulefmt.RuleGroup\n"
+            "  line 6: cannot unmarshal !!seq into string\n  line 7: cannot unmarshal !!map into string"
+        ],
+    ),
+    (
+        "groups:\n- name: g\n  limit: a long text\n",
+        ["yaml: unmarshal errors:\n  line 3: cannot unmarshal !!str `a long ...` into int"],
+    ),
+    (
+        "groups:\n- name: g\n  rules:\n"
+        "  - &a {alert: A, expr: vector(1), for: 1m}\n  - {<<: *a, alert: B, record: c}\n",
+        ["only one of 'record' and 'alert' must be set"],
+    ),
+    (
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: vector(1)\n    labels: {b: '{{ $x }}', a: '{{ $y }}'}\n",
+        ['label "a": template: __alert_A:1: undefined variable "$y"'],
+    ),
+]
+
+
+@pytest.mark.parametrize("text, messages", LOADER_CASES)
+def test_loader_beyond_the_recordings(text: str, messages: list[str]) -> None:
+    assert check_rule_file(text) == messages
+
+
+FILE = """\
+groups:
+  - name: web
+    query_offset: 1m
+    labels: {team: web}
+    rules:
+      - alert: Broken
+        expr: |
+          sum(rate({app="web"}[5m]))
+            by > 5
+      - alert: Link
+        expr: vector(1)
+        keep_firing_for: 5m
+        annotations:
+          link: "see {{ $externalURL }}"
+      - record: web-rate
+        expr: vector(1)
+      - alert: Names
+        expr: vector(1)
+        labels:
+          bad-name: x
+"""
+
+
+def test_places() -> None:
+    problems = group_problems(parse_rule_files(FILE, "rules.yaml")[0].groups)
+    assert [
+        (problem.position.line, problem.position.column, problem.message[:44]) for problem in problems
+    ] == [
+        (9, 16, "could not parse expression for alert 'Broken"),
+        (14, 25, 'annotation "link": template: __alert_Link:1:'),
+        (15, 17, "invalid recording rule name: web-rate"),
+        (20, 11, "invalid label name: bad-name"),
+    ]
+    assert "externalURL }}" in problems[1].hint
+    assert all(problem.position.file == "rules.yaml" and problem.source_line for problem in problems)
+
+
+def test_what_loki_drops_is_named() -> None:
+    (group,) = parse_rule_files(FILE, "rules.yaml")[0].groups
+    problems = dropped_settings(group)
+    assert [(problem.severity, problem.position.line, problem.message) for problem in problems] == [
+        (Severity.WARNING, 3, "`query_offset` of the group web has no effect: Loki accepts it and drops it"),
+        (Severity.WARNING, 4, "`labels` of the group web has no effect: Loki accepts it and drops it"),
+        (
+            Severity.WARNING,
+            12,
+            "`keep_firing_for` of the alert Link has no effect: Loki accepts it and drops it",
+        ),
+    ]
+
+
+TYPED = [
+    (RuleGroup("g", (AlertingRule("vector(1)", alert="A", for_=1),)), []),
+    (RuleGroup("", ()), ["group 0: Groupname must not be empty"]),
+    (RuleGroup("g", (AlertingRule("", alert="A"),)), ["field 'expr' must be set in rule"]),
+    (RuleGroup("g", (AlertingRule("vector(1)", alert=""),)), ["one of 'record' or 'alert' must be set"]),
+    (RuleGroup("g", (RecordingRule("vector(1)", record="é"),)), ["invalid recording rule name: é"]),
+    (
+        RuleGroup("g", (RecordingRule("x", record="r"),)),
+        [
+            "could not parse expression for record 'r' in group 'g': "
+            "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER"
+        ],
+    ),
+    (
+        RuleGroup("g", (AlertingRule("vector(1)", alert="A", labels={"a": "\udcff"}),)),
+        ["invalid label value: \udcff"],
+    ),
+]
+
+
+@pytest.mark.parametrize("group, messages", TYPED)
+def test_groups_made_in_python(group: RuleGroup, messages: list[str]) -> None:
+    assert validate_group(group) == messages
+
+
+def test_repeated_groups() -> None:
+    group = RuleGroup("g", ())
+    assert validate_groups([group, group, RuleGroup("h", ())]) == [
+        'groupname: "g" is repeated in the same file'
+    ]
