@@ -6,7 +6,7 @@ import json
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ import yaml
 
 from lokictl.model.times import format_time, parse_time
 from lokictl.sample import SampleEntry
+from lokictl.sample.output import push_entries
 from services.sigmalang import PANIC
 from stack import alloy, collection, promtail
+from stack.figures import TENANT
+from tests.stack.pipeline import Entry, collect
 from tests.stack.road import (
     HEADERS,
     INCIDENTS,
@@ -46,7 +49,7 @@ def write_pods(folder: Path, entries: list[SampleEntry]) -> list[dict[str, str]]
         place = folder / f"{labels['namespace']}_{labels['pod']}_{uid}" / labels["container_name"]
         place.mkdir(parents=True, exist_ok=True)
         with (place / "0.log").open("a") as file:
-            for line in entry.line.split("\n"):
+            for line in as_written(entry).split("\n"):
                 file.write(f"{format_time(entry.timestamp)} stdout F {line}\n")
         targets[uid] = {
             "__meta_kubernetes_pod_label_app": labels["service"],
@@ -58,6 +61,13 @@ def write_pods(folder: Path, entries: list[SampleEntry]) -> list[dict[str, str]]
             "__meta_kubernetes_pod_node_name": socket.gethostname(),
         }
     return list(targets.values())
+
+
+def as_written(entry: SampleEntry) -> str:
+    """The line as its service wrote it: what is metadata in Loki was a field of the record."""
+    if not entry.metadata:
+        return entry.line
+    return json.dumps({**json.loads(entry.line), **entry.metadata}, ensure_ascii=False)
 
 
 def test_lines_are_written_as_a_runtime_does(tmp_path: Path) -> None:
@@ -94,10 +104,10 @@ def test_metrics_are_summed() -> None:
 
 @dataclass(frozen=True)
 class Collected:
-    """A collector that has read everything: the servers, its own URL, and what was written."""
+    """A collector that has read everything: the servers, its metrics, and what was written."""
 
     road: Road
-    url: str
+    metrics: Callable[[], str]
     entries: list[SampleEntry]
 
 
@@ -136,13 +146,21 @@ def test_the_configuration_of_this_machine_differs_in_addresses_only(name: str, 
     assert "discovery.kubernetes" not in text
 
 
+SERVERS = (
+    pytest.mark.slow,
+    pytest.mark.real_loki,
+    needs("loki"),
+    needs("alertmanager", "prometheus-alertmanager"),
+)
+STAGES = "stages"
+"""No collector: the stages of the rendered configuration, read by `tests.stack.pipeline`, and a push."""
+
+
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(
-            name, marks=[needs(name), needs("loki"), needs("alertmanager", "prometheus-alertmanager")]
-        )
-        for name in COLLECTORS
+        pytest.param(STAGES, marks=SERVERS),
+        *(pytest.param(name, marks=[needs(name), *SERVERS]) for name in COLLECTORS),
     ],
 )
 def collected(
@@ -151,7 +169,8 @@ def collected(
     """The logs of four incidents on disk, read by a collector into Loki."""
     folder = tmp_path_factory.mktemp(request.param)
     entries = [entry for name in INCIDENTS for entry in incident_logs(name)]
-    targets = [{"targets": ["localhost"], "labels": item} for item in write_pods(folder / "pods", entries)]
+    pods = write_pods(folder / "pods", entries)
+    targets = [{"targets": ["localhost"], "labels": item} for item in pods]
     (folder / "targets.json").write_text(json.dumps(targets))
     (folder / "scratch").mkdir()
     http, syslog = free_ports(2)
@@ -164,13 +183,22 @@ def collected(
             http_port=http,
             syslog_port=syslog,
         )
+        if request.param == STAGES:
+            read, counted = collect(promtail.configuration(place), pods)
+            push_entries(road.loki, map(as_sample, read), tenant=TENANT)
+            yield Collected(road, counted.text, entries)
+            return
         url = f"http://127.0.0.1:{http}"
         ready = f"{url}/-/ready" if request.param == "alloy" else f"{url}/ready"
         start = command(request.param, folder, place)
         start[0] = program(request.param) or ""
         with server(start, ready, folder / "collector.log"):
             wait_for(lambda: lines_in(road) == lines_by_service(entries), seconds=120)
-            yield Collected(road, url, entries)
+            yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=10).text, entries)
+
+
+def as_sample(entry: Entry) -> SampleEntry:
+    return SampleEntry(entry.labels, entry.timestamp, entry.line, entry.metadata)
 
 
 def lines_by_service(entries: list[SampleEntry]) -> dict[str, int]:
@@ -246,7 +274,7 @@ def test_the_compiler_says_when_it_wrote_a_line(collected: Collected) -> None:
 
 
 def test_the_metrics_of_the_document(collected: Collected) -> None:
-    text = requests.get(f"{collected.url}/metrics", timeout=10).text
+    text = collected.metrics()
     lines = Counter((entry.labels["service"], entry.labels["level"]) for entry in collected.entries)
     assert metric(text, "log_lines_total", "service", "level") == lines
     records = [json.loads(entry.line) for entry in collected.entries if entry.line.startswith("{")]

@@ -1,0 +1,230 @@
+"""What Promtail's documentation says its stages do, for the stages that this project writes.
+
+It reads the rendered configuration and lines on disk, so that labels, structured metadata and metrics can be tested
+where there is no collector.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lokictl.model.times import parse_time
+
+Labels = dict[str, str]
+Entries = Iterator["Entry"]
+
+
+@dataclass
+class Entry:
+    """A line on its way through the stages."""
+
+    labels: Labels
+    timestamp: int
+    line: str
+    extracted: dict[str, Any] = field(default_factory=dict)
+    metadata: Labels = field(default_factory=dict)
+
+
+@dataclass
+class Metrics:
+    """What the metric stages have counted: (name, labels) -> value."""
+
+    values: Counter[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=Counter)
+
+    def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        self.values[name, tuple(sorted(labels.items()))] += value  # type: ignore[assignment]
+
+    def text(self) -> str:
+        """The metrics in the text format."""
+        lines = []
+        for (name, labels), value in self.values.items():
+            inside = ",".join(f'{key}="{text}"' for key, text in labels)
+            lines.append(f"{name}{{{inside}}} {value}")
+        return "\n".join(lines)
+
+
+def collect(configuration: Mapping[str, Any], targets: Iterable[Labels]) -> tuple[list[Entry], Metrics]:
+    """Everything that the pod jobs make of the targets' files."""
+    metrics, entries = Metrics(), []
+    targets = list(targets)
+    for job in configuration["scrape_configs"]:
+        if "pipeline_stages" not in job:
+            continue
+        for target in targets:
+            labels = relabel(job["relabel_configs"], target)
+            if labels is None:
+                continue
+            place = Path(labels["__path__"])
+            visible = {name: value for name, value in labels.items() if not name.startswith("__")}
+            for file in Path("/").glob(str(place.relative_to("/"))):
+                lines = file.read_text().splitlines()
+                start = ({**visible, "filename": str(file)} for _ in lines)
+                read = (Entry(label, 0, line) for label, line in zip(start, lines, strict=True))
+                entries += run(job["pipeline_stages"], read, metrics)
+    return entries, metrics
+
+
+def relabel(rules: Iterable[Mapping[str, Any]], target: Labels) -> Labels | None:
+    """The target's labels after Prometheus' relabelling; None for one that is dropped."""
+    labels = dict(target)
+    for rule in rules:
+        value = rule.get("separator", ";").join(labels.get(name, "") for name in rule["source_labels"])
+        found = re.fullmatch(rule.get("regex", "(.*)"), value)
+        action = rule.get("action", "replace")
+        if (action == "keep" and not found) or (action == "drop" and found):
+            return None
+        if action == "replace" and found:
+            template = re.sub(r"\$(\d)", r"\\\1", rule.get("replacement", "$1"))
+            labels[rule["target_label"]] = found.expand(template)
+    return labels
+
+
+def run(stages: Iterable[Mapping[str, Any]], entries: Entries, metrics: Metrics) -> Entries:
+    """The entries after all stages."""
+    for stage in stages:
+        ((name, options),) = stage.items()
+        entries = STAGES[name](options, entries, metrics)
+    return entries
+
+
+def cri(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        time, stream, flags, line = entry.line.split(" ", 3)
+        assert flags == "F", "no partial lines in these tests"
+        entry.labels["stream"], entry.timestamp, entry.line = stream, parse_time(time), line
+        yield entry
+
+
+def multiline(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    block: Entry | None = None
+    for entry in entries:
+        if block is None or re.search(options["firstline"], entry.line):
+            if block is not None:
+                yield block
+            block = entry
+        else:
+            block.line += "\n" + entry.line
+    if block is not None:
+        yield block
+
+
+def json_stage(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        try:
+            record = json.loads(entry.line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            entry.extracted |= {
+                name: record[path] for name, path in options["expressions"].items() if path in record
+            }
+        yield entry
+
+
+def timestamp(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    assert (options["format"], options["action_on_failure"]) == ("RFC3339Nano", "fudge")
+    last: dict[str, int] = {}
+    for entry in entries:
+        source, file = entry.extracted.get(options["source"]), entry.labels["filename"]
+        if isinstance(source, str):
+            entry.timestamp = parse_time(source)
+        elif file in last:
+            entry.timestamp = last[file] + 1
+        last[file] = entry.timestamp
+        yield entry
+
+
+def labels_stage(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        for name, source in options.items():
+            value = entry.extracted.get(source or name)
+            if value is not None:
+                entry.labels[name] = str(value)
+        yield entry
+
+
+def static_labels(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        entry.labels |= options
+        yield entry
+
+
+def labelallow(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        entry.labels = {name: value for name, value in entry.labels.items() if name in options}
+        yield entry
+
+
+def labeldrop(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        entry.labels = {name: value for name, value in entry.labels.items() if name not in options}
+        yield entry
+
+
+def structured_metadata(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        for name, source in options.items():
+            value = entry.extracted.get(source or name)
+            if value is not None:
+                entry.metadata[name] = str(value)
+        yield entry
+
+
+SELECTOR = re.compile(r'\{(.*?)\}(?: \|~ "(.*)")?')
+
+
+def match(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    found = SELECTOR.fullmatch(options["selector"])
+    assert found
+    wanted = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
+    for entry in entries:
+        fits = all(entry.labels.get(name, "") == value for name, value in wanted.items())
+        if fits and (found[2] is None or re.search(found[2], entry.line)):
+            yield from run(options["stages"], iter([entry]), metrics)
+        else:
+            yield entry
+
+
+def metrics_stage(options: Any, entries: Entries, metrics: Metrics) -> Entries:
+    for entry in entries:
+        for name, metric in options.items():
+            _count(metric["prefix"] + name, name, metric, entry, metrics)
+        yield entry
+
+
+def _count(full_name: str, name: str, metric: Mapping[str, Any], entry: Entry, metrics: Metrics) -> None:
+    config, kind = metric["config"], metric["type"]
+    if kind == "Counter":
+        assert config == {"match_all": True, "action": "inc"}
+        metrics.add(full_name, entry.labels, 1)
+        return
+    value = entry.extracted.get(metric.get("source", name))
+    if not isinstance(value, int | float):
+        return
+    if kind == "Gauge":
+        metrics.values[full_name, tuple(sorted(entry.labels.items()))] = value  # type: ignore[assignment]
+        return
+    for bound in (*config["buckets"], float("inf")):
+        shown = "+Inf" if bound == float("inf") else f"{bound:g}"
+        metrics.add(f"{full_name}_bucket", {**entry.labels, "le": shown}, float(value <= bound))
+
+
+STAGES: dict[str, Callable[[Any, Entries, Metrics], Entries]] = {
+    "cri": cri,
+    "multiline": multiline,
+    "json": json_stage,
+    "timestamp": timestamp,
+    "labels": labels_stage,
+    "static_labels": static_labels,
+    "labelallow": labelallow,
+    "labeldrop": labeldrop,
+    "structured_metadata": structured_metadata,
+    "match": match,
+    "metrics": metrics_stage,
+}
