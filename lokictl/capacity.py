@@ -83,7 +83,7 @@ class Capacity:
         return sum(self.tier_dollars.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The same numbers as plain data (gigabytes are 10^9 bytes)."""
+        """The same numbers as plain data (gigabytes are 10^9 bytes; a growth of None reaches no limit)."""
         services = [_service_json(row) for row in self.services]
         total = {"service": "total", **{key: sum(row[key] for row in services) for key in SUMMED}}
         total["retention_days"] = max((row["retention_days"] for row in services), default=0)
@@ -102,7 +102,13 @@ class Capacity:
                 for tier in self.plan.tiers
             ],
             "limits": [
-                {"limit": use.name, "used": use.used, "of": use.limit, "unit": use.unit, "growth": use.growth}
+                {
+                    "limit": use.name,
+                    "used": use.used,
+                    "of": use.limit,
+                    "unit": use.unit,
+                    "growth": use.growth if use.used else None,
+                }
                 for use in self.limits
             ],
         }
@@ -201,15 +207,20 @@ def project_capacity(
     """The capacity of a project's services under its platform's plan.
 
     ``rates`` (lines/s by service) replace the documented volumes, ``grow`` multiplies all of them, ``changes``
-    replace fields of the `CapacityPlan`.  Raises `LokictlError` for a project without a plan, or an unknown service.
+    replace fields of the `CapacityPlan`.  Raises `LokictlError` for a project without a plan, an unknown service,
+    and numbers that make no sense.
     """
     plan = next((component.capacity for component in project.components if component.capacity), None)
     if plan is None:
         raise LokictlError(
             "no component of this project has a capacity plan (lokictl.model.capacity.CapacityPlan)"
         )
-    for name in rates or {}:
+    for name, rate in (rates or {}).items():
         project.service(name)
+        _check_number(f"the rate of {name}", rate, zero=True)
+    _check_number("the growth", grow, zero=True)
+    for name, value in changes.items():
+        _check_number(name, value)
     plan = dataclasses.replace(plan, **changes)
     volumes = [
         Volume(
@@ -220,6 +231,12 @@ def project_capacity(
         for volume in documented_volumes(project.services, plan)
     ]
     return calculate(volumes, plan)
+
+
+def _check_number(name: str, value: float, *, zero: bool = False) -> None:
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        expected = "0 or more" if zero else "more than 0"
+        raise LokictlError(f"{name.replace('_', ' ')} must be {expected}, and is {value:g}")
 
 
 def svg_plot(capacity: Capacity, *, width: int = 720) -> str:

@@ -125,7 +125,7 @@ def _print(capacity: Capacity) -> None:
                 row["limit"],
                 f"{row['used']:,.0f}",
                 f"{row['of']:,.0f} {row['unit']}",
-                f"{row['growth']:,.1f} x the volume",
+                "never" if row["growth"] is None else f"{row['growth']:,.1f} x the volume",
             ]
             for row in data["limits"]
         ],
