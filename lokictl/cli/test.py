@@ -124,7 +124,7 @@ def command(
         _write_junit(report, junit)
     if update_files:
         _update(report)
-    context.exit(_status(report, coverage, fail_under, mutation))
+    context.exit(2 if suite.problems else _status(report, coverage, fail_under, mutation))
 
 
 def _engines(engine: str, compare: str) -> tuple[str, ...]:
@@ -256,6 +256,8 @@ def _print(
             click.echo()
             print_problems(shown)
     if quiet:
+        for found in mutation.survivors if mutation is not None else ():
+            click.echo(f"no test notices: {reports.survivor_text(found)}")
         return
     if report.failed or report.problems or report.warnings:
         click.echo()
@@ -290,8 +292,6 @@ def _update(report: Report) -> None:
 def _status(
     report: Report, coverage: CoverageReport | None, fail_under: float | None, mutation: MutationReport | None
 ) -> int:
-    if report.problems:
-        return 2
     if coverage is not None and fail_under is not None and coverage.percent < fail_under:
         click.echo(f"coverage {coverage.percent:.1f} % is below {fail_under:g} %", err=True)
         return 1

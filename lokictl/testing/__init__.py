@@ -1,1 +1,70 @@
-"""Unit tests for Loki rules."""
+"""Unit tests for Loki rules: file format, runner, expectations, coverage, mutation, reports, pytest plugin.
+
+In short::
+
+    suite = discover(["my_test.yaml"])      # or discover(project=project)
+    report = run(suite)                     # Report: .passed, .results, .problems, .warnings
+    coverage = measure(suite)               # CoverageReport: .percent, .rules
+    mutation = mutate(suite, jobs=2)        # MutationReport: .survivors
+
+`RuleTest` is for tests in Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lokictl.testing.coverage import CoverageReport, measure
+    from lokictl.testing.loading import load_test_file, parse_test_file
+    from lokictl.testing.model import TestCase, TestFile
+    from lokictl.testing.mutation import MutationReport, mutate
+    from lokictl.testing.outcome import Failure, Report, TestResult
+    from lokictl.testing.python import RuleTest
+    from lokictl.testing.runner import RunOptions, Suite, discover, run
+
+# Imported when asked for: the pytest plugin of this package is loaded in every run of pytest.
+_MODULES = {
+    "CoverageReport": "coverage",
+    "Failure": "outcome",
+    "MutationReport": "mutation",
+    "Report": "outcome",
+    "RuleTest": "python",
+    "RunOptions": "runner",
+    "Suite": "runner",
+    "TestCase": "model",
+    "TestFile": "model",
+    "TestResult": "outcome",
+    "discover": "runner",
+    "load_test_file": "loading",
+    "measure": "coverage",
+    "mutate": "mutation",
+    "parse_test_file": "loading",
+    "run": "runner",
+}
+
+__all__ = [
+    "CoverageReport",
+    "Failure",
+    "MutationReport",
+    "Report",
+    "RuleTest",
+    "RunOptions",
+    "Suite",
+    "TestCase",
+    "TestFile",
+    "TestResult",
+    "discover",
+    "load_test_file",
+    "measure",
+    "mutate",
+    "parse_test_file",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lokictl.testing.{_MODULES[name]}"), name)

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lokictl.diagnostics import LokictlError, Problem, Severity
+from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model import Rule, RuleFile, RuleGroup, load_rule_files
-from lokictl.model.rules import AlertingRule, RecordingRule
 from lokictl.model.yaml_source import nearest
 from lokictl.testing.model import TestFile
 
@@ -125,30 +124,11 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     return sorted(found for found in folder.glob(str(path)) if found.is_file())
 
 
-def dropped_settings(rules: RuleSet) -> list[Problem]:
-    """A warning for everything in the groups that Loki accepts and drops."""
-    problems: list[Problem] = []
+def rule_problems(rules: RuleSet) -> list[Problem]:
+    """What Loki would refuse of the rules (errors), and what it accepts and drops (warnings)."""
+    from lokictl.model.rule_validation import dropped_settings, group_problems
+
+    found = [problem for file in rules.files for problem in group_problems(file.groups)]
     for group in rules.groups:
-        dropped = [("query_offset", group.query_offset), ("labels", group.labels)]
-        for key, value in dropped:
-            if value:
-                problems.append(_dropped(f"`{key}` of the group", key, group, group.name))
-        for rule in group.rules:
-            if isinstance(rule, AlertingRule) and rule.keep_firing_for:
-                problems.append(_dropped("`keep_firing_for`", "keep_firing_for", rule, rule.name))
-    return problems
-
-
-def _dropped(what: str, key: str, owner: RuleGroup | Rule, name: str) -> Problem:
-    position = owner.origin.position(key, key=True)
-    return Problem(
-        "rule/dropped-setting",
-        f"{name}: Loki accepts {what} and drops it without a word; the tests run without it",
-        severity=Severity.WARNING,
-        position=position,
-        hint="take it out, or the rule will not do what it says",
-        source_line=owner.origin.source_line(position),
-    )
-
-
-__all__ = ["AlertingRule", "RecordingRule", "RuleSet", "dropped_settings", "rules_of"]
+        found += dropped_settings(group)
+    return found

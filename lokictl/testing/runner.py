@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.testing.compare import Comparison
 from lokictl.testing.execution import TestRun, run_test
 from lokictl.testing.explain import Explainer
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile
 from lokictl.testing.outcome import Failure, Report, TestResult
-from lokictl.testing.rule_set import RuleSet, dropped_settings, rules_of
+from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
 
 if TYPE_CHECKING:
     from lokictl.backends import Backend
@@ -80,7 +80,13 @@ def _text(file: Path) -> str:
         return ""
 
 
-def discover(paths: Sequence[Path | str] = (), *, project: Project | None = None, pattern: str = "") -> Suite:
+def discover(
+    paths: Sequence[Path | str] = (),
+    *,
+    project: Project | None = None,
+    pattern: str = "",
+    lookup: ProjectLookup | None = None,
+) -> Suite:
     """The tests in ``paths``, or the project's; ``pattern`` is a part of (or a glob over) their names.
 
     Test files without ``rule_files`` are about the project's rules; without ``project``, the one found upwards from
@@ -96,7 +102,7 @@ def discover(paths: Sequence[Path | str] = (), *, project: Project | None = None
     tests: list[TestFile] = []
     rules: list[RuleSet] = []
     problems: list[Problem] = []
-    lookup = _ProjectLookup(project)
+    lookup = lookup or ProjectLookup(project)
     filtered = 0
     for path in files:
         try:
@@ -112,17 +118,18 @@ def discover(paths: Sequence[Path | str] = (), *, project: Project | None = None
     return Suite(tuple(tests), tuple(rules), tuple(dict.fromkeys(problems)), filtered)
 
 
-class _ProjectLookup:
+class ProjectLookup:
     """The rules of the project that a test file belongs to; each project is loaded once."""
 
-    def __init__(self, project: Project | None) -> None:
+    def __init__(self, project: Project | None = None) -> None:
         self.project = project
         self.known: dict[Path, tuple[RuleFile, ...] | None] = {}
 
     def rule_files(self, path: Path) -> tuple[RuleFile, ...] | None:
+        """The rules of the project around a test file; None where there is none.  Raises `LokictlError`."""
         if self.project is not None:
             return self.project.rule_files
-        root = _project_root(path.resolve().parent)
+        root = project_root(path.resolve().parent)
         if root is None:
             return None
         if root not in self.known:
@@ -132,7 +139,8 @@ class _ProjectLookup:
         return self.known[root]
 
 
-def _project_root(folder: Path) -> Path | None:
+def project_root(folder: Path) -> Path | None:
+    """The nearest folder, from ``folder`` upwards, that is a content project; None where there is none."""
     for candidate in (folder, *folder.parents):
         if (candidate / "lokictl.toml").is_file():
             return candidate
@@ -166,7 +174,9 @@ def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress |
     """Runs all tests of a suite; ``progress`` is called after each.  Raises `BackendError` for unusable engines."""
     options = options or RunOptions()
     started = clock.perf_counter()
-    report = Report(problems=list(suite.problems), warnings=suite_warnings(suite))
+    report = Report(problems=list(suite.problems))
+    for problem in suite_problems(suite):
+        (report.problems if problem.severity == Severity.ERROR else report.warnings).append(problem)
     for result in _results(suite, options):
         report.results.append(result)
         if progress is not None:
@@ -177,9 +187,14 @@ def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress |
     return report
 
 
-def suite_warnings(suite: Suite) -> list[Problem]:
-    """What Loki drops from the rules under test."""
-    found = [problem for rules in suite.rules for problem in dropped_settings(rules)]
+def suite_problems(suite: Suite) -> list[Problem]:
+    """What Loki would refuse of the rules under test, and what it drops."""
+    known: list[tuple[RuleFile, ...]] = []
+    found: list[Problem] = []
+    for rules in suite.rules:
+        if not any(files is rules.files for files in known):
+            known.append(rules.files)
+            found += rule_problems(rules)
     return list(dict.fromkeys(found))
 
 

@@ -1,0 +1,170 @@
+"""Rule tests in Python: push lines, ask for alerts, samples and answers at points in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lokictl.model import RuleFile, RuleGroup, load_rule_files
+from lokictl.testing.execution import Timeline
+from lokictl.testing.lines import line_maker
+from lokictl.testing.model import DEFAULT_INTERVAL, DEFAULT_START, MINUTE
+
+if TYPE_CHECKING:
+    from lokictl.backends import EmbeddedBackend, LogEntry
+    from lokictl.engine import Result
+    from lokictl.ruler import Alert, RecordedSample, RuleEvaluation
+
+Time = int | str
+"""Nanoseconds after the start, or a duration such as "5m"."""
+
+
+class RuleTest:
+    """One test: rules, lines, and what comes of them.
+
+    Times are durations after ``start`` (ns since the epoch).  Rules are evaluated from the start on, every interval
+    of their group (``evaluation_interval``, ns, where it has none).
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        rules: Iterable[RuleGroup | RuleFile] = (),
+        *,
+        start: int = DEFAULT_START,
+        evaluation_interval: int = DEFAULT_INTERVAL,
+        external_labels: Mapping[str, str] | None = None,
+        external_url: str = "",
+    ) -> None:
+        self.start = start
+        self.evaluation_interval = evaluation_interval
+        self.external_labels = dict(external_labels or {})
+        self.external_url = external_url
+        self.groups: list[RuleGroup] = []
+        self._streams: list[tuple[dict[str, str], list[LogEntry]]] = []
+        self._backend: EmbeddedBackend | None = None
+        self.add_rules(*rules)
+
+    def add_rules(self, *rules: RuleGroup | RuleFile | Path | str) -> None:
+        """Adds groups, or the groups of rule files.  Raises `lokictl.diagnostics.LokictlError`."""
+        for item in rules:
+            if isinstance(item, RuleGroup):
+                self.groups.append(item)
+            elif isinstance(item, RuleFile):
+                self.groups += item.groups
+            else:
+                self.groups += [group for file in load_rule_files(item) for group in file.groups]
+
+    def push(
+        self,
+        labels: Mapping[str, str],
+        *,
+        line: str = "",
+        json: Mapping[str, Any] | None = None,
+        logfmt: Mapping[str, Any] | None = None,
+        at: Time = 0,
+        every: Time = 0,
+        count: int = 1,
+        arrives_at: Time | None = None,
+        structured_metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Adds ``count`` lines, the first at ``at``, ``every`` so long; ``${index}`` in the text counts from 0."""
+        from lokictl.backends import LogEntry
+
+        kind, value = (
+            ("json", json)
+            if json is not None
+            else ("logfmt", logfmt)
+            if logfmt is not None
+            else ("line", line)
+        )
+        make = line_maker(kind, value)
+        first, step = self._time(at), duration(every)
+        arrival = self._time(arrives_at) if arrives_at is not None else None
+        entries = []
+        for index in range(count):
+            time = first + index * step
+            late = arrival if arrival is not None and arrival > time else None
+            entries.append(LogEntry(time, make(index), dict(structured_metadata or {}), late))
+        self._streams.append((dict(labels), entries))
+        self._backend = None
+
+    def state(self, alertname: str, at: Time) -> str:
+        """ "inactive", "pending" or "firing"."""
+        states = {found.state for found in self._evaluations(alertname, at)}
+        return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
+
+    def alerts(self, alertname: str, at: Time) -> list[Alert]:
+        """The alerts that fire."""
+        return [alert for found in self._evaluations(alertname, at) for alert in found.firing]
+
+    def samples(self, record: str, at: Time) -> list[RecordedSample]:
+        """What a recording rule writes."""
+        return [sample for found in self._evaluations(record, at) for sample in found.samples]
+
+    def errors(self, rule: str, at: Time) -> list[str]:
+        """The errors of a rule's evaluation; empty when all is well."""
+        return [found.error for found in self._evaluations(rule, at) if found.error]
+
+    def query(self, expression: str, at: Time) -> Result:
+        """The answer of an instant query.  Raises `lokictl.backends.QueryError`."""
+        return self.backend.query(expression, time=self._time(at))
+
+    @property
+    def backend(self) -> EmbeddedBackend:
+        """The embedded engine with the lines pushed so far."""
+        if self._backend is None:
+            from lokictl.backends import EmbeddedBackend, LogStream
+
+            self._backend = EmbeddedBackend()
+            self._backend.push(LogStream(labels, entries) for labels, entries in self._streams)
+        return self._backend
+
+    def _evaluations(self, name: str, at: Time) -> Sequence[RuleEvaluation]:
+        from lokictl.model.yaml_source import nearest
+        from lokictl.ruler import GroupEvaluator
+
+        end = self._time(at)
+        known = [rule.name for group in self.groups for rule in group.rules]
+        if name not in known:
+            guess = nearest(name, known)
+            hint = f'did you mean "{guess}"?' if guess else f"the rules have: {', '.join(known) or 'none'}"
+            raise ValueError(f'there is no rule "{name}": {hint}')
+        found: list[RuleEvaluation] = []
+        for group in self.groups:
+            timelines = {index: Timeline(rule, group) for index, rule in enumerate(group.rules)}
+            if not any(rule.name == name for rule in group.rules):
+                continue
+            evaluator = GroupEvaluator(
+                group,
+                self.backend,
+                evaluation_interval=self.evaluation_interval,
+                external_labels=self.external_labels,
+                external_url=self.external_url,
+            )
+            for evaluation in evaluator.run(self.start, end):
+                for index, one in enumerate(evaluation.rules):
+                    timelines[index].evaluations.append(one)
+            found += [
+                line.evaluations[-1]
+                for line in timelines.values()
+                if line.rule.name == name and line.evaluations
+            ]
+        return found
+
+    def _time(self, time: Time) -> int:
+        return self.start + duration(time)
+
+
+def duration(time: Time) -> int:
+    """Nanoseconds of a duration given as a number or as text ("5m")."""
+    if isinstance(time, int):
+        return time
+    from lokictl.logql.units import parse_prometheus_duration
+
+    return parse_prometheus_duration(time)
+
+
+__all__ = ["MINUTE", "RuleTest", "duration"]
