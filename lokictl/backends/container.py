@@ -27,6 +27,11 @@ CONFIGURATION_FILE = "lokictl.yaml"
 DATA_DIRECTORY = "/tmp/loki"  # noqa: S108 - inside the container
 START_SECONDS = 90.0
 LABEL = "lokictl.throwaway"
+CONNECTION_WORDS = {
+    "FileNotFoundError": "its socket does not exist",
+    "PermissionError": "its socket may not be used by this user",
+    "ConnectionRefusedError": "the connection is refused",
+}
 
 
 class ContainerBackend(UrlBackend):
@@ -207,5 +212,8 @@ def _remove(docker: DockerClient, container: Container) -> None:
 
 
 def _words(error: Exception) -> str:
+    for kind, words in CONNECTION_WORDS.items():
+        if kind in str(error):
+            return words
     explanation = getattr(error, "explanation", None)
     return " ".join(str(explanation or error).split())[:300]
