@@ -57,12 +57,15 @@ def _own(node: ast.Node) -> ast.Node:
         return Written(f"vector({format_value(node.value)})")
     if isinstance(node, ast.VectorMatching) and (not node.labels or (node.group and not node.include)):
         return SpelledMatching(node.on, node.labels, node.group, node.include)
-    if isinstance(node, ast.Matcher) and not node.name.isascii():
-        return Written(f"{node.name}{node.operator}{quote(node.value)}")
+    if isinstance(node, ast.Matcher) and not is_plain_name(node.name):
+        return Written(f"{node.name} {node.operator}{quote(node.value)}")
+    if isinstance(node, ast.Extraction) and not is_plain_name(node.name):
+        return Written(f"{node.name} ={quote(node.path)}")
     if isinstance(node, _FILTERS):
-        operand = _operand(node)
-        if operand or not node.name.isascii():
-            return Written(f"{node.name}{node.operator}{operand or _canonical_operand(node)}")
+        operand, plain = _operand(node), is_plain_name(node.name)
+        if operand or not plain:
+            blank = "" if plain else " "
+            return Written(f"{node.name}{blank}{node.operator}{operand or _canonical_operand(node)}")
     return node
 
 
@@ -102,6 +105,11 @@ def _literal(node: ast.Literal) -> ast.Node:
     if node.value == 0 and math.copysign(1, node.value) < 0:
         return Written("(0 * -1)")
     return node
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether the canonical text prints a label name without quotes."""
+    return name.isascii() and name.replace("_", "a").isalnum() and not name[:1].isdigit()
 
 
 def exact_bytes(value: int) -> str:

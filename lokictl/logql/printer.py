@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lokictl.logql import expressions as ast
-from lokictl.logql.lossless import SpelledMatching, Written, lossless
+from lokictl.logql.lossless import SpelledMatching, Written, is_plain_name, lossless
 from lokictl.logql.units import (
     format_bytes,
     format_float,
@@ -42,8 +42,7 @@ def _matcher(node: ast.Matcher) -> str:
 
 
 def _name(name: str) -> str:
-    plain = name.isascii() and name.replace("_", "a").isalnum() and not name[:1].isdigit()
-    return name if plain else quote(name)
+    return name if is_plain_name(name) else quote(name)
 
 
 def _line_filter(node: ast.LineFilter) -> str:
@@ -57,7 +56,7 @@ def _leg(leg: ast.LineFilterLeg) -> str:
 
 
 def _extractions(extractions: tuple[ast.Extraction, ...]) -> str:
-    return ",".join(f"{item.name}={quote(item.path)}" for item in extractions)
+    return ",".join(canonical(item) for item in extractions)
 
 
 def _json(node: ast.JsonParser) -> str:

@@ -66,7 +66,8 @@ LOSSY = [
     ('{a="b"} | x > 1.5MB', '{a="b"} | x>1.5MB', '{a="b"} | x>1.5MB'),
     ('{a="b"} | x > 0KB', '{a="b"} | x>0KB', '{a="b"} | x>0B'),
     ('{a="b"} | x > -1e309', '{a="b"} | x>-1e309', '{a="b"} | x>-Inf'),
-    ('{π="b"} | ρ="c"', '{π="b"} | ρ="c"', '{"π"="b"} | "ρ"="c"'),
+    ('{\\="b"} | json | ! = 1 | json ! ="!"', '{\\ ="b"} | json | ! ==1 | json ! ="!"', None),
+    ('{π="b"} | ρ="c"', '{π ="b"} | ρ ="c"', '{"π"="b"} | "ρ"="c"'),
     ("vector(0.0000001)", "vector(0.0000001)", "vector(0.000000)"),
     ("0 * -1", "(0 * -1)", "-0"),
     ("1e308 * 10", "(1e308 * 10)", "+Inf"),
@@ -85,10 +86,12 @@ LOSSY = [
 
 
 @pytest.mark.parametrize("query, formatted, canonical", LOSSY)
-def test_formatting_keeps_what_the_canonical_text_loses(query: str, formatted: str, canonical: str) -> None:
+def test_formatting_keeps_what_the_canonical_text_loses(
+    query: str, formatted: str, canonical: str | None
+) -> None:
     assert pretty(query) == formatted
     assert pretty(formatted) == formatted
-    assert str(parse(query)) == canonical
+    assert canonical is None or str(parse(query)) == canonical
 
 
 @pytest.mark.parametrize(
