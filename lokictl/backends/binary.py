@@ -42,6 +42,7 @@ class BinaryBackend(UrlBackend):
     """
 
     name = "binary"
+    flushes = False
 
     def __init__(
         self,
@@ -64,9 +65,6 @@ class BinaryBackend(UrlBackend):
         """Stops Loki and removes its data."""
         super().close()
         self._finalizer()
-
-    def _must_flush(self) -> bool:
-        return False
 
 
 class _Process:

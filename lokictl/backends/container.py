@@ -42,6 +42,7 @@ class ContainerBackend(UrlBackend):
     """
 
     name = "docker"
+    flushes = False
 
     def __init__(
         self,
@@ -72,9 +73,6 @@ class ContainerBackend(UrlBackend):
         """Stops the container and removes it with its data."""
         super().close()
         self._finalizer()
-
-    def _must_flush(self) -> bool:
-        return False
 
 
 def connect() -> DockerClient:

@@ -43,6 +43,10 @@ class EmbeddedBackend(Backend):
         self._ready: dict[str, int] = {}
         self._engine = Engine(LogStore(**self._options), self._limits)
 
+    def fresh(self) -> Backend:
+        """A backend with the same settings and no lines."""
+        return EmbeddedBackend(limits=self._limits, **self._options)
+
     @property
     def store(self) -> LogStore:
         """The lines that the last query could see."""

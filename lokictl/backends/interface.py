@@ -90,6 +90,10 @@ class Backend(ABC):
     ) -> Result:
         """The answer of a range query, as of ``end`` (late lines).  Raises `QueryError`, `BackendError`."""
 
+    @abstractmethod
+    def fresh(self) -> Backend:
+        """A backend without lines on the same server, for the next test; closing it leaves the server running."""
+
     def expect(self, expression: str, start: int, end: int) -> None:  # noqa: B027 - only a hint
         """A hint that ``expression`` will be asked at instants from ``start`` to ``end``."""
 

@@ -39,6 +39,8 @@ class UrlBackend(Backend):
     """
 
     name = "url"
+    flushes = True
+    """Whether old lines can be queried only after a flush."""
 
     def __init__(
         self,
@@ -105,6 +107,17 @@ class UrlBackend(Backend):
         if step:
             parameters["step"] = f"{step / SECOND:.9f}".rstrip("0").rstrip(".")
         return to_result(self.client.query("/loki/api/v1/query_range", parameters), start, shift)
+
+    def fresh(self) -> Backend:
+        """The same Loki with another new tenant; stays usable only as long as this one."""
+        other = UrlBackend(
+            self.client.url,
+            allow_push=self.allow_push,
+            wait_seconds=self.wait_seconds,
+            timeout=self.client.timeout,
+        )
+        other.name, other.flushes = self.name, self.flushes
+        return other
 
     def close(self) -> None:
         """Closes the connection; the tenant's lines stay until Loki's retention removes them."""
@@ -178,7 +191,7 @@ class UrlBackend(Backend):
         """Waits until every stream answers with at least as many lines as were pushed."""
         shift = self._shift or 0
         oldest = min(line[0] for found in lines.values() for line in found) + shift
-        if oldest < clock.time_ns() - RECENT and self._must_flush():
+        if oldest < clock.time_ns() - RECENT and self.flushes:
             self._flush_failure = self.client.flush()
         deadline = clock.monotonic() + self.wait_seconds
         pause = 0.02
@@ -200,9 +213,6 @@ class UrlBackend(Backend):
         if self._shift is None and time < EARLY:
             self._shift = whole_hours_to_now(time)
         return self._shift or 0
-
-    def _must_flush(self) -> bool:
-        return True
 
     def _count(self, labels: Labels, lines: list[Line], shift: int) -> int:
         first, last = min(line[0] for line in lines) + shift, max(line[0] for line in lines) + shift
