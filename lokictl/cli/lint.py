@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,12 @@ def command(
     any form, dashboards as JSON, data source provisioning, .logql files).  `lokictl explain NAME` explains a
     check; `# lokictl: disable=NAME — reason` in a file silences it.
     """
+    import gc
+
     from lokictl.lint import run
 
+    # The run is short and makes many small objects that all live to its end.
+    gc.disable()
     if (only_diff or fix) and not paths:
         raise click.UsageError("--fix needs files: the repairs of Python content are shown as hints")
     project, settings = _project_and_settings(paths, project_root)
@@ -92,8 +97,8 @@ def command(
     if paths == ("-",) and stdin_filename:
         from lokictl.lint.runner import run_text
 
-        report = run_text(click.get_binary_stream("stdin").read().decode("utf-8", "surrogateescape"),
-                          stdin_filename, settings, project=project)  # fmt: skip
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        report = run_text(text, stdin_filename, settings, project=project)
     else:
         report = run(paths or _required(project), settings, project=project, loki=loki)
     if write_baseline is not None:

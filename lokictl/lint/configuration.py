@@ -25,10 +25,10 @@ class Settings:
     """What runs.
 
     ``select`` (empty: everything that is on by default) is run and nothing else; ``enable`` is run besides;
-    ``ignore`` is not run.  All three hold names, families (``rule`` or ``rule/*``) or ``*``.  A family in
-    ``select`` means those of its checks that are on by default; a name, and anything in ``enable``, means just that.  ``checks`` has the
-    settings of single checks, ``path_ignores`` pairs of a path pattern and names ignored there.  ``interval``
-    (nanoseconds) is the ruler's evaluation interval for groups without one.
+    ``ignore`` is not run.  All three hold names, families (``rule`` or ``rule/*``) or ``*``; a family in ``select``
+    means those of its checks that are on by default.  ``checks`` has the settings of single checks,
+    ``path_ignores`` pairs of a path pattern and names ignored there.  ``interval`` (nanoseconds) is the ruler's
+    evaluation interval for groups without one.
     """
 
     select: tuple[str, ...] = ()

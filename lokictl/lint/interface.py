@@ -177,6 +177,11 @@ class Query:
         """All nodes of exactly this class, in source order."""
         return self._by_type.get(kind, [])  # type: ignore[return-value]
 
+    def has_any(self, kinds: tuple[type[Node], ...]) -> bool:
+        """Whether there is a node of one of these classes; true for no classes."""
+        found = self._by_type
+        return not kinds or any(kind in found for kind in kinds)
+
     def original(self, span: Span) -> Span:
         """``span`` of the parsed text as a span of `text`."""
         offsets = self._parsed[2]
@@ -458,8 +463,13 @@ class Check(ABC):
 
 
 class QueryCheck(Check):
-    """Looks at one LogQL query.  Only called with queries that parse, unless ``wants_errors``."""
+    """Looks at one LogQL query.
 
+    Only called with queries that parse, unless ``wants_errors``, and that have a node of one of the classes in
+    ``wants`` (none: all).
+    """
+
+    wants: ClassVar[tuple[type[Node], ...]] = ()
     wants_errors: ClassVar[bool] = False
 
     @abstractmethod

@@ -194,7 +194,7 @@ def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
     for query in workspace.queries:
         parsed = query.expression is not None
         for check in queries:
-            if parsed or check.wants_errors:
+            if query.has_any(check.wants) if parsed else check.wants_errors:
                 yield from findings_about(query.item, check.check(query))
     rules = [check for check in checks if isinstance(check, RuleCheck)]
     groups = [check for check in checks if isinstance(check, GroupCheck)]

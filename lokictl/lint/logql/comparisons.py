@@ -31,6 +31,7 @@ class NeverTrue(QueryCheck):
     name = "logql/never-true"
     severity = Severity.WARNING
     summary = "a comparison that is never true"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, expression, operator, value in thresholds(query):
@@ -134,6 +135,7 @@ class AlwaysTrue(QueryCheck):
     name = "logql/always-true"
     severity = Severity.WARNING
     summary = "a comparison that is always true"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, expression, operator, value in thresholds(query):
@@ -153,6 +155,7 @@ class CountThreshold(QueryCheck):
     name = "logql/rate-or-count"
     severity = Severity.INFO
     summary = "a rate compared with a count, or a count with a fraction"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         if query.kind not in (QueryKind.ALERT, QueryKind.PLAIN):
@@ -189,6 +192,7 @@ class QuantileRange(QueryCheck):
     name = "logql/quantile-range"
     severity = Severity.ERROR
     summary = "a quantile outside of 0 to 1"
+    wants = (ast.RangeAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.RangeAggregation):
@@ -205,6 +209,7 @@ class AbsentOverTime(QueryCheck):
     name = "logql/absent-over-time"
     severity = Severity.INFO
     summary = "traps of `absent_over_time`"
+    wants = (ast.RangeAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.RangeAggregation):
@@ -236,6 +241,7 @@ class Division(QueryCheck):
     name = "logql/division"
     severity = Severity.INFO
     summary = "a division that can be by zero, or vanish"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):

@@ -18,6 +18,7 @@ class UnwrapWithoutErrorFilter(QueryCheck):
     name = "logql/unwrap-without-error-filter"
     severity = Severity.WARNING
     summary = '`unwrap` without `__error__=""` behind it'
+    wants = (ast.Unwrap,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in query.nodes(ast.LogRange):
@@ -58,6 +59,7 @@ class ErrorFilterTooEarly(QueryCheck):
     name = "logql/error-filter-too-early"
     severity = Severity.WARNING
     summary = '`__error__=""` in front of the stage that can fail'
+    wants = (ast.LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in query.nodes(ast.LogRange):
@@ -85,6 +87,7 @@ class ParserError(QueryCheck):
     name = "logql/parser-error"
     severity = Severity.INFO
     summary = "a metric query that fails as soon as one line does not parse"
+    wants = (ast.LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         skipped = {id(found) for found in _ranges_without_parsing(query)}
@@ -122,6 +125,7 @@ class UnusedParser(QueryCheck):
     name = "logql/unused-parser"
     severity = Severity.INFO
     summary = "a parser whose labels are not used"
+    wants = (ast.VectorAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in _ranges_without_parsing(query):
@@ -138,6 +142,7 @@ class UnusedLineFormat(QueryCheck):
     name = "logql/unused-line-format"
     severity = Severity.INFO
     summary = "a `line_format` in a metric query that nothing reads"
+    wants = (ast.LineFormat,)
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -165,6 +170,7 @@ class LabelFormatSelf(QueryCheck):
     name = "logql/label-format-self"
     severity = Severity.WARNING
     summary = "`label_format a=a`, which deletes the label"
+    wants = (ast.LabelFormatItem,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for item in query.nodes(ast.LabelFormatItem):

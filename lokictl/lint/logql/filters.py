@@ -34,6 +34,7 @@ class RedundantFilter(QueryCheck):
     name = "logql/redundant-filter"
     severity = Severity.WARNING
     summary = "a filter that lets everything through, or repeats another"
+    wants = (ast.LineFilter, ast.LabelFilterStage)
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -285,6 +286,7 @@ class FilterAfterParser(QueryCheck):
     name = "logql/filter-after-parser"
     severity = Severity.INFO
     summary = "a line filter that could stand before the parser"
+    wants = (ast.LineFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
@@ -310,6 +312,7 @@ class LabelFilterBeforeParser(QueryCheck):
     name = "logql/label-filter-before-parser"
     severity = Severity.INFO
     summary = "a filter on a parsed label in front of its parser"
+    wants = (ast.LabelFilterStage,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
@@ -345,6 +348,7 @@ class AmbiguousAndOr(QueryCheck):
     name = "logql/mixed-and-or"
     severity = Severity.INFO
     summary = "`and`, `or` and commas mixed without parentheses"
+    wants = (ast.OrLabelFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for stage in query.nodes(ast.LabelFilterStage):
@@ -390,6 +394,7 @@ class IpInOr(QueryCheck):
     name = "logql/ip-in-or"
     severity = Severity.WARNING
     summary = "`ip()` in an `or` chain, where Loki reads it as plain text"
+    wants = (ast.LineFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for stage in query.nodes(ast.LineFilter):
@@ -405,6 +410,7 @@ class ErrorDetailsFilter(QueryCheck):
     name = "logql/error-details-filter"
     severity = Severity.WARNING
     summary = "a filter on `__error_details__`, which always reads as empty"
+    wants = (ast.StringLabelFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.StringLabelFilter):

@@ -24,6 +24,7 @@ class LabelsNeverMatch(QueryCheck):
     name = "logql/labels-never-match"
     severity = Severity.WARNING
     summary = "two sides of an operation whose labels cannot be equal"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):
@@ -65,6 +66,7 @@ class GroupingMissingLabel(QueryCheck):
     name = "logql/grouping-missing-label"
     severity = Severity.WARNING
     summary = "grouping by a label that is not there any more"
+    wants = (ast.VectorAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.VectorAggregation):
@@ -85,6 +87,7 @@ class HighCardinality(QueryCheck):
     name = "logql/high-cardinality-grouping"
     severity = Severity.INFO
     summary = "a rule that groups by a label with very many values"
+    wants = (ast.Grouping,)
     options = {"labels": list(HIGH_CARDINALITY)}
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -111,6 +114,7 @@ class TopkInAlert(QueryCheck):
     name = "logql/topk-in-alert"
     severity = Severity.WARNING
     summary = "`topk` in an alert, whose members change from evaluation to evaluation"
+    wants = (ast.VectorAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         if query.kind != QueryKind.ALERT:
@@ -132,6 +136,7 @@ class VectorZero(QueryCheck):
     name = "logql/vector-zero"
     severity = Severity.WARNING
     summary = "`or vector(0)` behind a grouped expression, which always adds a series"
+    wants = (ast.VectorFunction,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         wrapped = {
@@ -156,6 +161,7 @@ class UnusedModifier(QueryCheck):
     name = "logql/unused-modifier"
     severity = Severity.WARNING
     summary = "a modifier that its operator ignores"
+    wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):

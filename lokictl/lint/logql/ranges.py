@@ -18,6 +18,7 @@ class RangeBelowInterval(QueryCheck):
     name = "logql/range-below-interval"
     severity = Severity.WARNING
     summary = "a range shorter than the time between evaluations, or than the step"
+    wants = (ast.LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         interval, certain = self._interval(query)
@@ -50,6 +51,7 @@ class LongRange(QueryCheck):
     name = "logql/long-range"
     severity = Severity.INFO
     summary = "a rule that reads a long range at each evaluation"
+    wants = (ast.LogRange,)
     options = {"longest": "24h"}
 
     def check(self, query: Query) -> Iterator[Finding]:

@@ -81,6 +81,7 @@ class RegexUnanchored(QueryCheck):
     name = "logql/regex-unanchored"
     severity = Severity.WARNING
     summary = "a label filter's regular expression that matches in the middle of a value"
+    wants = (ast.StringLabelFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.StringLabelFilter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
@@ -189,6 +190,9 @@ class LossyPrint(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         if query.kind not in RULE_KINDS or query.expression is None:
             return
+        # Everything else comes back as it was, and reading it again takes time.
+        if not any(_may_be_lost(node) for node in query.all_nodes):
+            return
         printed = str(query.expression)
         again = parse_cached(printed)
         if isinstance(again, LogQLError):
@@ -200,6 +204,21 @@ class LossyPrint(QueryCheck):
             place = query.place(changed[0]) if changed else query.place()
             hint = "it prints and re-reads every expression; use a value that survives (1kB, 20kB, 5MB)"
             yield self.finding(place, message, hint=hint)
+
+
+def _may_be_lost(node: ast.Node) -> bool:
+    """Whether the printed form of a node can differ from what it was."""
+    if isinstance(node, ast.Literal):
+        return not math.isfinite(node.value) or (node.value == 0 and math.copysign(1, node.value) < 0)
+    if isinstance(node, ast.VectorMatching):
+        return not node.on and not node.labels
+    names: tuple[str, ...] = ()
+    if isinstance(node, ast.Grouping):
+        names = node.labels
+    elif isinstance(node, ast.Matcher | ast.LabelFilter | ast.Extraction | ast.LabelFormatItem):
+        names = (str(getattr(node, "name", "")),)
+    lost = isinstance(node, ast.BytesLabelFilter | ast.VectorFunction)
+    return lost or not all(name.isascii() and (name.isidentifier() or not name) for name in names)
 
 
 def _first_difference(left: ast.Node, right: ast.Node) -> tuple[ast.Node, str] | None:
@@ -270,6 +289,7 @@ class DisabledFeature(QueryCheck):
     name = "logql/disabled-feature"
     severity = Severity.WARNING
     summary = "syntax that a default Loki refuses to run"
+    wants = (ast.Variants, ast.VectorAggregation)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for variants in query.nodes(ast.Variants):

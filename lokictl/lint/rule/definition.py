@@ -35,14 +35,36 @@ class RefusedByLoki(GroupCheck):
     def check(self, group: GroupItem) -> Iterator[Finding]:
         from lokictl.model.rule_validation import group_problems
 
+        yield from self._name(group)
+        if not any(map(_is_suspicious, group.rules)) and group.group.name:
+            return
         # The expressions are parsed already, and logql/syntax tells what is wrong with them.
         rules = tuple(dataclasses.replace(rule, expr="vector(1)") for rule in group.group.rules)
         for problem in group_problems([dataclasses.replace(group.group, rules=rules)]):
             place = Place(problem.position, problem.source_line)
             yield self.finding(place, problem.message, hint=problem.hint)
+
+    def _name(self, group: GroupItem) -> Iterator[Finding]:
         if "/" in group.group.name or group.group.name in (".", ".."):
             message = "Loki's API cannot address a group with `/` in its name"
             yield self.finding(group.place(), message, hint="rename it", severity=Severity.WARNING)
+
+
+def _is_suspicious(rule: RuleItem) -> bool:
+    """Whether a rule has anything that the ruler may refuse: a cheap test for what nearly all rules pass."""
+    from lokictl.lint.rule.templates import is_plain
+    from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME
+
+    names = [*rule.rule.labels, *getattr(rule.rule, "annotations", {})]
+    texts = [*rule.rule.labels.values(), *getattr(rule.rule, "annotations", {}).values()]
+    if not rule.is_alert and not METRIC_NAME.fullmatch(rule.rule.name):
+        return True
+    named = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
+    return (
+        not named
+        or not all(text.isascii() or text.isprintable() for text in texts)
+        or not all("{{" not in text or is_plain(text) for text in texts)
+    )
 
 
 class DroppedByLoki(GroupCheck):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
@@ -13,6 +14,30 @@ from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule
 
 FIXED = ("__name__", "alertname")
+
+_PLAIN = re.compile(
+    r"\{\{-?\s*(?:(?:\$labels|\.Labels)\.(?P<label>[A-Za-z_]\w*)|(?:\$value|\.Value)"
+    r"(?:\s*\|\s*(?:humanize(?:1024|Duration|Percentage)?|printf\s+\"[^\"\\]*\"))?)\s*-?\}\}"
+)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a template has only the actions nearly all have (a label, the value), which cannot fail."""
+    rest = _PLAIN.sub("", text)
+    return "{{" not in rest and "}}" not in rest
+
+
+def labels_used(text: str) -> list[tuple[str, int]]:
+    """The labels that a template reads by name, each with its offset; none where it does not parse."""
+    if is_plain(text):
+        return [(found["label"], found.start("label")) for found in _PLAIN.finditer(text) if found["label"]]
+    from lokictl.templates import TemplateError
+    from lokictl.templates.alert import fields_used
+
+    try:
+        return fields_used(text)
+    except TemplateError:
+        return []
 
 
 def templates_of(rule: RuleItem) -> Iterator[tuple[tuple[str, str], str]]:
@@ -32,9 +57,6 @@ class TemplateLabel(RuleCheck):
     summary = "a template that reads a label which the expression does not return"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        from lokictl.templates import TemplateError
-        from lokictl.templates.alert import fields_used
-
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr):
             return
@@ -42,11 +64,7 @@ class TemplateLabel(RuleCheck):
         if labels.open:
             return
         for path, text in templates_of(rule):
-            try:
-                used = fields_used(text)
-            except TemplateError:
-                continue
-            for name, offset in used:
+            for name, offset in labels_used(text):
                 if labels.lacks(name):
                     yield self._finding(rule, path, text, name, offset, labels)
 
@@ -93,11 +111,11 @@ class TemplateError(RuleCheck):
         expression = rule.query.expression
         names = facts.labels_of(expression).names if expression is not None else frozenset()
         for path, text in templates_of(rule):
-            if load_error(text, name=rule.rule.name) is not None:
+            if is_plain(text) or load_error(text) is not None:
                 continue  # told by rule/refused-by-loki
             yield from self._queries(rule, path, text)
             try:
-                expand(text, labels=dict.fromkeys(names, "a"), value=1.5, name=rule.rule.name)
+                expand(text, labels=dict.fromkeys(names, "a"), value=1.5)
             except ExpansionError as error:
                 message = str(error)
                 if any(words in message for words in CERTAIN):
@@ -110,8 +128,6 @@ class TemplateError(RuleCheck):
                     )
 
     def _queries(self, rule: RuleItem, path: tuple[str, str], text: str) -> Iterator[Finding]:
-        import re
-
         for found in re.finditer(r"\bquery\s+(?:\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`)", text):
             query = (found[1] or "").replace('\\"', '"') or found[2] or ""
             error = parse_cached(query)
@@ -158,8 +174,6 @@ class Humanize(RuleCheck):
     summary = "a fraction that an annotation shows with all its digits"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        import re
-
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr) or not _is_fraction(expression):
             return
