@@ -77,12 +77,12 @@ class Explainer:
         return self._vector(found.left, time, label, f"  ({found.operator} {found.right})")
 
     def _vector(self, expression: ast.Expr, time: int, label: str, compared: str) -> list[str]:
-        from lokictl.backends import QueryError
+        from lokictl.backends import BackendError
 
         try:
             result = self.backend.query(str(expression), time=time)
-        except QueryError as error:
-            return [f"{label} error: {error.text.splitlines()[0]}"]
+        except BackendError as error:
+            return [f"{label} error: {error.problems[0].message.splitlines()[0]}"]
         vector = result.vector if result.kind == "vector" else [({}, result.scalar or 0.0)]
         if not vector:
             return [f"{label} none{compared}"]
@@ -94,7 +94,7 @@ class Explainer:
 
     def counted(self, log_range: ast.LogRange, time: int) -> list[str]:
         """The lines of a window, the last ones in full."""
-        from lokictl.backends import QueryError
+        from lokictl.backends import BackendError
 
         end = time - log_range.offset
         start = max(end - log_range.range + 1, 0)
@@ -102,7 +102,7 @@ class Explainer:
             result = self.backend.query_range(
                 str(log_range.log), start=start, end=end + 1, limit=COUNTED_LINES, direction="backward"
             )
-        except QueryError:
+        except BackendError:
             return []
         lines = sorted(
             ((item.timestamp, item.line) for _, items in result.streams for item in items), reverse=True
