@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 
 from lokictl.engine.binary_operation import SET_OPERATORS, set_operation, with_number, with_vector
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
@@ -11,9 +12,10 @@ from lokictl.engine.hints import log_hints
 from lokictl.engine.labels import ERROR, PRESERVE_ERROR, LabelBuilder, Labels
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline
+from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
-from lokictl.engine.store import LogStore, Stream, valid_text
+from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.engine.vector_aggregation import aggregate
 from lokictl.logql import expressions as ast
 from lokictl.logql import parse
@@ -262,24 +264,34 @@ class CompiledQuery:
             raise LimitError(f"{message}{self.limits.max_entries})")
         backward = direction.lower() == "backward"
         selects = compile_selector_test(self.expression.selector)
-        entries = [
-            (entry, stream)
-            for stream in self.store
-            if selects(stream) and not _ends_at(stream, start)
-            for entry in stream.between(start, end)
-        ]
-        if not entries:
+        found_any = False
+        entries: list[tuple[Entry, Stream]] = []
+        required = required_texts(self.expression.stages)
+        for stream in self.store:
+            if selects(stream) and not _ends_at(stream, start):
+                all_entries = stream.between(start, end)
+                found_any = found_any or bool(all_entries)
+                entries += [(entry, stream) for entry in candidates(stream, all_entries, required)]
+        if not found_any:
             return Result("streams")
         if self._pipeline is None:
             self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages))
-        entries.sort(key=lambda item: (item[0].timestamp, item[0].sequence), reverse=backward)
+        # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.
+        if len({id(stream) for _, stream in entries}) > 1:
+            entries.sort(key=itemgetter(0))
+        if backward:
+            entries.reverse()
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
+        builders: dict[Labels, LabelBuilder] = {}
         for entry, stream in entries:
             if count >= limit:
                 break
-            builder = LabelBuilder(stream.label_map, stream.labels, entry.metadata)
+            builder = builders.get(stream.labels)
+            if builder is None:
+                builder = builders[stream.labels] = LabelBuilder(stream.label_map, stream.labels, ())
+            builder.reset(entry.metadata)
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
                 continue

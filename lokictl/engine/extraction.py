@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lokictl.engine.hints import metric_hints
 from lokictl.engine.label_filter import compile_label_filter
 from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
+from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.logql import expressions as ast
 from lokictl.logql.expressions import MatchOperator
@@ -77,6 +78,7 @@ class Extractor:
         self.selects = compile_selector_test(node.log_range.log.selector)
         self.grouping = extraction_grouping(node, outer)
         self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping)
+        self.required = required_texts(self._stages())
         self.pipeline: Pipeline | None = None
         self.value: Callable[[bytes, LabelBuilder], float | None] | None = None
         self.series: dict[Labels, Series] = {}
@@ -114,7 +116,7 @@ class Extractor:
         self.version, self.covered = self.store.version, (first, last)
 
     def _run(
-        self, stream: Stream, entries: Iterable[Entry], found: dict[Labels, list[tuple[int, int, float]]]
+        self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
     ) -> None:
         if self.pipeline is None:
             self.pipeline = Pipeline(self._stages(), self.hints)
@@ -130,8 +132,9 @@ class Extractor:
             self._plain(stream, entries, found)
             return
         run = pipeline.run
-        for entry in entries:
-            builder = LabelBuilder(base, base_labels, entry.metadata)
+        builder = LabelBuilder(base, base_labels, ())
+        for entry in candidates(stream, entries, self.required):
+            builder.reset(entry.metadata)
             line = run(entry.line, entry.timestamp, builder)
             if line is None:
                 continue
@@ -148,7 +151,7 @@ class Extractor:
             samples.append((entry.timestamp, entry.sequence, value))
 
     def _plain(
-        self, stream: Stream, entries: Iterable[Entry], found: dict[Labels, list[tuple[int, int, float]]]
+        self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
     ) -> None:
         """Without stages every line of a stream has the same labels."""
         builder = LabelBuilder(stream.label_map, stream.labels, ())

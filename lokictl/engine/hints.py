@@ -19,11 +19,19 @@ Filter = Callable[[LabelBuilder], bool]
 
 @dataclass(frozen=True)
 class Hints:
-    """``required`` None: all labels; ``no_labels``: parsers need not run; ``filters`` by label name."""
+    """``required`` None: all labels; ``no_labels``: parsers need not run; ``filters`` by label name.
+
+    ``filter_nodes`` are the expressions that ``filters`` were made of.
+    """
 
     required: frozenset[str] | None = None
     no_labels: bool = False
-    filters: Mapping[str, Filter] = field(default_factory=dict)
+    filter_nodes: Mapping[str, ast.LabelFilter] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        compiled = {name: compile_label_filter(node) for name, node in self.filter_nodes.items()}
+        object.__setattr__(self, "filters", compiled)
 
     def wants(self, key: str) -> bool:
         return self.required is None or key in self.required
@@ -50,7 +58,7 @@ class Hints:
 
 def log_hints(stages: Sequence[ast.Stage]) -> Hints:
     """The hints of a log query."""
-    return Hints(filters=early_filters(stages, ()))
+    return Hints(filter_nodes=early_filters(stages, ()))
 
 
 def metric_hints(
@@ -59,24 +67,27 @@ def metric_hints(
     """The hints of a range aggregation whose samples are grouped by ``grouping`` while they are extracted."""
     after = unwrap.filters if unwrap else ()
     if grouping is None or grouping.without:
-        return Hints(filters=early_filters(stages, after))
+        return Hints(filter_nodes=early_filters(stages, after))
     required = frozenset(_required(stages, unwrap, grouping))
     if grouping.labels:
         return Hints(required)
-    return Hints(required, filters=early_filters(stages, after)) if required else Hints(no_labels=True)
+    return Hints(required, filter_nodes=early_filters(stages, after)) if required else Hints(no_labels=True)
 
 
-def early_filters(stages: Sequence[ast.Stage], after: Sequence[ast.LabelFilter]) -> dict[str, Filter]:
+def early_filters(
+    stages: Sequence[ast.Stage], after: Sequence[ast.LabelFilter]
+) -> dict[str, ast.LabelFilter]:
     """The first filter on each label that stands alone in its stage."""
     candidates = [stage.filter for stage in stages if isinstance(stage, ast.LabelFilterStage)]
     if len(after) == 1:
         candidates.append(after[0])
-    found: dict[str, Filter] = {}
+    found: dict[str, ast.LabelFilter] = {}
     for node in candidates:
         name = getattr(node, "name", None)
         if name is not None and name not in found and not is_no_op(node):
             try:
-                found[name] = compile_label_filter(node)
+                compile_label_filter(node)
+                found[name] = node
             except IpPatternError:
                 # Reported where the stage itself is compiled.
                 continue

@@ -39,6 +39,10 @@ class LabelBuilder:
     def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
         self.base = base
         self.base_labels = base_labels
+        self.reset(metadata)
+
+    def reset(self, metadata: Labels) -> None:
+        """Begins the next line of the same stream."""
         self.deleted: list[str] = []
         self.metadata: dict[str, str] = {}
         self.parsed: dict[str, str] = {}
@@ -51,7 +55,7 @@ class LabelBuilder:
             elif name == ERROR_DETAILS:
                 self.error_details = value
             else:
-                self.metadata[name + EXTRACTED_SUFFIX if name in base else name] = value
+                self.metadata[name + EXTRACTED_SUFFIX if name in self.base else name] = value
 
     def get(self, name: str) -> str | None:
         """The current value of a label; None where it is absent."""

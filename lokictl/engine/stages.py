@@ -21,6 +21,7 @@ from lokictl.engine.labels import (
 )
 from lokictl.engine.logfmt_parser import pairs
 from lokictl.engine.paths import json_path, logfmt_path
+from lokictl.engine.plain_json import PlainJson
 from lokictl.logql import expressions as ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_search, compile_selector
@@ -45,62 +46,21 @@ def _free_name(builder: LabelBuilder, name: str) -> str:
 # --- json --------------------------------------------------------------------------------------------------------
 
 
-_FLAT_MEMBER = re.compile(
-    rb'[ \t]*"([a-zA-Z_][a-zA-Z0-9_]*)"[ \t]*:[ \t]*'
-    rb'(?:"([^"\\\x80-\xff]*)"|(-?[0-9][^ \n\r\t,}\]]*|true|false)|(null))[ \t]*([,}])'
-)
-
-
 def json_stage(hints: Hints) -> StageFunction:
     """``| json``"""
     if hints.no_labels:
         return lambda line, time, builder: line
+    plain = PlainJson(hints)
 
     def stage(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
             return line
-        kept = _flat_json(line, builder, hints)
+        kept = plain.read(line, builder)
         if kept is None:
             kept = _nested_json(line, builder, hints)
         return line if kept else None
 
     return stage
-
-
-def _flat_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool | None:
-    """The fast way through a line of plain members; None where a member is not plain (nothing is lost then)."""
-    if line[:1] != b"{":
-        return None
-    found: list[tuple[str, str]] = []
-    position, match = 1, _FLAT_MEMBER.match
-    while True:
-        member = match(line, position)
-        if member is None:
-            return None
-        key, text, token, null, end = member.groups()
-        if null is None:
-            found.append(
-                (
-                    key.decode("ascii"),
-                    (text if text is not None else token).decode("utf-8", "surrogateescape"),
-                )
-            )
-        if end == b"}":
-            break
-        position = member.end()
-    required, extracted, filters = hints.required, builder.extracted, hints.filters
-    for key, value in found:
-        if required is not None and key not in required:
-            continue
-        name = _free_name(builder, key)
-        if name in extracted:
-            continue
-        builder.set(name, value)
-        if name in filters and not filters[name](builder):
-            return False
-        if required is not None and required <= extracted:
-            return True
-    return True
 
 
 class _StopError(Exception):

@@ -22,15 +22,27 @@ class Entry(NamedTuple):
 
 
 class Stream:
-    """The entries of one label set, in the order of their times (and of arrival among equals)."""
+    """The entries of one label set, in the order of their times (and of arrival among equals).
 
-    __slots__ = ("entries", "known", "label_map", "labels")
+    ``escapes``: some line has a backslash.
+    """
+
+    __slots__ = ("entries", "escapes", "label_map", "labels")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.label_map = dict(labels)
         self.entries: list[Entry] = []
-        self.known: set[tuple[int, bytes, Labels]] = set()
+        self.escapes = False
+
+    def holds(self, timestamp: int, line: bytes, metadata: Labels) -> bool:
+        """Whether this very entry is there."""
+        entries = self.entries
+        if not entries or entries[-1].timestamp < timestamp:
+            return False
+        low = bisect_left(entries, (timestamp,))
+        high = bisect_left(entries, (timestamp + 1,), low)
+        return any(entry.line == line and entry.metadata == metadata for entry in entries[low:high])
 
     def between(self, first: int, last: int) -> Sequence[Entry]:
         """The entries with ``first <= timestamp < last``."""
@@ -78,11 +90,10 @@ class LogStore:
         metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
         if self.discover_log_levels:
             metadata = detect_level(data, stream.label_map, metadata)
-        identity = (timestamp, data, metadata)
-        if identity in stream.known:
+        if stream.holds(timestamp, data, metadata):
             return
-        stream.known.add(identity)
         self._sequence += 1
+        stream.escapes = stream.escapes or b"\\" in data
         item = Entry(timestamp, self._sequence, data, metadata)
         if not stream.entries or item >= stream.entries[-1]:
             stream.entries.append(item)
