@@ -12,6 +12,7 @@ from typing import Any
 
 from lokictl.model.component import Component
 from lokictl.render.config_maps import numbered, spread
+from lokictl.render.names import object_name
 from stack import objects
 
 PROVISIONING = "grafana/provisioning/"
@@ -33,7 +34,7 @@ def provisioning_maps(files: Mapping[str, str]) -> dict[str, dict[str, tuple[str
         if inside.suffix == ".json":
             # One ConfigMap for each, on one line: together they would not fit.
             compact = json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
-            maps[f"{DASHBOARD}-{inside.stem}".lower()] = {inside.name: (str(inside), compact)}
+            maps[object_name(DASHBOARD, inside.stem)] = {inside.name: (str(inside), compact)}
         else:
             name = DATASOURCES if inside.parts[0] == "datasources" else PROVIDER
             maps.setdefault(name, {})["-".join(inside.parts)] = (str(inside), text)

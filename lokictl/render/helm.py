@@ -6,7 +6,9 @@ legends and annotations stay what they are.
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lokictl.model.rules import dump_yaml
@@ -29,9 +31,29 @@ if TYPE_CHECKING:
     from lokictl.project import Project
 
 
+RELEASE_LIMIT = 1_048_576
+"""Bytes of a Kubernetes Secret, in which Helm keeps a release."""
+
+
 def render_helm(project: Project, settings: Settings) -> dict[str, str]:
     """Path -> text below ``helm/<project>``."""
     return {f"helm/{settings.name}/{path}": text for path, text in chart_files(project, settings).items()}
+
+
+def release_notes(project: Project, settings: Settings) -> Iterator[str]:
+    """A sentence when the chart is too large for Helm to keep its release in one Secret."""
+    size = release_bytes(chart_files(project, settings))
+    if size > RELEASE_LIMIT:
+        yield (
+            f"helm/{settings.name} makes a release of about {size:,} bytes, and Helm can keep {RELEASE_LIMIT:,}: "
+            "split the project, or apply kubernetes/ instead"
+        )
+
+
+def release_bytes(files: Mapping[str, str]) -> int:
+    """About how many bytes Helm keeps of a chart: its files, and the objects that hold them again, compressed."""
+    kept = {name: text for name, text in files.items() if name.startswith("files/")}
+    return len(gzip.compress(json.dumps([files, kept]).encode(), mtime=0)) * 4 // 3
 
 
 def chart_files(project: Project, settings: Settings) -> dict[str, str]:

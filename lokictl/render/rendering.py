@@ -75,9 +75,9 @@ def _kubernetes() -> Output:
 
 
 def _helm() -> Output:
-    from lokictl.render.helm import render_helm
+    from lokictl.render.helm import release_notes, render_helm
 
-    return Output("helm", "a Helm chart with all of it", render_helm, _has_content)
+    return Output("helm", "a Helm chart with all of it", render_helm, _has_content, release_notes)
 
 
 def _stack() -> Output:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lokictl.diagnostics import LokictlError
 from lokictl.model.component import Component, HelmValue, helm_values, plain
 from lokictl.model.rules import dump_yaml
+from lokictl.render.config_maps import manifest_text
 from lokictl.render.grafana import render_grafana
 from lokictl.render.helm import chart_text
 from lokictl.render.rules import render_rules
@@ -60,7 +61,11 @@ def render_components(
 
 def manifests_text(component: Component) -> str:
     """The Kubernetes objects of a component as one YAML stream."""
-    return "---\n".join(dump_yaml(plain(manifest)) for manifest in component.manifests)
+    return "---\n".join(_manifest_text(plain(manifest)) for manifest in component.manifests)
+
+
+def _manifest_text(manifest: Mapping[str, Any]) -> str:
+    return manifest_text(manifest) if manifest["kind"] == "ConfigMap" else dump_yaml(manifest)
 
 
 def chart_files(components: Iterable[Component], *, chart: str, version: str) -> dict[str, str]:

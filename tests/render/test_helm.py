@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 import yaml
 
 from lokictl.project import Project
-from lokictl.render import render
+from lokictl.render import render, rendering
+from tests.render.samples import dashboard
 
 helm = pytest.importorskip("helm_python")
 
@@ -71,6 +74,16 @@ def test_kubernetes_accepts_them(chart: Path) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     for item in objects(chart).values():
         kubernetes_validate.validate(item, "1.31", strict=True)
+
+
+def test_a_chart_that_helm_cannot_keep(make_project: Callable[..., Project]) -> None:
+    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=900_000))
+    boards = {
+        f"dashboards/{uid}.json": json.dumps(dashboard(uid, uid.upper(), description=noise[::step]))
+        for uid, step in (("a", 1), ("b", -1))
+    }
+    (note,) = rendering(make_project(boards), what=["helm"]).notes
+    assert note.startswith("helm/shop makes a release of about 3,")
 
 
 def test_urls_and_tenant(chart: Path) -> None:

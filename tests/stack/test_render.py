@@ -12,8 +12,11 @@ import yaml
 from lokictl.diagnostics import LokictlError
 from lokictl.model.component import Component, HelmValue, plain
 from lokictl.project import load
-from lokictl.render import settings_of
+from lokictl.render import rendering, settings_of
+from lokictl.render.config_maps import APPLY_LIMIT, applied_bytes
 from lokictl.render.stack import CHART, chart_values, filled_components, render_components
+from stack.content import provisioning_maps, rule_maps, rule_volumes
+from stack.loki import stateful_set
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = load(ROOT)
@@ -30,6 +33,60 @@ def test_manifests_are_the_components_objects() -> None:
         if component.manifests:
             read = list(yaml.safe_load_all(FILES[f"kubernetes/platform/{component.name}.yaml"]))
             assert read == [plain(item) for item in component.manifests]
+
+
+def test_every_config_map_can_be_applied() -> None:
+    found = [
+        plain(item) for component in COMPONENTS for item in component.manifests if item["kind"] == "ConfigMap"
+    ]
+    assert {item["metadata"]["name"] for item in found} >= {
+        *("grafana-datasources", "grafana-dashboard-provider", "loki-rules", "loki-config"),
+    }
+    assert {
+        item["metadata"]["name"]: applied_bytes(item) for item in found if applied_bytes(item) > APPLY_LIMIT
+    } == {}
+
+
+def test_grafana_and_loki_mount_config_maps_that_exist() -> None:
+    objects = [plain(item) for component in COMPONENTS for item in component.manifests]
+    maps = {item["metadata"]["name"]: item["data"] for item in objects if item["kind"] == "ConfigMap"}
+    mounted = 0
+    for item in objects:
+        for volume in (
+            item["spec"]["template"]["spec"].get("volumes", ()) if "template" in item.get("spec", {}) else ()
+        ):
+            if "configMap" in volume:
+                assert volume["configMap"]["name"] in maps
+            for source in volume.get("projected", {}).get("sources", ()):
+                data = maps[source["configMap"]["name"]]
+                assert all(entry["key"] in data for entry in source["configMap"].get("items", ()))
+                mounted += 1
+    assert mounted >= 3
+
+
+def test_the_provisioning_folder_is_the_rendered_one() -> None:
+    files = dict(rendering(PROJECT, what=["grafana"]))
+    mounted = {path for items in provisioning_maps(files).values() for path, _ in items.values()}
+    assert mounted == {path.removeprefix("grafana/provisioning/") for path in files}
+
+
+def test_rules_of_several_tenants_and_sizes() -> None:
+    files = {"rules/a/x.yaml": "x" * 200_000, "rules/a/y.yaml": "y" * 200_000, "rules/b/x.yaml": "z"}
+    maps = rule_maps(files)
+    assert {
+        tenant: {name: list(texts) for name, texts in found.items()} for tenant, found in maps.items()
+    } == {
+        "a": {"loki-rules": ["x.yaml"], "loki-rules-2": ["y.yaml"]},
+        "b": {"loki-rules-3": ["x.yaml"]},
+    }
+    volumes = rule_volumes(files)
+    assert [source["configMap"]["name"] for source in volumes["a"]["projected"]["sources"]] == [
+        "loki-rules",
+        "loki-rules-2",
+    ]
+    (workload,) = stateful_set(files)
+    mounts = workload["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {mount["mountPath"] for mount in mounts} >= {"/etc/loki/rules/a", "/etc/loki/rules/b"}
 
 
 def test_config_maps_hold_the_rendered_configuration() -> None:
