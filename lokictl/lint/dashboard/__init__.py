@@ -2,6 +2,70 @@
 
 from __future__ import annotations
 
+from lokictl.lint.dashboard.identity import (
+    DashboardTitle,
+    DashboardUid,
+    DuplicateUid,
+    PanelId,
+    RefId,
+    ServerId,
+)
+from lokictl.lint.dashboard.layout import (
+    OverlappingPanels,
+    PanelDescription,
+    PanelTitle,
+    PanelUnit,
+    PanelWithoutQueries,
+    RemovedPanel,
+    TooManyPanels,
+)
+from lokictl.lint.dashboard.queries import (
+    AnnotationQuery,
+    FixedRange,
+    InstantQueryInTimeSeries,
+    LogQueryInMetricPanel,
+    MaxLinesWithoutEffect,
+    MetricQueryInLogsPanel,
+    PromQL,
+)
+from lokictl.lint.dashboard.sources import BrokenLink, DataSourceByName, ImportPlaceholder, UnknownDataSource
+from lokictl.lint.dashboard.variables import (
+    MultiValueInEquality,
+    UndefinedVariable,
+    UnusedVariable,
+    VariableAllValue,
+    VariableRefresh,
+)
 from lokictl.lint.interface import Check
 
-CHECKS: tuple[type[Check], ...] = ()
+CHECKS: tuple[type[Check], ...] = (
+    DashboardUid,
+    DashboardTitle,
+    DuplicateUid,
+    ServerId,
+    PanelId,
+    RefId,
+    OverlappingPanels,
+    PanelTitle,
+    PanelDescription,
+    PanelUnit,
+    PanelWithoutQueries,
+    TooManyPanels,
+    RemovedPanel,
+    MetricQueryInLogsPanel,
+    LogQueryInMetricPanel,
+    InstantQueryInTimeSeries,
+    FixedRange,
+    AnnotationQuery,
+    MaxLinesWithoutEffect,
+    PromQL,
+    UndefinedVariable,
+    UnusedVariable,
+    MultiValueInEquality,
+    VariableAllValue,
+    VariableRefresh,
+    DataSourceByName,
+    UnknownDataSource,
+    ImportPlaceholder,
+    BrokenLink,
+)

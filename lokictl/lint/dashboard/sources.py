@@ -1,0 +1,181 @@
+"""Which data sources a dashboard asks, and where its links lead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.dashboard.model import (
+    Json,
+    Path,
+    annotation_queries,
+    as_dict,
+    as_list,
+    is_text,
+    links,
+    targets,
+    variables,
+)
+from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
+from lokictl.model.yaml_source import nearest
+
+GRAFANAS_OWN = ("grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "mixed", "default", "__expr__")
+
+
+def _chosen(dashboard: DashboardItem) -> Iterator[tuple[Path, str, bool]]:
+    """(path, uid or name, whether it is a name) of every data source that is named outright."""
+    owners: list[tuple[Path, Json]] = [
+        *dashboard.panels,
+        *variables(dashboard),
+        *annotation_queries(dashboard),
+    ]
+    owners += [(target.path, target.data) for target in targets(dashboard)]
+    for path, owner in owners:
+        value = owner.get("datasource")
+        if is_text(value) and str(value) not in GRAFANAS_OWN and not _is_variable(str(value)):
+            yield (*path, "datasource"), str(value), True
+        uid = as_dict(value).get("uid")
+        if is_text(uid) and str(uid) not in GRAFANAS_OWN and not _is_variable(str(uid)):
+            yield (*path, "datasource", "uid"), str(uid), False
+
+
+def _is_variable(text: str) -> bool:
+    return "$" in text or "[[" in text
+
+
+class DataSourceByName(DashboardCheck):
+    name = "dashboard/datasource-by-name"
+    severity = Severity.INFO
+    summary = "a data source chosen by its name, which differs from one Grafana to the next"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        told: set[str] = set()
+        for path, name, by_name in _chosen(dashboard):
+            if by_name and name not in told:
+                told.add(name)
+                yield self.finding(
+                    dashboard.place(*path),
+                    f'the data source "{name}" is chosen by its name',
+                    hint='write {"type": "loki", "uid": "…"}, or use a data source variable: {"uid": "${datasource}"}',
+                )
+
+
+class UnknownDataSource(DashboardCheck):
+    name = "dashboard/unknown-datasource"
+    severity = Severity.WARNING
+    summary = "a data source that this project does not define"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        # What plain files leave out may well be defined elsewhere.
+        if self.workspace.project is None or not self.workspace.project.datasources:
+            return
+        known = {key for source in self.workspace.project.datasources for key in (source.uid, source.name)}
+        told: set[str] = set()
+        for path, name, _ in _chosen(dashboard):
+            if name not in known and name not in told:
+                told.add(name)
+                guess = nearest(name, known)
+                hint = f'did you mean "{guess}"?' if guess else f"known: {', '.join(sorted(known))}"
+                yield self.finding(
+                    dashboard.place(*path), f'the project has no data source "{name}"', hint=hint
+                )
+
+
+class ImportPlaceholder(DashboardCheck):
+    name = "dashboard/import-placeholder"
+    severity = Severity.WARNING
+    summary = "a placeholder of the import dialog, which provisioning and the API leave as it is"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        if self.workspace.project is None:
+            return
+        inputs = {str(as_dict(entry).get("name")) for entry in as_list(dashboard.data.get("__inputs"))}
+        if inputs:
+            yield self.finding(
+                dashboard.place("__inputs", key=True),
+                f"{', '.join(sorted(inputs))}: only the import dialog fills these; uploaded as they are, "
+                "panels find no data source",
+                hint="put the uid in their place, or a data source variable, and take __inputs out",
+            )
+
+
+class BrokenLink(DashboardCheck):
+    name = "dashboard/broken-link"
+    severity = Severity.WARNING
+    summary = "a link that leads nowhere"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        for path, link in links(dashboard):
+            kind, url = link.get("type", "link"), link.get("url")
+            if kind == "dashboards":
+                yield from self._tags(dashboard, path, link)
+            elif is_text(url):
+                yield from self._dashboard_link(dashboard, path, str(url))
+            elif not link.get("internal") and not link.get("dashboard") and not link.get("dashUri"):
+                yield self.finding(
+                    dashboard.place(*path),
+                    f'the link "{link.get("title", "")}" has no url',
+                    hint="say where it leads, or take it out",
+                )
+
+    def _known(self) -> dict[str, DashboardItem]:
+        """uid -> dashboard of the whole project; empty where more dashboards may exist elsewhere."""
+        project = self.workspace.project
+        if project is None or len(self.workspace.dashboards) < len(project.dashboards):
+            return {}
+        return {str(item.data.get("uid")): item for item in self.workspace.dashboards}
+
+    def _tags(self, dashboard: DashboardItem, path: Path, link: Json) -> Iterator[Finding]:
+        known = self._known()
+        wanted = {str(tag) for tag in as_list(link.get("tags"))}
+        if not known or not wanted or any(_is_variable(tag) for tag in wanted):
+            return
+        others = (item for item in known.values() if item is not dashboard)
+        if not any(wanted <= {str(tag) for tag in as_list(item.data.get("tags"))} for item in others):
+            yield self.finding(
+                dashboard.place(*path, "tags"),
+                f"no other dashboard of the project has the tags {', '.join(sorted(wanted))}: the link is empty",
+                hint="give the dashboards the tag, or take the link out",
+            )
+
+    def _dashboard_link(self, dashboard: DashboardItem, path: Path, url: str) -> Iterator[Finding]:
+        known = self._known()
+        parts = urlsplit(url)
+        found = re.search(r"(?:^|/)d/([^/?#]+)", parts.path)
+        if not known or not found or parts.netloc or _is_variable(unquote(found[1])):
+            return
+        uid = unquote(found[1])
+        if uid not in known:
+            guess = nearest(uid, known)
+            yield self.finding(
+                dashboard.place(*path, "url"),
+                f'the project has no dashboard with the uid "{uid}"',
+                hint=f'did you mean "{guess}"?' if guess else f"known: {', '.join(sorted(known))}",
+            )
+            return
+        yield from self._query_part(dashboard, path, parts.query, known[uid])
+
+    def _query_part(
+        self, dashboard: DashboardItem, path: Path, query: str, target: DashboardItem
+    ) -> Iterator[Finding]:
+        names = {str(entry.get("name")) for _, entry in variables(target)}
+        ids = {str(panel.get("id")) for _, panel in target.panels}
+        for key, values in parse_qs(query, keep_blank_values=True).items():
+            name = key.removeprefix("var-")
+            if key.startswith("var-") and name not in names and not _is_variable(name):
+                guess = nearest(name, names)
+                yield self.finding(
+                    dashboard.place(*path, "url"),
+                    f'the dashboard "{target.title}" has no variable "{name}", which this link sets',
+                    hint=f'did you mean "{guess}"?' if guess else "take it out of the link",
+                )
+            elif key == "viewPanel" and not _is_variable(values[0]):
+                number = values[0].removeprefix("panel-")
+                if number not in ids:
+                    yield self.finding(
+                        dashboard.place(*path, "url"),
+                        f'the dashboard "{target.title}" has no panel {number}, which this link opens',
+                        hint="use the id of one of its panels",
+                    )

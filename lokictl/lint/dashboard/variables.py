@@ -1,0 +1,230 @@
+"""Template variables: undefined, unused, and those whose values break a query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.dashboard.model import (
+    Json,
+    Path,
+    annotation_queries,
+    as_dict,
+    as_list,
+    is_text,
+    references,
+    targets,
+    texts,
+    variables,
+)
+from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
+from lokictl.logql.expressions import Matcher, MatchOperator, StreamSelector
+from lokictl.model.yaml_source import nearest
+
+ALWAYS_KNOWN = ("interval", "timeFilter", "timeFrom", "timeTo")
+SELF_USED = ("adhoc", "groupby")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+def _known(dashboard: DashboardItem) -> set[str]:
+    names = {str(entry.get("name")) for _, entry in variables(dashboard)}
+    names |= {str(as_dict(entry).get("name")) for entry in as_list(dashboard.data.get("__inputs"))}
+    return names
+
+
+class UndefinedVariable(DashboardCheck):
+    name = "dashboard/undefined-variable"
+    severity = Severity.WARNING
+    summary = "a query that uses a variable which the dashboard does not have"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        known = _known(dashboard) | set(ALWAYS_KNOWN)
+        told: set[str] = set()
+        for path, text in self._places(dashboard):
+            for name, start, end in _used_in(text):
+                if name in known or name in told:
+                    continue
+                told.add(name)
+                guess = nearest(name, known - set(ALWAYS_KNOWN))
+                hint = (
+                    f'did you mean "${guess}"?' if guess else "add the variable, or take it out of the query"
+                )
+                yield self.finding(
+                    dashboard.text_place(path, start, end),
+                    f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it stands',
+                    hint=hint,
+                )
+
+    def _places(self, dashboard: DashboardItem) -> Iterator[tuple[Path, str]]:
+        for target in targets(dashboard):
+            if target.type in ("loki", "prometheus"):
+                for key in ("expr", "legendFormat", "step", "interval"):
+                    if is_text(target.data.get(key)):
+                        yield (*target.path, key), target.data[key]
+            yield from _datasource_texts(target.data, target.path)
+        for path, panel in dashboard.panels:
+            yield from _datasource_texts(panel, path)
+            if is_text(panel.get("repeat")):
+                yield (*path, "repeat"), f"${{{panel['repeat']}}}"
+        for path, entry in (*variables(dashboard), *annotation_queries(dashboard)):
+            yield from _datasource_texts(entry, path)
+            for key in ("query", "expr"):
+                if is_text(entry.get(key)) and entry.get("type", "query") in ("query", "tags"):
+                    yield (*path, key), entry[key]
+
+
+def _datasource_texts(owner: Json, path: Path) -> Iterator[tuple[Path, str]]:
+    chosen = owner.get("datasource")
+    if is_text(chosen):
+        yield (*path, "datasource"), str(chosen)
+    elif is_text(as_dict(chosen).get("uid")):
+        yield (*path, "datasource", "uid"), as_dict(chosen)["uid"]
+
+
+def _used_in(text: str) -> Iterator[tuple[str, int, int]]:
+    """References of a query; Go templates have variables of their own."""
+    templates = [found.span() for found in _TEMPLATE.finditer(text)] if "{{" in text else []
+    for name, start, end in references(text):
+        if not any(first <= start < last for first, last in templates):
+            yield name, start, end
+
+
+class UnusedVariable(DashboardCheck):
+    name = "dashboard/unused-variable"
+    severity = Severity.WARNING
+    summary = "a variable that nothing in the dashboard uses"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        listed = variables(dashboard)
+        if not listed or self._hands_on_everything(dashboard):
+            return
+        used: set[str] = set()
+        for path, text in texts(dashboard.data):
+            own = None
+            if path[:2] == ("templating", "list") and len(path) > 2:
+                own = str(
+                    as_dict(as_list(as_dict(dashboard.data["templating"])["list"])[int(path[2])]).get("name")
+                )
+            used |= {name for name, _, _ in references(text) if name != own}
+        used |= {str(panel.get("repeat")) for _, panel in dashboard.panels}
+        for path, entry in listed:
+            name = str(entry.get("name"))
+            if name not in used and entry.get("type") not in SELF_USED and not entry.get("skipUrlSync"):
+                yield self.finding(
+                    dashboard.place(*path, "name"),
+                    f'nothing in the dashboard uses the variable "{name}"',
+                    hint="use it in a query, or take it out: Grafana fills it on every load",
+                )
+
+    def _hands_on_everything(self, dashboard: DashboardItem) -> bool:
+        """Whether links carry every variable to other dashboards."""
+        return any(
+            (path[-1] == "includeVars" and text == "true")
+            or "__all_variables" in text
+            or (path[-1] == "url" and "var-" in text)
+            for path, text in texts(dashboard.data)
+        ) or any(as_dict(link).get("includeVars") for link in as_list(dashboard.data.get("links")))
+
+
+class MultiValueInEquality(QueryCheck):
+    name = "dashboard/multi-value-in-equality"
+    severity = Severity.WARNING
+    summary = "a variable of several values under = or !=, which then matches nothing"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if query.dashboard is None:
+            return
+        several = {
+            str(entry.get("name")): "several values" if entry.get("multi") else "All"
+            for _, entry in variables(query.dashboard)
+            if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
+        }
+        for matcher in query.nodes(Matcher):
+            if matcher.operator not in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):
+                continue
+            for name, _, _ in references(matcher.value):
+                if name in several and not re.search(rf"\$\{{{name}:", matcher.value):
+                    fixed = "=~" if matcher.operator == MatchOperator.EQUAL else "!~"
+                    yield self.finding(
+                        query.place(matcher),
+                        f'"${name}" can be {several[name]}, which Grafana writes as a|b: with {matcher.operator} '
+                        "that is one value that no stream has",
+                        hint=f'write {matcher.name}{fixed}"{matcher.value}"',
+                    )
+
+
+class VariableAllValue(QueryCheck):
+    name = "dashboard/all-value-matches-empty"
+    severity = Severity.ERROR
+    summary = "a variable whose All makes every matcher of a query match nothing at all, which Loki refuses"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if query.dashboard is None:
+            return
+        empty = {
+            str(entry.get("name")): str(entry["allValue"])
+            for _, entry in variables(query.dashboard)
+            if entry.get("includeAll")
+            and is_text(entry.get("allValue"))
+            and _matches_empty(str(entry["allValue"]))
+        }
+        if not empty:
+            return
+        for selector in query.nodes(StreamSelector):
+            verdicts = [self._culprit(matcher, empty) for matcher in selector.matchers]
+            culprits = [name for name in verdicts if name]
+            if culprits and all(verdict is not None for verdict in verdicts):
+                name = culprits[0]
+                yield self.finding(
+                    query.place(selector),
+                    f'when "All" is chosen for "{name}" ({empty[name]}), every matcher also matches streams without '
+                    "the label, and Loki refuses the query",
+                    hint=f'set "allValue" of {name} to ".+", or add a matcher such as job=~".+"',
+                )
+
+    def _culprit(self, matcher: Matcher, empty: dict[str, str]) -> str | None:
+        """The variable that makes a matcher match nothing; "" when it does so by itself, None when it does not."""
+        from lokictl.logql.validation import matches_empty
+
+        found = re.fullmatch(r"\$\{?(\w+)(?::\w+)?\}?|\[\[(\w+)\]\]", matcher.value)
+        if found:
+            name = found[1] or found[2]
+            return name if name in empty and matcher.operator == MatchOperator.REGEX else None
+        if "$" in matcher.value or "[[" in matcher.value:
+            return None
+        return "" if matches_empty(matcher) else None
+
+
+def _matches_empty(pattern: str) -> bool:
+    from lokictl.logql.errors import LogQLError
+    from lokictl.logql.regex import compile_selector
+
+    try:
+        return compile_selector(pattern).matches(b"")
+    except LogQLError:
+        return False
+
+
+class VariableRefresh(DashboardCheck):
+    name = "dashboard/variable-refresh"
+    severity = Severity.INFO
+    summary = "a variable of Loki's labels that is not read again when the time range changes"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        from lokictl.lint.sources import datasource_type
+
+        for path, entry in variables(dashboard):
+            if entry.get("type") != "query" or datasource_type(dashboard, entry) != "loki":
+                continue
+            if entry.get("refresh") != 2:
+                yield self.finding(
+                    self._place(dashboard, path, entry),
+                    f'the variable "{entry.get("name")}" keeps its values when the time range changes, '
+                    "but Loki has other streams then",
+                    hint='set "refresh": 2 (on time range change)',
+                )
+
+    def _place(self, dashboard: DashboardItem, path: Path, entry: dict[str, Any] | Json) -> Place:
+        return dashboard.place(*path, "refresh" if "refresh" in entry else "name")

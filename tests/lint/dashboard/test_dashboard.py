@@ -1,0 +1,349 @@
+"""Checks of dashboards: for each one, dashboards that it minds (with its words) and dashboards that it does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lokictl.lint import Settings, run_text
+from lokictl.lint.dashboard import CHECKS
+from tests.lint.dashboard.cases import LOKI, PROMETHEUS, dashboard, lint_dashboard, panel, target
+
+Case = tuple[str, dict[str, Any], list[str]]
+
+
+def at(x: int, y: int, w: int = 12, h: int = 8, **more: Any) -> dict[str, Any]:
+    number = more.pop("id", x + 100 * y + 1)
+    return panel(**{"id": number, "title": f"P{number}", "gridPos": {"x": x, "y": y, "w": w, "h": h}, **more})
+
+
+def variable(name: str, kind: str = "query", **more: Any) -> dict[str, Any]:
+    base = {"name": name, "type": kind, "query": "label_values(app)", "refresh": 2, "datasource": LOKI}
+    return {**base, **more}
+
+
+USES_APP = panel("timeseries", target('sum(rate({app=~"$app"}[$__auto]))'))
+
+CASES: list[Case] = [
+    ("dashboard/uid", dashboard(), []),
+    ("dashboard/uid", dashboard(uid=None), ["has no uid"]),
+    ("dashboard/uid", dashboard(uid="a b"), ['Grafana refuses the uid "a b"']),
+    ("dashboard/uid", dashboard(uid="x" * 41), ["Grafana refuses the uid"]),
+    ("dashboard/title", dashboard(), []),
+    ("dashboard/title", dashboard(title=" "), ["has no title"]),
+    ("dashboard/server-id", dashboard(), []),
+    ("dashboard/server-id", dashboard(id=17), ["the id 17 belongs to the server"]),
+    ("dashboard/panel-id", dashboard(at(0, 0, id=1), at(12, 0, id=2)), []),
+    ("dashboard/panel-id", dashboard(at(0, 0, id=1), at(12, 0, id=1)), ["has the id 1 of the panel"]),
+    (
+        "dashboard/panel-id",
+        dashboard({"type": "row", "id": 5, "collapsed": True, "panels": [at(0, 1, id=5)]}),
+        ["has the id 5 of the panel row 5"],
+    ),
+    ("dashboard/panel-id", dashboard(panel(id=None), panel(id=None)), ["and 1 more has no id"]),
+    ("dashboard/ref-id", dashboard(panel("timeseries", target(refId="A"), target(refId="B"))), []),
+    ("dashboard/ref-id", dashboard(panel("timeseries", target(), target())), ['have the refId "A"']),
+    (
+        "dashboard/ref-id",
+        dashboard(panel("timeseries", target(), target(refId=""))),
+        ["query 2 of the panel"],
+    ),
+    ("dashboard/ref-id", dashboard(panel("timeseries", target(refId=""))), []),
+    ("dashboard/overlapping-panels", dashboard(at(0, 0), at(12, 0), at(0, 8)), []),
+    ("dashboard/overlapping-panels", dashboard(at(0, 0), at(6, 7)), ["overlaps the panel"]),
+    ("dashboard/overlapping-panels", dashboard(at(16, 0)), ["ends at column 28; the grid has 24"]),
+    (
+        "dashboard/overlapping-panels",
+        dashboard(
+            at(0, 0, id=1),
+            {
+                "type": "row",
+                "id": 2,
+                "collapsed": True,
+                "gridPos": {"x": 0, "y": 8, "w": 24, "h": 1},
+                "panels": [at(0, 9, id=3), at(12, 9, id=4)],
+            },
+            at(0, 9, id=5),
+        ),
+        [],
+    ),
+    (
+        "dashboard/overlapping-panels",
+        dashboard({"type": "row", "id": 2, "collapsed": True, "panels": [at(0, 9, id=3), at(0, 9, id=4)]}),
+        ["overlaps the panel"],
+    ),
+    ("dashboard/panel-title", dashboard(), []),
+    ("dashboard/panel-title", dashboard(panel(title="")), ["the timeseries panel 1 has no title"]),
+    ("dashboard/panel-title", dashboard(panel("text", title="", targets=[])), []),
+    ("dashboard/panel-description", dashboard(), []),
+    ("dashboard/panel-description", dashboard(panel(description="")), ["has no description"]),
+    ("dashboard/panel-unit", dashboard(), []),
+    (
+        "dashboard/panel-unit",
+        dashboard(panel(fieldConfig={"defaults": {}})),
+        ["shows numbers without a unit"],
+    ),
+    ("dashboard/panel-unit", dashboard(panel("logs", fieldConfig={"defaults": {}})), []),
+    ("dashboard/panel-unit", dashboard(panel("graph", fieldConfig={}, yaxes=[{"format": "ms"}])), []),
+    (
+        "dashboard/panel-unit",
+        dashboard(panel("stat", fieldConfig={"defaults": {"mappings": [{"type": "value"}]}})),
+        [],
+    ),
+    (
+        "dashboard/panel-unit",
+        dashboard(
+            panel(fieldConfig={"defaults": {}, "overrides": [{"properties": [{"id": "unit", "value": "s"}]}]})
+        ),
+        [],
+    ),
+    ("dashboard/panel-without-queries", dashboard(), []),
+    ("dashboard/panel-without-queries", dashboard(panel(targets=[])), ["has no query, so it stays empty"]),
+    ("dashboard/panel-without-queries", dashboard(panel("text", targets=[])), []),
+    ("dashboard/panel-without-queries", dashboard(panel(targets=[], libraryPanel={"uid": "x"})), []),
+    ("dashboard/panel-without-queries", dashboard(panel("someones-panel", targets=[])), []),
+    ("dashboard/too-many-panels", dashboard(), []),
+    ("dashboard/too-many-panels", dashboard(*[at(0, 8 * y) for y in range(41)]), ["has 41 panels"]),
+    ("dashboard/removed-panel", dashboard(), []),
+    ("dashboard/removed-panel", dashboard(panel("graph"), panel("graph")), ["(and 1 more) is of the type"]),
+    ("dashboard/metric-query-in-logs-panel", dashboard(panel("logs")), []),
+    ("dashboard/metric-query-in-logs-panel", dashboard(panel("logs", target())), ["asks for numbers"]),
+    ("dashboard/metric-query-in-logs-panel", dashboard(panel("logs", target(hide=True))), []),
+    ("dashboard/log-query-in-metric-panel", dashboard(), []),
+    (
+        "dashboard/log-query-in-metric-panel",
+        dashboard(panel("timeseries", target('{app="a"}'))),
+        ["asks for lines"],
+    ),
+    (
+        "dashboard/log-query-in-metric-panel",
+        dashboard(panel("timeseries", target('{app="a"}'), transformations=[{"id": "extractFields"}])),
+        [],
+    ),
+    ("dashboard/log-query-in-metric-panel", dashboard(panel("table", target('{app="a"}'))), []),
+    ("dashboard/log-query-in-metric-panel", dashboard(panel("stat", target('{app="a"}'))), []),
+    ("dashboard/instant-query-in-time-series", dashboard(), []),
+    (
+        "dashboard/instant-query-in-time-series",
+        dashboard(panel("timeseries", target(queryType="instant"))),
+        ["query A of the time series"],
+    ),
+    ("dashboard/instant-query-in-time-series", dashboard(panel("stat", target(queryType="instant"))), []),
+    ("dashboard/instant-query-in-time-series", dashboard(panel("timeseries", target(instant=True))), []),
+    (
+        "dashboard/instant-query-in-time-series",
+        dashboard(
+            panel("timeseries", {"refId": "B", "datasource": PROMETHEUS, "expr": "up", "instant": True})
+        ),
+        ["query B"],
+    ),
+    (
+        "dashboard/instant-query-in-time-series",
+        dashboard(panel("graph", target(queryType="instant"), xaxis={"mode": "series"})),
+        [],
+    ),
+    ("dashboard/fixed-range", dashboard(), []),
+    (
+        "dashboard/fixed-range",
+        dashboard(panel("timeseries", target('rate({app="a"}[5m])'))),
+        ["the range [5m] stays"],
+    ),
+    ("dashboard/fixed-range", dashboard(panel("timeseries", target('rate({app="a"}[5m])', step="5m"))), []),
+    ("dashboard/fixed-range", dashboard(panel("stat", target('rate({app="a"}[5m])'))), []),
+    ("dashboard/fixed-range", dashboard(panel("timeseries", target('rate({app="a"}[$window])'))), []),
+    ("dashboard/fixed-range", dashboard(panel("timeseries", target('rate({app="a"}[5m] offset 1d)'))), []),
+    (
+        "dashboard/annotation-metric-query",
+        dashboard(annotations={"list": [{"name": "x", "datasource": LOKI, "expr": 'rate({app="a"}[5m])'}]}),
+        ["this query gives numbers"],
+    ),
+    (
+        "dashboard/annotation-metric-query",
+        dashboard(annotations={"list": [{"name": "x", "datasource": LOKI, "expr": '{app="a"} |= "deploy"'}]}),
+        [],
+    ),
+    ("dashboard/max-lines-without-effect", dashboard(), []),
+    (
+        "dashboard/max-lines-without-effect",
+        dashboard(panel("timeseries", target(maxLines=10))),
+        ["does nothing"],
+    ),
+    ("dashboard/max-lines-without-effect", dashboard(panel("logs", target('{app="a"}', maxLines=10))), []),
+    (
+        "dashboard/promql",
+        dashboard(panel("stat", {"datasource": PROMETHEUS, "expr": "sum(rate(x[$__rate_interval])) by (y"})),
+        ["this is not PromQL"],
+    ),
+    (
+        "dashboard/promql",
+        dashboard(
+            panel("stat", {"datasource": PROMETHEUS, "expr": 'sum(rate(x{a="$app"}[$__rate_interval]))'})
+        ),
+        [],
+    ),
+    (
+        "dashboard/promql",
+        dashboard(panel("stat", {"datasource": PROMETHEUS, "expr": "$metric > $limit ("})),
+        [],
+    ),
+    ("dashboard/undefined-variable", dashboard(USES_APP, variables=[variable("app")]), []),
+    (
+        "dashboard/undefined-variable",
+        dashboard(USES_APP, variables=[variable("apps")]),
+        ['no variable "app"'],
+    ),
+    ("dashboard/undefined-variable", dashboard(panel(datasource={"uid": "${ds}"})), ['no variable "ds"']),
+    ("dashboard/undefined-variable", dashboard(panel(datasource="${DS}"), __inputs=[{"name": "DS"}]), []),
+    (
+        "dashboard/undefined-variable",
+        dashboard(panel("logs", target('{a="b"} | line_format "{{ $x := .y }}"'))),
+        [],
+    ),
+    ("dashboard/undefined-variable", dashboard(panel("logs", target('{a="b"} |~ "error$" |= "US$5"'))), []),
+    (
+        "dashboard/undefined-variable",
+        dashboard(panel("stat", {"datasource": {"type": "mysql"}, "expr": "$x"})),
+        [],
+    ),
+    ("dashboard/undefined-variable", dashboard(panel(repeat="host")), ['no variable "host"']),
+    (
+        "dashboard/undefined-variable",
+        dashboard(panel("logs", target('{a="$__user"} |= "${__from:date}"'))),
+        [],
+    ),
+    ("dashboard/unused-variable", dashboard(USES_APP, variables=[variable("app")]), []),
+    ("dashboard/unused-variable", dashboard(variables=[variable("app")]), ['uses the variable "app"']),
+    ("dashboard/unused-variable", dashboard(panel(repeat="app"), variables=[variable("app")]), []),
+    ("dashboard/unused-variable", dashboard(panel(title="of [[app]]"), variables=[variable("app")]), []),
+    ("dashboard/unused-variable", dashboard(variables=[variable("f", "adhoc")]), []),
+    ("dashboard/unused-variable", dashboard(variables=[variable("app")], links=[{"includeVars": True}]), []),
+    (
+        "dashboard/unused-variable",
+        dashboard(
+            USES_APP, variables=[variable("env"), variable("app", query='label_values({env="$env"}, app)')]
+        ),
+        [],
+    ),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(panel("logs", target('{app="$app"}')), variables=[variable("app", multi=True)]),
+        ['"$app" can be several values'],
+    ),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(
+            panel("logs", target('{x="y", app!="${app}"}')), variables=[variable("app", includeAll=True)]
+        ),
+        ['"$app" can be All'],
+    ),
+    ("dashboard/multi-value-in-equality", dashboard(USES_APP, variables=[variable("app", multi=True)]), []),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(panel("logs", target('{app="$app"}')), variables=[variable("app")]),
+        [],
+    ),
+    (
+        "dashboard/all-value-matches-empty",
+        dashboard(USES_APP, variables=[variable("app", includeAll=True, allValue=".*")]),
+        ['when "All" is chosen for "app" (.*)'],
+    ),
+    (
+        "dashboard/all-value-matches-empty",
+        dashboard(USES_APP, variables=[variable("app", includeAll=True, allValue=".+")]),
+        [],
+    ),
+    (
+        "dashboard/all-value-matches-empty",
+        dashboard(
+            panel("logs", target('{app=~"$app", env="prod"}')),
+            variables=[variable("app", includeAll=True, allValue=".*")],
+        ),
+        [],
+    ),
+    (
+        "dashboard/all-value-matches-empty",
+        dashboard(USES_APP, variables=[variable("app", includeAll=True)]),
+        [],
+    ),
+    ("dashboard/variable-refresh", dashboard(USES_APP, variables=[variable("app")]), []),
+    (
+        "dashboard/variable-refresh",
+        dashboard(USES_APP, variables=[variable("app", refresh=1)]),
+        ["keeps its values"],
+    ),
+    (
+        "dashboard/variable-refresh",
+        dashboard(variables=[variable("x", refresh=1, datasource=PROMETHEUS)]),
+        [],
+    ),
+    ("dashboard/datasource-by-name", dashboard(), []),
+    (
+        "dashboard/datasource-by-name",
+        dashboard(panel(datasource="Loki"), panel(datasource="Loki")),
+        ['"Loki" is chosen'],
+    ),
+    ("dashboard/datasource-by-name", dashboard(panel(datasource="-- Mixed --"), panel(datasource="$ds")), []),
+    (
+        "dashboard/broken-link",
+        dashboard(links=[{"title": "x", "type": "link", "url": "https://example.com"}]),
+        [],
+    ),
+    (
+        "dashboard/broken-link",
+        dashboard(links=[{"title": "x", "type": "link", "url": ""}]),
+        ['the link "x" has no url'],
+    ),
+    ("dashboard/broken-link", dashboard(links=[{"type": "dashboards", "tags": ["loki"]}]), []),
+    ("dashboard/broken-link", dashboard(panel(links=[{"url": "/d/elsewhere"}])), []),
+]
+
+
+@pytest.mark.parametrize(
+    "check, data, expected", CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)]
+)
+def test_case(check: str, data: dict[str, Any], expected: list[str]) -> None:
+    messages = lint_dashboard(data, check)
+    assert len(messages) == len(expected), messages
+    for message, part in zip(messages, expected, strict=True):
+        assert part in message
+
+
+IN_PROJECTS = {"dashboard/duplicate-uid", "dashboard/unknown-datasource", "dashboard/import-placeholder"}
+
+
+def test_every_check_has_a_case_that_it_minds_and_one_that_it_does_not() -> None:
+    for check in CHECKS:
+        cases = [case for case in CASES if case[0] == check.name]
+        if check.name not in IN_PROJECTS:
+            assert any(case[2] for case in cases), check.name
+            assert any(not case[2] for case in cases), check.name
+
+
+PLACES = [
+    ("dashboard/uid", dashboard(uid="a b"), '"a b"'),
+    ("dashboard/fixed-range", dashboard(panel("timeseries", target('rate({app="a"}[5m])'))), "[5m]"),
+    ("dashboard/undefined-variable", dashboard(USES_APP), "$app"),
+    ("dashboard/ref-id", dashboard(panel("timeseries", target(), target())), '"A"'),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(panel("logs", target('{x="y", app="$app"}')), variables=[variable("app", multi=True)]),
+        'app=\\"$app\\"',
+    ),
+]
+
+
+@pytest.mark.parametrize("check, data, expected", PLACES, ids=[case[0] for case in PLACES])
+def test_findings_point_at_the_part_they_speak_of(check: str, data: dict[str, Any], expected: str) -> None:
+    text = json.dumps(data, indent=1)
+    (finding,) = run_text(text, "d.json", Settings(select=(check,))).findings
+    position = finding.position
+    assert position.line == position.end_line
+    assert text.splitlines()[position.line - 1][position.column - 1 : position.end_column - 1] == expected
+
+
+def test_a_good_dashboard_has_no_findings_at_all() -> None:
+    good = dashboard(at(0, 0, id=1), at(12, 0, id=2), at(0, 8, id=3), variables=[])
+    report = run_text(json.dumps(good), "good.json", Settings(select=("dashboard",)))
+    assert [finding.message for finding in report.findings] == []
