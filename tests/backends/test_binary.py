@@ -1,0 +1,140 @@
+"""A `loki` on PATH: started, waited for, always stopped; with scripts that play Loki."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time as clock
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lokictl.backends import BackendError, open_backend
+from lokictl.backends.binary import BinaryBackend, free_ports
+
+READY = """
+import http.server, json, os, pathlib, sys
+file = sys.argv[1].split("=", 1)[1]
+configuration = json.loads(pathlib.Path(file).read_text())
+pathlib.Path(os.environ["NOTES"]).write_text(json.dumps({"pid": os.getpid(), "file": file}))
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"ready")
+    def log_message(self, *arguments): pass
+server = configuration["server"]
+http.server.HTTPServer((server["http_listen_address"], server["http_listen_port"]), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def loki(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a `loki` on PATH that runs a Python text; the file where it leaves notes."""
+    notes = tmp_path / "notes.json"
+
+    def write(source: str) -> Path:
+        program = tmp_path / "program.py"
+        program.write_text(source)
+        command = tmp_path / "loki"
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
+        command.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setenv("NOTES", str(notes))
+        return notes
+
+    return write
+
+
+def is_gone(process: int) -> bool:
+    """Whether the process ends within some seconds."""
+    deadline = clock.monotonic() + 10
+    while clock.monotonic() < deadline:
+        try:
+            os.kill(process, 0)
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        if state == "Z":
+            return True
+        clock.sleep(0.02)
+    return False
+
+
+def test_stopped_and_removed(loki: Callable[[str], Path]) -> None:
+    notes = loki(READY)
+    with open_backend("binary"):
+        running = json.loads(notes.read_text())
+        os.kill(running["pid"], 0)
+        assert Path(running["file"]).exists()
+    assert is_gone(running["pid"])
+    assert not Path(running["file"]).parent.exists()
+
+
+def test_stopped_when_nobody_closes_it(loki: Callable[[str], Path]) -> None:
+    notes = loki(READY)
+    backend = BinaryBackend()
+    del backend
+    gc.collect()
+    assert is_gone(json.loads(notes.read_text())["pid"])
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_when_this_process_dies(loki: Callable[[str], Path], sent: signal.Signals) -> None:
+    notes = loki(READY)
+    program = "import time\nfrom lokictl.backends.binary import BinaryBackend\n"
+    program += "backend = BinaryBackend()\nprint(1, flush=True)\ntime.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    ) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline() == b"1\n"
+        user.send_signal(sent)
+    assert is_gone(json.loads(notes.read_text())["pid"])
+
+
+FAILURES = [
+    (
+        "import sys; print('level=error msg=\"bad key\"'); sys.exit(3)",
+        'loki ended at once with status 3:\nlevel=error msg="bad key"',
+    ),
+    (
+        "import time; print('looking for friends', flush=True); time.sleep(60)",
+        "loki was not ready after 1 s:",
+    ),
+]
+
+
+@pytest.mark.parametrize("source, message", FAILURES)
+def test_failures_are_explained(loki: Callable[[str], Path], source: str, message: str) -> None:
+    loki(source)
+    with pytest.raises(BackendError) as failed:
+        BinaryBackend(start_seconds=1)
+    assert str(failed.value).startswith(message)
+
+
+def test_a_port_that_was_taken_is_given_up(loki: Callable[[str], Path], tmp_path: Path) -> None:
+    taken = f"""
+import pathlib, sys
+if not pathlib.Path({str(tmp_path / "second")!r}).exists():
+    pathlib.Path({str(tmp_path / "second")!r}).touch()
+    sys.exit("listen tcp 127.0.0.1: bind: address already in use")
+"""
+    notes = loki(taken + READY)
+    with BinaryBackend():
+        assert notes.exists()
+
+
+def test_no_binary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackendError, match="there is no `loki` on PATH"):
+        open_backend("binary")
+
+
+def test_free_ports_differ() -> None:
+    assert len(set(free_ports(20))) == 20
