@@ -19,8 +19,9 @@ def json_lines(count: int, *, seed: int = 7) -> list[tuple[int, str]]:
     lines = []
     for number in range(count):
         at = START + number * HOUR // count
+        past = (at - START) // 1_000_000_000
         fields: dict[str, Any] = {
-            "ts": f"2026-01-01T00:{number * 60 // count:02d}:{number % 60:02d}.{number % 1000:03d}Z",
+            "ts": f"2026-01-01T00:{past // 60:02d}:{past % 60:02d}.{at // 1_000_000 % 1000:03d}Z",
             "level": chance.choice(LEVELS),
             "module": chance.choice(MODULES),
             "msg": chance.choice(MESSAGES),

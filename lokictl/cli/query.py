@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -119,11 +120,17 @@ def _load(
     streams: dict[tuple[tuple[str, str], ...], list[Any]] = {}
     for file in files:
         own = labels or {"filename": file}
+        plain = tuple(sorted(own.items()))
         for line in read_log_file(file, default_time=clock.time_ns(), time_field=time_field):
-            key = tuple(sorted({**line.labels, **own}.items() if labels else {**own, **line.labels}.items()))
-            streams.setdefault(key, []).append((line.timestamp, line.line, dict(line.metadata)))
-            times.append(line.timestamp)
+            key = plain
+            if line.labels:
+                key = tuple(
+                    sorted({**line.labels, **own}.items() if labels else {**own, **line.labels}.items())
+                )
+            streams.setdefault(key, []).append((line.timestamp, line.line, line.metadata))
     for key, entries in streams.items():
+        entries.sort(key=itemgetter(0))
+        times += (entries[0][0], entries[-1][0])
         store.push(dict(key), entries)
     return store, min(times, default=None), max(times, default=None)
 

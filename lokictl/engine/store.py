@@ -80,25 +80,27 @@ class LogStore:
         stream = self.streams.get(key)
         if stream is None:
             stream = self.streams[key] = Stream(key)
+        last = stream.entries[-1].timestamp if stream.entries else -1
+        sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
         for entry in entries:
-            self._add(stream, entry)
+            timestamp, line = entry[0], entry[1]
+            data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
+            metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
+            if self.discover_log_levels:
+                metadata = detect_level(data, stream.label_map, metadata)
+            if timestamp <= last and stream.holds(timestamp, data, metadata):
+                continue
+            sequence += 1
+            if not stream.escapes and b"\\" in data:
+                stream.escapes = True
+            item = make(Entry, (timestamp, sequence, data, metadata))
+            if timestamp >= last:
+                append(item)
+                last = timestamp
+            else:
+                insort(stream.entries, item)
+        self._sequence = sequence
         self.version += 1
-
-    def _add(self, stream: Stream, entry: Sequence[Any]) -> None:
-        timestamp, line = entry[0], entry[1]
-        data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
-        metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
-        if self.discover_log_levels:
-            metadata = detect_level(data, stream.label_map, metadata)
-        if stream.holds(timestamp, data, metadata):
-            return
-        self._sequence += 1
-        stream.escapes = stream.escapes or b"\\" in data
-        item = Entry(timestamp, self._sequence, data, metadata)
-        if not stream.entries or item >= stream.entries[-1]:
-            stream.entries.append(item)
-        else:
-            insort(stream.entries, item)
 
     def __iter__(self) -> Iterator[Stream]:
         """The streams in the order of their labels."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.times import match_rfc3339, parse_time, unix_nanoseconds
@@ -14,14 +14,16 @@ TIME_FIELDS = ("timestamp", "ts", "time", "@timestamp", "t", "date", "datetime",
 MILLISECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class LogLine(NamedTuple):
     """One line: ``timestamp`` in ns, the text, and the labels and structured metadata that the file itself names."""
 
     timestamp: int
     line: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = _NONE
+    metadata: Mapping[str, str] = _NONE
 
 
 def read_log_file(path: str | Path, *, default_time: int, time_field: str = "") -> list[LogLine]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SECOND = 1_000_000_000
 
@@ -41,14 +42,27 @@ def match_rfc3339(text: str, start: int = 0) -> tuple[int, int] | None:
     found = _RFC3339.match(text, start)
     if found is None:
         return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    minute_at, zone_at = found.end(5), found.start(8)
+    if found[6] is not None:
+        # Lines of one minute follow one another: its date is worked out once.
+        minute = _minute(text[start:minute_at], found[8] if zone_at >= 0 else None)
+        if minute is None or int(found[6]) > 59:
+            return None
+        fraction = found[7]
+        nanoseconds = int(fraction.ljust(9, "0")) if fraction else 0
+        return (minute + int(found[6])) * SECOND + nanoseconds, found.end()
+    minute = _minute(text[start:minute_at], found[8])
+    return None if minute is None else (minute * SECOND, found.end())
+
+
+@lru_cache(maxsize=1024)
+def _minute(text: str, zone: str | None) -> int | None:
+    """Seconds since the epoch of ``2026-01-01T00:00`` in a zone."""
     offset = "+00:00" if zone in (None, "Z", "z", "UTC") else zone
     try:
-        moment = datetime.fromisoformat(f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{offset}")
+        return int(datetime.fromisoformat(f"{text[:10]}T{text[11:]}:00{offset}").timestamp())
     except ValueError:
         return None
-    whole = int(moment.timestamp())
-    return whole * SECOND + int((fraction or "0").ljust(9, "0")), found.end()
 
 
 def unix_nanoseconds(text: str) -> int:
@@ -56,7 +70,7 @@ def unix_nanoseconds(text: str) -> int:
     whole, _, fraction = text.partition(".")
     digits = len(whole.lstrip("0"))
     scale = 9 if digits <= 11 else 6 if digits <= 14 else 3 if digits <= 17 else 0
-    return int(whole) * 10**scale + (int(fraction[:scale].ljust(scale, "0")) if fraction and scale else 0)
+    return int(whole) * int(10**scale) + (int(fraction[:scale].ljust(scale, "0")) if fraction and scale else 0)
 
 
 def format_time(nanoseconds: int) -> str:
