@@ -1,0 +1,200 @@
+"""What an entry says of itself: names, secrets, dollar signs, headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lokictl.diagnostics import Severity
+from lokictl.lint.datasource.model import (
+    ENVIRONMENT,
+    MARKED,
+    Path,
+    as_dict,
+    is_reference,
+    settings,
+    texts,
+)
+from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
+
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+class DataSourceUid(DataSourceCheck):
+    name = "datasource/uid"
+    severity = Severity.WARNING
+    summary = "a data source without a uid, or with one that Grafana refuses"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        uid = datasource.data.get("uid")
+        if not uid:
+            yield self.finding(
+                datasource.place("uid", key=True),
+                f'the data source "{datasource.name}" has no uid: Grafana makes one from its name, '
+                "and dashboards lose it when the name changes",
+                hint="set a short, stable one: uid: loki",
+            )
+        elif not is_reference(str(uid)) and not _UID.fullmatch(str(uid)):
+            yield self.finding(
+                datasource.place("uid"),
+                f'Grafana refuses the uid "{uid}"',
+                hint="use letters, digits, - and _, at most 40 of them",
+                severity=Severity.ERROR,
+            )
+
+
+class DuplicateDataSource(WorkspaceCheck):
+    name = "datasource/duplicate"
+    severity = Severity.ERROR
+    summary = "two data sources of one name or uid, or two defaults: Grafana does not start"
+
+    def check(self, workspace: Workspace) -> Iterator[Finding]:
+        seen: dict[tuple[str, object, str], DataSourceItem] = {}
+        for item in workspace.datasources:
+            organisation = item.data.get("orgId", 1)
+            for key in ("name", "uid"):
+                value = str(item.data.get(key) or "")
+                first = seen.setdefault((key, organisation, value), item)
+                if value and first is not item:
+                    yield self.finding(
+                        item.place(key),
+                        f'another data source has the {key} "{value}", too ({first.place(key).position})',
+                        hint=f"give each its own {key}",
+                        item=item.item,
+                    )
+            if item.data.get("isDefault") is True:
+                first = seen.setdefault(("isDefault", organisation, ""), item)
+                if first is not item:
+                    yield self.finding(
+                        item.place("isDefault"),
+                        f'"{first.name}" is the default already: with two, Grafana does not start',
+                        hint="leave isDefault to one of them",
+                        item=item.item,
+                    )
+
+
+NOT_SECRET = ("tlsCACert", "tlsClientCert", "serverName")
+SECRET_KEYS = re.compile(
+    r"(?:basicAuth)?password|secret|token|api_?key|private_?key|tlsClientKey|httpHeaderValue\d+",
+    re.IGNORECASE,
+)
+
+
+class PlainSecret(DataSourceCheck):
+    name = "datasource/plain-secret"
+    severity = Severity.ERROR
+    summary = "a password or token that stands in the file"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        for path, value in texts(datasource.data):
+            if not value or is_reference(value):
+                continue
+            if self._is_secret(datasource, path):
+                yield self._plain(datasource, path)
+            elif path == ("url",) and (found := re.match(r"\w+://[^/@\s]+:([^/@\s]+)@", value)):
+                yield self.finding(
+                    datasource.text_place(path, found.start(1), found.end(1)),
+                    f'the url of "{datasource.name}" holds a password',
+                    hint="use basicAuth, basicAuthUser and secureJsonData.basicAuthPassword: $__env{LOKI_PASSWORD}",
+                )
+
+    def _is_secret(self, datasource: DataSourceItem, path: Path) -> bool:
+        key = str(path[-1])
+        if self._is_tenant(datasource, key):
+            return False
+        if path[0] == "secureJsonData":
+            return key not in NOT_SECRET
+        return SECRET_KEYS.fullmatch(key) is not None
+
+    def _plain(self, datasource: DataSourceItem, path: Path) -> Finding:
+        variable = re.sub(r"\W", "_", f"{datasource.name}_{path[-1]}").upper()
+        return self.finding(
+            datasource.place(*path),
+            f'{".".join(map(str, path))} of "{datasource.name}" stands in the file for all to read',
+            hint=f"let Grafana read it: secureJsonData.{path[-1]}: $__env{{{variable}}} or $__file{{/run/secrets/…}}",
+        )
+
+    def _is_tenant(self, datasource: DataSourceItem, key: str) -> bool:
+        """Whether a header's value is the name of a tenant, which is no secret."""
+        number = key.removeprefix("httpHeaderValue")
+        header = settings(datasource).get(f"httpHeaderName{number}")
+        return isinstance(header, str) and header.lower() in ("x-scope-orgid", "x-grafana-org-id")
+
+
+_DOLLAR = re.compile(r"\$\$|\$\{[^}]*\}|\$\w+|\$[*#@!?-]|\$")
+
+
+class UndoubledDollar(DataSourceCheck):
+    name = "datasource/undoubled-dollar"
+    severity = Severity.ERROR
+    summary = "a $ that Grafana takes for an environment variable, and loses"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        for path, text in texts(datasource.data):
+            if "$" not in text:
+                continue
+            marked = [found.span() for found in MARKED.finditer(text)]
+            for found in _DOLLAR.finditer(text):
+                written = found[0]
+                if written in ("$$", "$") or ENVIRONMENT.fullmatch(written):
+                    continue
+                if any(start <= found.start() < end for start, end in marked):
+                    continue
+                if not self._is_lost(path, written):
+                    continue
+                yield self.finding(
+                    datasource.text_place(path, found.start(), found.end()),
+                    f"Grafana reads {written} as an environment variable when it provisions, and leaves nothing",
+                    hint=f"double the dollar sign: ${written}",
+                )
+
+    def _is_lost(self, path: Path, token: str) -> bool:
+        """Whether a token is meant for Grafana or a regular expression, and not for the environment."""
+        if token.startswith(("${__", "$__")) or token[1] in "0123456789*#@!?-":
+            return True
+        return bool(
+            set(path) & {"derivedFields", "tracesToLogsV2", "tracesToMetrics", "correlations", "matcherRegex"}
+        )
+
+
+class Headers(DataSourceCheck):
+    name = "datasource/headers"
+    severity = Severity.WARNING
+    summary = "a header without a value, or numbered with a gap: Grafana does not send it"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        data, secure = settings(datasource), as_dict(datasource.data.get("secureJsonData"))
+        numbers = sorted(
+            int(found[1]) for key in data if (found := re.fullmatch(r"httpHeaderName(\d+)", str(key)))
+        )
+        for expected, number in enumerate(numbers, 1):
+            path = ("jsonData", f"httpHeaderName{number}")
+            header = data[f"httpHeaderName{number}"]
+            if f"httpHeaderValue{number}" not in secure:
+                yield self.finding(
+                    datasource.place(*path),
+                    f"the header {header} has no value",
+                    hint=f"add secureJsonData.httpHeaderValue{number}",
+                )
+            if number != expected:
+                yield self.finding(
+                    datasource.place(*path, key=True),
+                    f"headers are numbered from 1 without a gap; number {expected} is missing, and Grafana stops there",
+                    hint=f"call it httpHeaderName{expected}",
+                )
+                return
+
+
+class AlertmanagerImplementation(DataSourceCheck):
+    name = "datasource/alertmanager-implementation"
+    severity = Severity.WARNING
+    summary = "an Alertmanager without its kind: Grafana asks it as if it were Mimir's"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        if datasource.data.get("type") == "alertmanager" and not settings(datasource).get("implementation"):
+            yield self.finding(
+                datasource.place("jsonData"),
+                f'"{datasource.name}" does not say what it is: Grafana tries the API of Mimir, '
+                "which a plain Alertmanager answers with 404",
+                hint="add jsonData.implementation: prometheus (or mimir, or cortex)",
+            )

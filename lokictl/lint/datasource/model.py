@@ -1,0 +1,114 @@
+"""Reading an entry of ``datasources:``: its texts, its links to other data sources, its derived fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lokictl.lint.interface import DataSourceItem, PathPart
+
+Path = tuple[PathPart, ...]
+
+ESCAPED = re.compile(r"\$\$")
+MARKED = re.compile(r"\$__(?:env|file|vault)\{[^}]*\}")
+ENVIRONMENT = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}|\$[A-Z][A-Z0-9_]*")
+
+TRACING = ("jaeger", "tempo", "zipkin")
+LOGS, METRICS = "loki", "prometheus"
+
+
+class Link(NamedTuple):
+    """A setting that names another data source by its uid."""
+
+    path: Path
+    uid: str
+    purpose: str
+
+
+def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """(path, text) of every string value; Grafana fills variables in values only, never in keys."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from texts(item, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from texts(item, (*path, index))
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text is filled from the environment, a file or a vault."""
+    rest = ESCAPED.sub("", text)
+    return bool(MARKED.search(rest) or ENVIRONMENT.search(rest))
+
+
+def read(text: str) -> str:
+    """A text as Grafana holds it: ``$$`` is ``$``."""
+    return text.replace("$$", "$")
+
+
+def settings(source: DataSourceItem) -> Mapping[str, Any]:
+    """``jsonData``; empty when it is missing or no mapping."""
+    return as_dict(source.data.get("jsonData"))
+
+
+def links(source: DataSourceItem) -> Iterator[Link]:
+    """Every link to another data source."""
+    data = settings(source)
+    for index, entry in enumerate(as_list(data.get("derivedFields"))):
+        yield from _link(entry, ("jsonData", "derivedFields", index, "datasourceUid"), "derived field")
+    for index, entry in enumerate(as_list(data.get("exemplarTraceIdDestinations"))):
+        yield from _link(
+            entry, ("jsonData", "exemplarTraceIdDestinations", index, "datasourceUid"), "exemplars"
+        )
+    for key, purpose in _LINKED.items():
+        yield from _link(data.get(key), ("jsonData", key, "datasourceUid"), purpose)
+    yield from _link(data, ("jsonData", "alertmanagerUid"), "alerts")
+    for index, entry in enumerate(as_list(source.data.get("correlations"))):
+        yield from _link(entry, ("correlations", index, "targetUID"), "correlation")
+
+
+_LINKED = {
+    "tracesToLogsV2": "traces to logs",
+    "tracesToLogs": "traces to logs",
+    "tracesToMetrics": "traces to metrics",
+    "tracesToProfiles": "traces to profiles",
+    "serviceMap": "service map",
+    "lokiSearch": "search in Loki",
+}
+
+
+def _link(owner: Any, path: Path, purpose: str) -> Iterator[Link]:
+    uid = as_dict(owner).get(str(path[-1]))
+    if isinstance(uid, str) and uid and "$" not in uid:
+        yield Link(path, uid, purpose)
+
+
+def derived_fields(source: DataSourceItem) -> list[tuple[Path, Mapping[str, Any]]]:
+    """(path, entry) of every derived field of a Loki data source."""
+    listed = as_list(settings(source).get("derivedFields"))
+    return [
+        (("jsonData", "derivedFields", index), entry)
+        for index, entry in enumerate(listed)
+        if isinstance(entry, Mapping)
+    ]
+
+
+def compiled(pattern: str) -> re.Pattern[str] | None:
+    """A JavaScript regular expression, as far as Python's can stand for it; None where it cannot."""
+    try:
+        return re.compile(re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern))
+    except re.error:
+        return None
+
+
+def as_list(value: Any) -> list[Any]:
+    """The list, or an empty one for anything else."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def as_dict(value: Any) -> Mapping[str, Any]:
+    """The mapping, or an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}

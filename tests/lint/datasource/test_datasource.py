@@ -1,0 +1,269 @@
+"""Checks of data sources: provisioning files that they mind (with their words) and files that they do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lokictl.lint import Settings, run_text
+from lokictl.lint.datasource import CHECKS
+from lokictl.lint.interface import Workspace
+from lokictl.lint.loading import Loaded, load_text
+from lokictl.model import LogField, Service, StreamLabel
+from lokictl.model.rules import dump_yaml
+
+LOKI = {"name": "Loki", "type": "loki", "uid": "loki", "url": "${LOKI_URL}"}
+JAEGER = {"name": "Jaeger", "type": "jaeger", "uid": "jaeger", "url": "http://jaeger:16686"}
+PROMETHEUS = {
+    "name": "Prometheus",
+    "type": "prometheus",
+    "uid": "prometheus",
+    "url": "http://prometheus:9090",
+}
+
+FIELD = {
+    "name": "Trace",
+    "matcherRegex": r"trace_id=(\w+)",
+    "url": "$${__value.raw}",
+    "datasourceUid": "jaeger",
+}
+BACK = {"tracesToLogsV2": {"datasourceUid": "loki"}}
+
+
+def loki(**more: Any) -> dict[str, Any]:
+    return {**LOKI, **more}
+
+
+def fields(*entries: dict[str, Any]) -> dict[str, Any]:
+    return loki(jsonData={"derivedFields": list(entries)})
+
+
+def jaeger(**data: Any) -> dict[str, Any]:
+    return {**JAEGER, "jsonData": data}
+
+
+Case = tuple[str, list[dict[str, Any]], list[str]]
+
+CASES: list[Case] = [
+    ("datasource/uid", [LOKI], []),
+    ("datasource/uid", [loki(uid="")], ["has no uid"]),
+    ("datasource/uid", [loki(uid="a b")], ['Grafana refuses the uid "a b"']),
+    ("datasource/uid", [loki(uid="${LOKI_UID}")], []),
+    ("datasource/duplicate", [LOKI, JAEGER], []),
+    ("datasource/duplicate", [LOKI, loki(uid="other")], ['has the name "Loki", too']),
+    ("datasource/duplicate", [LOKI, loki(name="Other")], ['has the uid "loki", too']),
+    ("datasource/duplicate", [LOKI, loki(orgId=2)], []),
+    (
+        "datasource/duplicate",
+        [loki(isDefault=True), {**JAEGER, "isDefault": True}],
+        ['"Loki" is the default already'],
+    ),
+    ("datasource/plain-secret", [loki(secureJsonData={"basicAuthPassword": "$__env{PW}"})], []),
+    ("datasource/plain-secret", [loki(secureJsonData={"basicAuthPassword": "$__file{/run/pw}"})], []),
+    ("datasource/plain-secret", [loki(secureJsonData={"basicAuthPassword": "${PW}"})], []),
+    (
+        "datasource/plain-secret",
+        [loki(secureJsonData={"basicAuthPassword": "hunter2"})],
+        ["stands in the file"],
+    ),
+    (
+        "datasource/plain-secret",
+        [loki(secureJsonData={"basicAuthPassword": "pa$$word"})],
+        ["stands in the file"],
+    ),
+    ("datasource/plain-secret", [loki(basicAuthPassword="hunter2")], ["basicAuthPassword of"]),
+    ("datasource/plain-secret", [loki(jsonData={"apiKey": "abc"})], ["jsonData.apiKey of"]),
+    ("datasource/plain-secret", [loki(url="http://me:hunter2@loki:3100")], ["the url of"]),
+    ("datasource/plain-secret", [loki(url="http://me:${PW}@loki:3100")], []),
+    ("datasource/plain-secret", [loki(secureJsonData={"tlsCACert": "-----BEGIN"})], []),
+    (
+        "datasource/plain-secret",
+        [
+            loki(
+                jsonData={"httpHeaderName1": "X-Scope-OrgID"}, secureJsonData={"httpHeaderValue1": "tenant-a"}
+            )
+        ],
+        [],
+    ),
+    (
+        "datasource/plain-secret",
+        [
+            loki(
+                jsonData={"httpHeaderName1": "Authorization"}, secureJsonData={"httpHeaderValue1": "Bearer x"}
+            )
+        ],
+        ["httpHeaderValue1"],
+    ),
+    ("datasource/undoubled-dollar", [fields(FIELD)], []),
+    (
+        "datasource/undoubled-dollar",
+        [fields({**FIELD, "url": "${__value.raw}"})],
+        ["Grafana reads ${__value.raw}"],
+    ),
+    ("datasource/undoubled-dollar", [fields({**FIELD, "url": "/x?id=$traceId"})], ["Grafana reads $traceId"]),
+    ("datasource/undoubled-dollar", [fields({**FIELD, "matcherRegex": "^trace_id$"})], []),
+    ("datasource/undoubled-dollar", [loki(url="http://${host}:3100", user="$__env{U}", database="$DB")], []),
+    (
+        "datasource/undoubled-dollar",
+        [jaeger(tracesToLogsV2={"query": '{${__tags}} |= "$${__trace.traceId}"'})],
+        ["Grafana reads ${__tags}"],
+    ),
+    (
+        "datasource/undoubled-dollar",
+        [jaeger(tracesToMetrics={"queries": [{"query": "rate(x{$__tags}[$$__rate_interval])"}]})],
+        ["Grafana reads $__tags"],
+    ),
+    (
+        "datasource/headers",
+        [loki(jsonData={"httpHeaderName1": "X-Scope-OrgID"}, secureJsonData={"httpHeaderValue1": "a"})],
+        [],
+    ),
+    ("datasource/headers", [loki(jsonData={"httpHeaderName1": "X-Scope-OrgID"})], ["has no value"]),
+    (
+        "datasource/headers",
+        [loki(jsonData={"httpHeaderName2": "X"}, secureJsonData={"httpHeaderValue2": "a"})],
+        ["number 1 is missing"],
+    ),
+    (
+        "datasource/alertmanager-implementation",
+        [{"name": "A", "type": "alertmanager"}],
+        ["does not say what it is"],
+    ),
+    (
+        "datasource/alertmanager-implementation",
+        [{"name": "A", "type": "alertmanager", "jsonData": {"implementation": "prometheus"}}],
+        [],
+    ),
+    ("datasource/unknown-datasource", [fields(FIELD), jaeger(**BACK)], []),
+    ("datasource/unknown-datasource", [fields(FIELD)], ['the uid "jaeger" (derived field)']),
+    ("datasource/unknown-datasource", [fields({**FIELD, "datasourceUid": "$JAEGER"})], []),
+    (
+        "datasource/unknown-datasource",
+        [jaeger(tracesToMetrics={"datasourceUid": "x"})],
+        ["(traces to metrics)"],
+    ),
+    ("datasource/unknown-datasource", [loki(jsonData={"alertmanagerUid": "x"})], ["(alerts)"]),
+    ("datasource/unknown-datasource", [loki(correlations=[{"targetUID": "x"}])], ["(correlation)"]),
+    ("datasource/incomplete-loop", [fields(FIELD), jaeger(**BACK)], []),
+    (
+        "datasource/incomplete-loop",
+        [fields(FIELD), JAEGER],
+        ['"Loki" leads to "Jaeger", but nothing leads back'],
+    ),
+    (
+        "datasource/incomplete-loop",
+        [LOKI, jaeger(**BACK)],
+        ['"Jaeger" leads to "Loki", but nothing leads back'],
+    ),
+    (
+        "datasource/incomplete-loop",
+        [{**PROMETHEUS, "jsonData": {"exemplarTraceIdDestinations": [{"datasourceUid": "jaeger"}]}}, JAEGER],
+        ['"Prometheus" leads to "Jaeger"'],
+    ),
+    ("datasource/incomplete-loop", [fields(FIELD)], []),
+    ("datasource/derived-field", [fields(FIELD)], []),
+    ("datasource/derived-field", [fields({**FIELD, "matcherRegex": r"trace_id=\w+"})], ["has no group"]),
+    ("datasource/derived-field", [fields({**FIELD, "matcherRegex": "trace_id=(?<id>x"})], ["is none"]),
+    ("datasource/derived-field", [fields({**FIELD, "matcherRegex": r"(?<=trace_id=)(\w+)"})], []),
+    ("datasource/derived-field", [fields({**FIELD, "matcherRegex": ""})], ["has no matcherRegex"]),
+    (
+        "datasource/derived-field",
+        [fields({**FIELD, "matcherType": "label", "matcherRegex": "id"})],
+        ["anywhere in a"],
+    ),
+    (
+        "datasource/derived-field",
+        [fields({**FIELD, "matcherType": "label", "matcherRegex": "^trace_id$$"})],
+        [],
+    ),
+    ("datasource/derived-field", [fields(FIELD, {**FIELD, "url": "https://x"})], []),
+    (
+        "datasource/derived-field",
+        [fields(FIELD, {**FIELD, "matcherRegex": "x(.)"})],
+        ["only the matcher of the first"],
+    ),
+    (
+        "datasource/correlation",
+        [loki(correlations=[{"targetUID": "x", "label": "a", "description": ""}])],
+        [],
+    ),
+    (
+        "datasource/correlation",
+        [loki(correlations=[{"targetUID": "x", "label": "a"}])],
+        ['has no "description"'],
+    ),
+    (
+        "datasource/correlation",
+        [loki(correlations=[{"label": "a", "description": "", "transformations": []}])],
+        ['stands beside "config"'],
+    ),
+    ("datasource/correlation", [jaeger(tracesToLogsV2={"tags": ["service.name"]})], ["is a plain text"]),
+    ("datasource/correlation", [jaeger(tracesToLogsV2={"tags": [{"key": "service.name"}]})], []),
+    (
+        "datasource/correlation",
+        [jaeger(tracesToLogsV2={"spanStartTimeShift": "1h", "spanEndTimeShift": "-1h"})],
+        ["the wrong way round"],
+    ),
+    (
+        "datasource/correlation",
+        [jaeger(tracesToLogsV2={"spanStartTimeShift": "-1h", "spanEndTimeShift": "1h"})],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "check, sources, expected", CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)]
+)
+def test_case(check: str, sources: list[dict[str, Any]], expected: list[str]) -> None:
+    text = dump_yaml({"apiVersion": 1, "datasources": sources})
+    report = run_text(text, "datasources.yaml", Settings(select=(check,)))
+    messages = [finding.message for finding in report.findings]
+    assert len(messages) == len(expected), messages
+    for message, part in zip(messages, expected, strict=True):
+        assert part in message
+    assert all(finding.position.line for finding in report.findings)
+
+
+WITH_SERVICES = "datasource/derived-field-without-match"
+
+
+def test_every_check_has_a_case_that_it_minds_and_one_that_it_does_not() -> None:
+    for check in CHECKS:
+        cases = [case for case in CASES if case[0] == check.name]
+        if check.name != WITH_SERVICES:
+            assert any(case[2] for case in cases), check.name
+            assert any(not case[2] for case in cases), check.name
+
+
+SERVICE = Service(
+    name="shop",
+    title="Shop",
+    tier="core",
+    namespace="n",
+    labels=(StreamLabel("service", values=("shop",)),),
+    fields=(LogField("trace_id", example="4bf92f35"), LogField("msg", example="done")),
+)
+
+DERIVED = [
+    (fields({**FIELD, "matcherRegex": r'"trace_id":\s*"(\w+)"'}), ""),
+    (fields({**FIELD, "matcherRegex": r"trace_id=(\w+)"}), "finds nothing in the sample lines of shop"),
+    (fields({**FIELD, "matcherType": "label", "matcherRegex": "^trace_id$$"}), ""),
+    (
+        fields({**FIELD, "matcherType": "label", "matcherRegex": "^traceID$$"}),
+        "no service has a label or field",
+    ),
+]
+
+
+@pytest.mark.parametrize("source, expected", DERIVED)
+def test_derived_fields_are_tried_on_sample_lines(source: dict[str, Any], expected: str) -> None:
+    loaded = Loaded()
+    load_text(dump_yaml({"apiVersion": 1, "datasources": [source]}), "d.yaml", loaded)
+    (check,) = (check for check in CHECKS if check.name == WITH_SERVICES)
+    workspace = replace(Workspace(datasources=tuple(loaded.datasources)), services=(SERVICE,))
+    messages = [finding.message for finding in check(workspace).check(loaded.datasources[0])]  # type: ignore[attr-defined]
+    assert len(messages) == bool(expected), messages
+    assert expected in "".join(messages)
