@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lokictl.model.component import Component
+from services import agents, sigmavault
 from stack import access, objects
 from stack.figures import IMAGES, PORTS
 
@@ -17,6 +18,9 @@ CONFIG_FILE = "alertmanager.yaml"
 SECRETS = "/etc/alertmanager/secrets"
 SECRET = "alertmanager-receivers"  # noqa: S105 - the name of the Kubernetes secret
 """A secret with the keys ``slack_url``, ``pagerduty_key``, ``smtp_password`` and ``teams_url``."""
+
+VAULT = sigmavault.SERVICE
+PLATFORM_TIER = "platform"
 
 TEAMS_BRIDGE = "http://prometheus-msteams.monitoring.svc.cluster.local:2000/alerts"
 """Where Teams is reached by Alertmanagers before 0.28, which cannot speak to it themselves."""
@@ -54,10 +58,10 @@ def route() -> dict[str, Any]:
                 "continue": True,
                 "repeat_interval": "1h",
             },
-            {"receiver": "email-security", "matchers": ['service="sigmavault"'], "continue": True},
-            {"receiver": "teams-platform", "matchers": ['tier="platform"']},
-            {"receiver": "slack-agents", "matchers": ['tier="agents"']},
-            {"receiver": "slack-core", "matchers": ['tier="core"']},
+            {"receiver": "email-security", "matchers": [f'service="{VAULT.name}"'], "continue": True},
+            {"receiver": "teams-platform", "matchers": [f'tier="{PLATFORM_TIER}"']},
+            {"receiver": "slack-agents", "matchers": [f'tier="{agents.SERVICE.tier}"']},
+            {"receiver": "slack-core", "matchers": [f'tier="{VAULT.tier}"']},
         ],
     }
 
@@ -67,9 +71,9 @@ def expected_receivers(labels: dict[str, str]) -> tuple[str, ...]:
     found = []
     if labels.get("severity") == "critical":
         found.append("pagerduty")
-    if labels.get("service") == "sigmavault":
+    if labels.get("service") == VAULT.name:
         found.append("email-security")
-    tiers = {"platform": "teams-platform", "agents": "slack-agents"}
+    tiers = {PLATFORM_TIER: "teams-platform", agents.SERVICE.tier: "slack-agents"}
     found.append(tiers.get(labels.get("tier", ""), "slack-core"))
     return tuple(found)
 

@@ -170,7 +170,12 @@ def metric_block(job: Job, metric: Metric) -> Block:
     parts = [Block("stage.json", "", expressions={name: name for name in wanted})] if wanted else []
     if metric.only_level:
         # Lines of any other level are not this metric's business.
-        keep = Block("stage.match", "", selector=f'{{level!="{metric.only_level}"}}', action="drop")
+        keep = Block(
+            "stage.match",
+            "",
+            selector=f'{{service="{job.app}", level!="{metric.only_level}"}}',
+            action="drop",
+        )
         parts.insert(0, keep)
     if metric.extracted:
         parts.append(Block("stage.labels", "", values={name: name for name in metric.extracted}))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.common import NAMESPACE
+
 MONITORING = "monitoring"
-APPLICATIONS = "neurectomy"
+APPLICATIONS = NAMESPACE
 TENANT = "neurectomy"
 STORAGE_CLASS = "fast-ssd"
 

@@ -444,3 +444,14 @@ def test_loki_reaches_dns_and_the_object_store() -> None:
     egress = network.policy("loki")["spec"]["egress"]
     assert {"protocol": "UDP", "port": 53} in egress[0]["ports"]
     assert {"ports": [{"protocol": "TCP", "port": 443}]} in egress
+
+
+def test_selectors_of_the_collectors_are_logql() -> None:
+    from lokictl.logql import parse
+
+    selectors = re.findall(r'selector = ("(?:[^"\\]|\\.)*")', alloy.configuration())
+    stages = [stage for job in collection.JOBS for stage in promtail.stages(job)]
+    selectors += [json.dumps(stage["match"]["selector"]) for stage in stages if "match" in stage]
+    assert len(selectors) >= 2 * len(collection.JOBS)
+    for selector in selectors:
+        parse(json.loads(selector))
