@@ -18,14 +18,20 @@ RELABELS = (ast.LabelFormat, ast.DropLabels, ast.KeepLabels, *facts.PARSERS)
 
 
 def removal(query: Query, stage: ast.Node) -> Edit | None:
-    """The edit that takes a stage out, with the blanks before it."""
+    """The edit that takes a stage out, with its `|` and the blanks before it."""
+    if query.templated:
+        return None
     span = query.original(stage.span)
-    start = span.start
-    while start > 0 and query.text[start - 1] in " \t":
-        start -= 1
-    if query.text[start - 1 : start] == "\n":
-        start = span.start
-    return query.source.edit(start, span.end, "") if not query.templated else None
+    start = _blanks_before(query.text, span.start)
+    if not isinstance(stage, ast.LineFilter) and query.text[start - 1 : start] == "|":
+        start = _blanks_before(query.text, start - 1)
+    return query.source.edit(start, span.end, "")
+
+
+def _blanks_before(text: str, offset: int) -> int:
+    while offset > 0 and text[offset - 1].isspace():
+        offset -= 1
+    return offset
 
 
 class RedundantFilter(QueryCheck):
