@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+KNOWN = (
+    *("name", "type", "uid", "access", "url", "isDefault", "editable", "basicAuth", "basicAuthUser"),
+    *("jsonData", "secureJsonData", "correlations"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
@@ -16,7 +21,9 @@ class DataSource:
     ``secure_json_data`` are Grafana's own maps.  Secrets must be references (``$__env{…}``, ``$__file{…}``).
     ``url`` may hold ``${VARIABLE}`` references that Grafana fills when it reads the file, and a plain ``$``
     is written ``$$`` there, as everywhere in these files.  ``environment`` has the default of every variable
-    that the data source reads: Grafana itself has no defaults, so whoever starts it sets them.
+    that the data source reads: Grafana itself has no defaults, so whoever starts it sets them.  ``correlations``
+    are Grafana's links from this data source to others; ``further`` are its other keys (``database``,
+    ``withCredentials``, …), as they are.
     """
 
     name: str
@@ -32,6 +39,8 @@ class DataSource:
     editable: bool = False
 
     environment: Mapping[str, str] = field(default_factory=dict)
+    correlations: tuple[Mapping[str, Any], ...] = ()
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_provisioning(cls, entry: Mapping[str, Any]) -> DataSource:
@@ -48,16 +57,19 @@ class DataSource:
             json_data=dict(entry.get("jsonData") or {}),
             secure_json_data=dict(entry.get("secureJsonData") or {}),
             editable=bool(entry.get("editable", False)),
+            correlations=tuple(entry.get("correlations") or ()),
+            further={key: value for key, value in entry.items() if key not in KNOWN},
         )
 
     def with_environment(self, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The entry as Grafana itself would hold it: variables filled, ``$$`` read as ``$``.
 
         Variables come from ``environment``, then from the data source's own defaults; one that is in neither
-        is empty, as in Grafana.  For Grafana's HTTP API, which fills nothing.
+        is empty, as in Grafana.  For Grafana's HTTP API, which fills nothing, and takes correlations elsewhere.
         """
         known = {**self.environment, **(environment or {})}
         filled: dict[str, Any] = _filled(self.to_provisioning(), known)
+        filled.pop("correlations", None)
         return filled
 
     def to_provisioning(self) -> dict[str, Any]:
@@ -78,6 +90,9 @@ class DataSource:
             entry["jsonData"] = dict(self.json_data)
         if self.secure_json_data:
             entry["secureJsonData"] = dict(self.secure_json_data)
+        entry |= self.further
+        if self.correlations:
+            entry["correlations"] = [dict(item) for item in self.correlations]
         return entry
 
 

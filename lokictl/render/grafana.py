@@ -174,6 +174,12 @@ def datasources_text(project: Project, settings: Settings) -> str:
 def datasource_entry(source: DataSource, settings: Settings) -> dict[str, Any]:
     """One entry: what this Grafana understands, every ``$`` doubled that Grafana must not interpret."""
     entry = source.to_provisioning()
+    # Leaving one of these out ends Grafana.
+    texts = {"label": "", "description": ""}
+    if source.correlations:
+        entry["correlations"] = [{**texts, **item} for item in source.correlations]
+    # A version that does not grow makes Grafana ignore every later change.
+    entry.pop("version", None)
     for change in CHANGES:
         if settings.grafana_version < change.until:
             change.apply(entry)
@@ -297,4 +303,12 @@ def _old_traces_to_logs(entry: dict[str, Any]) -> None:
     entry["jsonData"] = {**data, "tracesToLogs": old}
 
 
-CHANGES = (Change((10, 3), _without_label_matchers), Change((9, 5), _old_traces_to_logs))
+def _without_correlations(entry: dict[str, Any]) -> None:
+    entry.pop("correlations", None)
+
+
+CHANGES = (
+    Change((10, 0), _without_correlations),
+    Change((10, 3), _without_label_matchers),
+    Change((9, 5), _old_traces_to_logs),
+)

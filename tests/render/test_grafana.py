@@ -84,6 +84,44 @@ def test_traces_to_logs_before_9_5(shop: Project) -> None:
     assert data["tracesToLogsV2"]["query"] == '{$${__tags}} |= "$${__trace.traceId}"'
 
 
+PLAIN_FILE = """\
+apiVersion: 1
+datasources:
+  - name: Logs
+    type: loki
+    uid: logs
+    url: http://loki:3100
+    orgId: 2
+    withCredentials: true
+    version: 3
+    jsonData: { timeout: 30, maxLines: 500 }
+    correlations:
+      - targetUID: traces
+        config: { type: query, field: Line, target: { query: "$${traceID}" } }
+"""
+
+
+def test_a_provisioning_file_keeps_what_it_says(make_project: MakeProject) -> None:
+    project = make_project({"datasources/logs.yaml": PLAIN_FILE})
+    logs = sources(project)["logs"]
+    assert (logs["orgId"], logs["withCredentials"], logs["jsonData"]) == (
+        2,
+        True,
+        {"timeout": 30, "maxLines": 500},
+    )
+    assert "version" not in logs
+    assert logs["correlations"] == [
+        {
+            "label": "",
+            "description": "",
+            "targetUID": "traces",
+            "config": {"type": "query", "field": "Line", "target": {"query": "$${traceID}"}},
+        }
+    ]
+    assert "correlations" not in sources(project, "9.5")["logs"]
+    assert "correlations" not in project.datasources[0].with_environment()
+
+
 def test_pruning_begins_with_12(shop: Project) -> None:
     for version, expected in (("11.6", None), ("12.0", True), ("13", True)):
         text = dict(rendering(shop, what=["grafana"], grafana_version=version))
