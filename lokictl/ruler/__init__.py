@@ -29,6 +29,7 @@ from lokictl.ruler.groups import (
     RuleEvaluation,
     evaluate_groups,
     instant_vector,
+    never_runs,
     record,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "evaluate_groups",
     "expand",
     "instant_vector",
+    "never_runs",
     "record",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lokictl.backends.interface import Backend, QueryError
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
@@ -94,6 +95,7 @@ class GroupEvaluator:
         self.group = group
         self.backend = backend
         self.interval = group.interval or evaluation_interval
+        self._refusals: dict[int, str] = {}
         self.states: list[AlertState | None] = [
             AlertState(
                 rule,
@@ -155,7 +157,13 @@ class GroupEvaluator:
         return RuleEvaluation(rule, time, vector=tuple(vector), samples=tuple(samples), error=failure)
 
     def _answer(self, rule: Rule, time: int) -> Vector:
-        return instant_vector(self.backend, rule, time)
+        refusal = self._refusals.get(id(rule))
+        if refusal is None:
+            refusal = self._refusals[id(rule)] = never_runs(rule)
+        if refusal:
+            raise QueryError(refusal)
+        result = self.backend.query(rule.expr, time=time)
+        return _elements(result.kind, result.vector, result.scalar)
 
     def _template_query(self, expression: str, time: int) -> Vector:
         result = self.backend.query(expression, time=time)
@@ -164,17 +172,41 @@ class GroupEvaluator:
 
 def instant_vector(backend: Backend, rule: Rule, time: int) -> Vector:
     """What the ruler's query of a rule gives at ``time``.  Raises `QueryError` where it fails."""
+    refusal = never_runs(rule)
+    if refusal:
+        raise QueryError(refusal)
+    result = backend.query(rule.expr, time=time)
+    return _elements(result.kind, result.vector, result.scalar)
+
+
+def never_runs(rule: Rule) -> str:
+    """Why every evaluation of a rule fails, whatever the logs are; "" where it does not.
+
+    Loki accepts log queries as rules, and runs the canonical text of the expression: one that does not parse again
+    (a literal that folds to ``NaN``) can be stored but never run.
+    """
     from lokictl.logql.errors import LogQLError
     from lokictl.logql.expressions import LogExpr
 
     try:
         expression = rule.expression
+        if isinstance(expression, LogExpr):
+            return NOT_A_VECTOR
+        return _reprint_error(str(expression))
     except LogQLError as error:
-        raise QueryError(str(error)) from None
-    if isinstance(expression, LogExpr):
-        raise QueryError(NOT_A_VECTOR)
-    result = backend.query(rule.expr, time=time)
-    return _elements(result.kind, result.vector, result.scalar)
+        return str(error)
+
+
+@lru_cache(maxsize=4096)
+def _reprint_error(canonical: str) -> str:
+    from lokictl.logql import parse
+    from lokictl.logql.errors import LogQLError
+
+    try:
+        parse(canonical)
+    except LogQLError as error:
+        return str(error)
+    return ""
 
 
 def _elements(kind: str, vector: Vector, scalar: float | None) -> Vector:
