@@ -24,6 +24,7 @@ FLOORS = {
     "project": 3,
     "sample": 3,
     "capacity": 4,
+    "checking": 4,
     "lint": 4,
     "testing": 4,
     "render": 4,
