@@ -66,17 +66,16 @@ def check(
 ) -> CheckReport:
     """Lints, tests and renders the content project at or above ``root``.
 
-    Everything that is wrong is in the report; each part runs as far as the parts before it allow.  Nothing is
-    rendered unless the project loads.  Raises `LokictlError` only where there is no project.
+    Everything that is wrong is in the report.  Nothing is tested or rendered unless the whole project loads.  Raises `LokictlError` only where there is no project.
     """
     tell = progress or (lambda part: None)
     seconds: dict[str, float] = {}
     report = CheckReport(_timed("load", lambda: load(root, strict=False), seconds), seconds=seconds)
     tell("lint")
     report.lint = _timed("lint", lambda: _lint(report), seconds)
-    tell("test")
-    report.tests = _timed("test", lambda: _test(report), seconds)
     if not report.project.problems:
+        tell("test")
+        report.tests = _timed("test", lambda: _test(report), seconds)
         tell("render")
         _timed("render", lambda: _render(report, output), seconds)
     return report

@@ -23,6 +23,7 @@ FLOORS = {
     "ruler": 3,
     "project": 3,
     "sample": 3,
+    "starter": 3,
     "capacity": 4,
     "checking": 4,
     "lint": 4,

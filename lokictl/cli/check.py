@@ -91,7 +91,12 @@ def _print_details(report: CheckReport, quiet: bool) -> None:
 def _print_summary(report: CheckReport) -> None:
     project, seconds = report.project, report.seconds
     alerts, recordings = _rule_kinds(report)
-    _row("project", f"{project.name}: {_count(len(project.services), 'service')}", seconds["load"], True)
+    _row(
+        "project",
+        f"{project.name}: {_count(len(project.services), 'service')}",
+        seconds["load"],
+        not project.problems,
+    )
     what = f"{_count(alerts, 'alert rule')}, {_count(recordings, 'recording rule')}, "
     what += (
         f"{_count(len(project.dashboards), 'dashboard')}, {_count(len(project.datasources), 'data source')}"
@@ -100,7 +105,7 @@ def _print_summary(report: CheckReport) -> None:
     _row("lint", _lint_text(report), seconds["lint"], not report.lint_failed and report.lint is not None)
     untested = bool(report.untested) and report.requires_tests
     tested = report.tests is not None and report.tests.passed and not untested
-    _row("test", _test_text(report), seconds["test"], tested)
+    _row("test", _test_text(report), seconds.get("test"), tested)
     if report.untested:
         _row("", f"no test in which it fires: {', '.join(report.untested)}")
     if "render" in seconds:
@@ -152,7 +157,7 @@ def _lint_text(report: CheckReport) -> str:
 
 def _test_text(report: CheckReport) -> str:
     if report.tests is None:
-        return "not done"
+        return "not done: the project does not load"
     parts = [_count(len(report.tests.results), "test")]
     for outcome in ("passed", "failed", "skipped"):
         if report.tests.count(outcome):
