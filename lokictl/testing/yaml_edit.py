@@ -205,7 +205,15 @@ def _value(value: Any, column: int, *, flow_style: bool) -> str:
         )
     if not any(isinstance(item, dict | list) for item in value) and _is_short(value, column):
         return f" {short}"
-    return "".join(f"\n{_item(item, column + 2, flow=_is_short(item, column))}" for item in value)
+    return "".join(
+        f"\n{_item(item, column + 2, flow=_is_short(item, column) and not _has_texts(item))}"
+        for item in value
+    )
+
+
+def _has_texts(item: Any) -> bool:
+    """Whether a mapping holds sentences, which read better on lines of their own."""
+    return isinstance(item, dict) and "exp_annotations" in item
 
 
 def _is_short(value: Any, column: int) -> bool:

@@ -134,7 +134,8 @@ def test_recording_expectations(run_one: RunOne, entry: str, expected: list[str]
     "entry, expected",
     [
         (
-            "{expr: 'count_over_time({app=\"web\"}[1m])', eval_time: 1m, exp_samples: [{labels: {app: web}, value: 2}]}",
+            "{expr: 'count_over_time({app=\"web\"}[1m])', eval_time: 1m, "
+            "exp_samples: [{labels: {app: web}, value: 2}]}",
             [],
         ),
         (
