@@ -395,11 +395,20 @@ def agent_line(
 Writer = Callable[[SampleRequest], Iterator[SampleEntry]]
 
 
-def source(service: Service, write: Writer, *own: Incident, silent: tuple[str, ...] = ()) -> SampleSource:
-    """The sample logs of a service, with the incidents that any service can have; ``silent``: see below."""
+def source(
+    service: Service,
+    write: Writer,
+    *own: Incident,
+    silent: tuple[str, ...] = (),
+    errors: tuple[str, ...] = (),
+) -> SampleSource:
+    """The sample logs of a service, with the incidents that any service can have.
+
+    ``silent`` and ``errors`` are the service's own alerts that silence and a flood of errors trip, too.
+    """
     name = service.name.capitalize()
     incidents = (
-        Incident(ERRORS, "floods of errors", (f"{name}ErrorRatioHigh", f"{name}ErrorBurst")),
+        Incident(ERRORS, "floods of errors", (f"{name}ErrorRatioHigh", f"{name}ErrorBurst", *errors)),
         Incident(SILENCE, "the service writes nothing any more", (f"{name}NoLogs", *silent)),
         Incident(GARBAGE, "lines that are cut off in the middle", (f"{name}UnparsedLines",)),
         *own,
@@ -417,15 +426,22 @@ SOURCES = (
         write_ryot,
         Incident(SLOW, "every fifth request takes 6 to 9 seconds", ("RyotSlowRequests",)),
         Incident(
-            DATABASE_DOWN, "the database does not answer", ("RyotDatabaseTimeouts", "RyotErrorRatioHigh")
+            DATABASE_DOWN,
+            "the database does not answer",
+            ("RyotDatabaseTimeouts", "RyotErrorRatioHigh", "RyotSlowRequests"),
         ),
     ),
     source(
         sigmalang.SERVICE,
         write_sigmalang,
-        Incident(BROKEN_LIBRARY, "a library lost a function that others use", ("SigmalangCompileFailures",)),
+        Incident(
+            BROKEN_LIBRARY,
+            "a library lost a function that others use",
+            ("SigmalangCompileFailures", "SigmalangErrorRatioHigh"),
+        ),
         Incident(PANIC, "the compiler crashes every two minutes", ("SigmalangInternalCompilerError",)),
         Incident(SLOW_COMPILER, "type checking takes most of a minute", ("SigmalangSlowCompilation",)),
+        errors=("SigmalangCompileFailures",),
     ),
     source(
         sigmavault.SERVICE,
@@ -439,10 +455,16 @@ SOURCES = (
     source(
         agents.SERVICE,
         write_agents,
-        Incident(FAILING, "one kind of task always fails", ("AgentsTaskFailureRatioHigh",)),
+        Incident(
+            FAILING, "one kind of task always fails", ("AgentsTaskFailureRatioHigh", "AgentsErrorRatioHigh")
+        ),
         Incident(LOST_AGENT, "agent-03 sends no heartbeats any more", ("AgentsHeartbeatMissing",)),
         Incident(BACKLOG, "far more tasks wait than usual", ("AgentsQueueBacklog",)),
-        Incident(POISON, "a report fails until it is given up", ("AgentsRetriesExhausted",)),
+        Incident(
+            POISON,
+            "a report fails until it is given up",
+            ("AgentsRetriesExhausted", "AgentsTaskFailureRatioHigh"),
+        ),
         silent=("AgentsHeartbeatMissing",),
     ),
 )
