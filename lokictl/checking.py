@@ -66,7 +66,8 @@ def check(
 ) -> CheckReport:
     """Lints, tests and renders the content project at or above ``root``.
 
-    Everything that is wrong is in the report.  Nothing is tested or rendered unless the whole project loads.  Raises `LokictlError` only where there is no project.
+    Everything that is wrong is in the report.  Nothing is tested or rendered unless the whole project loads.
+    Raises `LokictlError` only where there is no project.
     """
     tell = progress or (lambda part: None)
     seconds: dict[str, float] = {}

@@ -21,7 +21,7 @@ from lokictl.logql import expressions as ast
 from lokictl.logql import parse
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
-from lokictl.logql.units import quote
+from lokictl.logql.units import format_go_duration, format_prometheus_duration, quote
 
 MILLISECOND = 1_000_000
 
@@ -94,6 +94,7 @@ class CompiledQuery:
     def query(self, time: int) -> Result:
         """The answer at ``time`` (ns)."""
         expression = self.expression
+        self._check_length(0)
         if isinstance(expression, ast.LogExpr):
             message = (
                 "log queries are not supported as an instant query type, "
@@ -112,6 +113,7 @@ class CompiledQuery:
         self, start: int, end: int, step: int, limit: int, direction: str, interval: int = 0
     ) -> Result:
         """The answer from ``start`` to ``end``."""
+        self._check_length(end - start)
         if end < start:
             raise EngineError("end timestamp must not be before or equal to start time")
         if isinstance(self.expression, ast.LogExpr):
@@ -133,6 +135,23 @@ class CompiledQuery:
             self._check_series(len(found))
         matrix = [(dict(labels), samples) for labels, samples in sorted(found.items())]
         return Result("matrix", steps[0] if steps else 0, matrix=matrix)
+
+    def _check_length(self, length: int) -> None:
+        limit = self.limits.max_query_length
+        if limit and length > limit:
+            spans = f"query length: {format_go_duration(length)}, limit: {format_prometheus_duration(limit)}"
+            raise LimitError(f"the query time range exceeds the limit ({spans})")
+        longest = self.limits.max_query_range
+        for node in ast.walk(self.expression) if longest else ():
+            if isinstance(node, ast.LogRange) and node.range > longest:
+                asked, allowed = (format_prometheus_duration(value) for value in (node.range, longest))
+                raise LimitError(f"[interval] value exceeds limit: [{asked}] > [{allowed}]")
+
+    def _check_work(self, series: int, steps: int) -> None:
+        limit = self.limits.max_samples
+        if limit and series * steps > limit:
+            message = f"the query computes {series:,} series at {steps:,} steps, the limit is {limit:,} (max_samples)"
+            raise LimitError(message)
 
     def _check_series(self, count: int) -> None:
         if self.limits.max_query_series and count > self.limits.max_query_series:
@@ -166,7 +185,7 @@ class CompiledQuery:
         )
 
     def _range(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Evaluate:
-        extractor = Extractor(node, outer, self.store)
+        extractor = Extractor(node, outer, self.store, self.limits)
         log_range = node.log_range
         width, offset = log_range.range, log_range.offset
 
@@ -176,6 +195,7 @@ class CompiledQuery:
             # Made anew for each run: a quantile keeps windows of the series it has seen.
             window = aggregator(node.operation, node.parameter, width, unwrapped=log_range.unwrap is not None)
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
+            self._check_work(len(series), len(steps))
             results: list[list[Sample]] = [[] for _ in steps]
             errors: list[tuple[int, Labels]] = []
             for one in series:
@@ -195,7 +215,7 @@ class CompiledQuery:
         return evaluate
 
     def _absent(self, node: ast.RangeAggregation) -> Evaluate:
-        extractor = Extractor(node, None, self.store)
+        extractor = Extractor(node, None, self.store, self.limits)
         labels = absent_labels(node.log_range.log.selector)
         width, offset = node.log_range.range, node.log_range.offset
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from lokictl.engine.errors import LimitError
 from lokictl.engine.hints import metric_hints
 from lokictl.engine.label_filter import compile_label_filter
 from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
+from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
@@ -72,9 +74,13 @@ class Extractor:
     """
 
     def __init__(
-        self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None, store: LogStore
+        self,
+        node: ast.RangeAggregation,
+        outer: ast.VectorAggregation | None,
+        store: LogStore,
+        limits: Limits,
     ) -> None:
-        self.node, self.store = node, store
+        self.node, self.store, self.limits = node, store, limits
         self.selects = compile_selector_test(node.log_range.log.selector)
         self.grouping = extraction_grouping(node, outer)
         self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping)
@@ -85,7 +91,6 @@ class Extractor:
         self.done: dict[Labels, tuple[int, int, int]] = {}
         self.version = -1
         self.covered: tuple[int, int] | None = None
-        self.sample_count = 0
 
     def _stages(self) -> list[ast.Stage]:
         stages = list(self.node.log_range.log.stages)
@@ -102,18 +107,24 @@ class Extractor:
 
     def _extract(self, first: int, last: int) -> None:
         self.series = {}
-        self.sample_count = 0
         found: dict[Labels, list[tuple[int, int, float]]] = {}
         for stream in self.store:
             if self.selects(stream):
                 entries = stream.between(first + 1, last + 1)
                 if entries:
                     self._run(stream, entries, found)
+                    self._check(found)
         for labels, samples in found.items():
             samples.sort()
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
             self.series[labels] = Series(labels, times, values)
         self.version, self.covered = self.store.version, (first, last)
+
+    def _check(self, found: dict[Labels, list[tuple[int, int, float]]]) -> None:
+        limit = self.limits.max_samples
+        count = sum(map(len, found.values()))
+        if limit and count > limit:
+            raise LimitError(f"the query holds {count:,} samples, the limit is {limit:,} (max_samples)")
 
     def _run(
         self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]

@@ -56,8 +56,8 @@ BREAKS = {
     "a query that does not parse": (
         "rules/check_out.py",
         ("[5m]", ""),
-        2,
-        ("rules/check_out.py:", "syntax error", "^"),
+        1,
+        ("rules/check_out.py:", "syntax error", "needs a range"),
     ),
     "a module that raises": (
         "services/check_out.py",
