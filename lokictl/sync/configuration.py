@@ -121,7 +121,12 @@ def _chosen(configuration: Configuration, name: str) -> str:
     if not known:
         position = Position(str(configuration.file)) if configuration.file else Position()
         raise LokictlError(
-            Problem("sync/target", "no target is configured", position=position, hint=f"for example\n\n{EXAMPLE}\n")
+            Problem(
+                "sync/target",
+                "no target is configured",
+                position=position,
+                hint=f"for example\n\n{EXAMPLE}\n",
+            )
         )
     name = name or str(configuration.table("sync").get("target", "")) or (known[0] if len(known) == 1 else "")
     if not name:
@@ -158,7 +163,10 @@ class _Reader:
             folder_title,
             self._grafana(table["grafana"]) if "grafana" in table else None,
             self._loki(table["loki"]) if "loki" in table else None,
-            {key: self._text(value, "environment", key) for key, value in table.get("environment", {}).items()},
+            {
+                key: self._text(value, "environment", key)
+                for key, value in table.get("environment", {}).items()
+            },
             int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
             self.redactor,
         )
@@ -189,7 +197,9 @@ class _Reader:
         if not isinstance(organisation, int):
             self._problem('"org" must be the number of an organisation', ("grafana", "org"))
             organisation = 0
-        return GrafanaTarget(self._access(table, "grafana"), organisation, bool(table.get("take_default", False)))
+        return GrafanaTarget(
+            self._access(table, "grafana"), organisation, bool(table.get("take_default", False))
+        )
 
     def _loki(self, table: Any) -> LokiTarget | None:
         if not self._is_table(table, "loki", LOKI_KEYS):
@@ -205,7 +215,7 @@ class _Reader:
         if isinstance(value, dict):
             tenants = {str(tenant): self._patterns(names, "tenants") for tenant, names in value.items()}
         else:
-            tenants = {tenant: ("*",) for tenant in self._patterns(value, "tenants")}
+            tenants = dict.fromkeys(self._patterns(value, "tenants"), ("*",))
         for tenant in tenants:
             if "|" in tenant:
                 message = f'"{tenant}" names several tenants; the ruler takes one at a time'
@@ -224,7 +234,9 @@ class _Reader:
         url = str(table.get("url", "")).rstrip("/")
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            self._problem(f'"url" must be an http or https URL, not "{_without_password(url)}"', (server, "url"))
+            self._problem(
+                f'"url" must be an http or https URL, not "{_without_password(url)}"', (server, "url")
+            )
         elif parts.username or parts.password:
             self._problem('"url" must hold no credentials; use "basic"', (server, "url"))
         basic = table.get("basic", {})
@@ -238,13 +250,17 @@ class _Reader:
         if not isinstance(tls, dict) or set(tls) - {"ca", "cert", "key", "insecure"}:
             self._problem('"tls" may have the keys ca, cert, key and insecure', (server, "tls"))
             tls = {}
-        headers = {key: self._value(value, server, "headers") for key, value in table.get("headers", {}).items()}
+        headers = {
+            key: self._value(value, server, "headers") for key, value in table.get("headers", {}).items()
+        }
         return Access(
             url,
             self._secret(table[tokens[0]], server, tokens[0]) if tokens else None,
             self._text(basic["user"], server, "basic") if basic else "",
             self._secret(basic["password"], server, "basic.password") if basic else None,
-            *(self._file(tls.get(key, ""), server) for key in ("ca", "cert", "key")),
+            self._file(tls.get("ca", ""), server),
+            self._file(tls.get("cert", ""), server),
+            self._file(tls.get("key", ""), server),
             bool(tls.get("insecure", False)),
             self._proxy(table.get("proxy", ""), server),
             headers,
@@ -302,7 +318,9 @@ class _Reader:
         return self.configuration.position("targets", self.name, *where)
 
     def _problem(self, message: str, where: tuple[str, ...], hint: str = "") -> None:
-        text = f"target {self.name}: {'.'.join(where)}: {message}" if where else f"target {self.name}: {message}"
+        text = (
+            f"target {self.name}: {'.'.join(where)}: {message}" if where else f"target {self.name}: {message}"
+        )
         self.problems.append(Problem("sync/target", text, position=self._position(where), hint=hint))
 
 

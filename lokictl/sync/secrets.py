@@ -24,6 +24,7 @@ SHORTEST_MASKED = 4
 SHORTEST_MASKED_IN_BACKUP = 8
 REFERENCE_KINDS = ("env", "file", "command")
 COMMAND_SECONDS = 60
+NOWHERE = Position()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class Redactor:
 
     def for_backup(self, value: Any) -> Any:
         """``value`` with secrets replaced by a placeholder that names them, which `from_backup` puts back."""
-        long = [(s.name, s.reveal()) for s in self.known.values() if len(s.reveal()) >= SHORTEST_MASKED_IN_BACKUP]
+        long = [
+            (s.name, s.reveal()) for s in self.known.values() if len(s.reveal()) >= SHORTEST_MASKED_IN_BACKUP
+        ]
 
         def mask(text: str) -> str:
             for name, secret in long:
@@ -121,7 +124,9 @@ def _mapped(value: Any, change: Any) -> Any:
     return value
 
 
-def read_secret(reference: Any, *, where: str, position: Position = Position(), root: Path | None = None) -> Secret:
+def read_secret(
+    reference: Any, *, where: str, position: Position = NOWHERE, root: Path | None = None
+) -> Secret:
     """The secret that a reference names; ``where`` is the configuration key, for messages.
 
     Raises `LokictlError` when it is no reference (a secret written out), or when it cannot be read.
@@ -172,10 +177,17 @@ def _from_command(command: str, root: Path | None, where: str, position: Positio
     words = shlex.split(command)
     try:
         done = subprocess.run(
-            words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=COMMAND_SECONDS, check=False
+            words,
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
         )
     except (OSError, IndexError) as error:
-        raise _problem(f"{where}: the command `{words[0] if words else ''}` cannot be run: {error}", position) from None
+        raise _problem(
+            f"{where}: the command `{words[0] if words else ''}` cannot be run: {error}", position
+        ) from None
     except subprocess.TimeoutExpired:
         message = f"{where}: the command `{words[0]}` gave no answer in {COMMAND_SECONDS} s"
         raise _problem(message, position) from None

@@ -1,0 +1,96 @@
+"""``lokictl pull``"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
+from lokictl.cli.sync import NOTHING, server_errors, server_options
+
+if TYPE_CHECKING:
+    from lokictl.sync.pull import Pulled
+
+KINDS = ("dashboards", "datasources", "rules")
+
+
+@click.command(
+    "pull",
+    epilog="""\b
+Examples:
+  lokictl pull --dry-run
+  lokictl pull --target staging
+  lokictl pull --kind rules team-a
+  lokictl pull --kind dashboards 3aXy7Qzk
+""",
+)
+@click.argument("names", nargs=-1, metavar="[UID|NAMESPACE]...")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only these; default: all.")
+@click.option("--force", is_flag=True, help="Replace files that an earlier pull wrote.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say which files would be written.")
+@server_options
+@project_option
+@format_option("text", "json")
+@quiet_option
+@debug_option
+def command(
+    names: tuple[str, ...],
+    kinds: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    target_name: str,
+    only: str | None,
+    jobs: int,
+    timeout: float,
+    project_root: Path | None,
+    output_format: str,
+    quiet: bool,
+) -> int:
+    """Bring dashboards, data sources and rules from a live Grafana and Loki into the project, as Python.
+
+    The modules render back to the same JSON. What the project has already is left alone.
+    """
+    from lokictl.project import load
+    from lokictl.sync.configuration import load_target
+    from lokictl.sync.pull import Selection, pull, write_modules
+    from lokictl.sync.session import Servers, only_server
+
+    with server_errors():
+        project = load(project_root)
+        target = only_server(load_target(project.config, target_name), only)
+        servers = Servers(target, jobs, timeout, read_only=True)
+        selection = Selection(frozenset(kinds or KINDS), frozenset(names))
+        pulled = pull(project, target, servers, selection, force=force)
+    if not dry_run:
+        write_modules(project.root, pulled.modules)
+    if output_format == "json":
+        write_json(
+            target.redactor.data(
+                {
+                    "written": [str(module.path) for module in pulled.modules],
+                    "skipped": [{"name": name, "reason": reason} for name, reason in pulled.skipped],
+                    "configuration": pulled.configuration,
+                }
+            )
+        )
+    elif not quiet:
+        _print(pulled, dry_run, target.redactor.text)
+    return NOTHING
+
+
+def _print(pulled: Pulled, dry_run: bool, clean: Callable[[str], str]) -> None:
+    for module in pulled.modules:
+        click.echo(clean(f"{'would write' if dry_run else 'wrote'} {module.path}"))
+    for name, reason in pulled.skipped:
+        click.echo(clean(f"left out {name}: {reason}"))
+    if pulled.configuration:
+        click.echo(
+            "\nAdd to lokictl.toml (or below [tool.lokictl] in pyproject.toml), so that sync leaves it in place:"
+        )
+        for text in pulled.configuration:
+            click.echo(clean(f"\n{text}"))
+    if not pulled.modules and not pulled.skipped:
+        click.echo("there is nothing to pull")

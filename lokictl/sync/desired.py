@@ -1,0 +1,220 @@
+"""The desired state: what a project should look like on a target."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.sync.configuration import GrafanaTarget, LokiTarget, Target, matches, slug
+from lokictl.sync.interface import Key, Kind, Resource
+from lokictl.sync.normal_form import rule_group
+from lokictl.sync.record import mark_tag, record_key
+from lokictl.sync.secrets import Secret
+
+if TYPE_CHECKING:
+    from lokictl.model import DataSource, RuleFile
+    from lokictl.project import Project
+
+UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+ROOT_FOLDER = "general"
+REFERENCE = re.compile(r"\$__env\{(\w+)\}|\$\{(\w+)\}|\$\$")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRule:
+    """``[tool.lokictl.sync.folders.<uid>]``: which dashboards go to a folder of their own."""
+
+    uid: str
+    title: str
+    parent: str
+    dashboards: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Desired:
+    """The desired resources in the order of their application, and what could not be done as asked."""
+
+    resources: dict[Key, Resource] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def of(self, *kinds: Kind) -> list[Resource]:
+        """The resources of these kinds."""
+        return [resource for key, resource in self.resources.items() if key.kind in kinds]
+
+
+def desired_state(project: Project, target: Target) -> Desired:
+    """Everything that ``project`` wants on ``target``.  Raises `LokictlError` where Grafana would refuse it."""
+    collector = _Collector(project, target)
+    if target.grafana is not None:
+        collector.grafana(target.grafana)
+    if target.loki is not None:
+        collector.loki(target.loki)
+    if collector.problems:
+        raise LokictlError(collector.problems)
+    return collector.desired
+
+
+def folder_rules(project: Project) -> list[FolderRule]:
+    """The folders that the configuration names.  Raises `LokictlError`."""
+    rules, problems = [], []
+    for uid, table in dict(project.config.table("sync").get("folders", {})).items():
+        position = project.config.position("sync", "folders", uid)
+        known = {"title", "parent", "dashboards"}
+        patterns = table.get("dashboards") if isinstance(table, dict) else None
+        if (
+            not isinstance(patterns, list)
+            or set(table) - known
+            or not (table.get("title") or uid == ROOT_FOLDER)
+        ):
+            message = f'the folder "{uid}" needs a title and dashboards = ["uid", "prefix-*"]'
+            problems.append(Problem("sync/folders", message, position=position))
+            continue
+        if not UID.match(uid):
+            message = f'"{uid}" cannot be the uid of a folder'
+            problems.append(Problem("sync/folders", message, position=position))
+        texts = tuple(str(pattern) for pattern in patterns)
+        rules.append(FolderRule(uid, str(table.get("title", "")), str(table.get("parent", "")), texts))
+    if problems:
+        raise LokictlError(problems)
+    return rules
+
+
+class _Collector:
+    def __init__(self, project: Project, target: Target) -> None:
+        self.project, self.target = project, target
+        self.desired = Desired()
+        self.problems: list[Problem] = []
+
+    def grafana(self, grafana: GrafanaTarget) -> None:
+        rules = folder_rules(self.project)
+        dashboards = [self._dashboard(item, rules) for item in self.project.dashboards]
+        sources = [self._data_source(item) for item in self.project.datasources]
+        if dashboards or sources:
+            self._add(self._folder(self.target.folder_uid, self.target.folder_title))
+        used = {dashboard.folder for dashboard in dashboards}
+        parents = {rule.parent for rule in rules if rule.uid in used and rule.parent}
+        for rule in rules:
+            if rule.uid in used | parents and rule.uid not in (ROOT_FOLDER, self.target.folder_uid):
+                self._add(self._folder(rule.uid, rule.title, rule.parent))
+        for resource in (*sources, *dashboards):
+            self._add(resource)
+
+    def _folder(self, uid: str, title: str, parent: str = "") -> Resource:
+        return Resource(Key(Kind.FOLDER, uid), title, {"uid": uid, "title": title}, parent)
+
+    def _dashboard(self, dashboard: Any, rules: list[FolderRule]) -> Resource:
+        body = dict(dashboard.to_json())
+        title = str(body.get("title") or dashboard.title or "")
+        uid = str(body.get("uid") or dashboard.uid or "") or slug(title)
+        source = self.project.dashboard_files.get(dashboard.uid, "")
+        place = Position(source)
+        if not title.strip():
+            self._problem(f'the dashboard "{uid}" has no title; Grafana refuses that', place)
+        if not UID.match(uid):
+            hint = f'for example "{slug(uid)}"'
+            message = f'"{uid}" cannot be the uid of a dashboard: 1 to 40 of A-Z a-z 0-9 - _'
+            self._problem(message, place, hint)
+        if uid == record_key(self.target).name:
+            self._problem(f'the uid "{uid}" is taken by lokictl\'s own record', place)
+        for key in ("id", "version", "iteration"):
+            body.pop(key, None)
+        tags = [str(tag) for tag in body.get("tags") or []]
+        mark = mark_tag(self.target)
+        body.update(uid=uid, title=title, tags=[*tags, *([] if mark in tags else [mark])])
+        return Resource(Key(Kind.DASHBOARD, uid), title, body, self._folder_of(uid, rules), source)
+
+    def _folder_of(self, uid: str, rules: list[FolderRule]) -> str:
+        for rule in rules:
+            if any(fnmatchcase(uid, pattern) for pattern in rule.dashboards):
+                return "" if rule.uid == ROOT_FOLDER else rule.uid
+        return self.target.folder_uid
+
+    def _data_source(self, source: DataSource) -> Resource:
+        if not UID.match(source.uid):
+            hint = f'for example "{slug(source.uid)}"'
+            self._problem(f'"{source.uid}" cannot be the uid of a data source', Position(), hint)
+        known = {**_from_process(source), **self.target.environment}
+        body = source.with_environment(known)
+        if source.correlations:
+            self.desired.warnings.append(
+                f'data source "{source.name}": its correlations are not uploaded; Grafana takes them from the '
+                "files of `lokictl render`"
+            )
+        body.pop("editable", None)
+        body.pop("secureJsonData", None)
+        return Resource(
+            Key(Kind.DATA_SOURCE, source.uid), source.name, body, secrets=self._secrets(source, known)
+        )
+
+    def _secrets(self, source: DataSource, known: Mapping[str, str]) -> dict[str, Secret]:
+        filled = source.with_environment(known).get("secureJsonData", {})
+        found: dict[str, Secret] = {}
+        unset: list[str] = []
+        for name, text in source.secure_json_data.items():
+            # An empty password is never sent: it would wipe out the one that Grafana has.
+            if filled.get(name):
+                value = Secret(f"data source {source.uid}:{name}", str(filled[name]))
+                found[name] = self.target.redactor.add(value)
+            else:
+                unset += [variable for variable in _variables(text) if not known.get(variable)]
+        if unset:
+            names = ", ".join(sorted(set(unset)))
+            self.desired.warnings.append(
+                f'data source "{source.name}": {names} not set, so Grafana keeps the secret that it has'
+            )
+        return found
+
+    def loki(self, loki: LokiTarget) -> None:
+        for file in self.project.rule_files:
+            tenants = self._tenants(loki, file)
+            if not tenants and file.groups:
+                named = f" (tenant {file.tenant})" if file.tenant else ""
+                self.desired.warnings.append(
+                    f'rules "{file.namespace}"{named}: no tenant of the target {self.target.name} takes them'
+                )
+            for tenant in tenants:
+                for group in file.groups:
+                    self._group(file, group.to_dict(), tenant)
+
+    def _tenants(self, loki: LokiTarget, file: RuleFile) -> list[str]:
+        return [
+            tenant
+            for tenant, patterns in loki.tenants.items()
+            if matches(file.namespace, patterns) and file.tenant in ("", tenant)
+        ]
+
+    def _group(self, file: RuleFile, body: dict[str, Any], tenant: str) -> None:
+        name = str(body.get("name", ""))
+        key = Key(Kind.RULE_GROUP, name, file.namespace, tenant)
+        self._add(Resource(key, name, rule_group(body), source=file.path))
+
+    def _add(self, resource: Resource) -> None:
+        if resource.key in self.desired.resources:
+            other = self.desired.resources[resource.key].source
+            hint = f"the other is in {other}" if other else ""
+            self._problem(f"{resource.key} exists twice in the project", Position(resource.source), hint)
+        self.desired.resources[resource.key] = resource
+
+    def _problem(self, message: str, position: Position, hint: str = "") -> None:
+        self.problems.append(Problem("sync/project", message, position=position, hint=hint))
+
+
+def _variables(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (found[1] or found[2] for found in REFERENCE.finditer(value) if found[1] or found[2])
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _variables(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _variables(item)
+
+
+def _from_process(source: DataSource) -> dict[str, str]:
+    """What this process's environment has of the variables, as a Grafana started here would see it."""
+    return {name: os.environ[name] for name in _variables(source.to_provisioning()) if os.environ.get(name)}

@@ -1,0 +1,185 @@
+"""What the parts of the synchronisation hand to each other: resources, changes, plans, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lokictl.sync.differences import Difference
+from lokictl.sync.secrets import Secret
+
+
+class Kind(StrEnum):
+    """What can be synchronised, in the order in which it is applied."""
+
+    FOLDER = "folder"
+    DATA_SOURCE = "data source"
+    DASHBOARD = "dashboard"
+    RULE_GROUP = "rule group"
+    RECORD = "record"
+
+
+class Action(StrEnum):
+    """What a plan does with a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+    PULL = "pull"
+    SKIP = "skip"
+    KEEP = "keep"
+    UNCHANGED = "unchanged"
+
+
+WRITES = (Action.CREATE, Action.UPDATE, Action.DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Tells resources apart: ``name`` is a uid, or the name of a rule group in its namespace and tenant."""
+
+    kind: Kind
+    name: str
+    namespace: str = ""
+    tenant: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is not Kind.RULE_GROUP:
+            return f"{self.kind} {self.name}"
+        place = f" of tenant {self.tenant}" if self.tenant else ""
+        return f"rule group {self.namespace}/{self.name}{place}"
+
+    @property
+    def text(self) -> str:
+        """The form in which records and backups write it."""
+        return "/".join(_escaped(part) for part in (self.kind, self.tenant, self.namespace, self.name))
+
+    @classmethod
+    def from_text(cls, text: str) -> Key:
+        """Reads what `text` wrote; raises ValueError."""
+        from urllib.parse import unquote
+
+        kind, tenant, namespace, name = (unquote(part) for part in text.split("/"))
+        return cls(Kind(kind), name, namespace, tenant)
+
+
+def _escaped(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe=" ")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something as it should be: ``body`` is what the server is given.
+
+    ``folder`` is the uid of a dashboard's folder, or of a folder's parent ("" for none); ``source`` the file of
+    the project; ``secrets`` go with the body and are never shown.
+    """
+
+    key: Key
+    title: str
+    body: Mapping[str, Any] = field(repr=False)
+    folder: str = ""
+    source: str = ""
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Something as the server has it.
+
+    ``version`` and ``number`` (its numeric id) are 0 where there is none; ``read_only`` says why it cannot be
+    changed; ``edited`` who changed it last, and when.
+    """
+
+    key: Key
+    title: str
+    body: Mapping[str, Any] = field(repr=False)
+    folder: str = ""
+    version: int = 0
+    number: int = 0
+    read_only: str = ""
+    edited: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a server said about a write."""
+
+    version: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a plan.
+
+    ``reason`` is for people; ``settled``: a conflict that no option can resolve.
+    """
+
+    key: Key
+    action: Action
+    title: str
+    desired: Resource | None = None
+    live: Live | None = None
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+    settled: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying it changes the server."""
+        return self.action in WRITES
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a synchronisation would do, in the order in which it would do it."""
+
+    target: str
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def of(self, *actions: Action) -> list[Change]:
+        """The changes with one of these actions."""
+        return [change for change in self.changes if change.action in actions]
+
+    @property
+    def pending(self) -> bool:
+        """Whether the server differs from the project in anything this synchronisation is for."""
+        return bool(self.of(*WRITES, Action.CONFLICT, Action.PULL))
+
+    @property
+    def writes(self) -> list[Change]:
+        """The changes that write."""
+        return self.of(*WRITES)
+
+    def count(self) -> dict[str, int]:
+        """How many resources each action concerns; the record of our own is not a resource."""
+        return {
+            action.value: sum(change.key.kind is not Kind.RECORD for change in self.of(action))
+            for action in Action
+        }
+
+
+class Status(StrEnum):
+    """How a change ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_DONE = "not done"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A change and how it ended; ``message`` says why it did not succeed."""
+
+    change: Change
+    status: Status
+    message: str = ""
+    written: Written = Written()

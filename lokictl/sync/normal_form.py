@@ -1,0 +1,147 @@
+"""Normal forms: what is left of a resource without everything that Grafana and Loki add, drop or reorder.
+
+Two resources are the same if and only if their normal forms are equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lokictl.sync.interface import Key, Kind, Live, Resource
+
+# Grafana gives these out itself; `iteration` is a counter that its editor wrote until version 9.
+DASHBOARD_ADDED = ("id", "uid", "version", "iteration")
+DATA_SOURCE_DEFAULTS: dict[str, Any] = {
+    "name": "",
+    "type": "",
+    "access": "proxy",
+    "url": "",
+    "user": "",
+    "database": "",
+    "basicAuth": False,
+    "basicAuthUser": "",
+    "withCredentials": False,
+    "isDefault": False,
+}
+LARGEST_EXACT = 2**53
+
+
+def normal_form(resource: Resource | Live) -> dict[str, Any]:
+    """The normal form of any resource, desired or live."""
+    return normal(resource.key, resource.body, resource.folder)
+
+
+def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
+    """The normal form of the resource ``key`` with this body in this folder."""
+    if key.kind is Kind.RULE_GROUP:
+        return rule_group(body)
+    if key.kind is Kind.DATA_SOURCE:
+        return data_source(body)
+    if key.kind is Kind.FOLDER:
+        return {"title": str(body.get("title", "")), "parent": folder}
+    return {"folder": folder, **dashboard(body)}
+
+
+def dashboard(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A dashboard without the keys that Grafana sets; null is the same as absent; tags are a set."""
+    plain = {key: value for key, value in body.items() if key not in DASHBOARD_ADDED}
+    plain["tags"] = sorted({str(tag) for tag in plain.get("tags") or []})
+    normalised: dict[str, Any] = json_value(plain)
+    return normalised
+
+
+def data_source(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A data source without secrets and server-made keys; everything that is absent has its default."""
+    plain = {key: body.get(key) or default for key, default in DATA_SOURCE_DEFAULTS.items()}
+    if not plain["basicAuth"]:
+        # Grafana keeps the old user when basic authentication is switched off.
+        plain["basicAuthUser"] = ""
+    plain["jsonData"] = json_value(body.get("jsonData") or {})
+    return plain
+
+
+def rule_group(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule group as the ruler keeps it.
+
+    The ruler's storage has no ``keep_firing_for``, ``query_offset``, group labels and unknown keys; durations
+    come back in their shortest form, label values as text, zero and empty values not at all.
+    """
+    group: dict[str, Any] = {"name": str(body.get("name", ""))}
+    interval = _duration(body.get("interval"))
+    if interval:
+        group["interval"] = interval
+    limit = _whole(body.get("limit"))
+    if limit > 0:
+        group["limit"] = limit
+    group["rules"] = [_rule(rule) for rule in body.get("rules") or []]
+    return group
+
+
+def _rule(body: Mapping[str, Any]) -> dict[str, Any]:
+    rule: dict[str, Any] = {}
+    for key in ("alert", "record", "expr"):
+        if body.get(key):
+            rule[key] = str(body[key])
+    wait = _duration(body.get("for"))
+    if wait:
+        rule["for"] = wait
+    for key in ("labels", "annotations"):
+        if body.get(key):
+            rule[key] = {str(name): _text(value) for name, value in sorted(body[key].items())}
+    return rule
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _duration(value: Any) -> str:
+    from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
+
+    text = str(value or "")
+    if not text:
+        return ""
+    try:
+        nanoseconds = parse_prometheus_duration(text)
+    except ValueError:
+        return text
+    return format_prometheus_duration(nanoseconds) if nanoseconds else ""
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def json_value(value: Any) -> Any:
+    """A JSON value without null members, with numbers as another JSON library would give them back."""
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [json_value(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    number = float(value)
+    if number.is_integer() and abs(number) < LARGEST_EXACT:
+        return int(number)
+    return number
+
+
+def digest(resource: Resource | Live) -> str:
+    """A short mark of the normal form: equal if and only if the resources are the same."""
+    return digest_of(normal_form(resource))
+
+
+def digest_of(normalised: Mapping[str, Any]) -> str:
+    """As `digest`, for a normal form."""
+    text = json.dumps(normalised, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,370 @@
+"""Brings what a live Grafana and Loki have into the project, as Python modules that render back to the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lokictl.sync.configuration import Target
+from lokictl.sync.desired import desired_state
+from lokictl.sync.interface import Action, Key, Kind, Live, Plan
+from lokictl.sync.normal_form import dashboard as normal_dashboard
+from lokictl.sync.normal_form import data_source as normal_data_source
+from lokictl.sync.normal_form import rule_group as normal_rule_group
+from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
+from lokictl.sync.record import mark_tag, record_key
+from lokictl.sync.session import Servers, readable_errors
+
+if TYPE_CHECKING:
+    from lokictl.project import Project
+
+MARK = "Adopted by `lokictl pull`."
+PULLED = Path(".lokictl") / "pulled"
+UNITS = ("SECOND", "MINUTE", "HOUR", "DAY")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to pull: kinds ("dashboards", "datasources", "rules"), and of those the named ones; all if none."""
+
+    kinds: frozenset[str] = frozenset(("dashboards", "datasources", "rules"))
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A file to write, relative to the project, with its text and the resources in it."""
+
+    path: Path
+    text: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(slots=True)
+class Pulled:
+    """The modules, what was left out and why, and lines for the configuration."""
+
+    modules: list[Module] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    configuration: list[str] = field(default_factory=list)
+
+
+def pull(
+    project: Project, target: Target, servers: Servers, selection: Selection, *, force: bool = False
+) -> Pulled:
+    """Reads the selected resources and makes modules of them; writes nothing.
+
+    Left out is what the project has already, and files that exist, except (with ``force``) those that an
+    earlier pull wrote.  Raises `SyncError`.
+    """
+    puller = _Puller(project, target, selection, force)
+    with readable_errors(target):
+        if servers.grafana is not None:
+            servers.grafana.connect()
+            if "dashboards" in selection.kinds:
+                rows = servers.grafana.all_dashboards()
+                keys = [Key(Kind.DASHBOARD, str(row["uid"])) for row in rows]
+                titles = {str(row.get("folderUid") or ""): str(row.get("folderTitle") or "") for row in rows}
+                puller.dashboards(servers.grafana.read(filter(puller.wants, keys)), titles)
+            if "datasources" in selection.kinds:
+                keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.data_sources()]
+                puller.data_sources(servers.grafana.read(filter(puller.wants, keys)))
+        if servers.ruler is not None and target.loki is not None and "rules" in selection.kinds:
+            for tenant in target.loki.tenants:
+                puller.rules(tenant, servers.ruler.read(tenant))
+    return puller.pulled
+
+
+def write_modules(root: Path, modules: Iterable[Module]) -> list[Path]:
+    """Writes the modules into the project; returns the files."""
+    from lokictl.model.files import write_text
+
+    written = []
+    for module in modules:
+        write_text(root / module.path, module.text)
+        written.append(root / module.path)
+    return written
+
+
+class _Puller:
+    def __init__(self, project: Project, target: Target, selection: Selection, force: bool) -> None:
+        self.project, self.target, self.selection, self.force = project, target, selection, force
+        self.known = set(desired_state(project, target).resources)
+        self.pulled = Pulled()
+        self.taken: set[Path] = set()
+
+    def wants(self, key: Key) -> bool:
+        """Whether a resource was asked for and is not in the project; notes why not."""
+        if key.name == record_key(self.target).name:
+            return False
+        names = self.selection.names
+        if names and not names & {key.name, key.namespace}:
+            return False
+        if key in self.known and not self.force:
+            self.pulled.skipped.append((str(key), "the project has it already"))
+            return False
+        return True
+
+    def dashboards(self, lives: Mapping[Key, Live], titles: Mapping[str, str]) -> None:
+        elsewhere: dict[str, list[str]] = {}
+        for key, live in lives.items():
+            self._add("dashboards", live.title or key.name, dashboard_module(live, self.target), (key,))
+            if live.folder != self.target.folder_uid:
+                elsewhere.setdefault(live.folder, []).append(key.name)
+        for uid, names in elsewhere.items():
+            title = f"title = {json.dumps(titles.get(uid, uid), ensure_ascii=False)}\n" if uid else ""
+            table = f"[sync.folders.{uid or 'general'}]\n{title}dashboards = {json.dumps(sorted(names))}"
+            self.pulled.configuration.append(table)
+
+    def data_sources(self, lives: Mapping[Key, Live]) -> None:
+        for key, live in lives.items():
+            self._add("datasources", live.title or key.name, data_source_module(live), (key,))
+
+    def rules(self, tenant: str, lives: Mapping[Key, Live]) -> None:
+        assert self.target.loki is not None
+        several = len(self.target.loki.tenants) > 1
+        namespaces: dict[str, list[Live]] = {}
+        for key, live in lives.items():
+            if self.wants(key):
+                namespaces.setdefault(key.namespace, []).append(live)
+        for namespace, groups in namespaces.items():
+            name = f"{tenant}_{namespace}" if several else namespace
+            text = rules_module(namespace, tenant if several else "", groups)
+            self._add("rules", name, text, tuple(live.key for live in groups))
+        owned = self.target.loki.namespaces or ()
+        unowned = [name for name in namespaces if name not in owned]
+        if unowned:
+            names = ", ".join(json.dumps(name, ensure_ascii=False) for name in [*owned, *unowned])
+            text = f"[targets.{self.target.name}.loki]\nnamespaces = [{names}]"
+            self.pulled.configuration.append(text)
+
+    def _add(self, folder: str, title: str, text: str, keys: tuple[Key, ...]) -> None:
+        base = Path(self.project.config.folders(folder)[0])
+        number = 1
+        while True:
+            path = base / f"{identifier(title)}{'' if number == 1 else f'_{number}'}.py"
+            if path not in self.taken:
+                break
+            number += 1
+        self.taken.add(path)
+        file = self.project.root / path
+        if file.exists() and not (self.force and is_pulled(file)):
+            reason = "exists; --force replaces it" if is_pulled(file) else "exists and was not made by a pull"
+            self.pulled.skipped.append((str(path), reason))
+            return
+        self.pulled.modules.append(Module(path, text, keys))
+
+
+def is_pulled(file: Path) -> bool:
+    """Whether an earlier pull wrote this file."""
+    try:
+        return MARK in file.read_text(encoding="utf-8")[:2000]
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+# --- modules -------------------------------------------------------------------------------------------------
+
+
+def adopted_dashboard(body: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    """A live dashboard without what Grafana and `lokictl sync` add to it."""
+    adopted = {key: value for key, value in body.items() if key not in ("id", "version", "iteration")}
+    tags = [tag for tag in body.get("tags") or [] if tag != mark]
+    if tags or "tags" in body:
+        adopted["tags"] = tags
+    return adopted
+
+
+def dashboard_module(live: Live, target: Target) -> str:
+    """A module with this dashboard."""
+    data = adopted_dashboard(live.body, mark_tag(target))
+    value = call("JsonDashboard", [("", live.key.name), ("", live.title), ("", data)])
+    text = _module(
+        f"Dashboard: {live.title}.", ["from lokictl.project import JsonDashboard"], f"DASHBOARD = {value}"
+    )
+    made = _run(text)["DASHBOARD"].to_json()
+    _check(normal_dashboard(made), normal_dashboard(data), live.key)
+    return text
+
+
+def data_source_module(live: Live) -> str:
+    """A module with this data source; its secrets become references to variables."""
+    body = live.body
+    arguments: list[tuple[str, Any]] = [
+        ("name", _dollars(live.title)),
+        ("type", str(body.get("type", ""))),
+        ("uid", live.key.name),
+        ("url", _dollars(str(body.get("url") or ""))),
+    ]
+    if body.get("isDefault"):
+        arguments.append(("is_default", True))
+    if body.get("access") not in (None, "", "proxy"):
+        arguments.append(("access", body["access"]))
+    if body.get("basicAuth"):
+        arguments += [
+            ("basic_auth", True),
+            ("basic_auth_user", _dollars(str(body.get("basicAuthUser") or ""))),
+        ]
+    if body.get("jsonData"):
+        arguments.append(("json_data", _dollars(body["jsonData"])))
+    variables = {name: _variable(live.key.name, name) for name in body.get("secureJsonFields", [])}
+    if variables:
+        arguments.append(
+            ("secure_json_data", {name: f"$__env{{{text}}}" for name, text in variables.items()})
+        )
+    further = {name: body[name] for name in ("user", "database", "withCredentials") if body.get(name)}
+    if further:
+        arguments.append(("further", _dollars(further)))
+    text = _module(
+        f"Data source: {live.title}.",
+        ["from lokictl.model import DataSource"],
+        f"SOURCE = {call('DataSource', arguments)}",
+    )
+    made = _run(text)["SOURCE"].with_environment({})
+    _check(normal_data_source(made), normal_data_source(body), live.key)
+    return text
+
+
+def _variable(uid: str, name: str) -> str:
+    return f"{identifier(uid)}_{identifier(name)}".upper()
+
+
+def _dollars(value: Any) -> Any:
+    """Texts as provisioning files write them, where a dollar sign is doubled."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {key: _dollars(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dollars(item) for item in value]
+    return value
+
+
+def rules_module(namespace: str, tenant: str, lives: list[Live]) -> str:
+    """A module with the rule groups of one namespace."""
+    lives = sorted(lives, key=lambda live: live.key.name)
+    names = _constants([live.key.name for live in lives])
+    parts = [f"{name} = {_group(live.body)}" for name, live in zip(names, lives, strict=True)]
+    groups = Source(f"({', '.join(names)}{',' if len(names) == 1 else ''})")
+    further = [("tenant", tenant)] if tenant else []
+    parts.append(f"FILE = {call('RuleFile', [('', namespace), ('', groups), *further])}")
+    body = "\n\n".join(parts)
+    classes = [
+        name for name in ("AlertingRule", "RecordingRule", "RuleFile", "RuleGroup") if f"{name}(" in body
+    ]
+    imports = [f"from lokictl.model import {', '.join(classes)}"]
+    units = [unit for unit in sorted(UNITS) if f"={unit}" in body or f"* {unit}" in body]
+    if units:
+        imports.append(f"from lokictl.model.service import {', '.join(units)}")
+    text = _module(f"Rules of the namespace {namespace}.", imports, body)
+    made = _run(text)["FILE"]
+    for live, group in zip(lives, made.groups, strict=True):
+        _check(normal_rule_group(group.to_dict()), normal_rule_group(live.body), live.key)
+    return text
+
+
+def _constants(names: list[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        base = identifier(name).upper()
+        base = f"{base}_GROUP" if base in (*UNITS, "FILE") else base
+        number, constant = 1, base
+        while constant in found:
+            number += 1
+            constant = f"{base}_{number}"
+        found.append(constant)
+    return found
+
+
+def _group(body: Mapping[str, Any]) -> str:
+    from lokictl.logql.units import parse_prometheus_duration
+
+    rules = tuple(Source(_rule(rule)) for rule in body["rules"])
+    items = "".join(f"        {rule},\n" for rule in rules)
+    arguments = (
+        f"    {literal(body['name'])},\n    (\n{items}    ),\n"
+        if rules
+        else f"    {literal(body['name'])},\n"
+    )
+    if body.get("interval"):
+        arguments += f"    interval={duration(parse_prometheus_duration(body['interval']))},\n"
+    if body.get("limit"):
+        arguments += f"    limit={body['limit']},\n"
+    return f"RuleGroup(\n{arguments})"
+
+
+def _rule(body: Mapping[str, Any]) -> str:
+    from lokictl.logql.units import parse_prometheus_duration
+
+    kind, name = ("AlertingRule", "alert") if "alert" in body else ("RecordingRule", "record")
+    arguments: list[tuple[str, Any]] = [(name, body.get(name, "")), ("expr", body.get("expr", ""))]
+    if body.get("for"):
+        arguments.append(("for_", duration(parse_prometheus_duration(body["for"]))))
+    arguments += [(key, body[key]) for key in ("labels", "annotations") if body.get(key)]
+    return call(kind, arguments, 8, 8)
+
+
+def _module(title: str, imports: list[str], body: str) -> str:
+    head = [docstring(f"{title}  {MARK}"), "", "from __future__ import annotations", "", *imports]
+    return "\n".join((*head, "", body, ""))
+
+
+def _run(text: str) -> dict[str, Any]:
+    """The names that a module defines; it holds nothing but values written by this module."""
+    names: dict[str, Any] = {"__name__": "pulled"}
+    exec(compile(text, "<pulled>", "exec"), names)  # noqa: S102
+    return names
+
+
+def _check(made: Mapping[str, Any], wanted: Mapping[str, Any], key: Key) -> None:
+    if made != wanted:
+        raise AssertionError(f"the module made for {key} does not give it back")
+
+
+# --- conflicts -------------------------------------------------------------------------------------------------
+
+
+def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tuple[Path, str]]:
+    """Takes the server's side of conflicts: gives the files written and what is to be done with them.
+
+    A file that holds nothing but this resource (dashboard JSON, or a module of an earlier pull) is replaced;
+    hand-written code is left alone, and the server's side is put beside it.
+    """
+    from lokictl.model.files import write_text
+
+    for change in plan.of(Action.PULL):
+        assert change.live is not None
+        assert change.desired is not None
+        live = change.live
+        source = (Path.cwd() / change.desired.source) if change.desired.source else None
+        is_dashboard = live.key.kind is Kind.DASHBOARD
+        if is_dashboard and source is not None and source.suffix == ".json":
+            data = adopted_dashboard(live.body, mark_tag(target))
+            write_text(source, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            yield source, f"now as {live.key} is on the server"
+        elif is_dashboard and source is not None and is_pulled(source):
+            write_text(source, dashboard_module(live, target))
+            yield source, f"now as {live.key} is on the server"
+        else:
+            path = project.root / PULLED / _beside_name(live.key)
+            write_text(path, _beside(live, target))
+            where = change.desired.source or "the project"
+            yield path, f"{live.key} as it is on the server; take over into {where} what you want to keep"
+
+
+def _beside_name(key: Key) -> str:
+    parts = [key.kind.value, key.tenant, key.namespace, key.name]
+    return "-".join(identifier(part) for part in parts if part) + ".py"
+
+
+def _beside(live: Live, target: Target) -> str:
+    if live.key.kind is Kind.DASHBOARD:
+        return dashboard_module(live, target)
+    if live.key.kind is Kind.DATA_SOURCE:
+        return data_source_module(live)
+    if live.key.kind is Kind.RULE_GROUP:
+        return rules_module(live.key.namespace, live.key.tenant, [live])
+    return _module(f"Folder: {live.title}.", [], f"TITLE = {literal(live.title)}")
