@@ -14,6 +14,7 @@ from lokictl.model.rules import dump_yaml
 from lokictl.render.config_maps import manifest_text
 from lokictl.render.grafana import render_grafana
 from lokictl.render.helm import chart_text
+from lokictl.render.names import check_unique
 from lokictl.render.rules import render_rules
 from lokictl.render.settings import Settings
 
@@ -45,17 +46,19 @@ def render_components(
 
     ``stack/<component>/<file>`` configuration, ``kubernetes/platform/<component>.yaml`` manifests, and
     ``helm/<chart>/…``.  Raises `LokictlError` where two components leave one chart value open with different
-    defaults.
+    defaults, or share a name.
     """
     components = list(components)
+    check_unique("the components", ((component.title, component.name) for component in components))
     files: dict[str, str] = {}
     for component in components:
         for name in component.configuration:
             files[f"stack/{component.name}/{name}"] = component.configuration_text(name)
         if component.manifests:
             files[f"kubernetes/platform/{component.name}.yaml"] = manifests_text(component)
-    for path, text in chart_files(components, chart=chart, version=version).items():
-        files[f"helm/{chart}/{path}"] = text
+    if any(component.manifests for component in components):
+        for path, text in chart_files(components, chart=chart, version=version).items():
+            files[f"helm/{chart}/{path}"] = text
     return files
 
 
