@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def edit_in(document: Document, path: Path, text: str, span: tuple[int, int], ne
     source = getattr(document, "source", None)
     if not isinstance(source, SourceText) or not source.file:
         return None
-    position = document.text_position(path, *span)
+    position = _whole_position(document, path, text, span)
     old = source.text[slice(*_offsets(source, position))]
     style = _style(document, path)
     if style == '"':
@@ -119,6 +120,18 @@ def edit_in(document: Document, path: Path, text: str, span: tuple[int, int], ne
     else:
         written = new
     return Edit(position, old, written, text, text[: span[0]] + new + text[span[1] :])
+
+
+def _whole_position(document: Document, path: Path, text: str, span: tuple[int, int]) -> Position:
+    """The position of some characters up to the next one, so that an escaped last character is in it whole."""
+    position = document.text_position(path, *span)
+    if _style(document, path) not in ('"', "'") or not isinstance(document, YamlDocument):
+        return position
+    if span[1] < len(text):
+        after = document.text_position(path, span[1], span[1] + 1)
+        return dataclasses.replace(position, end_line=after.line, end_column=after.column)
+    end = document.position(*path)
+    return dataclasses.replace(position, end_line=end.end_line, end_column=end.end_column - 1)
 
 
 def _style(document: Document, path: Path) -> str:

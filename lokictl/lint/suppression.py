@@ -96,8 +96,8 @@ def unused(suppressions: Iterable[Suppression], ran: set[str]) -> Iterator[Findi
     """Comments that suppress nothing although their checks ran."""
     for item in suppressions:
         for pattern in item.names:
-            asleep = any(matches(name, pattern) for name in known_names() if name not in ran)
-            if item.reason and pattern not in item.used and not asleep:
+            meant = [name for name in known_names() if matches(name, pattern)]
+            if item.reason and pattern not in item.used and meant and ran.issuperset(meant):
                 message = f'nothing to suppress here: "{pattern}" finds nothing'
                 yield _finding("lint/unused-suppression", message, Severity.INFO, item, "remove the comment")
 
@@ -137,41 +137,58 @@ _RULE_START = re.compile(r"^(\s*)-\s+(?:alert|record|expr)\s*:")
 _GROUP_START = re.compile(r"^(\s*)-\s+(?:name|interval|rules|limit)\s*:")
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Lines ``first`` to ``last`` of a list item whose dash stands at ``indent``."""
+
+    first: int
+    last: int
+    indent: int
+
+
 def _yaml_scopes(lines: list[str]) -> list[tuple[int, int]]:
     """For each line, the lines that a comment there reaches."""
-    starts = _yaml_blocks(lines)
+    blocks = _yaml_blocks(lines)
+    first_key = next((n for n, line in enumerate(lines, 1) if _is_code(line) and line != "---"), 1)
     scopes: list[tuple[int, int]] = []
-    first_key = next(
-        (i for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith(("#", "---"))),
-        1,
-    )
     for number, line in enumerate(lines, 1):
-        comment_only = line.lstrip().startswith("#")
-        if comment_only and number < first_key:
+        if _is_code(line) or not line.strip():
+            block = _block_of(blocks, number)
+            scopes.append((block.first, block.last) if block else (number, number))
+        elif number < first_key:
             scopes.append((0, WHOLE_FILE))
-            continue
-        scope = _block_of(starts, _next_code_line(lines, number) if comment_only else number)
-        if comment_only and scope is not None and scope[0] > number:
-            scope = (number, scope[1])
-        scopes.append(scope or (number, number + (1 if comment_only else 0)))
+        else:
+            scopes.append(_comment_scope(lines, blocks, number))
     return scopes
 
 
-def _next_code_line(lines: list[str], number: int) -> int:
-    while number < len(lines) and (
-        not lines[number - 1].strip() or lines[number - 1].lstrip().startswith("#")
-    ):
-        number += 1
-    return number
+def _comment_scope(lines: list[str], blocks: list[_Block], number: int) -> tuple[int, int]:
+    """A comment above an item belongs to it, one deeper than the dash before it to the item before."""
+    indent = len(lines[number - 1]) - len(lines[number - 1].lstrip())
+    following = next((n for n in range(number + 1, len(lines) + 1) if _is_code(lines[n - 1])), number)
+    next_block = _block_of(blocks, following)
+    if next_block is not None and next_block.first == following and next_block.indent >= indent:
+        return number, next_block.last
+    before = next((n for n in range(number - 1, 0, -1) if _is_code(lines[n - 1])), 0)
+    own = _block_of(blocks, before)
+    if own is not None and indent > own.indent:
+        return own.first, max(own.last, number)
+    return (number, next_block.last) if next_block is not None else (number, following)
 
 
-def _yaml_blocks(lines: list[str]) -> list[tuple[int, int]]:
-    """(first line, last line) of each rule and of each group's head and body, innermost last."""
-    blocks: list[tuple[int, int]] = []
+def _is_code(line: str) -> bool:
+    text = line.strip()
+    return bool(text) and not text.startswith("#")
+
+
+def _yaml_blocks(lines: list[str]) -> list[_Block]:
+    """Each rule, and each group with its rules."""
+    blocks: list[_Block] = []
     for number, line in enumerate(lines, 1):
         found = _RULE_START.match(line) or _GROUP_START.match(line)
         if found:
-            blocks.append((number, _end_of(lines, number, len(found[1]))))
+            indent = len(found[1])
+            blocks.append(_Block(number, _end_of(lines, number, indent), indent))
     return blocks
 
 
@@ -179,7 +196,7 @@ def _end_of(lines: list[str], start: int, indent: int) -> int:
     last = start
     for number in range(start + 1, len(lines) + 1):
         line = lines[number - 1]
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not _is_code(line):
             continue
         if len(line) - len(line.lstrip()) <= indent:
             break
@@ -187,9 +204,10 @@ def _end_of(lines: list[str], start: int, indent: int) -> int:
     return last
 
 
-def _block_of(blocks: list[tuple[int, int]], number: int) -> tuple[int, int] | None:
-    inside = [block for block in blocks if block[0] <= number <= block[1]]
-    return max(inside, key=lambda block: block[0], default=None)
+def _block_of(blocks: list[_Block], number: int) -> _Block | None:
+    """The innermost block around a line."""
+    inside = [block for block in blocks if block.first <= number <= block.last]
+    return max(inside, key=lambda block: block.first, default=None)
 
 
 def _python_scopes(text: str) -> list[tuple[int, int]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Edit, Finding, Query, QueryCheck
 from lokictl.lint.logql import facts
+from lokictl.lint.variables import parse_cached
 from lokictl.logql import expressions as ast
+from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LineFilterOperator as Line
 from lokictl.logql.expressions import MatchOperator as Match
 from lokictl.logql.expressions import Span
@@ -25,7 +28,18 @@ def removal(query: Query, stage: ast.Node) -> Edit | None:
     start = _blanks_before(query.text, span.start)
     if not isinstance(stage, ast.LineFilter) and query.text[start - 1 : start] == "|":
         start = _blanks_before(query.text, start - 1)
+    after = parse_cached(query.text[:start] + query.text[span.end :])
+    if isinstance(after, LogQLError) or _stages(after) + Counter([str(stage)]) != Counter(_stages_of(query)):
+        return None
     return query.source.edit(start, span.end, "")
+
+
+def _stages(expression: ast.Node) -> Counter[str]:
+    return Counter(str(node) for node in ast.walk(expression) if isinstance(node, ast.Stage))
+
+
+def _stages_of(query: Query) -> Iterator[str]:
+    return (str(node) for node in query.all_nodes if isinstance(node, ast.Stage))
 
 
 def _blanks_before(text: str, offset: int) -> int:
@@ -253,7 +267,6 @@ def _texts_exclude(
         return one.value != two.value
     if two.operator == Match.NOT_EQUAL:
         return one.value == two.value
-    from lokictl.logql.errors import LogQLError
     from lokictl.logql.regex import compile_selector, compile_test, simplify
 
     value = one.value.encode("utf-8", "surrogateescape")
