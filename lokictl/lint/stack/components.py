@@ -1,0 +1,183 @@
+"""Whether the platform's own configuration (Loki, the collectors) still fits the services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lokictl.diagnostics import Position, Severity
+from lokictl.lint.dashboard.model import as_dict, as_list
+from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
+from lokictl.lint.stack.schema import matcher_test
+from lokictl.logql.errors import LogQLError
+from lokictl.logql.expressions import LogExpr
+from lokictl.logql.units import DAY, format_prometheus_duration, parse_prometheus_duration
+from lokictl.model import Service
+
+Configuration = Mapping[str, Any]
+
+
+def configurations(workspace: Workspace, key: str) -> Iterator[tuple[str, Configuration]]:
+    """("component: file", configuration) of every YAML configuration of the project that has ``key``."""
+    for component in workspace.project.components if workspace.project is not None else ():
+        for name, content in component.configuration.items():
+            value = content if isinstance(content, Mapping) else None
+            if value is not None and key in value:
+                yield f"{component.name}: {name}", value
+
+
+def _place(workspace: Workspace, where: str) -> Place:
+    """The module of the component among the project's stack modules, as far as there is one."""
+    from lokictl.project.configuration import shown
+
+    name = where.partition(":")[0]
+    project = workspace.project
+    for folder in project.config.folders("stack") if project is not None else []:
+        path = (workspace.root or project.root) / folder / f"{name}.py"  # type: ignore[union-attr]
+        if path.is_file():
+            return Place(Position(shown(path)))
+    return Place(Position())
+
+
+class RetentionMismatch(WorkspaceCheck):
+    name = "stack/retention-mismatch"
+    severity = Severity.ERROR
+    summary = "Loki is configured to keep a service's lines for another time than the service says"
+    needs_services = True
+
+    def check(self, workspace: Workspace) -> Iterator[Finding]:
+        for where, configuration in configurations(workspace, "limits_config"):
+            if as_dict(configuration.get("compactor")).get("retention_enabled") is not True:
+                continue
+            for service in workspace.services:
+                for level, declared in (("info", service.retention), ("debug", service.debug_retention)):
+                    yield from self._compare(workspace, where, configuration, service, level, declared)
+
+    def _compare(
+        self,
+        workspace: Workspace,
+        where: str,
+        configuration: Configuration,
+        service: Service,
+        level: str,
+        declared: int,
+    ) -> Iterator[Finding]:
+        if not any(label.name == "level" for label in service.labels) and level == "debug":
+            return
+        labels = service.stream(level=level) if level == "debug" else service.stream()
+        kept = configured_retention(as_dict(configuration.get("limits_config")), labels)
+        if kept == declared:
+            return
+        what = f"debug lines of {service.name}" if level == "debug" else f"lines of {service.name}"
+        yield self.finding(
+            _place(workspace, where),
+            f"{where} keeps {what} for {_days(kept)}; the service says {_days(declared)}",
+            hint="add its stream to limits_config.retention_stream, or correct the service",
+            severity=Severity.WARNING if kept == 0 or kept > declared else None,
+            item=f"service {service.name}",
+        )
+
+
+def configured_retention(limits: Configuration, labels: Mapping[str, str]) -> int:
+    """How long (ns) Loki keeps a stream: the entry of highest priority that selects it, else the default."""
+    from lokictl.logql import parse
+
+    best: tuple[int, int] | None = None
+    for entry in as_list(limits.get("retention_stream")):
+        try:
+            selector = parse(str(as_dict(entry).get("selector")), validate=False)
+        except LogQLError:
+            continue
+        if not isinstance(selector, LogExpr):
+            continue
+        matchers = selector.selector.matchers
+        if all(matcher_test(item.operator, item.value)(labels.get(item.name, "")) for item in matchers):
+            found = int(as_dict(entry).get("priority") or 0), _duration(as_dict(entry).get("period"))
+            best = found if best is None or found[0] > best[0] else best
+    return best[1] if best is not None else _duration(limits.get("retention_period", "0s"))
+
+
+def _duration(value: Any) -> int:
+    try:
+        return parse_prometheus_duration(str(value))
+    except ValueError:
+        return 0
+
+
+def _days(nanoseconds: int) -> str:
+    if nanoseconds and nanoseconds % DAY == 0:
+        return f"{nanoseconds // DAY} days"
+    return format_prometheus_duration(nanoseconds) if nanoseconds else "ever"
+
+
+class UncollectedService(WorkspaceCheck):
+    name = "stack/uncollected-service"
+    severity = Severity.WARNING
+    summary = "the collector does not read a service, or does not set one of its stream labels"
+    needs_services = True
+
+    def check(self, workspace: Workspace) -> Iterator[Finding]:
+        for where, configuration in configurations(workspace, "scrape_configs"):
+            jobs = [job for job in as_list(configuration["scrape_configs"]) if isinstance(job, Mapping)]
+            if not any("pipeline_stages" in job for job in jobs):
+                continue  # Prometheus has scrape_configs, too
+            for service in workspace.services:
+                chosen = [job for job in jobs if collects(job, service)]
+                if not chosen:
+                    yield self.finding(
+                        _place(workspace, where),
+                        f"no job of {where} collects the service {service.name}",
+                        hint="add a job that keeps its pods",
+                        item=f"service {service.name}",
+                    )
+                    continue
+                wanted = set(service.label_names)
+                missing = set.intersection(*(wanted - job_labels(job) for job in chosen))
+                if missing:
+                    yield self.finding(
+                        _place(workspace, where),
+                        f"{where} does not set {', '.join(sorted(missing))} on the streams of {service.name}",
+                        hint="add a relabelling rule or a labels stage, or take the label out of the service",
+                        item=f"service {service.name}",
+                    )
+
+
+def collects(job: Configuration, service: Service) -> bool:
+    """Whether a Promtail job keeps the pods of a service (known by its name or its pod label ``app``)."""
+    rules = [as_dict(rule) for rule in as_list(job.get("relabel_configs"))]
+    for rule in rules:
+        sources = " ".join(map(str, as_list(rule.get("source_labels"))))
+        if rule.get("action") in ("keep", "drop") and re.search(r"label_app|container_name|service", sources):
+            try:
+                fits = re.fullmatch(str(rule.get("regex", ".*")), service.name) is not None
+            except re.error:
+                continue
+            if fits is (rule["action"] == "drop"):
+                return False
+    if "kubernetes_sd_configs" in job or "docker_sd_configs" in job:
+        return True
+    static = [as_dict(entry).get("labels") for entry in as_list(job.get("static_configs"))]
+    return any(as_dict(labels).get("service") == service.name for labels in static)
+
+
+def job_labels(job: Configuration) -> set[str]:
+    """The labels that a Promtail job can set on a stream."""
+    found = {str(as_dict(rule).get("target_label")) for rule in as_list(job.get("relabel_configs"))}
+    for entry in as_list(job.get("static_configs")):
+        found |= set(map(str, as_dict(as_dict(entry).get("labels"))))
+    allowed: set[str] | None = None
+    for stage in _stages(as_list(job.get("pipeline_stages"))):
+        for key in ("labels", "static_labels"):
+            found |= set(map(str, as_dict(stage.get(key))))
+        if "labelallow" in stage:
+            allowed = set(map(str, as_list(stage["labelallow"])))
+        found -= set(map(str, as_list(stage.get("labeldrop"))))
+    return found if allowed is None else found & allowed
+
+
+def _stages(stages: list[Any]) -> Iterator[Configuration]:
+    for stage in stages:
+        if isinstance(stage, Mapping):
+            yield stage
+            yield from _stages(as_list(as_dict(stage.get("match")).get("stages")))
