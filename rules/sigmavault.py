@@ -17,6 +17,7 @@ def one_of(values: Iterable[str]) -> str:
     return "^(?:" + "|".join(values) + ")$"
 
 
+# lokictl: disable=logql/high-cardinality-grouping — only denied requests are left, from a handful of actors
 DENIED_ACCESSES = alert(
     SERVICE,
     "DeniedAccesses",
@@ -34,6 +35,7 @@ sum by (service, actor) (
     runbook="sigmavault-denied-accesses",
 )
 
+# lokictl: disable=logql/high-cardinality-grouping — an attack from 500 addresses at once is told by DeniedAccesses
 BRUTE_FORCE = alert(
     SERVICE,
     "BruteForce",
@@ -64,6 +66,7 @@ AUDIT_TRAIL_SILENT = alert(
     runbook="sigmavault-audit-trail-silent",
 )
 
+# lokictl: disable=logql/high-cardinality-grouping — only administrators and privileged actions are left
 PRIVILEGED_ACTION = alert(
     SERVICE,
     "PrivilegedActionByUnlistedActor",
