@@ -1,4 +1,4 @@
-"""What Promtail's documentation says its stages do, for the stages that this project writes.
+"""What the documentation of Promtail and Alloy says their stages do, for the stages that this project writes.
 
 It reads the rendered configuration and lines on disk, so that labels, structured metadata and metrics can be tested
 where there is no collector.
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.model.times import parse_time
+from stack import alloy
+from stack.alloy import Block
+from stack.collection import Job
 
 Labels = dict[str, str]
 Entries = Iterator["Entry"]
@@ -179,16 +182,21 @@ def structured_metadata(options: Any, entries: Entries, metrics: Metrics) -> Ent
 SELECTOR = re.compile(r'\{(.*?)\}(?: \|~ "(.*)")?')
 
 
-def match(options: Any, entries: Entries, metrics: Metrics) -> Entries:
-    found = SELECTOR.fullmatch(options["selector"])
+def fits(selector: str, entry: Entry) -> bool:
+    """Whether a selector with equality matchers, and at most one line filter, chooses the entry."""
+    found = SELECTOR.fullmatch(selector)
     assert found
-    wanted = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
+    matchers = re.findall(r'(\w+)(!?=)"([^"]*)"', found[1])
+    labels = all((entry.labels.get(name, "") == value) is (sign == "=") for name, sign, value in matchers)
+    return labels and (found[2] is None or bool(re.search(found[2], entry.line)))
+
+
+def match(options: Any, entries: Entries, metrics: Metrics) -> Entries:
     for entry in entries:
-        fits = all(entry.labels.get(name, "") == value for name, value in wanted.items())
-        if fits and (found[2] is None or re.search(found[2], entry.line)):
-            yield from run(options["stages"], iter([entry]), metrics)
-        else:
+        if not fits(options["selector"], entry):
             yield entry
+        elif options.get("action") != "drop":
+            yield from run(options["stages"], iter([entry]), metrics)
 
 
 def metrics_stage(options: Any, entries: Entries, metrics: Metrics) -> Entries:
@@ -228,3 +236,41 @@ STAGES: dict[str, Callable[[Any, Entries, Metrics], Entries]] = {
     "match": match,
     "metrics": metrics_stage,
 }
+
+
+# --- Alloy -----------------------------------------------------------------------------------------------
+
+RENAMED = {"label_keep": "labelallow"}
+WITH_VALUES = ("labels", "static_labels", "label_keep", "structured_metadata")
+
+
+def from_alloy(block: Block) -> dict[str, Any]:
+    """A stage of Alloy's in Promtail's words: its documentation says that they do the same."""
+    name = block.block.removeprefix("stage.")
+    options: Any = dict(block.attributes)
+    if name == "match":
+        options["stages"] = [from_alloy(part) for part in block.parts]
+    elif name == "metrics":
+        options = dict(map(_metric_from_alloy, block.parts))
+    elif name in WITH_VALUES:
+        options = options["values"]
+    return {RENAMED.get(name, name): options}
+
+
+def _metric_from_alloy(block: Block) -> tuple[str, dict[str, Any]]:
+    attributes = dict(block.attributes)
+    outside = {key: attributes.pop(key) for key in ("prefix", "description", "max_idle_duration")}
+    name, source = attributes.pop("name"), attributes.pop("source", None)
+    kind = block.block.removeprefix("metric.").capitalize()
+    return name, {**outside, "type": kind, "config": attributes, **({"source": source} if source else {})}
+
+
+def run_alloy(job: Job, entries: Entries, metrics: Metrics) -> list[Entry]:
+    """The entries that Alloy's pipeline of a job sends to Loki; each metric has a pipeline of its own."""
+    done = list(run(map(from_alloy, alloy.stages(job)), entries, metrics))
+    for metric in job.metrics:
+        stages = [from_alloy(part) for part in alloy.metric_block(job, metric).parts]
+        copies = (Entry(dict(entry.labels), entry.timestamp, entry.line) for entry in done)
+        for _ in run(stages, copies, metrics):
+            pass
+    return done

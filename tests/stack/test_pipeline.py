@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lokictl.model import Service
 from lokictl.model.times import parse_time
 from services.sigmalang import PANIC
 from stack import collection, promtail
-from tests.stack.pipeline import Entry, Metrics, collect, relabel, run
+from tests.stack.pipeline import Entry, Metrics, collect, relabel, run, run_alloy
 
 TIME = "2026-01-15T10:30:47Z"
 LABELS = {"service": "", "tier": "core", "pod": "p", "namespace": "neurectomy", "container_name": "c"}
@@ -33,12 +34,22 @@ def job(name: str) -> collection.Job:
     return found
 
 
-def process(name: str, *lines: str) -> tuple[list[Entry], Metrics]:
-    """The entries and metrics that the job makes of lines of one file."""
-    metrics = Metrics()
-    labels = {**LABELS, "service": name, "filename": "/var/log/pods/x/0.log"}
-    read = (Entry(dict(labels), 0, f"{TIME} stdout F {line}") for line in lines)
-    return list(run(promtail.stages(job(name)), read, metrics)), metrics
+Process = Callable[..., tuple[list[Entry], Metrics]]
+
+
+@pytest.fixture(params=["promtail", "alloy"])
+def process(request: pytest.FixtureRequest) -> Process:
+    """A function that gives the entries and metrics that a collector's job makes of lines of one file."""
+
+    def through(name: str, *lines: str) -> tuple[list[Entry], Metrics]:
+        metrics = Metrics()
+        labels = {**LABELS, "service": name, "filename": "/var/log/pods/x/0.log"}
+        read = (Entry(dict(labels), 0, f"{TIME} stdout F {line}") for line in lines)
+        if request.param == "alloy":
+            return run_alloy(job(name), read, metrics), metrics
+        return list(run(promtail.stages(job(name)), read, metrics)), metrics
+
+    return through
 
 
 def counted(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
@@ -52,7 +63,7 @@ def counted(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
     return dict(found)
 
 
-def test_the_documents_line() -> None:
+def test_the_documents_line(process: Process) -> None:
     line = json.dumps(DOCUMENTED)
     ((entry,), metrics) = process("ryot", line)
     assert entry.labels == {**LABELS, "service": "ryot", "level": "error"}
@@ -65,7 +76,7 @@ def test_the_documents_line() -> None:
 
 
 @pytest.mark.parametrize("service", collection.SERVICES, ids=lambda service: service.name)
-def test_every_service(service: Service) -> None:
+def test_every_service(process: Process, service: Service) -> None:
     ((entry,), metrics) = process(service.name, service.example_line(level="warn"))
     assert set(entry.labels) == set(service.label_names)
     structured = {field.name for field in service.fields if field.structured_metadata}
@@ -75,14 +86,14 @@ def test_every_service(service: Service) -> None:
     assert counted(metrics, "log_errors_total") == {}
 
 
-def test_the_audit_fields_of_the_vault() -> None:
+def test_the_audit_fields_of_the_vault(process: Process) -> None:
     vault = job("sigmavault").service
     assert vault
     ((entry,), _) = process("sigmavault", vault.example_line())
     assert {"event", "actor", "action", "outcome"} <= set(entry.metadata)
 
 
-def test_an_agent_and_its_queue() -> None:
+def test_an_agent_and_its_queue(process: Process) -> None:
     line = json.dumps({"level": "info", "agent_id": "agent-03", "queue_depth": 17})
     ((entry,), metrics) = process("agents", line)
     assert entry.metadata["agent_id"] == "agent-03"
@@ -90,7 +101,7 @@ def test_an_agent_and_its_queue() -> None:
     assert (dict(key[1])["service"], value) == ("agents", 17)
 
 
-def test_a_record_has_its_own_time_and_a_panic_stays_together() -> None:
+def test_a_record_has_its_own_time_and_a_panic_stays_together(process: Process) -> None:
     record = json.dumps({"ts": "2026-01-15T10:30:45.5Z", "level": "info", "msg": "phase finished"})
     stack = [f"{PANIC} in codegen: index out of bounds", "  at sigma::unit (unit.sig:77)", "note: a fault"]
     (entries, metrics) = process("sigmalang", record, *stack, record)
@@ -101,11 +112,23 @@ def test_a_record_has_its_own_time_and_a_panic_stays_together() -> None:
     assert counted(metrics, "log_errors_total") == {("sigmalang", ""): 1}
 
 
-def test_lines_that_are_no_records_are_kept() -> None:
+def test_lines_that_are_no_records_are_kept(process: Process) -> None:
     ((entry,), metrics) = process("ryot", "plain text")
     assert entry.line == "plain text"
     assert "level" not in entry.labels
     assert counted(metrics, "log_lines_total") == {("ryot", ""): 1}
+
+
+def test_alloys_metrics_have_the_labels_of_the_document_and_no_others() -> None:
+    ryot, metrics = job("ryot"), Metrics()
+    labels = {**LABELS, "service": "ryot", "filename": "f"}
+    run_alloy(ryot, iter([Entry(labels, 0, f"{TIME} stdout F {json.dumps(DOCUMENTED)}")]), metrics)
+    found = {name: {key for key, _ in labels} for name, labels in metrics.values}
+    assert found == {
+        "log_lines_total": {"service", "level"},
+        "log_durations_bucket": {"service", "le"},
+        "log_errors_total": {"service", "module"},
+    }
 
 
 POD = {
