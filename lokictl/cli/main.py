@@ -110,8 +110,10 @@ def _report(error: Exception) -> int:
 
         print_problems(error.problems, err=True)
         return 2
-    if isinstance(error, LogQLError):
-        click.echo(f"error: {error}", err=True)
+    from lokictl.engine.errors import EngineError
+
+    if isinstance(error, LogQLError | EngineError):
+        click.echo(f"error: {str(error).strip()}", err=True)
         return 2
     if isinstance(error, OSError):
         target = f"{error.filename}: " if error.filename else ""
