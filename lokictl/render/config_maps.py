@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,8 +83,8 @@ def manifest_text(manifest: Mapping[str, Any]) -> str:
     if size >= APPLY_LIMIT:
         lines.insert(0, f"# {size:,} bytes: apply it with `kubectl apply --server-side`.")
     for key, text in manifest["data"].items():
-        if not text.strip("\n") or text[0] in " \t\n":
-            lines.append(f"  {json.dumps(key)}: {json.dumps(text, ensure_ascii=False)}")
+        if not text.strip("\n") or text[0] in " \t\n" or NOT_IN_BLOCKS.search(text):
+            lines.append(f"  {key}: {_quoted(text)}")
             continue
         ending = "" if text.endswith("\n") else "-"
         body = text.removesuffix("\n").split("\n")
@@ -92,3 +93,21 @@ def manifest_text(manifest: Mapping[str, Any]) -> str:
         lines.append(f"  {key}: |{ending}")
         lines += [f"    {line}" if line else "" for line in body]
     return "\n".join(lines) + "\n"
+
+
+NOT_IN_BLOCKS = re.compile(
+    "[^\\t\\n\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
+)
+"""What a YAML block cannot hold: control characters, and the line breaks that only YAML takes for such."""
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a YAML string in double quotes."""
+
+    def escape(found: re.Match[str]) -> str:
+        character = found[0]
+        return _ESCAPES.get(character) or f"\\U{ord(character):08x}"
+
+    return '"' + re.sub(rf'["\\\n\t]|{NOT_IN_BLOCKS.pattern}', escape, text) + '"'

@@ -51,7 +51,13 @@ class DashboardFile:
     def text(self, *, indent: int | None = 2) -> str:
         """The JSON text; without ``indent`` on one line."""
         separators = (",", ":") if indent is None else None
-        return json.dumps(self.model, indent=indent, separators=separators, ensure_ascii=False)
+        text = json.dumps(self.model, indent=indent, separators=separators, ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            # Half a character (a lone surrogate) exists as an escape only.
+            text = json.dumps(self.model, indent=indent, separators=separators)
+        return text
 
 
 def render_grafana(project: Project, settings: Settings) -> dict[str, str]:
@@ -83,7 +89,7 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
         folder = str(getattr(dashboard, "folder", "") or settings.folder)
         found.append(DashboardFile(str(model.get("uid") or ""), str(model.get("title") or ""), folder, model))
-    problems += _clashes(found)
+    problems += _clashes(found, project.dashboard_files)
     if problems:
         raise LokictlError(problems)
     check_unique("the dashboards", ((item.title, item.name.lower()) for item in found))
@@ -91,16 +97,18 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
     return tuple(found)
 
 
-def _clashes(dashboards: Sequence[DashboardFile]) -> Iterator[Problem]:
+def _clashes(dashboards: Sequence[DashboardFile], places: Mapping[str, str]) -> Iterator[Problem]:
     """Names that Grafana refuses: a dashboard called like a folder, and two in one folder that share a title."""
     folder_titles = {dashboard.folder.casefold() for dashboard in dashboards}
     folder_uids = {dashboard.folder_name for dashboard in dashboards}
     seen: set[tuple[str, str]] = set()
     for dashboard in dashboards:
+        position = Position(places.get(dashboard.uid, ""))
         if dashboard.title.casefold() in folder_titles or dashboard.uid in folder_uids:
             yield Problem(
                 "render/dashboard",
                 f'the dashboard "{dashboard.title}" (uid {dashboard.uid}) shares title or uid with a folder',
+                position=position,
                 hint="Grafana does not save it: rename it, or name the folder with `folder` in [render]",
             )
         key = (dashboard.folder_name, dashboard.title.casefold())
@@ -108,6 +116,7 @@ def _clashes(dashboards: Sequence[DashboardFile]) -> Iterator[Problem]:
             yield Problem(
                 "render/dashboard",
                 f'the folder "{dashboard.folder}" has two dashboards with the title "{dashboard.title}"',
+                position=position,
                 hint="rename one: Grafana stops writing both",
             )
         seen.add(key)

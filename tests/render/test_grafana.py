@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from lokictl.diagnostics import LokictlError
 from lokictl.project import Project
-from lokictl.render import parse_grafana_version, rendering
+from lokictl.render import parse_grafana_version, render, rendering
 from lokictl.render.grafana import escape_dollars
 from tests.render.samples import dashboard
 
@@ -192,6 +193,15 @@ def test_dashboards_are_bare_objects_without_id(shop: Project) -> None:
     files = dict(rendering(shop, what=["grafana"]))
     model = json.loads(files[f"{PROVISIONING}/dashboards/shop/orders.json"])
     assert model == dashboard()
+
+
+def test_half_a_character_stays_an_escape(make_project: MakeProject, tmp_path: Path) -> None:
+    text = json.dumps(dashboard(description="half: \ud83d"))
+    project = make_project({"dashboards/orders.json": text})
+    render(project, tmp_path / "out")
+    written = (tmp_path / f"out/{PROVISIONING}/dashboards/shop/orders.json").read_text()
+    assert json.loads(written) == json.loads(text)
+    assert "\\ud83d" in written
 
 
 def test_each_folder_has_a_provider_with_a_uid_of_ours(make_project: MakeProject) -> None:

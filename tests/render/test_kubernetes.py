@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lokictl.diagnostics import LokictlError
 from lokictl.project import Project
@@ -106,6 +108,10 @@ def test_spreading_keeps_the_order_and_the_limit() -> None:
 
 
 TEXTS = [
+    "carriage\r\nreturn\n",
+    "line\u2028separator\x85next\n",
+    "bell\a and \x7f and \ufeff",
+    'emoji 🎉 \\ "quoted"\r',
     "one line",
     "a: b\n",
     "a\nb",
@@ -125,6 +131,16 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_text_survives(text: str) -> None:
     manifest = config_map("n", {"f.yaml": text}, namespace="ns", labels={"grafana_dashboard": "1"})
+    assert yaml.safe_load(manifest_text(manifest)) == manifest
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[-._a-zA-Z0-9]+\.json", fullmatch=True), st.text(), min_size=1, max_size=3
+    )
+)
+def test_every_text_survives_whatever_it_is(data: dict[str, str]) -> None:
+    manifest = config_map("n", data)
     assert yaml.safe_load(manifest_text(manifest)) == manifest
 
 
