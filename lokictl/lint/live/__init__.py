@@ -3,5 +3,22 @@
 from __future__ import annotations
 
 from lokictl.lint.interface import Check
+from lokictl.lint.live.checks import (
+    AlertFrequency,
+    ExpensiveQuery,
+    NoSeries,
+    TooManyStreams,
+    UnknownLabel,
+    UnknownValue,
+    Unreachable,
+)
 
-CHECKS: tuple[type[Check], ...] = ()
+CHECKS: tuple[type[Check], ...] = (
+    Unreachable,
+    UnknownLabel,
+    UnknownValue,
+    NoSeries,
+    ExpensiveQuery,
+    TooManyStreams,
+    AlertFrequency,
+)
