@@ -48,6 +48,13 @@ Exit status: 0 no problems (or only notes), 1 problems found, 2 wrong use."""
 )
 @click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True,
               help="The least severity that makes the exit status 1.")  # fmt: skip
+@click.option(
+    "--severity",
+    type=click.Choice(["error", "warning", "info"]),
+    default="info",
+    show_default=True,
+    help="Show findings of this severity and worse.",
+)
 @click.option("--loki-version", metavar="3.4", help="The version of Loki that the queries must run on.")
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input in messages.")
 @click.option("--loki", "loki_url", metavar="URL", help="Ask this Loki: runs the checks of the family live.")
@@ -67,6 +74,7 @@ def command(
     baseline: Path | None,
     write_baseline: Path | None,
     fail_on: str,
+    severity: str,
     loki_version: str | None,
     stdin_filename: str | None,
     loki_url: str | None,
@@ -103,7 +111,7 @@ def command(
         report = run(paths or _required(project), settings, project=project, loki=loki)
     if write_baseline is not None:
         return _write_baseline(write_baseline, report)
-    report = _apply_baseline(report, baseline, settings, quiet)
+    report = _apply_baseline(report, baseline, settings, quiet).down_to(Severity(severity))
     _print(report, output_format, quiet)
     limit = Severity(fail_on).rank
     return 1 if any(finding.severity.rank <= limit for finding in report.findings) else 0

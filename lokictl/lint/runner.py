@@ -39,6 +39,11 @@ class Report:
     queries: int = 0
     suppressed: int = 0
 
+    def down_to(self, severity: Severity) -> Report:
+        """The same report without what is less severe."""
+        kept = tuple(finding for finding in self.findings if finding.severity.rank <= severity.rank)
+        return dataclasses.replace(self, findings=kept)
+
     def count(self, severity: Severity) -> int:
         return sum(finding.severity == severity for finding in self.findings)
 

@@ -37,16 +37,18 @@ class NeverTrue(QueryCheck):
         for node, expression, operator, value in thresholds(query):
             if node.return_bool:
                 continue
-            for reason, hint in self._reasons(expression, operator, value):
+            for reason, hint in self._reasons(query, expression, operator, value):
                 shown = f"{operator} {format_float(value)}"
                 yield self.finding(query.place(node), f"`{shown}` is never true: {reason}", hint=hint)
                 break
 
-    def _reasons(self, expression: ast.MetricExpr, operator: str, value: float) -> Iterator[tuple[str, str]]:
+    def _reasons(
+        self, query: Query, expression: ast.MetricExpr, operator: str, value: float
+    ) -> Iterator[tuple[str, str]]:
         if facts.is_positive(expression) and not _meets(operator, value, facts.is_count(expression)):
             yield (
                 "where no line matches there is no result, not 0",
-                "use absent_over_time({…} [5m]), or compare sum(…) or vector(0)",
+                f"use {_absent_text(query, expression)}, or compare (sum(…) or vector(0))",
             )
         if _is_absent(expression) and not _holds(1, operator, value):
             yield "absent_over_time is 1 where nothing arrived, and empty otherwise", "compare nothing"
@@ -61,6 +63,13 @@ class NeverTrue(QueryCheck):
                 f"the left side counts a part of what the right side counts: it is at most {format_float(top)}",
                 hint,
             )
+
+
+def _absent_text(query: Query, expression: ast.MetricExpr) -> str:
+    """The expression as one that tells of silence."""
+    ranges = [node for node in ast.walk(expression) if isinstance(node, ast.LogRange)]
+    written = " ".join(query.written(ranges[0]).split()) if len(ranges) == 1 else "{…} [5m]"
+    return f"absent_over_time({written})"
 
 
 def _meets(operator: str, value: float, whole: bool) -> bool:

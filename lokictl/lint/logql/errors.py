@@ -29,7 +29,8 @@ class UnwrapWithoutErrorFilter(QueryCheck):
                 continue  # told by logql/error-filter-too-early
             if _drops_errors(log_range.log) or _always_a_number(log_range.log, unwrap):
                 continue
-            message = f"one line whose `{unwrap.label}` is no number fails the whole query"
+            kind = {"bytes": "size", None: "number"}.get(unwrap.conversion, "duration")
+            message = f"one line whose `{unwrap.label}` is no {kind} fails the whole query"
             hint = f'write: {query.written(unwrap)} | __error__=""'
             yield self.finding(query.place(unwrap), message, hint=hint)
 

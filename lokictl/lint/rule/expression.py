@@ -54,13 +54,22 @@ class AlertWithoutComparison(RuleCheck):
         elif isinstance(expression, ast.Literal | ast.VectorFunction):
             message = "this result is never empty: the alert always fires"
             yield self.finding(rule.query.place(), message, severity=Severity.INFO)
-        elif facts.is_positive(expression):
+        elif _exists_for_lines_only(expression):
             message = "the alert fires as soon as one line matches, however few"
             hint = "write `> 0` to say so, or compare with a threshold"
             yield self.finding(rule.query.place(), message, severity=Severity.INFO, hint=hint)
         else:
             message = "nothing here compares a value: the alert fires on any result, also on 0"
             yield self.finding(rule.query.place(), message, hint="compare with a threshold: … > 5")
+
+
+def _exists_for_lines_only(expression: ast.MetricExpr) -> bool:
+    if isinstance(expression, ast.BinaryOperation) and expression.operator == "or":
+        return all(
+            facts.is_filtering(side) or _exists_for_lines_only(side)
+            for side in (expression.left, expression.right)
+        )
+    return facts.is_positive(expression) and not isinstance(expression, ast.VectorFunction)
 
 
 class Unaggregated(RuleCheck):
