@@ -1,0 +1,156 @@
+"""Settings, path patterns and baselines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lokictl.diagnostics import LokictlError, Severity
+from lokictl.lint import Settings, lint, run_text, settings_from
+from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
+from lokictl.lint.configuration import parse_version, path_matches
+from lokictl.lint.registry import all_checks
+from lokictl.project.configuration import find_configuration
+
+NEVER = 'groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: sum(count_over_time({app="a"}[5m])) == 0\n'
+
+
+def settings(folder: Path, table: str) -> Settings:
+    (folder / "lokictl.toml").write_text(table, encoding="utf-8")
+    return settings_from(find_configuration(folder))
+
+
+SELECTIONS = [
+    ({}, "logql/never-true", True),
+    ({}, "rule/missing-for", False),
+    ({"enable": ("rule/missing-for",)}, "rule/missing-for", True),
+    ({"enable": ("rule",)}, "rule/missing-for", True),
+    ({"select": ("rule",)}, "logql/never-true", False),
+    ({"select": ("rule",)}, "rule/missing-for", False),
+    ({"select": ("rule/missing-for",)}, "rule/missing-for", True),
+    ({"select": ("logql/*",)}, "logql/never-true", True),
+    ({"ignore": ("logql",)}, "logql/never-true", False),
+    ({"select": ("*",), "ignore": ("logql/never-true",)}, "logql/never-true", False),
+    ({"checks": {"logql/never-true": {"enabled": False}}}, "logql/never-true", False),
+    ({"checks": {"rule/missing-for": {"enabled": True}}}, "rule/missing-for", True),
+]
+
+
+@pytest.mark.parametrize("options, name, runs", SELECTIONS)
+def test_what_runs(options: dict[str, object], name: str, runs: bool) -> None:
+    assert Settings(**options).runs(all_checks()[name]) is runs  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "path, pattern, fits",
+    [
+        ("rules/a.yaml", "rules", True),
+        ("rules/a.yaml", "rules/", True),
+        ("rules/a.yaml", "./rules/a.yaml", True),
+        ("rules/a.yaml", "*.yaml", True),
+        ("rules/old/a.yaml", "rules/**/a.yaml", True),
+        ("rules/a.yaml", "rules/**/a.yaml", True),
+        ("rulesets/a.yaml", "rules", False),
+        ("rules/a.yaml", "*.json", False),
+    ],
+)
+def test_path_patterns(path: str, pattern: str, fits: bool) -> None:
+    assert path_matches(path, pattern) is fits
+
+
+def test_all_tables(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        '[lint]\nselect = ["rule", "logql"]\nignore = ["rule/for"]\nenable = ["rule/missing-for"]\n'
+        'loki-version = "2.9"\ninterval = "30s"\nbaseline = "base.json"\nexclude = ["old"]\n'
+        '[lint.checks."rule/name"]\npattern = "[A-Z].*"\nseverity = "error"\n'
+        '[lint.paths."legacy"]\nignore = ["*"]\n',
+    )
+    assert found.loki_version == (2, 9)
+    assert found.interval == 30_000_000_000
+    assert found.baseline == "base.json"
+    assert found.excluded(str(tmp_path / "old" / "x.yaml"))
+    assert not found.shows("rule/name", str(tmp_path / "legacy" / "x.yaml"))
+    assert found.shows("rule/name", str(tmp_path / "rules" / "x.yaml"))
+    text = NEVER.replace("alert: A", "alert: a")
+    (name,) = [item for item in run_text(text, "rules.yaml", found).findings if item.name == "rule/name"]
+    assert name.severity == Severity.ERROR
+
+
+WRONG = [
+    ('[lint]\nselct = ["rule"]\n', 'unknown key "selct"', 'did you mean "select"?'),
+    ('[lint]\nselect = ["rules"]\n', 'no check "rules"', ""),
+    ('[lint]\nignore = ["logql/never-tru"]\n', "no check", "logql/never-true"),
+    ("[lint]\nselect = 5\n", "must be a list of texts", ""),
+    ('[lint]\nloki-version = "new"\n', "not a version", ""),
+    ('[lint]\ninterval = "soon"\n', "interval", ""),
+    ('[lint.checks."rule/nam"]\n', "no check", "rule/name"),
+    ('[lint.checks."rule/name"]\npatern = "x"\n', "no setting", "pattern"),
+    ('[lint.checks."rule/name"]\npattern = 5\n', "must be a text", ""),
+    ('[lint.checks."rule/name"]\nseverity = "bad"\n', "severity of rule/name", ""),
+    ('[lint.checks."rule/name"]\nenabled = "yes"\n', "true or false", ""),
+    ('[lint.paths."x"]\nselect = ["rule"]\n', "unknown key", ""),
+    ('[lint.paths."x"]\nignore = ["nothing"]\n', "no check", ""),
+]
+
+
+@pytest.mark.parametrize("table, message, hint", WRONG)
+def test_wrong_settings(table: str, message: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(LokictlError) as caught:
+        settings(tmp_path, table)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert hint in problem.hint
+    assert problem.position.line > 0
+
+
+def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(LokictlError) as caught:
+        settings(tmp_path, "".join(table for table, _, _ in WRONG[5:8]))
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("text, version", [("3.4", (3, 4)), ("v2.9.10", (2, 9))])
+def test_versions(text: str, version: tuple[int, int]) -> None:
+    assert parse_version(text) == version
+
+
+def test_a_baseline_passes_over_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(NEVER, encoding="utf-8")
+    baseline = tmp_path / "base.json"
+    old = lint([str(file)])
+    assert write_baseline(baseline, old) == len(old) > 0
+    # Lines move, and one more rule comes.
+    file.write_text("# moved\n\n" + NEVER + NEVER.split("rules:\n")[1].replace("alert: A", "alert: B"))
+    new = lint([str(file)])
+    kept, stale = without_baseline(new, read_baseline(baseline), tmp_path)
+    assert {item.item for item in kept} == {"alert B"}
+    assert stale == 0
+    file.write_text(NEVER.replace("== 0", "> 5"))
+    kept, stale = without_baseline(lint([str(file)]), read_baseline(baseline), tmp_path)
+    assert kept == []
+    assert stale == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"findings": [{}]}'])
+def test_what_is_no_baseline(text: str, tmp_path: Path) -> None:
+    (tmp_path / "base.json").write_text(text)
+    with pytest.raises(LokictlError, match="no baseline"):
+        read_baseline(tmp_path / "base.json")
+    with pytest.raises(LokictlError, match="cannot read"):
+        read_baseline(tmp_path / "nowhere.json")
+
+
+def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
+    write_baseline(tmp_path / "base.json", lint(run_file(tmp_path)))
+    value = json.loads((tmp_path / "base.json").read_text(encoding="utf-8"))
+    assert value["version"] == 1
+    assert {entry["file"] for entry in value["findings"]} == {"rules.yaml"}
+
+
+def run_file(folder: Path) -> list[str]:
+    (folder / "rules.yaml").write_text(NEVER, encoding="utf-8")
+    return [str(folder / "rules.yaml")]
