@@ -426,18 +426,17 @@ def alert_table(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, 
         if best:
             right_texts.remove(best)
         if alert.annotations is None:
-            best = [line for line in best if not line.startswith("  @")]
+            best = [line for line in best if not line.startswith("  ")]
         rows += side_by_side(own, best or ["(no such alert fires)"])
     for text in right_texts:
         rows += side_by_side(["(no alert expected)"], text)
     header = side_by_side(["expected"], ["actual"], marks=False)
-    rows = [row.replace("  @", "  ") for row in rows]
     return header + rows + ([f"({same} more as expected)"] if same else [])
 
 
 def _alert_lines(labels: Labels, annotations: Labels | None) -> list[str]:
     lines = [f"{name}: {value}" for name, value in sorted(labels.items())] or ["(no labels)"]
-    return lines + [f"  @{name}: {value}" for name, value in sorted((annotations or {}).items())]
+    return lines + [f"  {name}: {value}" for name, value in sorted((annotations or {}).items())]
 
 
 def sample_table(expected: tuple[ExpectedSample, ...], actual: Samples) -> list[str]:

@@ -129,7 +129,6 @@ class FileReader(Reader):
             tuple(expectations.queries(value.get("logql_expr_test"), (*path, "logql_expr_test"))),
             self.labels(value.get("external_labels"), (*path, "external_labels")),
             self.text(value.get("external_url"), (*path, "external_url")),
-            given is not None or any("file" in item for item in value.get("input_streams") or []),
             Place(self.document, path),
         )
 

@@ -162,7 +162,6 @@ class TestCase:
     queries: tuple[QueryExpectation, ...] = ()
     external_labels: Labels = field(default_factory=dict)
     external_url: str = ""
-    fixed_start: bool = False
     place: Place | None = field(default=None, compare=False, repr=False)
 
     @property
