@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokictl.diagnostics import LokictlError
@@ -134,6 +134,7 @@ def test_every_text_survives(text: str) -> None:
     assert yaml.safe_load(manifest_text(manifest)) == manifest
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"[-._a-zA-Z0-9]+\.json", fullmatch=True), st.text(), min_size=1, max_size=3

@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from lokictl.project import Project, load
 from lokictl.render import render, settings_of
 from lokictl.render.stack import filled_components
-from tests.stack.servers import free_ports, get_json, program, server
+from tests.stack.grafana_server import ADMIN, NEEDS_GRAFANA, grafana
+from tests.stack.servers import get_json, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-GRAFANA = program("grafana", "grafana-server")
-HOMES = (os.environ.get("GRAFANA_HOME", ""), "/usr/share/grafana")
-HOME = next((home for home in HOMES if home and (Path(home) / "conf/defaults.ini").is_file()), None)
-
-pytestmark = [
-    pytest.mark.real_grafana,
-    pytest.mark.slow,
-    pytest.mark.skipif(GRAFANA is None, reason="neither grafana nor grafana-server is on PATH"),
-    pytest.mark.skipif(
-        HOME is None, reason="Grafana's home is not known: set GRAFANA_HOME to the folder with its conf/"
-    ),
-]
+pytestmark = [pytest.mark.real_grafana, pytest.mark.slow, *NEEDS_GRAFANA]
 
 ERROR = re.compile(r"\blvl=(eror|crit)\b|\blevel=(error|crit|critical)\b")
-ADMIN = ("admin", "admin")
-
-
-@contextlib.contextmanager
-def grafana(provisioning: Path, folder: Path) -> Iterator[str]:
-    """Grafana started with that provisioning folder: its URL.  Its log is ``folder/grafana.log``."""
-    assert GRAFANA
-    assert HOME
-    (port,) = free_ports(1)
-    settings = (
-        f"[server]\nhttp_addr = 127.0.0.1\nhttp_port = {port}\n[analytics]\nreporting_enabled = false\n"
-    )
-    settings += "check_for_updates = false\ncheck_for_plugin_updates = false\n[log]\nmode = console\n"
-    settings += f"[paths]\ndata = {folder}/data\nlogs = {folder}/logs\nplugins = {folder}/plugins\n"
-    (folder / "grafana.ini").write_text(settings)
-    (folder / "plugins").mkdir()
-    command = [GRAFANA, *(["server"] if Path(GRAFANA).name == "grafana" else [])]
-    environment = {
-        f"{name}_URL": f"http://{name.lower()}:1" for name in ("LOKI", "PROMETHEUS", "JAEGER", "ALERTMANAGER")
-    }
-    environment |= {"GF_PATHS_PROVISIONING": str(provisioning), "LOKI_TENANT": "demo"}
-    url = f"http://127.0.0.1:{port}"
-    with server(
-        [*command, "--homepath", HOME, "--config", folder / "grafana.ini"],
-        f"{url}/api/health",
-        folder / "grafana.log",
-        env=environment,
-    ):
-        yield url
 
 
 def check(project: Project, url: str, log: Path) -> None:
@@ -70,12 +29,17 @@ def check(project: Project, url: str, log: Path) -> None:
     assert all(item["readOnly"] for item in found.values())
     folder = settings_of(project).folder
     for dashboard in project.dashboards:
+        wait_for(lambda uid=dashboard.uid: is_there(url, uid))
         answer = get_json(f"{url}/api/dashboards/uid/{dashboard.uid}", auth=ADMIN)
         assert answer["dashboard"]["title"] == dashboard.title
         assert answer["meta"]["folderTitle"] == folder
         assert answer["meta"]["provisioned"] is True
     errors = [line for line in log.read_text().splitlines() if ERROR.search(line)]
     assert errors == []
+
+
+def is_there(url: str, uid: str) -> bool:
+    return requests.get(f"{url}/api/dashboards/uid/{uid}", auth=ADMIN, timeout=10).ok
 
 
 def test_a_small_project(shop: Project, tmp_path: Path) -> None:
@@ -129,6 +93,6 @@ def test_the_error_of_a_broken_file_would_be_seen(shop: Project, tmp_path: Path)
     file = tmp_path / "out/grafana/provisioning/dashboards/shop/orders.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "title": ""}))
     assert yaml.safe_load((tmp_path / "out/grafana/provisioning/dashboards/shop.yaml").read_text())
+    log = tmp_path / "grafana.log"
     with grafana(tmp_path / "out/grafana/provisioning", tmp_path):
-        pass
-    assert any(ERROR.search(line) for line in (tmp_path / "grafana.log").read_text().splitlines())
+        wait_for(lambda: any(ERROR.search(line) for line in log.read_text().splitlines()))
