@@ -27,6 +27,9 @@ COMPARISONS = {"=": "=="}
 
 Values = list[Any]
 
+METHODS = ("", *(f"do_{action}" for _, action, _ in RULES))
+"""The method that builds the expression of each rule of the grammar."""
+
 
 def parse(query: str, *, validate: bool = True) -> ast.Expr:
     """The expression that ``query`` is.
@@ -64,7 +67,6 @@ class _Parser:
         depths: list[int] = []
         position = 0
         shifts, reduces, defaults, gotos = tables.SHIFTS, tables.REDUCES, tables.DEFAULTS, tables.GOTOS
-        actions = self.actions()
         while True:
             state = states[-1]
             if not shifts[state] and not reduces[state] and defaults[state] >= 0:
@@ -100,13 +102,10 @@ class _Parser:
                 arguments, span, depth = [], Span(here, here), 0
             if depth > MAX_DEPTH:
                 raise self.error(f"the query nests deeper than {MAX_DEPTH} levels", span, placed=False)
-            values.append(actions[rule](arguments, span))
+            values.append(getattr(self, METHODS[rule])(arguments, span))
             spans.append((span.start, span.end))
             depths.append(depth)
             states.append(gotos[states[-1]][left])
-
-    def actions(self) -> list[Any]:
-        return [None, *(getattr(self, f"do_{action}") for _, action, _ in RULES)]
 
     # --- errors ------------------------------------------------------------------------------------------------
 
