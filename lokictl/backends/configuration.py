@@ -64,6 +64,8 @@ def loki_configuration(
         "query_range": {
             "align_queries_with_step": False,
             "cache_results": False,
+            # Vectors that do not match are an internal error to Loki, which tries those again for 20 s.
+            "max_retries": 1,
             "parallelise_shardable_queries": False,
         },
         "limits_config": _limits(),

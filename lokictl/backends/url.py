@@ -35,7 +35,8 @@ class UrlBackend(Backend):
 
     Lines go to ``tenant`` (a new name for each run by default) and never to a Loki without tenants, unless
     ``allow_push``.  Lines older than Loki accepts are moved to recent times by whole hours, as are the queries;
-    results show the original times.  ``wait_seconds`` bounds how long `push` waits until lines can be queried.
+    results show the original times.  ``wait_seconds`` bounds how long `push` waits until lines can be queried,
+    ``timeout`` (seconds) how long one request may take: Loki tries some failing queries again for 20 s.
     """
 
     name = "url"
@@ -49,7 +50,7 @@ class UrlBackend(Backend):
         tenant: str = "",
         allow_push: bool = False,
         wait_seconds: float = 90.0,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> None:
         self._own_tenant = not tenant
         self.client = LokiClient(url, tenant or new_tenant(), timeout=timeout)
@@ -109,7 +110,10 @@ class UrlBackend(Backend):
         return to_result(self.client.query("/loki/api/v1/query_range", parameters), start, shift)
 
     def fresh(self) -> Backend:
-        """The same Loki with another new tenant; stays usable only as long as this one."""
+        """The same Loki with another new tenant; stays usable only as long as this one.
+
+        A Loki without tenants still has the lines of this one.
+        """
         other = UrlBackend(
             self.client.url,
             allow_push=self.allow_push,
