@@ -1,1 +1,116 @@
-"""Dashboard building blocks on top of grafanalib."""
+"""Dashboard building blocks on top of grafanalib: what it lacks or has wrong, in its attrs style, typed.
+
+A small dashboard::
+
+    from lokictl.grafana import Dashboard, DataSourceRef, LokiTarget, Logs, Row, TimeSeries
+
+    LOKI = DataSourceRef("loki", "loki")
+    DASHBOARD = Dashboard(
+        uid="shop",
+        title="Shop",
+        content=[
+            Row("Logs", [
+                TimeSeries(
+                    title="Lines by level",
+                    unit="short",
+                    no_data="no lines",
+                    targets=[
+                        LokiTarget(
+                            datasource=LOKI,
+                            expr='sum by (level) (count_over_time({service="shop"} [$__auto]))',
+                            legend="{{level}}",
+                        )
+                    ],
+                ),
+                Logs(title="Lines", targets=[LokiTarget(datasource=LOKI, expr='{service="shop"}')]),
+            ]),
+        ],
+    )
+
+A public module-level `Dashboard` in a content project's ``dashboards`` folder is found by itself.  `validate` checks
+any dashboard's JSON.
+"""
+
+from lokictl.grafana.dashboard import SCHEMA_VERSION, Dashboard, LokiAnnotation
+from lokictl.grafana.layout import Row
+from lokictl.grafana.links import DashboardLink, DataLink, dashboard_url, encoded, explore_url, trace_url
+from lokictl.grafana.panels import (
+    LEVEL_COLORS,
+    AlertList,
+    BarGauge,
+    Gauge,
+    Heatmap,
+    Logs,
+    NodeGraph,
+    Override,
+    Panel,
+    Stat,
+    Table,
+    Text,
+    TimeSeries,
+    Traces,
+    color_override,
+    counts_table,
+)
+from lokictl.grafana.targets import (
+    DataSourceRef,
+    JaegerDependencies,
+    JaegerSearch,
+    JaegerTrace,
+    LokiTarget,
+    PrometheusTarget,
+    Target,
+)
+from lokictl.grafana.validation import schema, validate
+from lokictl.grafana.variables import (
+    CustomVariable,
+    DataSourceVariable,
+    LokiLabelValues,
+    QueryVariable,
+    TextVariable,
+    Variable,
+)
+
+__all__ = [
+    "LEVEL_COLORS",
+    "SCHEMA_VERSION",
+    "AlertList",
+    "BarGauge",
+    "CustomVariable",
+    "Dashboard",
+    "DashboardLink",
+    "DataLink",
+    "DataSourceRef",
+    "DataSourceVariable",
+    "Gauge",
+    "Heatmap",
+    "JaegerDependencies",
+    "JaegerSearch",
+    "JaegerTrace",
+    "Logs",
+    "LokiAnnotation",
+    "LokiLabelValues",
+    "LokiTarget",
+    "NodeGraph",
+    "Override",
+    "Panel",
+    "PrometheusTarget",
+    "QueryVariable",
+    "Row",
+    "Stat",
+    "Table",
+    "Target",
+    "Text",
+    "TextVariable",
+    "TimeSeries",
+    "Traces",
+    "Variable",
+    "color_override",
+    "counts_table",
+    "dashboard_url",
+    "encoded",
+    "explore_url",
+    "schema",
+    "trace_url",
+    "validate",
+]

@@ -1,0 +1,96 @@
+"""Links: from panels to Explore, to other dashboards, to anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import attr
+
+from lokictl.grafana.targets import DataSourceRef, Target
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}|\$__\w+")
+
+TIME_RANGE = "${__url_time_range}"
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class DataLink:
+    """A link on a value of a panel."""
+
+    title: str
+    url: str
+    new_tab: bool = True
+
+    def to_json_data(self) -> dict[str, Any]:
+        return {"title": self.title, "url": self.url, "targetBlank": self.new_tab}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class DashboardLink:
+    """A link at the top of a dashboard: to one URL, or (``tags``) to all dashboards with these tags."""
+
+    title: str
+    url: str = ""
+    tags: Sequence[str] = ()
+    dropdown: bool = False
+    keep_time: bool = True
+    include_variables: bool = False
+
+    def to_json_data(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "type": "link" if self.url else "dashboards",
+            "url": self.url,
+            "tags": list(self.tags),
+            "icon": "external link",
+            "tooltip": "",
+            "asDropdown": self.dropdown,
+            "includeVars": self.include_variables,
+            "keepTime": self.keep_time,
+            "targetBlank": False,
+        }
+
+
+def dashboard_url(uid: str, variables: Mapping[str, str] | None = None) -> str:
+    """A site-relative link to a dashboard that keeps the time range; values may hold ``${__…}`` variables."""
+    pairs = [f"var-{name}={encoded(value)}" for name, value in (variables or {}).items()]
+    return f"/d/{uid}?" + "&".join([TIME_RANGE, *pairs])
+
+
+def explore_url(target: Target) -> str:
+    """A link that opens a query in Explore (Grafana 10 and newer) at the panel's time range.
+
+    Variables such as ``${__value.raw}`` in the query stay as they are, so that Grafana fills them in; everything
+    around them is encoded.
+    """
+    query = {**target.to_json_data(), "refId": target.ref_id or "A"}
+    query.pop("hide", None)
+    panes = {
+        "a": {
+            "datasource": target.datasource.uid,
+            "queries": [query],
+            "range": {"from": "${__from}", "to": "${__to}"},
+        }
+    }
+    return f"/explore?schemaVersion=1&orgId=1&panes={encoded(json.dumps(panes, separators=(',', ':')))}"
+
+
+def trace_url(datasource: DataSourceRef, trace_id: str = "${__value.raw}") -> str:
+    """A link that opens one trace in Explore."""
+    from lokictl.grafana.targets import JaegerTrace
+
+    return explore_url(JaegerTrace(datasource=datasource, trace_id=trace_id))
+
+
+def encoded(text: str) -> str:
+    """Percent-encoded but for Grafana's variables."""
+    parts: list[str] = []
+    position = 0
+    for variable in _VARIABLE.finditer(text):
+        parts += [quote(text[position : variable.start()], safe=""), variable.group()]
+        position = variable.end()
+    return "".join([*parts, quote(text[position:], safe="")])

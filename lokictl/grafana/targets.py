@@ -1,0 +1,138 @@
+"""Queries of panels: Loki, Prometheus and Jaeger.  grafanalib 0.7.1 has none of them in their current form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attr
+
+
+@attr.s(auto_attribs=True, frozen=True)
+class DataSourceRef:
+    """A data source as panels name it: its plugin type and its uid (or a variable, ``${loki}``)."""
+
+    type: str
+    uid: str
+
+    def to_json_data(self) -> dict[str, str]:
+        return {"type": self.type, "uid": self.uid}
+
+
+MIXED = DataSourceRef("datasource", "-- Mixed --")
+GRAFANA = DataSourceRef("grafana", "-- Grafana --")
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class Target:
+    """What the targets share.  ``ref_id`` is given by the panel where it is empty."""
+
+    datasource: DataSourceRef
+    ref_id: str = ""
+    hide: bool = False
+
+    def query_json(self) -> dict[str, Any]:
+        """The fields of this kind of query."""
+        raise NotImplementedError
+
+    def to_json_data(self) -> dict[str, Any]:
+        data = {"refId": self.ref_id, "datasource": self.datasource.to_json_data(), **self.query_json()}
+        return {**data, "hide": True} if self.hide else data
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class LokiTarget(Target):
+    """A LogQL query.
+
+    ``instant`` asks for one point in time, for tables and single numbers; ``max_lines`` is for log queries only,
+    ``legend`` and ``step`` (text such as ``1m``) for metric queries only.  Write ranges as ``[$__auto]``.
+    """
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+    max_lines: int = 0
+    step: str = ""
+
+    def query_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "expr": self.expr,
+            "queryType": "instant" if self.instant else "range",
+            "editorMode": "code",
+        }
+        if self.legend:
+            data["legendFormat"] = self.legend
+        if self.max_lines:
+            data["maxLines"] = self.max_lines
+        if self.step:
+            data["step"] = self.step
+        return data
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class PrometheusTarget(Target):
+    """A PromQL query; ``exemplars`` asks for the traces behind a histogram, ``format`` is time_series, table or heatmap."""
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+    exemplars: bool = False
+    format: str = "time_series"
+    interval: str = ""
+
+    def query_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "expr": self.expr,
+            "range": not self.instant,
+            "instant": self.instant,
+            "format": self.format,
+            "editorMode": "code",
+        }
+        if self.exemplars and not self.instant:
+            data["exemplar"] = True
+        if self.legend:
+            data["legendFormat"] = self.legend
+        if self.interval:
+            data["interval"] = self.interval
+        return data
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class JaegerTrace(Target):
+    """One trace by its id."""
+
+    trace_id: str
+
+    def query_json(self) -> dict[str, Any]:
+        return {"query": self.trace_id}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class JaegerSearch(Target):
+    """Traces of a service; ``tags`` in logfmt (``error=true``), durations as text (``500ms``)."""
+
+    service: str
+    operation: str = ""
+    tags: str = ""
+    min_duration: str = ""
+    max_duration: str = ""
+    limit: int = 20
+
+    def query_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"queryType": "search", "service": self.service, "limit": self.limit}
+        for name, value in (
+            ("operation", self.operation),
+            ("tags", self.tags),
+            ("minDuration", self.min_duration),
+            ("maxDuration", self.max_duration),
+        ):
+            if value:
+                data[name] = value
+        return data
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class JaegerDependencies(Target):
+    """Which service calls which, for a node graph (Grafana 12 and newer)."""
+
+    def query_json(self) -> dict[str, Any]:
+        return {"queryType": "dependencyGraph"}
