@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.render.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from lokictl.project import Project
+    from lokictl.project.loader import Dashboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,25 @@ class Output:
     files: Callable[[Project, Settings], Mapping[str, str]]
     applies: Callable[[Project], bool] = lambda project: True
     notes: Callable[[Project, Settings], Iterable[str]] = lambda project, settings: ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltDashboard:
+    """A dashboard whose JSON has been made."""
+
+    uid: str
+    title: str
+    folder: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, dashboard: Dashboard) -> BuiltDashboard:
+        folder = str(getattr(dashboard, "folder", "") or "")
+        return cls(dashboard.uid, dashboard.title, folder, dashboard.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The dashboard's JSON model."""
+        return self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +157,8 @@ def rendering(
     """Everything that would be written, without writing.  Raises `LokictlError` with what is in the way."""
     settings = settings_of(project, grafana_version=grafana_version)
     outputs = chosen_outputs(project, what)
+    # Every output asks for the dashboards' JSON, and making it is most of the work.
+    project = replace(project, dashboards=tuple(map(BuiltDashboard.of, project.dashboards)))
     files = {output.name: dict(output.files(project, settings)) for output in outputs}
     return Rendering(files, tuple(note for output in outputs for note in output.notes(project, settings)))
 

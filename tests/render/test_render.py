@@ -112,6 +112,17 @@ def test_empty_folders_go_with_their_files(shop: Project, make_project: MakeProj
     assert [path.name for path in (out / "rules").iterdir()] == ["else"]
 
 
+def test_a_dashboard_is_made_once(make_project: MakeProject, tmp_path: Path) -> None:
+    board = (
+        "class Board:\n    uid, title, made = 'a', 'A', 0\n"
+        "    def to_json(self):\n        type(self).made += 1\n        return {'uid': 'a', 'title': 'A', 'panels': []}\n"
+        "BOARD = Board()\n"
+    )
+    project = make_project({"dashboards/board.py": board})
+    render(project, tmp_path / "out")
+    assert type(project.dashboards[0]).made == 1
+
+
 def test_no_temporary_file_is_left(shop: Project, tmp_path: Path) -> None:
     render(shop, tmp_path)
     assert [path for path in tree(tmp_path) if ".tmp" in path] == []
