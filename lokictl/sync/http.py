@@ -16,6 +16,7 @@ from lokictl.sync.secrets import Redactor, Secret
 
 if TYPE_CHECKING:
     import requests
+    import requests.adapters
 
 IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 RETRIED = (429, 502, 503, 504)
@@ -62,6 +63,7 @@ class HttpClient:
 
     ``timeout`` is in seconds, for connecting and for each wait; ``attempts`` counts the first one; ``pause`` is
     the first pause between two attempts, doubled each time, unless the server says ``Retry-After``.
+    ``adapter`` replaces the sockets of `requests`.
     """
 
     access: Access
@@ -71,6 +73,7 @@ class HttpClient:
     pause: float = 0.5
     sleep: Callable[[float], None] = time.sleep
     read_only: bool = False
+    adapter: requests.adapters.BaseAdapter | None = None
     requests_sent: Counter[str] = field(default_factory=Counter)
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
@@ -187,6 +190,9 @@ class HttpClient:
         import requests
 
         session = requests.Session()
+        if self.adapter is not None:
+            session.mount("http://", self.adapter)
+            session.mount("https://", self.adapter)
         access = self.access
         session.auth = _credentials(access)
         session.headers["User-Agent"] = "lokictl"

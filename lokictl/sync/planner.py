@@ -179,6 +179,7 @@ class _Planner:
             if key in self.desired.resources or live is None:
                 continue
             if key.kind is Kind.FOLDER and key.name == self.target.folder_uid:
+                yield Change(key, Action.UNCHANGED, live.title, live=live, reason="holds lokictl's record")
                 continue
             change = self._deletion(live, any(True for _ in self.desired.of(key.kind)))
             if change.action is Action.DELETE and live.read_only:

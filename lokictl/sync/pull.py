@@ -15,7 +15,7 @@ from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
 from lokictl.sync.normal_form import rule_group as normal_rule_group
 from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
-from lokictl.sync.record import mark_tag, record_key
+from lokictl.sync.record import mark_tag, read_record, record_key
 from lokictl.sync.session import Servers, readable_errors
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class _Puller:
     def dashboards(self, lives: Mapping[Key, Live], titles: Mapping[str, str]) -> None:
         elsewhere: dict[str, list[str]] = {}
         for key, live in lives.items():
+            if not read_record(live).damaged:
+                continue  # the record of another project
             self._add("dashboards", live.title or key.name, dashboard_module(live, self.target), (key,))
             if live.folder != self.target.folder_uid:
                 elsewhere.setdefault(live.folder, []).append(key.name)
@@ -270,11 +272,11 @@ def _constants(names: list[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         base = identifier(name).upper()
-        base = f"{base}_GROUP" if base in (*UNITS, "FILE") else base
-        number, constant = 1, base
+        # Private: what is public in a module of rules is a rule group of its own.
+        number, constant = 1, f"_{base}"
         while constant in found:
             number += 1
-            constant = f"{base}_{number}"
+            constant = f"_{base}_{number}"
         found.append(constant)
     return found
 

@@ -124,7 +124,11 @@ def _path(key: Key) -> str:
 
 def _twice(text: str) -> str:
     # Loki unescapes a name once more after it has chosen the route.
-    return quote(quote(text, safe=""), safe="")
+    once = quote(text, safe="")
+    if text in (".", ".."):
+        # Otherwise the client takes it for a step in the path; Loki refuses such a name, and says so.
+        once = once.replace(".", "%2E")
+    return quote(once, safe="")
 
 
 def _yaml(text: str) -> Any:
