@@ -115,7 +115,8 @@ def test_empty_folders_go_with_their_files(shop: Project, make_project: MakeProj
 def test_a_dashboard_is_made_once(make_project: MakeProject, tmp_path: Path) -> None:
     board = (
         "class Board:\n    uid, title, made = 'a', 'A', 0\n"
-        "    def to_json(self):\n        type(self).made += 1\n        return {'uid': 'a', 'title': 'A', 'panels': []}\n"
+        "    def to_json(self):\n        type(self).made += 1\n"
+        "        return {'uid': 'a', 'title': 'A', 'panels': []}\n"
         "BOARD = Board()\n"
     )
     project = make_project({"dashboards/board.py": board})
