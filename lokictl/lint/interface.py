@@ -39,8 +39,8 @@ Example::
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -177,10 +177,10 @@ class Query:
         """All nodes of exactly this class, in source order."""
         return self._by_type.get(kind, [])  # type: ignore[return-value]
 
-    def has_any(self, kinds: tuple[type[Node], ...]) -> bool:
-        """Whether there is a node of one of these classes; true for no classes."""
-        found = self._by_type
-        return not kinds or any(kind in found for kind in kinds)
+    @property
+    def kinds(self) -> frozenset[type[Node]]:
+        """The classes of the nodes; empty when there is no expression."""
+        return frozenset(self._by_type)
 
     def original(self, span: Span) -> Span:
         """``span`` of the parsed text as a span of `text`."""
@@ -472,6 +472,13 @@ class QueryCheck(Check):
     wants: ClassVar[tuple[type[Node], ...]] = ()
     wants_errors: ClassVar[bool] = False
 
+    @classmethod
+    def can_find(cls, kinds: frozenset[type[Node]]) -> bool:
+        """Whether a query with nodes of these classes (none: one that does not parse) concerns the check."""
+        if not kinds:
+            return cls.wants_errors
+        return not cls.wants or not kinds.isdisjoint(cls.wants)
+
     @abstractmethod
     def check(self, query: Query) -> Iterable[Finding]:
         """What is wrong with the query."""
@@ -517,9 +524,6 @@ class WorkspaceCheck(Check):
         """What does not fit."""
 
 
-def findings_about(item: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings, with ``item`` where they name none."""
-    from dataclasses import replace
-
-    for found in findings:
-        yield found if found.item else replace(found, item=item)
+def about(item: str, found: Finding) -> Finding:
+    """The finding, with ``item`` where it names none."""
+    return found if found.item else replace(found, item=item)

@@ -21,10 +21,11 @@ from lokictl.lint.interface import (
     RuleCheck,
     Workspace,
     WorkspaceCheck,
-    findings_about,
+    about,
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
 from lokictl.lint.sources import DataDocument
+from lokictl.logql.expressions import Node
 from lokictl.project import Project
 
 
@@ -196,19 +197,26 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str]:
 
 def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
     queries = [check for check in checks if isinstance(check, QueryCheck)]
+    # Most queries are built alike: which checks can find something is worked out once for each build.
+    plans: dict[frozenset[type[Node]], list[QueryCheck]] = {}
     for query in workspace.queries:
-        parsed = query.expression is not None
-        for check in queries:
-            if query.has_any(check.wants) if parsed else check.wants_errors:
-                yield from findings_about(query.item, check.check(query))
+        kinds = query.kinds
+        plan = plans.get(kinds)
+        if plan is None:
+            plan = plans[kinds] = [check for check in queries if check.can_find(kinds)]
+        for check in plan:
+            for finding in check.check(query):
+                yield about(query.item, finding)
     rules = [check for check in checks if isinstance(check, RuleCheck)]
     groups = [check for check in checks if isinstance(check, GroupCheck)]
     for group in workspace.groups:
         for group_check in groups:
-            yield from findings_about(group.item, group_check.check(group))
+            for finding in group_check.check(group):
+                yield about(group.item, finding)
         for rule in group.rules:
             for rule_check in rules:
-                yield from findings_about(rule.item, rule_check.check(rule))
+                for finding in rule_check.check(rule):
+                    yield about(rule.item, finding)
     yield from _document_findings(workspace, checks)
 
 
@@ -216,9 +224,11 @@ def _document_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Fi
     for check in checks:
         if isinstance(check, DashboardCheck):
             for dashboard in workspace.dashboards:
-                yield from findings_about(dashboard.item, check.check(dashboard))
+                for finding in check.check(dashboard):
+                    yield about(dashboard.item, finding)
         elif isinstance(check, DataSourceCheck):
             for datasource in workspace.datasources:
-                yield from findings_about(datasource.item, check.check(datasource))
+                for finding in check.check(datasource):
+                    yield about(datasource.item, finding)
         elif isinstance(check, WorkspaceCheck):
             yield from check.check(workspace)
