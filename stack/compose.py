@@ -140,7 +140,11 @@ def configuration() -> dict[str, Any]:
                 environment={"GF_AUTH_ANONYMOUS_ENABLED": "true", "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin"},
                 volumes=[f"{build}/grafana/provisioning:{grafana.PROVISIONING}:ro"],
                 ports=[local(PORTS.grafana)],
-                healthy=f"curl -fs http://localhost:{PORTS.grafana}/api/health",
+                # Loki's image has no program to ask with, so Grafana's asks for both.
+                healthy=(
+                    f"curl -fs http://localhost:{PORTS.grafana}/api/health && "
+                    f"curl -fs {grafana.ENVIRONMENT['LOKI_URL']}/ready"
+                ),
                 networks=alias("grafana"),
             ),
         },
