@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import yaml
 
 LONGEST_SHOWN = 10
+MOST_STRUCTS = 200_000
+"""Mappings read before aliases are taken for an attack."""
 
 
 class DecodingError(Exception):
@@ -33,9 +35,14 @@ def decode_rule_file(text: str) -> list[RawGroup]:
 def _compose(text: str) -> yaml.Node | None:
     import yaml
 
-    from lokictl.model.yaml_source import _loader
+    from lokictl.model.yaml_source import _loader, too_deep
 
-    loader = _loader()(text)
+    if too_deep(text) is not None:
+        raise DecodingError("yaml: exceeded max depth of 10000")
+    try:
+        loader = _loader()(text)
+    except yaml.YAMLError:
+        raise DecodingError("yaml: control characters are not allowed") from None
     try:
         if not loader.check_node():
             return None
@@ -44,7 +51,7 @@ def _compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise DecodingError(_syntax_message(error, text)) from None
     except yaml.YAMLError as error:
-        raise DecodingError(f"yaml: {error}") from None
+        raise DecodingError(f"yaml: {getattr(error, 'reason', error)}") from None
     except RecursionError:
         raise DecodingError("yaml: exceeded max depth of 10000") from None
     finally:
@@ -86,6 +93,8 @@ class _Decoder:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.open: set[int] = set()
+        self.structs = 0
 
     def file(self, node: yaml.Node) -> list[RawGroup]:
         found: list[RawGroup] = []
@@ -142,6 +151,30 @@ class _Decoder:
         if not isinstance(node, yaml.MappingNode):
             self.wrong_type(node, name)
             return
+        self.enter(node)
+        try:
+            self.members(node, name, fields, skip)
+        finally:
+            self.open.discard(id(node))
+
+    def enter(self, node: yaml.Node) -> None:
+        """Notes that a mapping is being read; one that contains itself, or far too many, end the reading."""
+        if id(node) in self.open:
+            raise DecodingError("yaml: anchor value contains itself")
+        self.structs += 1
+        if self.structs > MOST_STRUCTS:
+            raise DecodingError("yaml: document contains excessive aliasing")
+        self.open.add(id(node))
+
+    def members(
+        self,
+        node: yaml.Node,
+        name: str,
+        fields: dict[str, Callable[[yaml.Node], Any]],
+        skip: Collection[str],
+    ) -> None:
+        import yaml
+
         if self.repeated_keys(node):
             return
         merged: yaml.Node | None = None
@@ -192,6 +225,15 @@ class _Decoder:
         if not isinstance(node, yaml.MappingNode):
             self.wrong_type(node, "map[string]string")
             return {}
+        self.enter(node)
+        try:
+            return self.entries(node)
+        finally:
+            self.open.discard(id(node))
+
+    def entries(self, node: yaml.Node) -> dict[str, str]:
+        import yaml
+
         if self.repeated_keys(node):
             return {}
         found: dict[str, str] = {}
@@ -245,15 +287,17 @@ class _Decoder:
             raise DecodingError(str(error)) from None
 
     def repeated_keys(self, node: yaml.Node) -> bool:
-        keys = [key for key, _ in node.value]
-        before = len(self.problems)
-        for index, first in enumerate(keys):
-            for second in keys[index + 1 :]:
-                if type(first) is type(second) and first.value == second.value:
-                    self.problems.append(
-                        f'line {_line(second)}: mapping key "{second.value}" already defined at line {_line(first)}'
-                    )
-        return len(self.problems) > before
+        keys = [key for key, _ in node.value if isinstance(key.value, str)]
+        seen: dict[tuple[type, str], list[int]] = {}
+        pairs: list[tuple[int, int]] = []
+        for index, key in enumerate(keys):
+            earlier = seen.setdefault((type(key), key.value), [])
+            pairs += [(first, index) for first in earlier]
+            earlier.append(index)
+        for first, second in sorted(pairs):
+            place = f"already defined at line {_line(keys[first])}"
+            self.problems.append(f'line {_line(keys[second])}: mapping key "{keys[second].value}" {place}')
+        return bool(pairs)
 
     def wrong_type(self, node: yaml.Node, wanted: str) -> None:
         import yaml

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,12 @@ Path = tuple[str | int, ...]
 
 MAX_NODES = 1_000_000
 """Aliases are expanded; a document that grows beyond this many nodes is refused."""
+
+MAX_DEPTH = 100
+"""Levels of lists and mappings in each other; no file of ours has ten."""
+
+TOO_DEEP = "the YAML nests too deeply"
+_DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,10 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     import yaml
 
     source = SourceText(text, file)
+    mark = too_deep(text)
+    if mark is not None:
+        position = source.position(mark)
+        raise LokictlError(Problem("yaml/syntax", TOO_DEEP, position=position))
     try:
         roots = list(yaml.compose_all(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:
@@ -158,8 +169,7 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     except (yaml.YAMLError, ValueError) as error:
         raise LokictlError(Problem("yaml/syntax", str(error), position=Position(file))) from None
     except RecursionError:
-        message = "the YAML nests too deeply"
-        raise LokictlError(Problem("yaml/syntax", message, position=Position(file))) from None
+        raise LokictlError(Problem("yaml/syntax", TOO_DEEP, position=Position(file))) from None
     documents = []
     for root in roots:
         builder = _Builder(source)
@@ -168,6 +178,27 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
             raise LokictlError(builder.problems)
         documents.append(YamlDocument(value, source, root))
     return documents
+
+
+def too_deep(text: str) -> int | None:
+    """The offset where a text nests deeper than `MAX_DEPTH`, which the composer does not survive; else None."""
+    import yaml
+
+    if text.count("[") + text.count("{") <= MAX_DEPTH and not _DEEP_LINE.search(text):
+        return None
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_loader()):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return int(event.start_mark.index) if event.start_mark is not None else 0
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except (yaml.YAMLError, ValueError):
+        # What is wrong is told by whoever composes the text; so far it is not too deep.
+        return None
+    return None
 
 
 def load_document(text: str, file: str = "") -> YamlDocument:
@@ -223,8 +254,6 @@ _LOADER: Any = None
 
 
 def _add_resolvers(loader: Any) -> None:
-    import re
-
     patterns = {
         "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
         "null": (r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),

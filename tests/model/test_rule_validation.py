@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lokictl.diagnostics import Severity
 from lokictl.model import AlertingRule, RecordingRule, RuleGroup, parse_rule_files
@@ -151,3 +154,33 @@ def test_repeated_groups() -> None:
     assert validate_groups([group, group, RuleGroup("h", ())]) == [
         'groupname: "g" is repeated in the same file'
     ]
+
+
+HOSTILE = [
+    ("groups:\n- &g {name: g, <<: *g}\n", "yaml: anchor value contains itself"),
+    ("groups:\n- name: g\n  labels: &x {a: b, <<: *x}\n", "yaml: anchor value contains itself"),
+    ("groups: " + "[" * 50_000, "yaml: exceeded max depth of 10000"),
+    ("- " * 50_000 + "x", "yaml: exceeded max depth of 10000"),
+    ("groups: [\x01]\n", "yaml: control characters are not allowed"),
+    (
+        "groups:\n- &a {name: a}\n"
+        + "".join(
+            f"- &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in itertools.pairwise("abcdefghij")
+        ),
+        "yaml: document contains excessive aliasing",
+    ),
+]
+
+
+@pytest.mark.parametrize("text, message", HOSTILE, ids=[message for _, message in HOSTILE])
+def test_hostile_files(text: str, message: str) -> None:
+    assert check_rule_file(text) == [message]
+
+
+@given(st.text(alphabet="groups:nameruslt- []{}&*<>|\"'\n\t 0123456789ml!%#?,é\x00", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_accepted_or_refused_with_words(text: str) -> None:
+    assert all(isinstance(message, str) and message for message in check_rule_file(text))
+    assert all(
+        isinstance(message, str) and message for message in check_rule_file("groups:\n- name: " + text)
+    )
