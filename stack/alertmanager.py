@@ -134,9 +134,7 @@ def teams(version: tuple[int, int]) -> dict[str, Any]:
 
 def component() -> Component:
     """Alertmanager as a component."""
-    from lokictl.model.rules import dump_yaml
-
-    files = {CONFIG_FILE: dump_yaml(configuration())}
+    files: dict[str, dict[str, Any]] = {CONFIG_FILE: configuration()}
     container = objects.container(
         NAME,
         IMAGES.alertmanager,

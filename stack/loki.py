@@ -260,11 +260,9 @@ def services() -> list[dict[str, Any]]:
 
 def component() -> Component:
     """Loki as a component; its StatefulSet mounts the rules that are rendered from the project."""
-    from lokictl.model.rules import dump_yaml
-
-    files = {
-        CONFIG_FILE: dump_yaml(configuration()),
-        "loki-migrating.yaml": dump_yaml(configuration(new_installation=False)),
+    files: dict[str, dict[str, Any]] = {
+        CONFIG_FILE: configuration(),
+        "loki-migrating.yaml": configuration(new_installation=False),
     }
     return Component(
         name=NAME,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lokictl.model.component import HelmValue
+from lokictl.model.rules import dump_yaml
 from stack.figures import MONITORING
 
 Object = dict[str, Any]
@@ -29,8 +30,10 @@ def metadata(name: str, app: str, namespace: str | None = MONITORING, **extra: A
     return {"name": name, **place, "labels": labels(app), **extra}
 
 
-def config_map(name: str, app: str, files: Mapping[str, str]) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name, app), "data": dict(files)}
+def config_map(name: str, app: str, files: Mapping[str, str | Mapping[str, Any]]) -> Object:
+    """A ConfigMap of texts, and of mappings, which are written as YAML."""
+    data = {key: text if isinstance(text, str) else dump_yaml(text) for key, text in files.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name, app), "data": data}
 
 
 def service_account(name: str, *, token: bool) -> Object:

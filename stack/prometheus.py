@@ -311,9 +311,7 @@ def tests() -> dict[str, Any]:
 
 def component() -> Component:
     """Prometheus as a component."""
-    from lokictl.model.rules import dump_yaml
-
-    files = {CONFIG_FILE: dump_yaml(configuration()), ALERTS_FILE: dump_yaml(rules())}
+    files: dict[str, dict[str, Any]] = {CONFIG_FILE: configuration(), ALERTS_FILE: rules()}
     container = objects.container(
         NAME,
         IMAGES.prometheus,
@@ -343,7 +341,7 @@ def component() -> Component:
         name=NAME,
         title="Prometheus",
         description="Metrics of the platform and of the logs, kept for a year.",
-        configuration={**files, TESTS_FILE: dump_yaml(tests())},
+        configuration={**files, TESTS_FILE: tests()},
         manifests=(
             *access.account(NAME),
             objects.config_map("prometheus-config", NAME, files),

@@ -184,9 +184,7 @@ def daemon_set(name: str, image: str, args: list[str], config_path: str) -> list
 
 def component() -> Component:
     """Promtail as a component."""
-    from lokictl.model.rules import dump_yaml
-
-    files = {CONFIG_FILE: dump_yaml(configuration())}
+    files: dict[str, dict[str, Any]] = {CONFIG_FILE: configuration()}
     return Component(
         name=NAME,
         title="Promtail",
