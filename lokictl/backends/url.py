@@ -58,6 +58,7 @@ class UrlBackend(Backend):
         self.wait_seconds = wait_seconds
         self._checked = False
         self._shift: int | None = None
+        # The next to arrive comes last.
         self._late: list[tuple[int, Labels, Line]] = []
         self._arrived_until: int | None = None
         self._flush_failure = ""
@@ -74,7 +75,7 @@ class UrlBackend(Backend):
                     self._late.append((entry.arrives_at, labels, line))
                 else:
                     lines.setdefault(labels, []).append(line)
-        self._late.sort()
+        self._late.sort(reverse=True)
         if lines:
             self._push_all(lines)
 
@@ -83,7 +84,7 @@ class UrlBackend(Backend):
         self._advance(time)
         shift = self._shift_at(time)
         parameters = {"query": str(expression), "time": str(time + shift)}
-        return to_result(self.client.query("/loki/api/v1/query", parameters), time, shift)
+        return self._ask("/loki/api/v1/query", parameters, time)
 
     def query_range(
         self,
@@ -107,7 +108,7 @@ class UrlBackend(Backend):
         }
         if step:
             parameters["step"] = f"{step / SECOND:.9f}".rstrip("0").rstrip(".")
-        return to_result(self.client.query("/loki/api/v1/query_range", parameters), start, shift)
+        return self._ask("/loki/api/v1/query_range", parameters, start)
 
     def fresh(self) -> Backend:
         """The same Loki with another new tenant; stays usable only as long as this one.
@@ -141,8 +142,8 @@ class UrlBackend(Backend):
 
     def _advance(self, time: int) -> None:
         due: dict[Labels, list[Line]] = {}
-        while self._late and self._late[0][0] <= time:
-            arrival, labels, line = self._late.pop(0)
+        while self._late and self._late[-1][0] <= time:
+            arrival, labels, line = self._late.pop()
             due.setdefault(labels, []).append(line)
             self._arrived_until = arrival
         if due:
@@ -213,6 +214,14 @@ class UrlBackend(Backend):
             clock.sleep(pause)
             pause = min(pause * 2, 1.0)
 
+    def _ask(self, path: str, parameters: dict[str, str], time: int) -> Result:
+        data = self.client.query(path, parameters)
+        try:
+            return to_result(data, time, self._shift or 0)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            message = f"{self.client.url} gave an answer that is not one of Loki's: {str(data)[:200]}"
+            raise BackendError(message, hint="is this a Loki?") from None
+
     def _shift_at(self, time: int) -> int:
         if self._shift is None and time < EARLY:
             self._shift = whole_hours_to_now(time)
@@ -223,7 +232,7 @@ class UrlBackend(Backend):
         seconds = (last - first) // SECOND + 1
         selector = "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
         query = f"sum(count_over_time({selector} [{seconds}s]))"
-        result = to_result(self.client.query("/loki/api/v1/query", {"query": query, "time": str(last)}), last)
+        result = self._ask("/loki/api/v1/query", {"query": query, "time": str(last)}, last)
         return int(result.vector[0][1]) if result.vector else 0
 
     def _invisible(

@@ -197,6 +197,8 @@ class AlertState:
     # --- what leaves the ruler ---------------------------------------------------------------------------------
 
     def _make_samples(self, time: int) -> list[AlertSample]:
+        if not self._alerts and not self._series:
+            return []
         found: dict[Key, AlertSample] = {}
         for alert in self.alerts:
             if alert.state == "inactive":

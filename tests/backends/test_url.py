@@ -149,6 +149,12 @@ def test_lines_too_old_in_a_row(fake_loki: Any) -> None:
         ),
         (
             "/loki/api/v1/query",
+            (200, '{"data": {"resultType": "vector", "result": [{"metric": 3}]}}'),
+            "URL gave an answer that is not one of Loki's: {'resultType': 'vector', 'result': [{'metric': 3}]}",
+            "is this a Loki?",
+        ),
+        (
+            "/loki/api/v1/query",
             (200, "<html>"),
             "URL answered 200 when asked a query: <html>",
             "is this a Loki, and is it healthy?",
