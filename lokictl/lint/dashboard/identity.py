@@ -122,25 +122,22 @@ class RefId(DashboardCheck):
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, panel in dashboard.panels:
-            seen: set[str] = set()
-            queries = as_list(panel.get("targets"))
-            for index, target in enumerate(queries):
-                if not isinstance(target, dict):
-                    continue
-                reference = target.get("refId")
-                if not is_text(reference):
-                    if len(queries) > 1:
-                        yield self.finding(
-                            dashboard.place(*path, "targets", index),
-                            f"query {index + 1} of the panel {panel_name(panel)} has no refId",
-                            hint='give each query a letter: "refId": "A"',
-                            severity=Severity.INFO,
-                        )
-                elif reference in seen:
-                    yield self.finding(
-                        dashboard.place(*path, "targets", index, "refId"),
-                        f'two queries of the panel {panel_name(panel)} have the refId "{reference}": '
-                        "the answer of one replaces that of the other",
-                        hint="give each query of a panel its own letter",
-                    )
-                seen.add(str(reference))
+            queries = [target for target in as_list(panel.get("targets")) if isinstance(target, dict)]
+            letters = [str(target.get("refId") or "").strip() for target in queries]
+            repeated = [letter for letter in dict.fromkeys(letters) if letter and letters.count(letter) > 1]
+            for letter in repeated:
+                second = len(letters) - 1 - letters[::-1].index(letter)
+                yield self.finding(
+                    dashboard.place(*path, "targets", second, "refId"),
+                    f'{letters.count(letter)} queries of the panel {panel_name(panel)} have the refId "{letter}": '
+                    "the answer of one replaces that of the other",
+                    hint="give each query of a panel its own letter",
+                )
+            if len(queries) > 1 and "" in letters:
+                index = letters.index("")
+                yield self.finding(
+                    dashboard.place(*path, "targets", index),
+                    f"query {index + 1} of the panel {panel_name(panel)} has no refId",
+                    hint='give each query a letter: "refId": "A"',
+                    severity=Severity.INFO,
+                )

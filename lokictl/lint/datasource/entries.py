@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.datasource.model import (
@@ -22,7 +23,7 @@ _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 class DataSourceUid(DataSourceCheck):
     name = "datasource/uid"
-    severity = Severity.WARNING
+    severity = Severity.INFO
     summary = "a data source without a uid, or with one that Grafana refuses"
 
     def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
@@ -51,7 +52,9 @@ class DuplicateDataSource(WorkspaceCheck):
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         seen: dict[tuple[str, object, str], DataSourceItem] = {}
         for item in workspace.datasources:
-            organisation = item.data.get("orgId", 1)
+            # Grafana reads one folder; plain files of other folders are for another one.
+            folder = str(PurePath(item.file).parent) if workspace.project is None else ""
+            organisation = (folder, item.data.get("orgId", 1))
             for key in ("name", "uid"):
                 value = str(item.data.get(key) or "")
                 first = seen.setdefault((key, organisation, value), item)

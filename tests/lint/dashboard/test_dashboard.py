@@ -44,7 +44,11 @@ CASES: list[Case] = [
     ),
     ("dashboard/panel-id", dashboard(panel(id=None), panel(id=None)), ["and 1 more has no id"]),
     ("dashboard/ref-id", dashboard(panel("timeseries", target(refId="A"), target(refId="B"))), []),
-    ("dashboard/ref-id", dashboard(panel("timeseries", target(), target())), ['have the refId "A"']),
+    (
+        "dashboard/ref-id",
+        dashboard(panel("timeseries", target(), target())),
+        ['2 queries of the panel "Panel" have the refId "A"'],
+    ),
     (
         "dashboard/ref-id",
         dashboard(panel("timeseries", target(), target(refId=""))),
