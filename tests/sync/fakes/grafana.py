@@ -1,0 +1,395 @@
+"""Grafana's HTTP API with its state, as versions 7.5, 9.4 and 12.2 behave."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from tests.sync.fakes.http import Answer, Request, json_answer
+
+UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+CHANGED = "has been changed by someone else"
+
+
+def message(status: int, text: str, code: str = "") -> Answer:
+    return json_answer(status, {"message": text, **({"status": code} if code else {})})
+
+
+@dataclass
+class Dashboard:
+    body: dict[str, Any]
+    folder: str = ""
+    version: int = 1
+    number: int = 0
+    by: str = "sync"
+    provisioned: bool = False
+    manager: str = ""
+    messages: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Folder:
+    uid: str
+    title: str
+    parent: str = ""
+    version: int = 1
+    number: int = 0
+
+
+@dataclass
+class DataSource:
+    body: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    version: int = 1
+    number: int = 0
+    read_only: bool = False
+
+
+class FakeGrafana:
+    """``token`` is the only credential it takes; ``store`` is applied to every dashboard that is saved."""
+
+    def __init__(self, version: str = "12.2.0", token: str = "") -> None:
+        self.version, self.token = version, token
+        self.major = int(version.partition(".")[0])
+        self.folders: dict[str, Folder] = {}
+        self.dashboards: dict[str, Dashboard] = {}
+        self.data_sources: dict[str, DataSource] = {}
+        self.numbers = 0
+        self.store: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
+        self.hide_version = False
+        self.alert_rules: set[str] = set()
+
+    # --- what people do by hand --------------------------------------------------------------------------
+
+    def add_folder(self, uid: str, title: str, parent: str = "") -> Folder:
+        self.folders[uid] = Folder(uid, title, parent, number=self._number())
+        return self.folders[uid]
+
+    def add_dashboard(self, uid: str, folder: str = "", **body: Any) -> Dashboard:
+        made = Dashboard(
+            {"title": uid, "panels": [], **body, "uid": uid}, folder, number=self._number(), by="alice"
+        )
+        self.dashboards[uid] = made
+        return made
+
+    def edit_dashboard(self, uid: str, **changes: Any) -> None:
+        found = self.dashboards[uid]
+        found.body = {**found.body, **changes}
+        found.version += 1
+        found.by = "alice"
+
+    def add_data_source(self, uid: str, name: str, **body: Any) -> DataSource:
+        full = {
+            "name": name,
+            "type": "loki",
+            "access": "proxy",
+            "url": "",
+            "jsonData": {},
+            **body,
+            "uid": uid,
+        }
+        secrets = full.pop("secureJsonData", {})
+        self.data_sources[uid] = DataSource(full, secrets, number=self._number())
+        return self.data_sources[uid]
+
+    def _number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    # --- routing -----------------------------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Answer:
+        parts = [unquote(part) for part in request.path.strip("/").split("/")]
+        if parts == ["api", "health"]:
+            hidden = {} if self.hide_version else {"version": self.version, "commit": "x"}
+            return json_answer(200, {"database": "ok", **hidden})
+        if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
+            return json_answer(
+                401, {"message": "Invalid API key", "messageId": "api-key.invalid", "statusCode": 401}
+            )
+        if request.body and request.headers.get("content-type") != "application/json":
+            return message(400, "bad request data")
+        if parts[:1] == ["apis"] and self.major >= 12:
+            return self._apps(request, parts[1:])
+        routes: dict[str, Callable[[Request, list[str]], Answer]] = {
+            "folders": self._folders,
+            "dashboards": self._dashboards,
+            "datasources": self._data_sources,
+            "search": self._search,
+        }
+        if parts[:1] != ["api"] or len(parts) < 2 or parts[1] not in routes:
+            return message(404, "Not found")
+        return routes[parts[1]](request, parts[2:])
+
+    # --- folders -----------------------------------------------------------------------------------------
+
+    def _folders(self, request: Request, rest: list[str]) -> Answer:
+        if not rest:
+            if request.method == "POST":
+                return self._create_folder(request.json())
+            return json_answer(200, [self._folder(f) for f in self.folders.values()])
+        found = self.folders.get(rest[0])
+        if found is None:
+            return message(404, "folder not found", "not-found")
+        if rest[1:] == ["counts"]:
+            if self.major < 10:
+                return message(404, "Not found")
+            dashboards = sum(d.folder == found.uid for d in self.dashboards.values())
+            inner = sum(f.parent == found.uid for f in self.folders.values())
+            return json_answer(
+                200,
+                {"folder": inner, "dashboard": dashboards, "alertrule": int(found.uid in self.alert_rules)},
+            )
+        if rest[1:] == ["move"]:
+            found.parent = request.json()["parentUid"]
+            found.version += 1
+        elif request.method == "PUT":
+            body = request.json()
+            if not body.get("overwrite") and body.get("version") != found.version:
+                return message(412, f"the folder {CHANGED}", "version-mismatch")
+            found.title, found.version = body["title"], found.version + 1
+        elif request.method == "DELETE":
+            self._delete_folder(found.uid)
+            return json_answer(200, {"message": "Folder deleted"})
+        return json_answer(200, self._folder(found))
+
+    def _create_folder(self, body: dict[str, Any]) -> Answer:
+        uid, title = str(body.get("uid") or f"made{self._number()}"), str(body.get("title") or "")
+        parent = str(body.get("parentUid") or "") if self.major >= 11 else ""
+        if not title or not UID.match(uid) or uid in ("general", "sharedwithme"):
+            return message(
+                400, "folder title cannot be empty" if not title else "uid contains illegal characters"
+            )
+        if uid in self.folders or uid in self.dashboards:
+            if self.major == 9:
+                return message(409, "a folder/dashboard with the same uid already exists")
+            return message(412, f"the folder {CHANGED}", "version-mismatch")
+        if self.major < 11 and any(f.title == title for f in self.folders.values()):
+            text = "a folder or dashboard in the general folder with the same name already exists"
+            return message(400 if self.major < 9 else 409, text)
+        if parent and parent not in self.folders:
+            return message(400, "parent folder not found")
+        return json_answer(200, self._folder(self.add_folder(uid, title, parent)))
+
+    def _delete_folder(self, uid: str) -> None:
+        del self.folders[uid]
+        for name in [name for name, d in self.dashboards.items() if d.folder == uid]:
+            del self.dashboards[name]
+        for inner in [f.uid for f in self.folders.values() if f.parent == uid]:
+            self._delete_folder(inner)
+
+    def _folder(self, found: Folder) -> dict[str, Any]:
+        shown = {"id": found.number, "uid": found.uid, "title": found.title, "version": found.version}
+        return {**shown, **({"parentUid": found.parent} if found.parent else {})}
+
+    # --- dashboards --------------------------------------------------------------------------------------
+
+    def _dashboards(self, request: Request, rest: list[str]) -> Answer:
+        if rest == ["db"] and request.method == "POST":
+            return self._save(request.json())
+        if len(rest) != 2 or rest[0] != "uid":
+            return message(404, "Not found")
+        found = self.dashboards.get(rest[1])
+        if found is None:
+            return message(404, "Dashboard not found", "not-found" if self.major >= 9 else "")
+        if request.method == "DELETE":
+            if found.provisioned:
+                return message(400, "provisioned dashboard cannot be deleted")
+            del self.dashboards[rest[1]]
+            return json_answer(200, {"title": found.body["title"], "message": "deleted"})
+        return json_answer(200, self._full(found))
+
+    def _full(self, found: Dashboard) -> dict[str, Any]:
+        meta: dict[str, Any] = {
+            "updatedBy": found.by,
+            "updated": "2026-03-14T09:15:00Z",
+            "version": found.version,
+            "provisioned": found.provisioned,
+            "provisionedExternalId": "file.json" if found.provisioned else "",
+        }
+        if self.major >= 9:
+            meta["folderUid"] = found.folder
+        elif found.folder:
+            meta["folderUrl"] = f"/dashboards/f/{found.folder}/slug"
+        return {"dashboard": {**found.body, "id": found.number, "version": found.version}, "meta": meta}
+
+    def _save(self, asked: dict[str, Any]) -> Answer:
+        body = copy.deepcopy(asked["dashboard"])
+        uid, title = str(body.get("uid") or f"made{self._number()}"), str(body.get("title") or "")
+        if body.get("id"):
+            return message(404, "Dashboard not found", "not-found")
+        if not title:
+            return message(400, "Dashboard title cannot be empty", "empty-name")
+        if not UID.match(uid):
+            return message(400, "uid contains illegal characters")
+        if len(asked.get("message") or "") > 500:
+            return message(400, "message too long, max 500 characters")
+        folder = self._target_folder(asked)
+        if folder is None:
+            return message(404 if self.major < 12 else 400, "folder not found")
+        found = self.dashboards.get(uid)
+        if found is not None and found.provisioned and self.major >= 9:
+            return message(400, "Cannot save provisioned dashboard")
+        same = next(
+            (d for u, d in self.dashboards.items() if u != uid and self._clashes(d, title, folder)), None
+        )
+        if same is not None:
+            if not asked.get("overwrite"):
+                text = "A dashboard with the same name in the folder already exists"
+                return message(412, text, "name-exists")
+            # The trap: the other dashboard is replaced, and keeps its uid.
+            found, uid = same, same.body["uid"]
+        elif found is not None and not asked.get("overwrite") and body.get("version") != found.version:
+            return message(412, f"The dashboard {CHANGED}", "version-mismatch")
+        return self._saved(uid, body, folder, found, asked)
+
+    def _clashes(self, other: Dashboard, title: str, folder: str) -> bool:
+        return self.major < 11 and (other.body["title"], other.folder) == (title, folder)
+
+    def _saved(
+        self, uid: str, body: dict[str, Any], folder: str, found: Dashboard | None, asked: dict[str, Any]
+    ) -> Answer:
+        for key in ("id", "version"):
+            body.pop(key, None)
+        if found is None:
+            found = self.dashboards[uid] = Dashboard({}, number=self._number(), version=0)
+        found.body, found.folder = self.store({**body, "uid": uid}), folder
+        found.version += 1
+        found.by = "sync"
+        found.messages.append(str(asked.get("message") or ""))
+        data = {"id": found.number, "uid": uid, "status": "success", "version": found.version}
+        return json_answer(200, data)
+
+    def _target_folder(self, asked: dict[str, Any]) -> str | None:
+        if self.major >= 9:
+            uid = str(asked.get("folderUid") or "")
+            return uid if not uid or uid in self.folders else None
+        number = asked.get("folderId") or 0
+        if not number:
+            return ""
+        return next((f.uid for f in self.folders.values() if f.number == number), None)
+
+    def _search(self, request: Request, rest: list[str]) -> Answer:
+        query = request.query
+        limit, page = int(query.get("limit", 1000)), int(query.get("page", 1))
+        if limit > 5000:
+            return message(422, "Limit is above maximum allowed (5000), use page parameter")
+        rows: list[dict[str, Any]] = []
+        if query.get("type") != "dash-db":
+            rows += [
+                {"uid": f.uid, "title": f.title, "type": "dash-folder", "folderUid": f.parent}
+                for f in self.folders.values()
+            ]
+        for uid, found in self.dashboards.items():
+            folder = self.folders.get(found.folder)
+            title = folder.title if folder else ""
+            row = {"uid": uid, "title": found.body["title"], "type": "dash-db", "folderUid": found.folder}
+            rows.append({**row, "folderTitle": title})
+        if "folderUIDs" in query:
+            rows = [row for row in rows if row["folderUid"] == query["folderUIDs"]]
+        if "folderIds" in query:
+            uids = {f.uid for f in self.folders.values() if str(f.number) == query["folderIds"]}
+            rows = [row for row in rows if row["folderUid"] in uids]
+        return json_answer(200, rows[(page - 1) * limit : page * limit])
+
+    def _apps(self, request: Request, rest: list[str]) -> Answer:
+        if rest == ["dashboard.grafana.app"]:
+            return json_answer(200, {"versions": [{"version": "v1beta1"}, {"version": "v0alpha1"}]})
+        if rest[1:] != ["v1beta1", "namespaces", "default", "dashboards"] or request.method != "GET":
+            return message(404, "Not found")
+        limit, start = int(request.query.get("limit", 500)), int(request.query.get("continue") or 0)
+        uids = list(self.dashboards)
+        items = [self._object(uid, self.dashboards[uid]) for uid in uids[start : start + limit]]
+        token = str(start + limit) if start + limit < len(uids) else ""
+        return json_answer(200, {"kind": "DashboardList", "metadata": {"continue": token}, "items": items})
+
+    def _object(self, uid: str, found: Dashboard) -> dict[str, Any]:
+        manager = found.manager or ("classic-file-provisioning" if found.provisioned else "")
+        return {
+            "metadata": {
+                "name": uid,
+                "generation": found.version,
+                "labels": {"grafana.app/deprecatedInternalID": str(found.number)},
+                "annotations": {
+                    "grafana.app/folder": found.folder,
+                    "grafana.app/updatedBy": found.by,
+                    **({"grafana.app/managedBy": manager} if manager else {}),
+                },
+            },
+            "spec": {key: value for key, value in found.body.items() if key not in ("id", "uid", "version")},
+        }
+
+    # --- data sources ------------------------------------------------------------------------------------
+
+    def _data_sources(self, request: Request, rest: list[str]) -> Answer:
+        if not rest:
+            if request.method == "POST":
+                return self._add_source(request.json())
+            return json_answer(200, [self._listed(found) for found in self.data_sources.values()])
+        if rest[0] == "uid":
+            if self.major < 9 and request.method == "PUT":
+                return message(404, "Not found")
+            found = self.data_sources.get(rest[1])
+        else:
+            if self.major >= 13:
+                return message(404, "Not found")
+            found = next((d for d in self.data_sources.values() if str(d.number) == rest[0]), None)
+        if found is None:
+            return message(404, "Data source not found")
+        if request.method == "DELETE":
+            if found.read_only:
+                return message(403, "Cannot delete read-only data source")
+            del self.data_sources[found.body["uid"]]
+            return json_answer(200, {"message": "Data source deleted"})
+        if request.method == "PUT":
+            return self._replace_source(found, request.json())
+        return json_answer(200, self._source(found))
+
+    def _add_source(self, body: dict[str, Any]) -> Answer:
+        for key in ("name", "uid"):
+            if any(found.body[key] == body[key] for found in self.data_sources.values()):
+                return message(409, f"data source with the same {key} already exists")
+        found = self.add_data_source(
+            body["uid"], body["name"], **{k: v for k, v in body.items() if k not in ("uid", "name")}
+        )
+        self._single_default(found)
+        data = {"id": found.number, "name": body["name"], "datasource": self._source(found)}
+        return json_answer(200, {**data, "message": "Datasource added"})
+
+    def _replace_source(self, found: DataSource, body: dict[str, Any]) -> Answer:
+        if found.read_only:
+            return message(403, "Cannot update read-only data source")
+        if body.get("version") and body["version"] < found.version:
+            return message(
+                409, "Datasource has already been updated by someone else. Please reload and try again"
+            )
+        if any(d is not found and d.body["name"] == body["name"] for d in self.data_sources.values()):
+            return message(409, "data source with the same name already exists")
+        found.secrets.update(body.pop("secureJsonData", {}))
+        found.body = {"jsonData": {}, **{key: value for key, value in body.items() if key != "version"}}
+        found.version += 1
+        self._single_default(found)
+        return json_answer(200, {"id": found.number, "datasource": self._source(found)})
+
+    def _single_default(self, found: DataSource) -> None:
+        if found.body.get("isDefault"):
+            for other in self.data_sources.values():
+                if other is not found:
+                    other.body["isDefault"] = False
+
+    def _source(self, found: DataSource) -> dict[str, Any]:
+        return {
+            **found.body,
+            "id": found.number,
+            "version": found.version,
+            "readOnly": found.read_only,
+            "secureJsonFields": dict.fromkeys(found.secrets, True),
+        }
+
+    def _listed(self, found: DataSource) -> dict[str, Any]:
+        hidden = ("version", "secureJsonFields", "basicAuthUser", "withCredentials")
+        return {key: value for key, value in self._source(found).items() if key not in hidden}

@@ -1,0 +1,149 @@
+"""A project, a Grafana and a Loki to synchronise, all in this process."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lokictl.model import DataSource, RuleFile, RuleGroup
+from lokictl.model.rules import dump_yaml
+from lokictl.project import Configuration, JsonDashboard, Project
+from lokictl.sync.apply import Applied
+from lokictl.sync.backup import backup_names, read_backup
+from lokictl.sync.configuration import Access, Target, load_target
+from lokictl.sync.http import HttpClient
+from lokictl.sync.interface import Plan
+from lokictl.sync.planner import OnConflict, Options
+from lokictl.sync.rollback import Rollback
+from lokictl.sync.session import Servers, Session
+from tests.sync.fakes.grafana import FakeGrafana
+from tests.sync.fakes.http import Adapter, Server
+from tests.sync.fakes.ruler import FakeRuler
+
+TENANT = "team-a"
+
+
+def rule_group(name: str, *rules: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"name": name, **keys, "rules": list(rules)}
+
+
+def alert(name: str, expr: str = "vector(1)", **keys: Any) -> dict[str, Any]:
+    return {"alert": name, "expr": expr, **keys}
+
+
+@dataclass
+class World:
+    """``dashboards`` by uid, ``groups`` by namespace: change them, and the project has changed."""
+
+    root: Path
+    version: str = "12.2.0"
+    namespaces: tuple[str, ...] | None = ("own", "own-*")
+    jobs: int = 4
+    dashboards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[str, DataSource] = field(default_factory=dict)
+    groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.grafana = FakeGrafana(self.version)
+        self.ruler = FakeRuler()
+        self.grafana_server = Server(self.grafana)
+        self.loki_server = Server(self.ruler)
+        self.adapter = Adapter({"grafana": self.grafana_server, "loki": self.loki_server})
+
+    @property
+    def servers(self) -> tuple[Server, Server]:
+        return self.grafana_server, self.loki_server
+
+    def configuration(self) -> Configuration:
+        loki: dict[str, Any] = {"url": "http://loki", "tenants": [TENANT]}
+        if self.namespaces is not None:
+            loki["namespaces"] = list(self.namespaces)
+        target = {"grafana": {"url": "http://grafana"}, "loki": loki, "environment": self.environment}
+        targets = {"targets": {"test": {**target, **self.tables.get("target", {})}}}
+        return Configuration(
+            self.root, None, {"name": "shop", **targets, "sync": self.tables.get("sync", {})}
+        )
+
+    def project(self) -> Project:
+        dashboards = tuple(
+            JsonDashboard(uid, str(body.get("title", "")), copy.deepcopy({"uid": uid, **body}))
+            for uid, body in self.dashboards.items()
+        )
+        files = tuple(
+            RuleFile(namespace, tuple(RuleGroup.from_yaml(dump_yaml(group)) for group in groups))
+            for namespace, groups in self.groups.items()
+        )
+        return Project(
+            self.root,
+            self.configuration(),
+            rule_files=files,
+            dashboards=dashboards,
+            datasources=tuple(self.sources.values()),
+        )
+
+    def client(self, target: Target, read_only: bool = False) -> Any:
+        def new(access: Access) -> HttpClient:
+            return HttpClient(
+                access,
+                target.redactor,
+                timeout=1.0,
+                attempts=3,
+                sleep=lambda seconds: None,
+                read_only=read_only,
+                adapter=self.adapter,
+            )
+
+        return new
+
+    def session(
+        self,
+        *,
+        prune: bool = False,
+        allow_empty: bool = False,
+        on_conflict: str = "fail",
+        read_only: bool = False,
+    ) -> Session:
+        project = self.project()
+        target = load_target(project.config)
+        servers = Servers(target, self.jobs, new_client=self.client(target, read_only))
+        return Session(project, target, servers, Options(prune, allow_empty, OnConflict(on_conflict)))
+
+    def plan(self, **options: Any) -> Plan:
+        return self.session(read_only=True, **options).plan()
+
+    def sync(self, **options: Any) -> Applied:
+        session = self.session(**options)
+        return session.apply(session.plan())
+
+    def rollback(self, name: str = "", on_conflict: str = "fail") -> tuple[Plan, Applied | None]:
+        project = self.project()
+        target = load_target(project.config)
+        servers = Servers(target, self.jobs, new_client=self.client(target))
+        name = name or backup_names(self.root)[0]
+        backup = read_backup(self.root, name, target)
+        rollback = Rollback(self.root, target, servers, backup, OnConflict(on_conflict))
+        plan = rollback.plan()
+        return plan, rollback.apply(plan)
+
+    def forget_requests(self) -> None:
+        for server in self.servers:
+            server.log.clear()
+            server.seen.clear()
+
+    def requests(self, *, writes: bool = False) -> list[tuple[str, str]]:
+        return [entry for server in self.servers for entry in (server.writes() if writes else server.log)]
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    """Action by resource, the unchanged left out."""
+    return {str(c.key): c.action.value for c in plan.changes if c.action.value != "unchanged"}
+
+
+def lines(plan: Plan) -> list[str]:
+    from lokictl.sync.report import plan_lines
+
+    return list(plan_lines(plan))
