@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-import requests
 import yaml
 
 from lokictl.project import Project, load
@@ -28,8 +27,9 @@ def check(project: Project, url: str, log: Path) -> None:
     assert set(found) == {source.uid for source in project.datasources}
     assert all(item["readOnly"] for item in found.values())
     folder = settings_of(project).folder
+    uids = {dashboard.uid for dashboard in project.dashboards}
+    wait_for(lambda: uids <= provisioned(url))
     for dashboard in project.dashboards:
-        wait_for(lambda uid=dashboard.uid: is_there(url, uid))
         answer = get_json(f"{url}/api/dashboards/uid/{dashboard.uid}", auth=ADMIN)
         assert answer["dashboard"]["title"] == dashboard.title
         assert answer["meta"]["folderTitle"] == folder
@@ -38,8 +38,9 @@ def check(project: Project, url: str, log: Path) -> None:
     assert errors == []
 
 
-def is_there(url: str, uid: str) -> bool:
-    return requests.get(f"{url}/api/dashboards/uid/{uid}", auth=ADMIN, timeout=10).ok
+def provisioned(url: str) -> set[str]:
+    """The uids of the dashboards that Grafana has."""
+    return {item["uid"] for item in get_json(f"{url}/api/search?type=dash-db", auth=ADMIN)}
 
 
 def test_a_small_project(shop: Project, tmp_path: Path) -> None:
