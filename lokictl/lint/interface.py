@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.logql.errors import LogQLError, ParseError
-from lokictl.logql.expressions import Expr, Node, Span, walk
+from lokictl.logql.expressions import Expr, Node, Span
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service
@@ -164,7 +164,15 @@ class Query:
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:
         """The expression and everything below it, parents first; empty when there is none."""
-        return tuple(walk(self.expression)) if self.expression is not None else ()
+        if self.expression is None:
+            return ()
+        found: list[Node] = []
+        waiting: list[Node] = [self.expression]
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting.extend(reversed(tuple(node.children())))
+        return tuple(found)
 
     @cached_property
     def _by_type(self) -> dict[type[Node], list[Node]]:
@@ -215,6 +223,11 @@ class Query:
         if isinstance(self.error, ParseError) and (self.error.line or self.error.offset):
             return self.place(Span(self.error.offset, max(self.error.end_offset, self.error.offset + 1)))
         return self.place()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the query is exactly its text: no Grafana variable can change it."""
+        return not self.templated or not ("$" in self.text or "[[" in self.text)
 
     def has_variable(self, text: str) -> bool:
         """Whether a text of this query holds a Grafana variable, so that its value is not known."""

@@ -72,6 +72,16 @@ def test_the_rest_of_the_file_stays(write: Callable[[str], str]) -> None:
     assert result.count == 3
 
 
+def test_queries_of_dashboards() -> None:
+    text = (
+        '{"title": "T", "panels": [{"id": 1, "type": "logs", "datasource": {"type": "loki", "uid": "l"},\n'
+        ' "targets": [{"refId": "A", "expr": "{app=~\\"web\\"} |~ \\"é\\" |= \\"\\""},\n'
+        '  {"refId": "B", "expr": "{app=~\\"$app\\"} |~ \\"x\\""}]}]}\n'
+    )
+    after = text.replace('=~\\"web', '=\\"web').replace('|~ \\"é\\" |= \\"\\"', '|= \\"é\\"')
+    assert fixed(text, "d.json").after == after
+
+
 def test_nothing_to_do() -> None:
     text = HEAD + '        expr: sum(count_over_time({app="web"}[5m])) > 5\n' + TAIL
     assert fixed(text) == FixedFile("rules.yaml", text, text, 0)

@@ -127,6 +127,21 @@ def test_what_a_project_knows(project: Path) -> None:
     ]
 
 
+def test_routes_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(
+        "route:\n  receiver: none\n  routes:\n    - receiver: page\n      match: {severity: critical}\n"
+        "    - receiver: page\n      match_re: {team: core|edge}\n"
+        "receivers:\n  - name: none\n  - name: page\n    webhook_configs: [{url: http://x}]\n"
+    )
+    rule = '- alert: %s\n  expr: sum(rate({a="b"}[5m])) > 1\n  labels: {%s}\n'
+    labels = {"A": "severity: critical", "B": "team: edge", "C": "team: other", "D": "team: '{{ $value }}'"}
+    text = "".join(rule % pair for pair in labels.items())
+    checks = {"rule/no-route": {"configuration": str(file)}}
+    found = findings(text, "rule/no-route", checks=checks)
+    assert [item.item for item in found] == ["alert C"]
+
+
 def test_no_alert_of_the_content_is_left_without_a_route() -> None:
     root = Path(__file__).resolve().parent.parent.parent
     assert lint(load(root), Settings(select=("rule/no-route",))) == []

@@ -22,7 +22,7 @@ RELABELS = (ast.LabelFormat, ast.DropLabels, ast.KeepLabels, *facts.PARSERS)
 
 def removal(query: Query, stage: ast.Node) -> Edit | None:
     """The edit that takes a stage out, with its `|` and the blanks before it."""
-    if query.templated:
+    if not query.is_fixed:
         return None
     span = query.original(stage.span)
     start = _blanks_before(query.text, span.start)

@@ -58,7 +58,7 @@ class RegexIsPlain(QueryCheck):
             if not new or (isinstance(leg, ast.LineFilterLeg) and leg.is_ip):
                 continue
             message = f"`{query.written(node)}` has nothing regular in it"
-            edit = query.edit(node, new) if not query.templated else None
+            edit = query.edit(node, new) if query.is_fixed else None
             yield self.finding(query.place(node), message, hint=f"write: {new}", edit=edit)
 
     def _written(

@@ -172,6 +172,9 @@ def _grouped_by(expression: ast.Node, name: str) -> bool:
     )
 
 
+_METRIC = re.compile(r"(?<![\w:\"`=$])[A-Za-z_:][\w:]*")
+
+
 class UsesRecordingRule(RuleCheck):
     """Recorded series are in Prometheus, where no LogQL can ask for them."""
 
@@ -182,19 +185,20 @@ class UsesRecordingRule(RuleCheck):
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         if rule.query.error is None:
             return
-        order = {item.rule.name: item for item in self.workspace.rules if not item.is_alert}
-        for found in re.finditer(r"(?<![\w:\"`=])[A-Za-z_:][\w:]*", rule.query.text):
+        recorded = {item.rule.name: item for item in self.workspace.rules if not item.is_alert}
+        text = re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', lambda found: "_" * len(found[0]), rule.query.text)
+        for found in _METRIC.finditer(text):
             name = found[0]
-            recorder = order.get(name)
-            if recorder is None:
+            recorder = recorded.get(name)
+            if recorder is not None:
+                by = f"`{name}` is recorded by the group {recorder.group.group.name}, and written to Prometheus"
+            elif re.fullmatch(r"[A-Za-z_]\w*(?::\w+)+", name):
+                by = f"`{name}` looks like a recorded series, which no rule here records, and which is in Prometheus"
+            else:
                 continue
-            message = (
-                f"`{name}` is recorded by the group {recorder.group.group.name}, and written to Prometheus: "
-                "a Loki rule cannot query it"
-            )
             hint = "repeat the expression here, or move the alert to Prometheus's rules"
             place = rule.query.place(ast.Span(found.start(), found.end()))
-            yield self.finding(place, message, hint=hint)
+            yield self.finding(place, f"{by}: a Loki rule cannot query it", hint=hint)
 
 
 CHECKS = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lokictl.diagnostics import LokictlError, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
 from lokictl.lint.logql import facts
 from lokictl.model.rules import AlertingRule
@@ -114,9 +115,11 @@ class NoRoute(WorkspaceCheck):
     name = "rule/no-route"
     severity = Severity.WARNING
     summary = "an alert that ends at a receiver of Alertmanager which notifies nobody"
+    options = {"configuration": ""}
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        configuration = _alertmanager(workspace)
+        file = str(self.settings["configuration"])
+        configuration = _read(file) if file else _alertmanager(workspace)
         if configuration is None:
             return
         silent = {
@@ -134,6 +137,18 @@ class NoRoute(WorkspaceCheck):
                 message = f"Alertmanager takes this alert to {names}, which notifies nobody"
                 hint = "give it a label that a route matches, or add a route"
                 yield self.finding(rule.place(), message, hint=hint, item=rule.item)
+
+
+def _read(file: str) -> Mapping[str, Any] | None:
+    from lokictl.model.yaml_source import load_document
+
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        message = f"rule/no-route: cannot read Alertmanager's configuration: {error.strerror}"
+        raise LokictlError(Problem("lint/config", message, position=Position(file))) from None
+    value = load_document(text, file).value
+    return value if isinstance(value, dict) and isinstance(value.get("route"), dict) else None
 
 
 def _alertmanager(workspace: Workspace) -> Mapping[str, Any] | None:
