@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTENT = ("services", "rules", "dashboards", "datasources", "stack")
 CONFIGURATION = 'name = "neurectomy"\ntenant = "neurectomy"\n'
