@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard.model import Json, Path, as_list, is_text, panel_name
@@ -61,10 +62,13 @@ class DuplicateUid(WorkspaceCheck):
             if uid and first is not dashboard:
                 if first.data == dashboard.data:
                     continue  # the same dashboard in two files: a copy for another installation
+                # Files of different folders may be for different Grafanas.
+                together = PurePath(first.file).parent == PurePath(dashboard.file).parent
                 yield self.finding(
                     dashboard.place("uid"),
                     f'the uid "{uid}" is also that of the dashboard "{first.title}" ({first.place("uid").position})',
                     hint="give one of them a uid of its own",
+                    severity=None if together or workspace.project is not None else Severity.INFO,
                     item=dashboard.item,
                 )
 

@@ -47,6 +47,9 @@ def boxes(panels: Sequence[object], path: Path) -> list[Box]:
     for index, panel in enumerate(panels):
         place = as_dict(as_dict(panel).get("gridPos"))
         numbers = [place.get(key) for key in ("x", "y", "w", "h")]
+        # Rows make room for themselves: generated dashboards often give them the place of their first panel.
+        if as_dict(panel).get("type") == "row":
+            continue
         if all(isinstance(number, int | float) for number in numbers):
             x, y, w, h = (float(number) for number in numbers if number is not None)
             found.append(Box((*path, "panels", index), as_dict(panel), x, y, x + w, y + h))

@@ -10,6 +10,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.datasource.model import (
     ENVIRONMENT,
     MARKED,
+    WITH_DEFAULT,
     Path,
     as_dict,
     is_reference,
@@ -59,21 +60,23 @@ class DuplicateDataSource(WorkspaceCheck):
                 value = str(item.data.get(key) or "")
                 first = seen.setdefault((key, organisation, value), item)
                 if value and first is not item:
-                    yield self.finding(
-                        item.place(key),
-                        f'another data source has the {key} "{value}", too ({first.place(key).position})',
-                        hint=f"give each its own {key}",
-                        item=item.item,
+                    message = (
+                        f'another data source has the {key} "{value}", too ({first.place(key).position})'
                     )
+                    yield self._found(item, first, key, message, f"give each its own {key}")
             if item.data.get("isDefault") is True:
                 first = seen.setdefault(("isDefault", organisation, ""), item)
                 if first is not item:
-                    yield self.finding(
-                        item.place("isDefault"),
-                        f'"{first.name}" is the default already: with two, Grafana does not start',
-                        hint="leave isDefault to one of them",
-                        item=item.item,
-                    )
+                    message = f'"{first.name}" is the default already: with two, Grafana does not start'
+                    yield self._found(item, first, "isDefault", message, "leave isDefault to one of them")
+
+    def _found(
+        self, item: DataSourceItem, first: DataSourceItem, key: str, message: str, hint: str
+    ) -> Finding:
+        # Two files of one folder may be alternatives of which only one is mounted.
+        certain = first.file == item.file or self.workspace.project is not None
+        severity = None if certain else Severity.WARNING
+        return self.finding(item.place(key), message, hint=hint, severity=severity, item=item.item)
 
 
 NOT_SECRET = ("tlsCACert", "tlsClientCert", "serverName")
@@ -142,6 +145,15 @@ class UndoubledDollar(DataSourceCheck):
                 if written in ("$$", "$") or ENVIRONMENT.fullmatch(written):
                     continue
                 if any(start <= found.start() < end for start, end in marked):
+                    continue
+                if WITH_DEFAULT.fullmatch(written):
+                    name = re.split(r"[:?=+-]", written[2:])[0]
+                    yield self.finding(
+                        datasource.text_place(path, found.start(), found.end()),
+                        f"Grafana knows no defaults: {written} is always empty",
+                        hint=f"write ${{{name}}}, and give the default where Grafana is started",
+                        severity=Severity.WARNING,
+                    )
                     continue
                 if not self._is_lost(path, written):
                     continue

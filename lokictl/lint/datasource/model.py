@@ -13,6 +13,8 @@ Path = tuple[PathPart, ...]
 ESCAPED = re.compile(r"\$\$")
 MARKED = re.compile(r"\$__(?:env|file|vault)\{[^}]*\}")
 ENVIRONMENT = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}|\$[A-Z][A-Z0-9_]*")
+WITH_DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?[-=?+][^}]*\}")
+"""A default value as shells know it; Grafana does not."""
 
 TRACING = ("jaeger", "tempo", "zipkin")
 LOGS, METRICS = "loki", "prometheus"
@@ -41,7 +43,7 @@ def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 def is_reference(text: str) -> bool:
     """Whether a text is filled from the environment, a file or a vault."""
     rest = ESCAPED.sub("", text)
-    return bool(MARKED.search(rest) or ENVIRONMENT.search(rest))
+    return any(form.search(rest) for form in (MARKED, ENVIRONMENT, WITH_DEFAULT))
 
 
 def read(text: str) -> str:

@@ -16,7 +16,15 @@ Case = tuple[str, dict[str, Any], list[str]]
 
 def at(x: int, y: int, w: int = 12, h: int = 8, **more: Any) -> dict[str, Any]:
     number = more.pop("id", x + 100 * y + 1)
-    return panel(**{"id": number, "title": f"P{number}", "gridPos": {"x": x, "y": y, "w": w, "h": h}, **more})
+    return panel(
+        **{
+            "kind": "timeseries",
+            "id": number,
+            "title": f"P{number}",
+            "gridPos": {"x": x, "y": y, "w": w, "h": h},
+            **more,
+        }
+    )
 
 
 def variable(name: str, kind: str = "query", **more: Any) -> dict[str, Any]:
@@ -57,6 +65,7 @@ CASES: list[Case] = [
     ("dashboard/ref-id", dashboard(panel("timeseries", target(refId=""))), []),
     ("dashboard/overlapping-panels", dashboard(at(0, 0), at(12, 0), at(0, 8)), []),
     ("dashboard/overlapping-panels", dashboard(at(0, 0), at(6, 7)), ["overlaps the panel"]),
+    ("dashboard/overlapping-panels", dashboard(at(0, 0, w=24, h=1, kind="row", id=1), at(0, 0, id=2)), []),
     ("dashboard/overlapping-panels", dashboard(at(16, 0)), ["ends at column 28; the grid has 24"]),
     (
         "dashboard/overlapping-panels",

@@ -77,6 +77,7 @@ CASES: list[Case] = [
     ("datasource/plain-secret", [loki(jsonData={"apiKey": "abc"})], ["jsonData.apiKey of"]),
     ("datasource/plain-secret", [loki(url="http://me:hunter2@loki:3100")], ["the url of"]),
     ("datasource/plain-secret", [loki(url="http://me:${PW}@loki:3100")], []),
+    ("datasource/plain-secret", [loki(secureJsonData={"authToken": "${TOKEN:-}"})], []),
     ("datasource/plain-secret", [loki(secureJsonData={"tlsCACert": "-----BEGIN"})], []),
     (
         "datasource/plain-secret",
@@ -105,6 +106,11 @@ CASES: list[Case] = [
     ("datasource/undoubled-dollar", [fields({**FIELD, "url": "/x?id=$traceId"})], ["Grafana reads $traceId"]),
     ("datasource/undoubled-dollar", [fields({**FIELD, "matcherRegex": "^trace_id$"})], []),
     ("datasource/undoubled-dollar", [loki(url="http://${host}:3100", user="$__env{U}", database="$DB")], []),
+    (
+        "datasource/undoubled-dollar",
+        [loki(url="${LOKI_URL:-http://loki:3100}")],
+        ["Grafana knows no defaults"],
+    ),
     (
         "datasource/undoubled-dollar",
         [jaeger(tracesToLogsV2={"query": '{${__tags}} |= "$${__trace.traceId}"'})],

@@ -275,7 +275,7 @@ def test_collectors(jobs: list[dict[str, Any]], expected: list[str]) -> None:
 
 def test_own_content_fits() -> None:
     """The reference content of this repository: what it says of itself is true."""
-    content = project.load(Path(__file__).parents[3])
+    content = project.load(Path(__file__).parents[3], strict=False)
     serious = [
         f"{finding.position}: {finding.name}: {finding.message}"
         for finding in run(content, Settings(select=("stack", "datasource"))).findings
@@ -286,7 +286,7 @@ def test_own_content_fits() -> None:
 
 def test_a_changed_service_no_longer_fits() -> None:
     """Renaming a field breaks every query that uses it, and every one is told."""
-    content = project.load(Path(__file__).parents[3])
+    content = project.load(Path(__file__).parents[3], strict=False)
     changed = tuple(
         dataclasses.replace(
             service,
