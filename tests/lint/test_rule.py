@@ -144,4 +144,5 @@ def test_routes_of_a_file(tmp_path: Path) -> None:
 
 def test_no_alert_of_the_content_is_left_without_a_route() -> None:
     root = Path(__file__).resolve().parent.parent.parent
-    assert lint(load(root), Settings(select=("rule/no-route",))) == []
+    found = lint(load(root, strict=False), Settings(select=("rule/no-route",)))
+    assert [item for item in found if item.name == "rule/no-route"] == []
