@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result
+from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result, storable
 from lokictl.engine.errors import EngineError
 from lokictl.engine.evaluator import Engine
 from lokictl.engine.limits import Limits
@@ -128,10 +128,16 @@ class EmbeddedBackend(Backend):
 
     def _put(self, stream: LogStream) -> None:
         entries: list[Any] = [
-            (entry.timestamp, entry.line, entry.metadata) if entry.metadata else (entry.timestamp, entry.line)
+            (entry.timestamp, storable(entry.line), _storable(entry.metadata))
+            if entry.metadata
+            else (entry.timestamp, storable(entry.line))
             for entry in stream.entries
         ]
-        self._engine.store.push(stream.labels, entries)
+        self._engine.store.push(_storable(stream.labels), entries)
+
+
+def _storable(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: storable(value) for name, value in labels.items()}
 
 
 def _is_late(entry: LogEntry) -> bool:

@@ -110,3 +110,17 @@ class Backend(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def storable(text: str) -> str:
+    """``text`` with U+FFFD for each half of a surrogate pair, which is no character.
+
+    Surrogates that stand for bytes that are not UTF-8 (Python's surrogateescape) stay.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+    return text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time as clock
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lokictl.backends.http import LokiClient, refusal, to_result
-from lokictl.backends.interface import Backend, BackendError, LogStream, Result
+from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
 from lokictl.logql.expressions import Expr
 from lokictl.logql.units import quote
 
@@ -68,9 +68,9 @@ class UrlBackend(Backend):
         self._check()
         lines: dict[Labels, list[Line]] = {}
         for stream in streams:
-            labels = tuple(sorted((name, value) for name, value in stream.labels.items() if value != ""))
+            labels = _known_to_loki(stream.labels)
             for entry in stream.entries:
-                line = (entry.timestamp, entry.line, tuple(sorted(entry.metadata.items())))
+                line = (entry.timestamp, _utf8(entry.line), _known_to_loki(entry.metadata))
                 if entry.arrives_at is not None and entry.arrives_at > entry.timestamp:
                     self._late.append((entry.arrives_at, labels, line))
                 else:
@@ -267,6 +267,18 @@ def whole_hours_to_now(time: int) -> int:
 def new_tenant() -> str:
     """A tenant name that no other run has."""
     return f"lokictl-test-{secrets.token_hex(8)}"
+
+
+def _known_to_loki(labels: Mapping[str, str]) -> Labels:
+    """Labels or structured metadata as Loki keeps them: an empty value is none."""
+    return tuple(sorted((name, _utf8(value)) for name, value in labels.items() if value != ""))
+
+
+def _utf8(text: str) -> str:
+    """Text that can be sent as JSON: bytes that are not UTF-8 (kept as surrogates) become U+FFFD."""
+    if text.isascii():
+        return text
+    return storable(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _batches(lines: dict[Labels, list[Line]], shift: int) -> Iterator[list[dict[str, Any]]]:

@@ -33,6 +33,8 @@ class RawRule:
     keep_firing_for: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    parsed: Rule | None = None
+    """The rule object it comes from, which keeps its parsed expression."""
 
 
 @dataclass(slots=True)
@@ -136,7 +138,10 @@ def _expression_refusals(rule: RawRule, group_name: str) -> Iterator[_Found]:
     from lokictl.logql.errors import LogQLError, ParseError
 
     try:
-        parse(rule.expr)
+        if rule.parsed is None:
+            parse(rule.expr)
+        else:
+            _ = rule.parsed.expression
     except LogQLError as error:
         kind, name = ("record", rule.record) if rule.record else ("alert", rule.alert)
         span = None
@@ -237,7 +242,7 @@ def _raw_group(group: RuleGroup) -> RawGroup:
 
 def _raw_rule(rule: Rule) -> RawRule:
     if isinstance(rule, RecordingRule):
-        return RawRule(record=rule.record, expr=rule.expr, labels=_texts(rule.labels))
+        return RawRule(record=rule.record, expr=rule.expr, labels=_texts(rule.labels), parsed=rule)
     return RawRule(
         alert=rule.alert,
         expr=rule.expr,
@@ -245,6 +250,7 @@ def _raw_rule(rule: Rule) -> RawRule:
         keep_firing_for=rule.keep_firing_for,
         labels=_texts(rule.labels),
         annotations=_texts(rule.annotations),
+        parsed=rule,
     )
 
 

@@ -186,6 +186,17 @@ def test_late_lines_are_not_seen_before_they_arrive(backend: Backend) -> None:
     assert counts == [1.0, 1.0, 2.0, 2.0]
 
 
+def test_lines_of_any_kind(backend: Backend) -> None:
+    texts = ["", " ", "é \U0001f600", "\udcff broken", "\ud800 half", "a\nb\r\n", "\x00", '"', "x" * 10_000]
+    entries = [LogEntry(START + number * SECOND, text) for number, text in enumerate(texts)]
+    entries += [LogEntry(START, "twice", metadata={"none": "", "a": value}) for value in ("", "b", "b")]
+    backend.push([LogStream({"app": "web", "none": ""}, entries)])
+    result = backend.query('sum(count_over_time({app="web"}[1m]))', time=START + 30 * SECOND)
+    assert result.vector == [({}, len(texts) + 2.0)]
+    found = backend.query_range('{app="web"} | a=""', start=START, end=START + MINUTE, direction="forward")
+    assert sum(len(part) for _, part in found.streams) == len(texts) + 1
+
+
 def test_pushed_in_parts_and_twice(backend: Backend) -> None:
     backend.push([LogStream({"app": "web"}, lines(0, 1)), LogStream({"app": "web"}, lines(0, 1))])
     backend.push([LogStream({"app": "web"}, lines(0, 1, text="more {}"))])
