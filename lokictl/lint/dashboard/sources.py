@@ -125,6 +125,8 @@ class BrokenLink(DashboardCheck):
         project = self.workspace.project
         if project is None or len(self.workspace.dashboards) < len(project.dashboards):
             return {}
+        if any(problem.name == "project/import" for problem in project.problems):
+            return {}
         return {str(item.data.get("uid")): item for item in self.workspace.dashboards}
 
     def _tags(self, dashboard: DashboardItem, path: Path, link: Json) -> Iterator[Finding]:

@@ -206,6 +206,8 @@ def document_place(document: YamlDocument, *path: PathPart, key: bool = False) -
 
 
 def is_whole_project(workspace: Workspace) -> bool:
-    """Whether this run looks at everything that the project has, and not at some files of it."""
+    """Whether this run looks at everything that the project has, and not at some files, and all could be loaded."""
     project = workspace.project
-    return project is not None and workspace.rule_files is project.rule_files
+    if project is None or workspace.rule_files is not project.rule_files:
+        return False
+    return not any(problem.name == "project/import" for problem in project.problems)

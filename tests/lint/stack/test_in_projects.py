@@ -279,7 +279,7 @@ def test_own_content_fits() -> None:
     serious = [
         f"{finding.position}: {finding.name}: {finding.message}"
         for finding in run(content, Settings(select=("stack", "datasource"))).findings
-        if finding.severity != "info"
+        if finding.severity != "info" and finding.name.startswith(("stack/", "datasource/"))
     ]
     assert serious == []
 
