@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lokictl.backends.acceptance import check_stream
 from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result, storable
 from lokictl.engine.errors import EngineError
 from lokictl.engine.evaluator import Engine
@@ -53,8 +54,9 @@ class EmbeddedBackend(Backend):
         return self._engine.store
 
     def push(self, streams: Iterable[LogStream]) -> None:
-        """Adds lines."""
+        """Adds lines.  Raises `BackendError` for labels that Loki refuses."""
         for stream in streams:
+            check_stream(stream)
             late = [entry for entry in stream.entries if _is_late(entry)]
             if late:
                 labels = dict(stream.labels)

@@ -22,7 +22,6 @@ REFUSALS = {
     "too far behind": "the stream has newer lines already: Loki takes late lines up to half of "
     "ingester.max_chunk_age (1 h) behind the newest",
     "too new": "lines of the future are refused (limits_config.creation_grace_period)",
-    "at least one label": "a stream needs at least one label",
     "structured metadata": "allow structured metadata on this Loki: limits_config.allow_structured_metadata "
     "(schema v13, tsdb)",
     "rate limit": "push fewer lines, or raise limits_config.ingestion_rate_mb and per_stream_rate_limit",

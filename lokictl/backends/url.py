@@ -7,6 +7,7 @@ import time as clock
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lokictl.backends.acceptance import check_stream
 from lokictl.backends.http import LokiClient, refusal, to_result
 from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
 from lokictl.logql.expressions import Expr
@@ -68,6 +69,7 @@ class UrlBackend(Backend):
         self._check()
         lines: dict[Labels, list[Line]] = {}
         for stream in streams:
+            check_stream(stream)
             labels = _known_to_loki(stream.labels)
             for entry in stream.entries:
                 line = (entry.timestamp, _utf8(entry.line), _known_to_loki(entry.metadata))

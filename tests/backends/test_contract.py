@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from lokictl.backends import Backend, BackendError, EmbeddedBackend, LogEntry, LogStream, QueryError
+from lokictl.backends import (
+    Backend,
+    BackendError,
+    EmbeddedBackend,
+    LogEntry,
+    LogStream,
+    QueryError,
+    open_backend,
+)
 from lokictl.model import RuleGroup
 from lokictl.ruler import GroupEvaluator
 
@@ -195,6 +203,40 @@ def test_lines_of_any_kind(backend: Backend) -> None:
     assert result.vector == [({}, len(texts) + 2.0)]
     found = backend.query_range('{app="web"} | a=""', start=START, end=START + MINUTE, direction="forward")
     assert sum(len(part) for _, part in found.streams) == len(texts) + 1
+
+
+REFUSED = [
+    ({}, {}, "Loki refuses a stream without labels"),
+    ({"app": ""}, {}, "Loki refuses a stream without labels"),
+    ({"a-b": "x"}, {}, 'Loki refuses the stream label "a-b"'),
+    ({"é": "x"}, {}, 'Loki refuses the stream label "é"'),
+    ({"": "x"}, {}, 'Loki refuses the stream label ""'),
+    ({"app": "web"}, {"é": "x"}, 'Loki refuses the structured metadata "é"'),
+    ({"app": "web"}, {"": "x"}, 'Loki refuses the structured metadata ""'),
+]
+
+
+@pytest.mark.parametrize("labels, metadata, message", REFUSED)
+@pytest.mark.parametrize("kind", ["embedded", "fake"])
+def test_what_loki_refuses(
+    kind: str, labels: dict[str, str], metadata: dict[str, str], message: str, fake_loki: Any
+) -> None:
+    with open_backend("embedded" if kind == "embedded" else fake_loki.url) as backend:
+        with pytest.raises(BackendError) as failed:
+            backend.push([LogStream(labels, lines(0, metadata=metadata))])
+        assert failed.value.problems[0].message == message
+        assert failed.value.problems[0].hint
+
+
+def test_many_and_long_labels(backend: Backend) -> None:
+    if os.environ.get("LOKI_URL") and backend.name == "url":
+        pytest.skip("a Loki with default limits takes 15 labels")
+    labels = {f"label_{number}": "v" * 3_000 for number in range(20)}
+    metadata = {f"meta-{number}": "m" * 1_000 for number in range(200)}
+    backend.push([LogStream(labels, lines(0, metadata=metadata))])
+    result = backend.query_range('{label_0=~".+"}', start=START - SECOND, end=START + SECOND)
+    ((found, _),) = result.streams
+    assert found == {**labels, **{name.replace("-", "_"): value for name, value in metadata.items()}}
 
 
 def test_pushed_in_parts_and_twice(backend: Backend) -> None:

@@ -168,11 +168,6 @@ def test_explanations(fake_loki: Any, path: str, answer: tuple[int, str], messag
     assert hint in advice
 
 
-def test_streams_need_labels(fake_loki: Any) -> None:
-    _, hint = failure(UrlBackend(fake_loki.url), [LogStream({"empty": ""}, [LogEntry(START, "a")])])
-    assert hint == "a stream needs at least one label"
-
-
 @pytest.mark.parametrize(
     "url, words",
     [

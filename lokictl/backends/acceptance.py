@@ -1,0 +1,31 @@
+"""What no Loki takes, refused by every backend in the same words: a test that passes here must pass there."""
+
+from __future__ import annotations
+
+import re
+
+from lokictl.backends.interface import BackendError, LogStream
+
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_LETTER_OR_DIGIT = re.compile(r"[a-zA-Z0-9]")
+
+
+def check_stream(stream: LogStream) -> None:
+    """Raises `BackendError` for labels and structured metadata that Loki refuses."""
+    for name in stream.labels:
+        if not LABEL_NAME.fullmatch(name):
+            raise BackendError(
+                f'Loki refuses the stream label "{name}"',
+                hint="a label name has ASCII letters, digits and `_`, and does not start with a digit",
+            )
+    if not any(value != "" for value in stream.labels.values()):
+        raise BackendError("Loki refuses a stream without labels", hint='give it one: labels: {app: "web"}')
+    known: set[str] = set()
+    for entry in stream.entries:
+        for name in entry.metadata:
+            if name not in known and not _LETTER_OR_DIGIT.search(name):
+                raise BackendError(
+                    f'Loki refuses the structured metadata "{name}"',
+                    hint="its name needs an ASCII letter or a digit; Loki writes `_` for every other character",
+                )
+            known.add(name)
