@@ -16,6 +16,7 @@ from lokictl.lint.json_source import JsonDocument, load_json
 from lokictl.lint.sources import DataDocument, PlainText
 from lokictl.lint.variables import parse_cached
 from lokictl.logql.errors import LogQLError
+from lokictl.logql.expressions import Node, StreamSelector, walk
 from lokictl.model import RuleFile, is_rule_document
 from lokictl.model.rule_files import read_rule_files
 from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents
@@ -24,6 +25,7 @@ YAML_SUFFIXES = (".yaml", ".yml", ".rules")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
 SKIPPED_FOLDERS = ("node_modules", "__pycache__", "site-packages")
 STDIN = "<stdin>"
+MOSTLY = 0.8
 
 
 @dataclass(eq=False)
@@ -191,7 +193,7 @@ def _load_yaml(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
             return
         loaded.findings += [as_finding(problem) for problem in error.problems]
         return
-    found = [_load_document(document, file, loaded) for document in documents]
+    found = [_load_document(document, file, loaded, explicit) for document in documents]
     if any(found):
         return
     if file == STDIN and documents and isinstance(documents[0].value, str):
@@ -204,7 +206,7 @@ def _is_query(text: str) -> bool:
     return not isinstance(parse_cached(text), LogQLError) or text.lstrip()[:1] in "{(" or "{" in text[:200]
 
 
-def _load_document(document: YamlDocument, file: str, loaded: Loaded) -> bool:
+def _load_document(document: YamlDocument, file: str, loaded: Loaded, explicit: bool) -> bool:
     value = document.value
     if isinstance(value, dict) and isinstance(value.get("datasources"), list):
         _add_datasources(document, value, (), file, loaded)
@@ -218,7 +220,7 @@ def _load_document(document: YamlDocument, file: str, loaded: Loaded) -> bool:
     if not is_rule_document(value) and not (isinstance(value, dict) and "groups" in value):
         return False
     files, problems = read_rule_files([document], file)
-    kept = [found for found in files if not _is_promql(found, loaded)]
+    kept = [found for found in files if not _is_promql(found, loaded, explicit=explicit)]
     loaded.rule_files += kept
     loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
     return bool(files or problems)
@@ -318,18 +320,29 @@ class _Embedded:
 # --- what is not ours --------------------------------------------------------------------------------------
 
 
-def _is_promql(file: RuleFile, loaded: Loaded) -> bool:
-    """Whether these are Prometheus's rules: no expression is LogQL, and all are PromQL."""
+def _is_promql(file: RuleFile, loaded: Loaded, *, explicit: bool) -> bool:
+    """Whether these are Prometheus's rules: no expression reads logs, and nearly all are PromQL.
+
+    A file that was named and has a single rule is taken at its word: what is wrong with the rule is told.
+    """
     texts = [rule.expr for group in file.groups for rule in group.rules if rule.expr.strip()]
-    if not texts or not isinstance(parse_cached(texts[0]), LogQLError):
+    results = [parse_cached(text) for text in texts]
+    if all(not isinstance(result, LogQLError) for result in results) or any(map(_reads_logs, results)):
         return False
-    if any(not isinstance(parse_cached(text), LogQLError) for text in texts[1:]):
+    refused = [text for text, result in zip(texts, results, strict=True) if isinstance(result, LogQLError)]
+    # Functions that are newer than the PromQL parser are no reason to call the file one for Loki.
+    if sum(map(is_promql, refused)) < MOSTLY * len(refused):
         return False
-    if not all(is_promql(text) for text in texts):
+    if explicit and len(texts) == 1:
         return False
-    message = "these are rules for Prometheus: every expression is PromQL, none is LogQL"
-    _skip(file.path, message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
+    message = "these are rules for Prometheus: the expressions are PromQL, and none reads logs"
+    hint = "lokictl lints rules for Loki, which refuses these; use promtool or pint"
+    _skip(file.path, message, hint, loaded, Severity.WARNING if explicit else Severity.INFO)
     return True
+
+
+def _reads_logs(result: Any) -> bool:
+    return isinstance(result, Node) and any(isinstance(node, StreamSelector) for node in walk(result))
 
 
 def is_promql(text: str) -> bool:
@@ -343,8 +356,8 @@ def is_promql(text: str) -> bool:
     return True
 
 
-def _skip(file: str, message: str, hint: str, loaded: Loaded) -> None:
-    loaded.findings.append(Finding("lint/skipped", message, Severity.INFO, Position(file), hint))
+def _skip(file: str, message: str, hint: str, loaded: Loaded, severity: Severity = Severity.INFO) -> None:
+    loaded.findings.append(Finding("lint/skipped", message, severity, Position(file), hint))
 
 
 def _unknown(file: str, loaded: Loaded) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -243,7 +244,13 @@ def _is_logql(dashboard: DashboardItem, panel: Mapping[str, Any], target: Mappin
     if not isinstance(expr, str) or not expr.strip():
         return False
     kind = datasource_type(dashboard, target) or datasource_type(dashboard, panel)
-    return (kind or ("loki" if panel.get("type") == "logs" else "")) == "loki"
+    if not kind:
+        return panel.get("type") == "logs" or _PIPELINE.search(expr) is not None
+    return kind == "loki"
+
+
+_PIPELINE = re.compile(r"\}\s*(?:\|[=~>]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format)\b)")
+"""What only LogQL has, for queries whose data source is not known."""
 
 
 def datasource_type(dashboard: DashboardItem, owner: Mapping[str, Any]) -> str:

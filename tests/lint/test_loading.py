@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -96,11 +97,29 @@ def test_the_place_in_a_config_map() -> None:
     assert found.position.line == 10
 
 
-def test_rules_for_prometheus_are_left_out() -> None:
+def test_rules_for_prometheus_are_left_out(tmp_path: Path) -> None:
     text = GROUP.replace(RULE, "up == 0") + "      - record: a:b\n        expr: sum(rate(http_total[5m]))\n"
+    text += "      - alert: Watchdog\n        expr: vector(1)\n"
     report = run_text(text, "rules.yaml")
-    assert [(item.name, item.severity) for item in report.findings] == [("lint/skipped", "info")]
+    assert [(item.name, item.severity) for item in report.findings] == [("lint/skipped", "warning")]
     assert report.rules == 0
+    (tmp_path / "rules.yaml").write_text(text)
+    assert [(item.name, item.severity) for item in run([str(tmp_path)]).findings] == [
+        ("lint/skipped", "info")
+    ]
+
+
+def test_a_single_rule_in_promql_is_an_error() -> None:
+    found = run_text(GROUP.replace(RULE, "rate(http_total[5m]) > 5"), "rules.yaml").findings
+    assert "logql/syntax" in [item.name for item in found]
+
+
+@pytest.mark.parametrize(
+    "query, count", [('sum(rate({a="b"} |= "x" [5m]))', 1), ('sum(rate(http_total{a="b"}[5m]))', 0)]
+)
+def test_queries_whose_data_source_is_not_known(query: str, count: int) -> None:
+    panel = {"id": 1, "type": "stat", "targets": [{"refId": "A", "expr": query}]}
+    assert run_text(json.dumps({"title": "T", "panels": [panel]}), "d.json").queries == count
 
 
 def test_promql_among_logql_is_an_error() -> None:
