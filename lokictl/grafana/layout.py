@@ -45,9 +45,8 @@ def placed(panels: Sequence[Panel], top: int) -> tuple[list[Place], int]:
     x = height = 0
     for panel in panels:
         if not 1 <= panel.width <= COLUMNS or panel.height < 1:
-            raise ValueError(
-                f'the panel "{panel.title}" is {panel.width} x {panel.height}: 1 to {COLUMNS} columns wide'
-            )
+            size = f"{panel.width} x {panel.height}"
+            raise ValueError(f'the panel "{panel.title}" is {size}, a panel is 1 to {COLUMNS} columns wide')
         if x + panel.width > COLUMNS:
             x, top, height = 0, top + height, 0
         places.append(Place(x, top, panel.width, panel.height))

@@ -1,4 +1,4 @@
-"""Panels in their current form.  grafanalib's own are those of Grafana 6 to 8, or miss links, units and no-data texts."""
+"""Panels in their current form.  grafanalib's own are those of Grafana 6 to 8, or lack links and no-data texts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Panel:
 
     ``width`` and ``height`` are grid units (24 columns; a row is about 30 pixels).  ``thresholds`` are
     ``(value, colour)``; the first holds from the beginning, its value does not count.  ``no_data`` is shown where a
-    query finds nothing.  ``options`` and ``custom`` go over those of the panel's type.
+    query finds nothing.  ``options`` and ``custom`` go over those of the panel's type.  ``interval``
+    (``1m``) is the least that ``$__interval`` becomes.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Panel:
     transformations: Sequence[Mapping[str, Any]] = ()
     options: Mapping[str, Any] = attr.Factory(dict)
     custom: Mapping[str, Any] = attr.Factory(dict)
+    interval: str = ""
     repeat: str = ""
     transparent: bool = False
     id: int | None = None
@@ -135,6 +137,8 @@ class Panel:
             data["datasource"] = source.to_json_data()
         if self.id is not None:
             data["id"] = self.id
+        if self.interval:
+            data["interval"] = self.interval
         if self.repeat:
             data |= {"repeat": self.repeat, "repeatDirection": "h"}
         return {**data, "transparent": True} if self.transparent else data

@@ -44,7 +44,8 @@ class LokiTarget(Target):
     """A LogQL query.
 
     ``instant`` asks for one point in time, for tables and single numbers; ``max_lines`` is for log queries only,
-    ``legend`` and ``step`` (text such as ``1m``) for metric queries only.  Write ranges as ``[$__auto]``.
+    ``legend`` and ``step`` (text such as ``1m``) for metric queries only.  Write ranges as ``[$__auto]``, or, where
+    Grafana 9 has to understand them too, as ``[$__interval]`` and (instant) ``[$__range]``.
     """
 
     expr: str
@@ -59,6 +60,8 @@ class LokiTarget(Target):
             "queryType": "instant" if self.instant else "range",
             "editorMode": "code",
         }
+        if self.instant:
+            data["instant"] = True  # what servers before Grafana 9 go by
         if self.legend:
             data["legendFormat"] = self.legend
         if self.max_lines:
@@ -70,7 +73,7 @@ class LokiTarget(Target):
 
 @attr.s(auto_attribs=True, kw_only=True)
 class PrometheusTarget(Target):
-    """A PromQL query; ``exemplars`` asks for the traces behind a histogram, ``format`` is time_series, table or heatmap."""
+    """A PromQL query; ``exemplars`` asks for the traces behind it, ``format`` is time_series, table or heatmap."""
 
     expr: str
     legend: str = ""
