@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from lokictl.lint.dashboard.conventions import (
+    CounterWithoutRate,
+    DataSourceVariable,
+    Editable,
+    RateInterval,
+    RequiredMatchers,
+)
 from lokictl.lint.dashboard.identity import (
     DashboardTitle,
     DashboardUid,
@@ -68,4 +75,9 @@ CHECKS: tuple[type[Check], ...] = (
     UnknownDataSource,
     ImportPlaceholder,
     BrokenLink,
+    DataSourceVariable,
+    Editable,
+    RequiredMatchers,
+    RateInterval,
+    CounterWithoutRate,
 )

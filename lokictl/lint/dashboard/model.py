@@ -94,19 +94,6 @@ def links(dashboard: DashboardItem) -> Iterator[tuple[Path, Json]]:
                         yield (*here, index), as_dict(link)
 
 
-def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """(path, text) of every string below a value; keys are texts, too."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield (*path, key), str(key)
-            yield from texts(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from texts(item, (*path, index))
-
-
 def references(text: str) -> Iterator[tuple[str, int, int]]:
     """(name, start, end) of every variable that a text refers to; Grafana's own are left out."""
     if "$" not in text and "[[" not in text:

@@ -24,7 +24,7 @@ from lokictl.model.yaml_source import nearest
 GRAFANAS_OWN = ("grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "mixed", "default", "__expr__")
 
 
-def _chosen(dashboard: DashboardItem) -> Iterator[tuple[Path, str, bool]]:
+def chosen_sources(dashboard: DashboardItem) -> Iterator[tuple[Path, str, bool]]:
     """(path, uid or name, whether it is a name) of every data source that is named outright."""
     owners: list[tuple[Path, Json]] = [
         *dashboard.panels,
@@ -52,7 +52,7 @@ class DataSourceByName(DashboardCheck):
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         told: set[str] = set()
-        for path, name, by_name in _chosen(dashboard):
+        for path, name, by_name in chosen_sources(dashboard):
             if by_name and name not in told:
                 told.add(name)
                 yield self.finding(
@@ -73,7 +73,7 @@ class UnknownDataSource(DashboardCheck):
             return
         known = {key for source in self.workspace.project.datasources for key in (source.uid, source.name)}
         told: set[str] = set()
-        for path, name, _ in _chosen(dashboard):
+        for path, name, _ in chosen_sources(dashboard):
             if name not in known and name not in told:
                 told.add(name)
                 guess = nearest(name, known)

@@ -118,6 +118,28 @@ class UncollectedService(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
+        yield from self._promtail(workspace)
+        yield from self._alloy(workspace)
+
+    def _alloy(self, workspace: Workspace) -> Iterator[Finding]:
+        """Alloy's language is not read; a label that its text never names is certainly not set."""
+        for component in workspace.project.components if workspace.project is not None else ():
+            for name, content in component.configuration.items():
+                if not name.endswith(".alloy") or not isinstance(content, str):
+                    continue
+                labels = dict.fromkeys(
+                    label for service in workspace.services for label in service.label_names
+                )
+                missing = [label for label in labels if not re.search(rf"\b{re.escape(label)}\b", content)]
+                if missing:
+                    yield self.finding(
+                        _place(workspace, component.name),
+                        f"{component.name}: {name} does not name the stream label {', '.join(missing)}",
+                        hint="set it by a relabelling rule or stage.labels, or take the label out of the services",
+                        item=f"component {component.name}",
+                    )
+
+    def _promtail(self, workspace: Workspace) -> Iterator[Finding]:
         for where, configuration in configurations(workspace, "scrape_configs"):
             jobs = [job for job in as_list(configuration["scrape_configs"]) if isinstance(job, Mapping)]
             if not any("pipeline_stages" in job for job in jobs):

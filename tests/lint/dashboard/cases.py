@@ -48,7 +48,8 @@ def dashboard(
     }
 
 
-def lint_dashboard(data: dict[str, Any], check: str, **settings: Any) -> list[str]:
+def lint_dashboard(data: dict[str, Any], check: str, options: dict[str, Any] | None = None) -> list[str]:
     """The messages of one check."""
-    report = run_text(json.dumps(data, indent=1), "dashboard.json", Settings(select=(check,), **settings))
+    settings = Settings(select=(check,), checks={check: options or {}})
+    report = run_text(json.dumps(data, indent=1), "dashboard.json", settings)
     return [finding.message for finding in report.findings if finding.name == check]

@@ -195,8 +195,8 @@ def test_data_sources(check: str, text: str, expected: str) -> None:
 # --- the platform ------------------------------------------------------------------------------------------
 
 
-def with_component(configuration: dict[str, Any]) -> Workspace:
-    component = Component(name="platform", title="Platform", configuration={"config.yaml": configuration})
+def with_component(configuration: dict[str, Any] | str, file: str = "config.yaml") -> Workspace:
+    component = Component(name="platform", title="Platform", configuration={file: configuration})
     content = Project(Path(), Configuration(Path()), SERVICES, components=(component,))
     return Workspace(services=SERVICES, project=content)
 
@@ -271,6 +271,15 @@ def test_collectors(jobs: list[dict[str, Any]], expected: list[str]) -> None:
     assert len(found) == len(expected), found
     for finding, part in zip(found, expected, strict=True):
         assert part in finding.message
+
+
+@pytest.mark.parametrize(
+    "names, expected", [(("service", "level", "tier", "pod"), []), (("service", "level"), ["tier, pod"])]
+)
+def test_alloy_names_every_label(names: tuple[str, ...], expected: list[str]) -> None:
+    text = "\n".join(f'rule {{ target_label = "{name}" }}' for name in names)
+    found = findings("stack/uncollected-service", with_component(text, "config.alloy"))
+    assert [finding.message.partition("stream label ")[2] for finding in found] == expected
 
 
 def test_own_content_fits() -> None:
