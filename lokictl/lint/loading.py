@@ -18,10 +18,10 @@ from lokictl.lint.variables import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector, walk
 from lokictl.model import RuleFile, is_rule_document
-from lokictl.model.rule_files import read_rule_files
+from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files
 from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents
 
-YAML_SUFFIXES = (".yaml", ".yml", ".rules")
+YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
 SKIPPED_FOLDERS = ("node_modules", "__pycache__", "site-packages")
 STDIN = "<stdin>"
@@ -217,13 +217,27 @@ def _load_document(document: YamlDocument, file: str, loaded: Loaded, explicit: 
     if dashboards:
         loaded.dashboards += dashboards
         return True
-    if not is_rule_document(value) and not (isinstance(value, dict) and "groups" in value):
+    if not _holds_rules(value, explicit=explicit):
         return False
     files, problems = read_rule_files([document], file)
     kept = [found for found in files if not _is_promql(found, loaded, explicit=explicit)]
     loaded.rule_files += kept
     loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
     return bool(files or problems)
+
+
+def _holds_rules(value: Any, *, explicit: bool) -> bool:
+    """Whether a document is meant to hold rules; other files have a key ``groups``, too."""
+    if not isinstance(value, dict):
+        return False
+    if "kind" in value or "apiVersion" in value:
+        return value.get("kind") in (*OPERATOR_KINDS, "ConfigMap", "List")
+    groups = value.get("groups")
+    if explicit and "groups" in value:
+        return True
+    if isinstance(groups, list):
+        return any(isinstance(group, dict) and "rules" in group for group in groups)
+    return is_rule_document(value)
 
 
 def _add_datasources(

@@ -150,6 +150,11 @@ def test_other_files_of_a_folder_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yaml").write_text("services:\n  a: {image: b}\n")
     (tmp_path / "package.json").write_text('{"name": "x"}')
     (tmp_path / "values.yaml").write_text("kind: {{ .Values.x }}\n")
+    constraints = (
+        "apiVersion: security.openshift.io/v1\nkind: SecurityContextConstraints\ngroups: []\nusers: []\n"
+    )
+    (tmp_path / "constraints.yaml").write_text(constraints)
+    (tmp_path / "dependabot.yaml").write_text("groups:\n  - name: all\n    patterns: ['*']\n")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "rules.yaml").write_text("groups: [\n")
     assert run([str(tmp_path)]).findings == ()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.interface import Finding, Query, QueryCheck
+from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql import facts
 from lokictl.lint.logql.filters import removal
 from lokictl.logql import expressions as ast
@@ -32,7 +32,9 @@ class UnwrapWithoutErrorFilter(QueryCheck):
             kind = {"bytes": "size", None: "number"}.get(unwrap.conversion, "duration")
             message = f"one line whose `{unwrap.label}` is no {kind} fails the whole query"
             hint = f'write: {query.written(unwrap)} | __error__=""'
-            yield self.finding(query.place(unwrap), message, hint=hint)
+            # A panel shows its error to whoever looks at it; a rule fails where nobody looks.
+            severity = Severity.INFO if query.kind == QueryKind.PANEL else None
+            yield self.finding(query.place(unwrap), message, hint=hint, severity=severity)
 
 
 def _drops_errors(log: ast.LogExpr) -> bool:
