@@ -144,13 +144,11 @@ def _engines(engine: str, compare: str) -> tuple[str, ...]:
 
 def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> Suite:
     from lokictl.diagnostics import LokictlError, Problem
-    from lokictl.testing.runner import discover
+    from lokictl.testing.runner import discover, load_rules
 
     project: Project | None = None
     if project_root is not None or not paths:
-        from lokictl.project import load
-
-        project = load(project_root)
+        project = load_rules(project_root)
     suite = discover(paths, project=project, pattern=pattern)
     if not len(suite) and not suite.problems:
         if suite.filtered:

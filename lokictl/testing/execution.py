@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model import Rule, RuleGroup
 from lokictl.testing.model import QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from lokictl.backends import Backend, LogStream
     from lokictl.engine import Result
     from lokictl.ruler import GroupEvaluation, RuleEvaluation
+
+
+MAX_EVALUATIONS = 200_000
 
 
 @dataclass
@@ -82,7 +86,10 @@ def log_streams(test: TestCase) -> Iterator[LogStream]:
 def evaluate(
     test: TestCase, groups: list[RuleGroup], backend: Backend, *, evaluation_interval: int
 ) -> TestRun:
-    """Evaluates groups and queries in the order of time, as late lines need it."""
+    """Evaluates groups and queries in the order of time, as late lines need it.
+
+    Raises `LokictlError` for a test that would evaluate groups more than `MAX_EVALUATIONS` times.
+    """
     from lokictl.ruler import GroupEvaluator, evaluate_groups
 
     run = TestRun(test)
@@ -108,6 +115,11 @@ def evaluate(
     )
     last = [item.last_time for item in test.alerts] + [item.last_time for item in test.recordings]
     end = max(last, default=test.start - 1)
+    count = sum((end - test.start) // evaluator.interval + 1 for evaluator in evaluators)
+    if count > MAX_EVALUATIONS:
+        hint = "look at an earlier time, or take a longer evaluation_interval (or interval of the group)"
+        message = f"the test would evaluate its groups {count:,} times; {MAX_EVALUATIONS:,} are allowed"
+        raise LokictlError(Problem("test/too-long", message, hint=hint))
     for evaluation in evaluate_groups(evaluators, start=test.start, end=end):
         while waiting and waiting[-1][0] < evaluation.time:
             run.answers.append(_ask(test, backend, *waiting.pop()))

@@ -45,6 +45,8 @@ SAMPLE_KEYS = ("labels", "value", "values")
 LOG_KEYS = ("line", "labels", "at")
 STATES = ("inactive", "pending", "firing")
 DIRECTIONS = ("forward", "backward")
+MAX_STEPS = 11_000
+"""Loki answers no range query with more points in a series."""
 
 
 class ExpectationReader(Reader):
@@ -161,10 +163,14 @@ class ExpectationReader(Reader):
         start = end = step = 0
         if is_range:
             start, end = self._span(value, path)
-            step = self.duration(value.get("step"), (*path, "step")) or self.interval
+            step = self.duration(value.get("step"), (*path, "step")) or self.interval or 1
         else:
             times = self.times(value, path)
         count = (end - start) // step + 1 if is_range else 1
+        if count > MAX_STEPS and logs is None:
+            hint = "ask for a shorter range or a longer `step`"
+            self.problem(f"the range has {count:,} steps; Loki answers {MAX_STEPS:,}", path, hint=hint)
+            raise ReadError
         samples = None
         if "exp_samples" in value or not any(key in value for key in ("exp_logs", "exp_error")):
             samples = tuple(self.samples(value.get("exp_samples"), (*path, "exp_samples"), count))

@@ -64,7 +64,13 @@ def json_line(value: Any) -> str:
     """Compact JSON, keys in the order of the file."""
     import orjson
 
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        # Whole numbers of more than 64 bits, which YAML and JSON can hold.
+        import json
+
+        return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
 
 
 def logfmt_line(value: Mapping[str, Any]) -> str:

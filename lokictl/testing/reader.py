@@ -112,11 +112,11 @@ class Reader:
 
         text = self.text(value, path).strip()
         try:
-            return start + parse_prometheus_duration(text)
+            return _checked(start + parse_prometheus_duration(text))
         except (LogQLError, ValueError):
             pass
         try:
-            return parse_time(text)
+            return _checked(parse_time(text))
         except (ValueError, OverflowError):
             self.problem(
                 f"{text!r} is no point in time",
@@ -141,6 +141,13 @@ class Reader:
             self.problem(f"`{path[-1]}` is a mapping of names and values", path)
             return {}
         return {str(key): self.text(item, (*path, key)) for key, item in value.items()}
+
+
+def _checked(time: int) -> int:
+    """A time that Loki can hold: 64 bits of nanoseconds since the epoch."""
+    if not 0 <= time < 1 << 63:
+        raise ValueError(time)
+    return time
 
 
 def _not_a_number(value: Any) -> float:

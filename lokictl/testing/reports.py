@@ -129,6 +129,7 @@ def as_json(
             "survivors": [_mutant_json(result) for result in mutation.survivors],
             "excused": [_mutant_json(result) for result in mutation.excused],
             "untested": [rule.name for rule in mutation.untested],
+            "warnings": [_problem_json(problem) for problem in mutation.warnings],
         }
     return value
 

@@ -121,7 +121,14 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         folder, path = Path(path.anchor), path.relative_to(path.anchor)
     if not any(character in pattern for character in "*?["):
         return [folder / path] if (folder / path).is_file() else []
-    return sorted(found for found in folder.glob(str(path)) if found.is_file())
+    return sorted(found for found in folder.glob(str(path)) if found.is_file() and not _is_test(found))
+
+
+def _is_test(path: Path) -> bool:
+    """Whether a file that a glob finds is a test file, which is not meant."""
+    from lokictl.testing.loading import is_test_text
+
+    return is_test_text(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def rule_problems(rules: RuleSet) -> list[Problem]:

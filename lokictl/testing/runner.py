@@ -133,10 +133,29 @@ class ProjectLookup:
         if root is None:
             return None
         if root not in self.known:
-            from lokictl.project import load
-
-            self.known[root] = load(root).rule_files
+            self.known[root] = load_rules(root).rule_files
         return self.known[root]
+
+
+OTHER_CONTENT = ("dashboards", "datasources", "stack")
+
+
+def load_rules(root: Path | None = None) -> Project:
+    """The content project, whose dashboards and data sources may be broken: rule tests do not need them.
+
+    Raises `LokictlError` for everything else that is wrong with it.
+    """
+    from lokictl.project import load
+    from lokictl.project.configuration import shown
+
+    project = load(root, strict=False)
+    folders = tuple(
+        shown(project.root / folder) for kind in OTHER_CONTENT for folder in project.config.folders(kind)
+    )
+    problems = [problem for problem in project.problems if not problem.position.file.startswith(folders)]
+    if problems:
+        raise LokictlError(problems)
+    return project
 
 
 def project_root(folder: Path) -> Path | None:
@@ -241,8 +260,6 @@ def run_and_keep(
     file: TestFile, test: TestCase, rules: RuleSet, backend: Backend
 ) -> tuple[TestResult, TestRun | None]:
     """As `run_case`; gives what happened, too (None where the backend could not be used)."""
-    from lokictl.backends import BackendError
-
     started = clock.perf_counter()
     result = TestResult(file, test, backend.name)
     happened: TestRun | None = None
@@ -254,11 +271,11 @@ def run_and_keep(
         result.observations = list(comparison.observations())
         result.failures = [item.failure for item in result.observations if item.failure is not None]
         result.failures += comparison.errors()
-    except BackendError as error:
+    except LokictlError as error:
         position = test.place.position() if test.place is not None else Position()
-        message = error.problems[0].message
+        problem = error.problems[0]
         result.failures.append(
-            Failure(f"{backend.name}: {message}", position, details=(error.problems[0].hint,))
+            Failure(f"{backend.name}: {problem.message}", position, details=(problem.hint,))
         )
     result.seconds = clock.perf_counter() - started
     return result, happened

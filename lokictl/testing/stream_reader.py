@@ -103,6 +103,9 @@ class StreamReader(Reader):
         count = self.integer(value.get("count"), (*path, "count"), 1)
         if not self._is_repetition(value, path, every, count):
             return
+        if first + every * max(count - 1, 0) >= 1 << 63:
+            self.problem("the last line lies after the year 2262", (*path, "every"))
+            return
         own = self._arrival(value, path)
         if own is not None and own < first:
             self.problem("a line cannot arrive before its own time", (*path, "arrives_at"))

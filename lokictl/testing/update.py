@@ -43,10 +43,12 @@ def update(report: Report) -> list[UpdatedFile]:
 
 
 def write(files: list[UpdatedFile]) -> None:
-    """Writes the texts that changed."""
+    """Writes the texts that changed, with the line ends that the files have."""
     for file in files:
         if file.changed:
-            Path(file.path).write_text(file.text, encoding="utf-8")
+            path = Path(file.path)
+            newline = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+            path.write_text(file.text, encoding="utf-8", newline=newline)
 
 
 def _updated(path: str, results: list[TestResult]) -> UpdatedFile:

@@ -362,6 +362,19 @@ def test_the_project_around_a_file_gives_its_rules(tmp_path: Path) -> None:
     assert messages(run(discover([file]))) == []
 
 
+@pytest.mark.parametrize("broken, message", [("dashboards", ""), ("rules", "boom")])
+def test_broken_dashboards_do_not_stop_rule_tests(tmp_path: Path, broken: str, message: str) -> None:
+    (tmp_path / "lokictl.toml").write_text("")
+    for folder in ("rules", "dashboards", "tests/rules", "services", "datasources", "stack"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "rules" / "r.yaml").write_text(GROUPS)
+    (tmp_path / broken / "bad.py").write_text("raise ValueError('boom')\n")
+    file = tmp_path / "tests" / "rules" / "t.yaml"
+    file.write_text("tests: [{alert_rule_test: [{eval_time: 1m, alertname: A}]}]")
+    problems = discover([file]).problems
+    assert [message in problem.message for problem in problems] == ([True] if message else [])
+
+
 # --- running -----------------------------------------------------------------------------------------------
 
 
@@ -380,6 +393,34 @@ def test_fail_fast_stops(write: Callable[..., Path], jobs: int) -> None:
     suite: Suite = discover([write(f"rule_files: [rules.yaml]\ntests:\n{tests}")])
     assert len(run(suite, RunOptions(fail_fast=True, jobs=jobs)).results) == 1
     assert len(run(suite, RunOptions(jobs=jobs)).failed) == 3
+
+
+def test_a_test_that_never_ends_is_refused(run_one: RunOne) -> None:
+    entry = "alert_rule_test: [{eval_time: 200y, alertname: ManyErrors, exp_alerts: []}]"
+    report = run_one(entry)
+    assert messages(report) == [
+        "embedded: the test would evaluate its groups 105,120,001 times; 200,000 are allowed"
+    ]
+    assert "evaluation_interval" in report.results[0].failures[0].details[0]
+
+
+def test_rules_of_one_name_are_one_alert(run_one: RunOne) -> None:
+    rule = "{{alert: A, expr: 'count_over_time({{app=\"web\"}}[5m]) > {0}', labels: {{severity: s{0}}}}}"
+    rules = f"groups: [{{name: g, rules: [{rule.format(1)}]}}, {{name: h, rules: [{rule.format(4)}]}}]"
+    test = (
+        f"{ERRORS}alert_rule_test:\n"
+        "  - {eval_time: 1m, alertname: A, exp_alerts: [{exp_labels: {app: web, severity: s1}}]}\n"
+        "  - {eval_time: 2m, alertname: A, exp_state: firing, "
+        "exp_alerts: [{exp_labels: {app: web, severity: s4}}, {exp_labels: {app: web, severity: s1}}]}"
+    )
+    assert messages(run_one(test, rules=rules)) == []
+
+
+def test_globs_leave_test_files_out(write: Callable[..., Path]) -> None:
+    file = write(
+        "rule_files: ['*.yaml']\ntests: [{alert_rule_test: [{eval_time: 0s, alertname: ManyErrors}]}]\n"
+    )
+    assert messages(run(discover([file]))) == []
 
 
 def test_progress_is_told_of_every_test() -> None:

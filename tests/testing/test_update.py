@@ -254,3 +254,11 @@ def test_an_anchor_that_others_use_is_left_alone(write: Write) -> None:
     found = updated(file)
     assert (found.changed, file.read_text()) == (0, before)
     assert "web_test.yaml:9: the text there is used elsewhere by an alias" in found.left[0]
+
+
+def test_line_ends_stay(write: Write) -> None:
+    text = HEAD + "    alert_rule_test:\n      - {eval_time: 2m, alertname: ManyErrors, exp_state: pending}\n"
+    file = write(text)
+    file.write_bytes(text.replace("\n", "\r\n").encode())
+    updated(file)
+    assert file.read_bytes() == text.replace("pending", "firing").replace("\n", "\r\n").encode()
