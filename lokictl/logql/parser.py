@@ -31,17 +31,20 @@ METHODS = ("", *(f"do_{action}" for _, action, _ in RULES))
 """The method that builds the expression of each rule of the grammar."""
 
 
-def parse(query: str, *, validate: bool = True) -> ast.Expr:
+def parse(
+    query: str, *, validate: bool = True, max_bytes: int = MAX_QUERY_BYTES, max_depth: int = MAX_DEPTH
+) -> ast.Expr:
     """The expression that ``query`` is.
 
     ``validate=False`` leaves out the checks of a whole expression (a selector that matches everything, arguments of
-    functions).  Raises `ParseError` with Loki's words; never anything else.
+    functions); ``max_bytes`` and ``max_depth`` bound the text and its nesting.  Raises `ParseError` with Loki's words;
+    never anything else.
     """
     size = len(query.encode("utf-8", "surrogateescape" if query.isascii() else "surrogatepass"))
-    if size >= MAX_QUERY_BYTES:
-        message = f"input size too long ({size} > {MAX_QUERY_BYTES})"
+    if size >= max_bytes:
+        message = f"input size too long ({size} > {max_bytes})"
         raise ParseError(f"parse error : {message}", message=message)
-    parser = _Parser(query)
+    parser = _Parser(query, max_depth)
     expression = parser.run()
     if validate:
         problem = check_expression(expression, parser.failures)
@@ -52,8 +55,8 @@ def parse(query: str, *, validate: bool = True) -> ast.Expr:
 
 
 class _Parser:
-    def __init__(self, query: str) -> None:
-        self.query = query
+    def __init__(self, query: str, max_depth: int = MAX_DEPTH) -> None:
+        self.query, self.max_depth = query, max_depth
         self.line_starts = [0, *(found.end() for found in re.finditer("\n", query))]
         self.failures: dict[int, str] = {}
         self.tokens: list[Token | LexicalError] = []
@@ -100,8 +103,8 @@ class _Parser:
             else:
                 here = spans[-1][1] if spans else 0
                 arguments, span, depth = [], Span(here, here), 0
-            if depth > MAX_DEPTH:
-                raise self.error(f"the query nests deeper than {MAX_DEPTH} levels", span, placed=False)
+            if depth > self.max_depth:
+                raise self.error(f"the query nests deeper than {self.max_depth} levels", span, placed=False)
             values.append(getattr(self, METHODS[rule])(arguments, span))
             spans.append((span.start, span.end))
             depths.append(depth)
