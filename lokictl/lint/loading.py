@@ -37,6 +37,7 @@ class Loaded:
     datasources: list[DataSourceItem] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    for_prometheus: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,7 +63,17 @@ def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda
             )
     if missing:
         raise LokictlError(missing)
+    _tell_of_prometheus(loaded)
     return loaded
+
+
+def _tell_of_prometheus(loaded: Loaded) -> None:
+    """One note for all the files of folders that hold rules for Prometheus."""
+    files = loaded.for_prometheus
+    if files:
+        more = f" (as {len(files) - 1} more do)" if len(files) > 1 else ""
+        message = f"this file holds rules for Prometheus{more}: left out"
+        _skip(files[0], message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
 
 
 def files_below(folder: str) -> Iterator[str]:
@@ -182,9 +193,7 @@ def _load_yaml(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
     try:
         documents = load_documents(text, file)
     except LokictlError as error:
-        if "{{" in text and ("{{-" in text or "\n{{" in text or "{{ ." in text) and "/templates/" in file:
-            message = "this is a Helm template, not YAML"
-            _skip(file, message, "render the chart first: helm template … | lokictl lint -", loaded)
+        if _is_template(text, file) and not explicit:
             return
         if file == STDIN and _is_query(text):
             loaded.queries.append(plain_query(text, file))
@@ -200,6 +209,12 @@ def _load_yaml(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
         loaded.queries.append(plain_query(text, file))
     elif explicit:
         _unknown(file, loaded)
+
+
+def _is_template(text: str, file: str) -> bool:
+    """Whether a text that is no YAML is a template for some (Helm, Jinja, Jekyll)."""
+    lines = [line.lstrip() for line in text.split("\n")]
+    return any(line.startswith(("{{-", "{{ ", "{%")) for line in lines) or "/templates/" in file
 
 
 def _is_query(text: str) -> bool:
@@ -349,9 +364,12 @@ def _is_promql(file: RuleFile, loaded: Loaded, *, explicit: bool) -> bool:
         return False
     if explicit and len(texts) == 1:
         return False
+    if not explicit:
+        loaded.for_prometheus.append(file.path)
+        return True
     message = "these are rules for Prometheus: the expressions are PromQL, and none reads logs"
     hint = "lokictl lints rules for Loki, which refuses these; use promtool or pint"
-    _skip(file.path, message, hint, loaded, Severity.WARNING if explicit else Severity.INFO)
+    _skip(file.path, message, hint, loaded, Severity.WARNING)
     return True
 
 

@@ -154,6 +154,7 @@ def test_other_files_of_a_folder_are_passed_over(tmp_path: Path) -> None:
         "apiVersion: security.openshift.io/v1\nkind: SecurityContextConstraints\ngroups: []\nusers: []\n"
     )
     (tmp_path / "constraints.yaml").write_text(constraints)
+    (tmp_path / "page.yaml").write_text("{% for x in y %}\ngroups: {{ x }}\n")
     (tmp_path / "dependabot.yaml").write_text("groups:\n  - name: all\n    patterns: ['*']\n")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "rules.yaml").write_text("groups: [\n")
