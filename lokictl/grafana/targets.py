@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import attr
@@ -23,16 +24,16 @@ GRAFANA = DataSourceRef("grafana", "-- Grafana --")
 
 
 @attr.s(auto_attribs=True, kw_only=True)
-class Target:
+class Target(ABC):
     """What the targets share.  ``ref_id`` is given by the panel where it is empty."""
 
     datasource: DataSourceRef
     ref_id: str = ""
     hide: bool = False
 
+    @abstractmethod
     def query_json(self) -> dict[str, Any]:
         """The fields of this kind of query."""
-        raise NotImplementedError
 
     def to_json_data(self) -> dict[str, Any]:
         data = {"refId": self.ref_id, "datasource": self.datasource.to_json_data(), **self.query_json()}

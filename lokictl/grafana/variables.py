@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ NOT_EMPTY = ".+"
 
 
 @attr.s(auto_attribs=True, kw_only=True)
-class Variable:
+class Variable(ABC):
     """What all variables share; ``hidden`` ones are set by links only."""
 
     name: str
@@ -25,9 +26,9 @@ class Variable:
 
     type = ""
 
+    @abstractmethod
     def variable_json(self) -> dict[str, Any]:
         """The fields of this type of variable."""
-        raise NotImplementedError
 
     def to_json_data(self) -> dict[str, Any]:
         return {
