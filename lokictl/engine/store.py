@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,22 +27,28 @@ class Stream:
     ``escapes``: some line has a backslash.
     """
 
-    __slots__ = ("entries", "escapes", "label_map", "labels")
+    __slots__ = ("_crowds", "entries", "escapes", "label_map", "labels")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.label_map = dict(labels)
         self.entries: list[Entry] = []
         self.escapes = False
+        # The lines of times that several lines share.
+        self._crowds: dict[int, set[tuple[bytes, Labels]]] = {}
 
-    def holds(self, timestamp: int, line: bytes, metadata: Labels) -> bool:
-        """Whether this very entry is there."""
-        entries = self.entries
-        if not entries or entries[-1].timestamp < timestamp:
+    def admits(self, timestamp: int, line: bytes, metadata: Labels) -> bool:
+        """Whether this very entry is not there yet; from now on it counts as there."""
+        crowd = self._crowds.get(timestamp)
+        if crowd is None:
+            low = bisect_left(self.entries, (timestamp,))
+            high = bisect_left(self.entries, (timestamp + 1,), low)
+            crowd = {(entry.line, entry.metadata) for entry in self.entries[low:high]}
+            self._crowds[timestamp] = crowd
+        if (line, metadata) in crowd:
             return False
-        low = bisect_left(entries, (timestamp,))
-        high = bisect_left(entries, (timestamp + 1,), low)
-        return any(entry.line == line and entry.metadata == metadata for entry in entries[low:high])
+        crowd.add((line, metadata))
+        return True
 
     def between(self, first: int, last: int) -> Sequence[Entry]:
         """The entries with ``first <= timestamp < last``."""
@@ -82,13 +88,14 @@ class LogStore:
             stream = self.streams[key] = Stream(key)
         last = stream.entries[-1].timestamp if stream.entries else -1
         sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
+        disordered: list[Entry] = []
         for entry in entries:
             timestamp, line = entry[0], entry[1]
             data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
             metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
                 metadata = detect_level(data, stream.label_map, metadata)
-            if timestamp <= last and stream.holds(timestamp, data, metadata):
+            if timestamp <= last and not stream.admits(timestamp, data, metadata):
                 continue
             sequence += 1
             if not stream.escapes and b"\\" in data:
@@ -98,7 +105,10 @@ class LogStore:
                 append(item)
                 last = timestamp
             else:
-                insort(stream.entries, item)
+                disordered.append(item)
+        if disordered:
+            stream.entries += disordered
+            stream.entries.sort()
         self._sequence = sequence
         self.version += 1
 
