@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENT = ("services", "rules", "dashboards", "datasources", "stack")
-CONFIGURATION = 'name = "neurectomy"\ntenant = "neurectomy"\n'
+CONFIGURATION = 'name = "neurectomy"\ntenant = "neurectomy"\n[render]\nfolder = "The stack"\n'
 
 
 def copy(folder: Path) -> None:
@@ -54,17 +54,20 @@ COLLECTORS = {
     *("stack/alloy/config.alloy", "kubernetes/platform/alloy.yaml"),
     *("stack/promtail/promtail.yaml", "kubernetes/platform/promtail.yaml"),
 }
-RULES = {
-    "rules/neurectomy/ryot.yaml",
-    "kubernetes/platform/content.yaml",
-    "kubernetes/neurectomy/rules/neurectomy-rules.yaml",
-}
+RULES = {"rules/neurectomy/ryot.yaml", "kubernetes/neurectomy/rules/neurectomy-rules.yaml"}
+CONTENT_MAPS = "kubernetes/platform/content.yaml"
 
 CHANGES = [
     # file, text, its replacement, files that change with it, files that do not
     ("services/ryot.py", "retention=30 * DAY", "retention=45 * DAY", LOKI, COLLECTORS | RULES),
     ("services/ryot.py", "debug_retention=3 * DAY", "debug_retention=2 * DAY", LOKI, COLLECTORS | RULES),
-    ("services/ryot.py", "p99_duration=5 * SECOND", "p99_duration=6 * SECOND", RULES, COLLECTORS | LOKI),
+    (
+        "services/ryot.py",
+        "p99_duration=5 * SECOND",
+        "p99_duration=6 * SECOND",
+        RULES | {CONTENT_MAPS},
+        COLLECTORS | LOKI,
+    ),
     (
         "services/ryot.py",
         'example="api",',
