@@ -144,7 +144,10 @@ class BrokenLink(DashboardCheck):
 
     def _dashboard_link(self, dashboard: DashboardItem, path: Path, url: str) -> Iterator[Finding]:
         known = self._known()
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return
         found = re.search(r"(?:^|/)d/([^/?#]+)", parts.path)
         if not known or not found or parts.netloc or _is_variable(unquote(found[1])):
             return

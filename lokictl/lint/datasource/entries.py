@@ -55,7 +55,7 @@ class DuplicateDataSource(WorkspaceCheck):
         for item in workspace.datasources:
             # Grafana reads one folder; plain files of other folders are for another one.
             folder = str(PurePath(item.file).parent) if workspace.project is None else ""
-            organisation = (folder, item.data.get("orgId", 1))
+            organisation = (folder, str(item.data.get("orgId", 1)))
             for key in ("name", "uid"):
                 value = str(item.data.get(key) or "")
                 first = seen.setdefault((key, organisation, value), item)

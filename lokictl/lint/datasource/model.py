@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lokictl.lint.interface import DataSourceItem, PathPart
 
@@ -98,11 +99,33 @@ def derived_fields(source: DataSourceItem) -> list[tuple[Path, Mapping[str, Any]
     ]
 
 
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """A JavaScript regular expression, as far as Python's can stand for it; None where it cannot."""
+class Pattern(Protocol):
+    """A compiled regular expression, RE2's or Python's."""
+
+    @property
+    def groups(self) -> int: ...
+
+    def search(self, text: str, /) -> object: ...
+
+
+def compiled(pattern: str) -> Pattern | None:
+    """A JavaScript regular expression as far as RE2's, or else Python's, can stand for it; None where they cannot."""
+    import re2
+
+    translated = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern)
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern))
-    except re.error:
+        found: Pattern = re2.compile(translated, options)
+    except re2.error:
+        pass
+    else:
+        return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(translated)
+    except (re.error, RecursionError, OverflowError):
         return None
 
 
