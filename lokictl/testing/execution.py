@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model import Rule, RuleGroup
-from lokictl.testing.model import QueryExpectation, TestCase
+from lokictl.testing.model import Line, QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet
 
 if TYPE_CHECKING:
@@ -69,18 +69,29 @@ def run_test(test: TestCase, rules: RuleSet, backend: Backend, *, evaluation_int
 def log_streams(test: TestCase) -> Iterator[LogStream]:
     """The test's lines as a backend takes them."""
     from lokictl.backends import LogEntry, LogStream
+    from lokictl.engine.levels import service_name
 
     for stream in test.streams:
+        labels = dict(stream.labels)
+        if test.discover_service_name:
+            labels.setdefault("service_name", service_name(labels))
         entries = [
             LogEntry(
                 line.timestamp,
                 line.text,
-                line.metadata,
+                _with_level(line, labels) if test.discover_log_levels else line.metadata,
                 line.arrival if line.arrival > line.timestamp else None,
             )
             for line in stream.lines
         ]
-        yield LogStream(stream.labels, entries)
+        yield LogStream(labels, entries)
+
+
+def _with_level(line: Line, labels: Mapping[str, str]) -> dict[str, str]:
+    from lokictl.engine.levels import detect_level
+
+    text = line.text.encode("utf-8", "surrogateescape")
+    return dict(detect_level(text, labels, tuple(sorted(line.metadata.items()))))
 
 
 def evaluate(

@@ -24,6 +24,8 @@ FILE_KEYS = (
     "evaluation_interval",
     "group_eval_order",
     "fuzzy_compare",
+    "discover_service_name",
+    "discover_log_levels",
     "mutation_exceptions",
     "tests",
 )
@@ -129,8 +131,14 @@ class FileReader(Reader):
             tuple(expectations.queries(value.get("logql_expr_test"), (*path, "logql_expr_test"))),
             self.labels(value.get("external_labels"), (*path, "external_labels")),
             self.text(value.get("external_url"), (*path, "external_url")),
+            self.switch("discover_service_name"),
+            self.switch("discover_log_levels"),
             Place(self.document, path),
         )
+
+    def switch(self, key: str) -> bool:
+        """A setting of the whole file that is true or false."""
+        return self.boolean(self.document.value.get(key), (key,))
 
     def start(self, value: dict[str, Any], path: Path) -> int | None:
         """The start that the test gives; None where it gives none."""

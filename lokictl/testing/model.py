@@ -149,7 +149,11 @@ class QueryExpectation:
 
 @dataclass(frozen=True)
 class TestCase:
-    """One test: lines go in, alert states, recorded samples and query answers are compared."""
+    """One test: lines go in, alert states, recorded samples and query answers are compared.
+
+    ``discover_service_name`` and ``discover_log_levels`` add what a Loki with its defaults adds to lines: the stream
+    label ``service_name`` and the structured metadata ``detected_level``.
+    """
 
     __test__ = False  # pytest: this is no test class
 
@@ -162,6 +166,8 @@ class TestCase:
     queries: tuple[QueryExpectation, ...] = ()
     external_labels: Labels = field(default_factory=dict)
     external_url: str = ""
+    discover_service_name: bool = False
+    discover_log_levels: bool = False
     place: Place | None = field(default=None, compare=False, repr=False)
 
     @property

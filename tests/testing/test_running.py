@@ -404,6 +404,24 @@ def test_a_test_that_never_ends_is_refused(run_one: RunOne) -> None:
     assert "evaluation_interval" in report.results[0].failures[0].details[0]
 
 
+@pytest.mark.parametrize(
+    "head, labels",
+    [
+        ("", "{app: web}"),
+        ("discover_service_name: true\n", "{app: web, service_name: web}"),
+        ("discover_log_levels: true\n", "{app: web, detected_level: error}"),
+        (
+            "discover_service_name: true\ndiscover_log_levels: true\n",
+            "{app: web, detected_level: error, service_name: web}",
+        ),
+    ],
+)
+def test_what_a_loki_with_its_defaults_adds(run_one: RunOne, head: str, labels: str) -> None:
+    rules = "groups: [{name: g, rules: [{alert: A, expr: 'count_over_time({app=\"web\"}[1m]) > 0'}]}]"
+    test = f"{ERRORS}alert_rule_test:\n  - {{eval_time: 1m, alertname: A, exp_alerts: [{{exp_labels: {labels}}}]}}"
+    assert messages(run_one(test, rules=rules, head=head)) == []
+
+
 def test_rules_of_one_name_are_one_alert(run_one: RunOne) -> None:
     rule = "{{alert: A, expr: 'count_over_time({{app=\"web\"}}[5m]) > {0}', labels: {{severity: s{0}}}}}"
     rules = f"groups: [{{name: g, rules: [{rule.format(1)}]}}, {{name: h, rules: [{rule.format(4)}]}}]"
