@@ -441,6 +441,8 @@ class Check(ABC):
     needs_loki: ClassVar[bool] = False
     needs_services: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Any]] = {}
+    supersedes: ClassVar[tuple[str, ...]] = ()
+    """Checks whose findings about the same item this one tells better."""
 
     def __init__(
         self,

@@ -167,7 +167,7 @@ def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: Loki
     workspace.loki_version = settings.loki_version
     workspace.default_interval = settings.interval
     checks = [check for check in settings.build(workspace) if _can_run(check, workspace)]
-    found = [*loaded.findings, *_findings(workspace, checks)]
+    found = _without_superseded([*loaded.findings, *_findings(workspace, checks)], checks)
     found = [finding for finding in found if settings.shows(finding.name, finding.position.file)]
     kept, comments = suppression.apply(found, loaded.texts)
     suppressed = len(found) - len(kept)
@@ -182,6 +182,16 @@ def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: Loki
         queries=len(workspace.queries),
         suppressed=suppressed,
     )
+
+
+def _without_superseded(found: list[Finding], checks: list[Check]) -> list[Finding]:
+    better = {check.name: check.supersedes for check in checks if check.supersedes}
+    told = {
+        (finding.position.file, finding.item, name)
+        for finding in found
+        for name in better.get(finding.name, ())
+    }
+    return [finding for finding in found if (finding.position.file, finding.item, finding.name) not in told]
 
 
 def _can_run(check: Check, workspace: Workspace) -> bool:

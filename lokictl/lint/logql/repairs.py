@@ -12,6 +12,8 @@ from lokictl.logql.lexer import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.model.yaml_source import nearest
 
 MAX_PARSES = 60
+LONGEST = 4_000
+"""Characters; in a longer text a guess takes too long."""
 RANGE_WORDS = "|".join(RANGE_OPERATIONS)
 VECTOR_WORDS = "|".join(VECTOR_OPERATIONS)
 STAGE_WORDS = (
@@ -33,6 +35,8 @@ Guess = Callable[[str, str, LogQLError], Iterator[Repair]]
 
 def repair(text: str, error: LogQLError) -> Repair | None:
     """The first guess whose result parses, after one change or two; else advice without a text, or None."""
+    if len(text) > LONGEST:
+        return None
     budget = [MAX_PARSES]
     candidates = _guesses(text, error, budget)
     complete = next((found for found in candidates if found.text and _parses(found.text, budget)), None)

@@ -181,6 +181,7 @@ class UsesRecordingRule(RuleCheck):
     name = "rule/uses-recording-rule"
     severity = Severity.ERROR
     summary = "a rule that asks for what a recording rule writes, which only Prometheus has"
+    supersedes = ("logql/syntax",)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         if rule.query.error is None:
