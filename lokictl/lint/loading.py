@@ -19,7 +19,7 @@ from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector, walk
 from lokictl.model import RuleFile, is_rule_document
 from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files
-from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents
+from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents, nearest
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
@@ -232,6 +232,10 @@ def _load_document(document: YamlDocument, file: str, loaded: Loaded, explicit: 
     if dashboards:
         loaded.dashboards += dashboards
         return True
+    misplaced = _without_groups(document)
+    if misplaced is not None:
+        loaded.findings.append(misplaced)
+        return True
     if not _holds_rules(value, explicit=explicit):
         return False
     files, problems = read_rule_files([document], file)
@@ -239,6 +243,28 @@ def _load_document(document: YamlDocument, file: str, loaded: Loaded, explicit: 
     loaded.rule_files += kept
     loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
     return bool(files or problems)
+
+
+def _without_groups(document: YamlDocument) -> Finding | None:
+    """Rules whose key ``groups`` is missing or misspelt."""
+    value = document.value
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "expr" in item for item in value):
+        problem = document.problem(
+            "rule/syntax",
+            "these are rules without a group",
+            0,
+            hint="a rule file has `groups:`, a list of groups with `name:` and `rules:`",
+        )
+        return as_finding(problem)
+    if isinstance(value, dict) and len(value) == 1 and "groups" not in value and is_rule_document(value):
+        (key,) = value
+        if nearest(str(key), ["groups"]):
+            hint = 'did you mean "groups"?'
+            problem = document.problem(
+                "rule/unknown-key", f'unknown key "{key}" in a rule file', key, key=True, hint=hint
+            )
+            return as_finding(problem)
+    return None
 
 
 def _holds_rules(value: Any, *, explicit: bool) -> bool:

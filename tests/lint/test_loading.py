@@ -27,6 +27,8 @@ WRONG = [
     ("duration", GROUP + "        for: 5\n", "rule/syntax", 6, "write a unit"),
     ("group twice", GROUP + GROUP.removeprefix("groups:\n"), "rule/syntax", 6, "a name of its own"),
     ("rule twice", GROUP + GROUP.split("rules:\n")[1], "rule/duplicate", 6, "rename one"),
+    ("misspelt", GROUP.replace("groups", "grups"), "rule/unknown-key", 1, 'did you mean "groups"?'),
+    ("no groups", f"- alert: A\n  expr: {RULE}\n", "rule/syntax", 1, "a list of groups"),
     ("logql", GROUP.replace("[5m]", ""), "logql/syntax", 5, "[5m]"),
 ]  # fmt: skip
 
