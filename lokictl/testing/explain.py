@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lokictl.logql import LogQLError
 from lokictl.logql import expressions as ast
+from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import format_prometheus_duration, format_value
 from lokictl.model import AlertingRule
 from lokictl.testing.compare import since
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 COMPARISONS = ("==", "!=", ">", ">=", "<", "<=")
 SHOWN_SERIES = 5
 SHOWN_LINES = 3
+SHOWN_COMPARISONS = 3
 COUNTED_LINES = 1000
 LINE_WIDTH = 100
 
@@ -69,25 +71,30 @@ class Explainer:
         )
 
     def values(self, expression: ast.Expr, time: int) -> list[str]:
-        """What stands left of the last comparison, and what it is compared with."""
-        found = _comparison(expression)
+        """What stands left of each comparison with a number, and whether it holds; else the whole answer."""
+        found = [node for node in ast.walk(expression) if _is_comparison(node)]
+        lines: list[str] = []
+        for node in found[:SHOWN_COMPARISONS]:
+            assert isinstance(node, ast.BinaryOperation)
+            lines += self._vector(node.left, time, node)
+        return lines if found else self._vector(expression, time, None)
+
+    def _vector(self, expression: ast.Expr, time: int, comparison: ast.BinaryOperation | None) -> list[str]:
+        from lokictl.backends import BackendError, QueryError
+
         label = f"value at {since(self.test, time)}:"
-        if found is None:
-            return self._vector(expression, time, label, "")
-        return self._vector(found.left, time, label, f"  ({found.operator} {found.right})")
-
-    def _vector(self, expression: ast.Expr, time: int, label: str, compared: str) -> list[str]:
-        from lokictl.backends import BackendError
-
         try:
             result = self.backend.query(str(expression), time=time)
-        except BackendError as error:
-            return [f"{label} error: {error.problems[0].message.splitlines()[0]}"]
+        except QueryError as error:
+            return [f"{label} error: {error.text.splitlines()[0]}"]
+        except BackendError:
+            # A real Loki cannot forget late lines that have arrived since.
+            return []
         vector = result.vector if result.kind == "vector" else [({}, result.scalar or 0.0)]
         if not vector:
-            return [f"{label} none{compared}"]
+            return [f"{label} none{_compared(None, comparison)}"]
         rows = [
-            f"{label} {format_labels(labels)} {format_value(value)}{compared}"
+            f"{label} {format_labels(labels)} {format_value(value)}{_compared(value, comparison)}"
             for labels, value in vector[:SHOWN_SERIES]
         ]
         return rows + ([f"{label} … {len(vector) - SHOWN_SERIES} more"] if len(vector) > SHOWN_SERIES else [])
@@ -120,10 +127,20 @@ class Explainer:
         return rows
 
 
-def _comparison(expression: ast.Expr) -> ast.BinaryOperation | None:
-    """The outermost comparison with a number."""
-    if isinstance(expression, ast.BinaryOperation):
-        if expression.operator in COMPARISONS and isinstance(expression.right, ast.Literal):
-            return expression
-        return None
-    return None
+def _is_comparison(node: ast.Node) -> bool:
+    return (
+        isinstance(node, ast.BinaryOperation)
+        and node.operator in COMPARISONS
+        and isinstance(node.right, ast.Literal)
+    )
+
+
+def _compared(value: float | None, comparison: ast.BinaryOperation | None) -> str:
+    if comparison is None:
+        return ""
+    assert isinstance(comparison.right, ast.Literal)
+    number = comparison.right.value
+    text = f"{comparison.operator} {format_value(number)}"
+    if value is None:
+        return f" (wanted: {text})"
+    return f" {text}" if compare(comparison.operator, value, number) else f", not {text}"

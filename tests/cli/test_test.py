@@ -66,7 +66,7 @@ def test_failures_are_shown(lokictl: Run, folder: Path) -> None:
         in answer.output
     )
     assert "severity: warning                                  | severity: page" in answer.output
-    assert 'value at 1m: {app="web"} 4  (> 2)' in answer.output
+    assert 'value at 1m: {app="web"} 4 > 2' in answer.output
 
 
 @pytest.mark.parametrize(

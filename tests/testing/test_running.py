@@ -176,7 +176,7 @@ def test_a_failure_tells_why(run_one: RunOne) -> None:
         "(no labels)                                        | (no such alert fires)",
         "states:  inactive 0s, pending 1m",
         "for:     1m",
-        'value at 1m: {app="web"} 3  (> 2)',
+        'value at 1m: {app="web"} 3 > 2',
         'counted: 3 lines in 0s–1m of {app="web"} |= "error"',
         "1m  an error 2",
         "30s  an error 1",
@@ -445,3 +445,23 @@ def test_progress_is_told_of_every_test() -> None:
     seen: list[str] = []
     run(discover([DATA / "shop_test.yaml"]), progress=lambda result: seen.append(result.outcome))
     assert seen == ["passed"] * 5
+
+
+@pytest.mark.parametrize(
+    "expr, expected",
+    [
+        (
+            'sum(count_over_time({app="web"}[1m])) > 5 or sum(rate({app="api"}[1m])) > 1',
+            ["{} 2, not > 5", "none (wanted: > 1)"],
+        ),
+        ('absent_over_time({app="web"}[1m])', ["none"]),
+        ('sum(count_over_time({app="web"}[1m])) / 0', ["{} NaN"]),
+        ('sum(count_over_time({app="web"}[1m])) >= bool 2', ["{} 2 >= 2"]),
+    ],
+)
+def test_values_are_shown_against_their_thresholds(run_one: RunOne, expr: str, expected: list[str]) -> None:
+    rules = f"groups: [{{name: g, rules: [{{alert: A, expr: '{expr}'}}]}}]"
+    wrong = "{eval_time: 1m, alertname: A, exp_alerts: [{exp_labels: {never: x}}]}"
+    report = run_one(f"{ERRORS}alert_rule_test:\n  - {wrong}", rules=rules)
+    details = report.results[0].failures[0].details
+    assert [line.partition("value at 1m: ")[2] for line in details if line.startswith("value")] == expected
