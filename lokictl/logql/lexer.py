@@ -58,6 +58,8 @@ FUNCTION_WORDS = {
 
 TWO_CHARACTERS = frozenset(["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="])
 ONE_CHARACTER = frozenset(",.{}()]=><+-*/%^|")
+SKIPPED = frozenset(" \t\r\n#/")
+"""What white space and comments begin with."""
 FLAGS = ("--strict", "--keep-empty")
 
 END = "$end"
@@ -113,10 +115,12 @@ class _Lexer:
                 return tokens
 
     def next(self) -> Token | LexicalError:
-        error = self.skip()
-        if error is not None:
-            return error
-        text, start = self.text, self.position
+        text = self.text
+        if text[self.position : self.position + 1] in SKIPPED:
+            error = self.skip()
+            if error is not None:
+                return error
+        start = self.position
         if start >= len(text):
             return Token(END, "", "", start, start)
         character = text[start]

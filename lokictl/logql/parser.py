@@ -27,8 +27,17 @@ COMPARISONS = {"=": "=="}
 
 Values = list[Any]
 
+WITHOUT_LOOKING = tuple(
+    -1 if shifts or reduces else default
+    for shifts, reduces, default in zip(tables.SHIFTS, tables.REDUCES, tables.DEFAULTS, strict=True)
+)
+"""For each state the rule that is reduced whatever token comes next; -1 where the token decides."""
+
 METHODS = ("", *(f"do_{action}" for _, action, _ in RULES))
 """The method that builds the expression of each rule of the grammar."""
+
+CHAINS = ("", *(left if action == "first" and len(right) == 1 else "" for left, action, right in RULES))
+"""The left side of each rule that only gives its one part another name; most reductions are of these."""
 
 
 def parse(
@@ -72,9 +81,8 @@ class _Parser:
         shifts, reduces, defaults, gotos = tables.SHIFTS, tables.REDUCES, tables.DEFAULTS, tables.GOTOS
         while True:
             state = states[-1]
-            if not shifts[state] and not reduces[state] and defaults[state] >= 0:
-                rule = defaults[state]
-            else:
+            rule = WITHOUT_LOOKING[state]
+            if rule < 0:
                 token = self.tokens[position]
                 if isinstance(token, LexicalError):
                     raise self.lexical(token)
@@ -93,6 +101,9 @@ class _Parser:
                 rule = reduces[state].get(token.kind, defaults[state])
                 if rule < 0:
                     raise self.unexpected(token, state)
+            if CHAINS[rule]:
+                states[-1] = gotos[states[-2]][CHAINS[rule]]
+                continue
             left, _, right = RULES[rule - 1]
             count = len(right)
             if count:
