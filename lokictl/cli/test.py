@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __test__ = False
 
+FILE_NAMES = ("*_test.yaml", "*_test.yml", "test_*.yaml", "test_*.yml")
+
 
 @click.command(
     "test",
@@ -94,6 +96,7 @@ def command(
 ) -> None:
     """Run unit tests for Loki rules: those in PATHS, or those of the content project.
 
+    Without either, the files below the current folder are taken that are called *_test.yaml or test_*.yaml.
     A test file that names no `rule_files` is about the rules of the content project around it.
     """
     if watch:
@@ -147,8 +150,10 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
     from lokictl.testing.runner import discover, load_rules
 
     project: Project | None = None
-    if project_root is not None or not paths:
+    if project_root is not None:
         project = load_rules(project_root)
+    elif not paths:
+        project, paths = _project_or_files()
     suite = discover(paths, project=project, pattern=pattern)
     if not len(suite) and not suite.problems:
         if suite.filtered:
@@ -160,6 +165,17 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
             problem = Problem("test/none", f"there are no tests in {where}", hint=hint)
         raise LokictlError(problem)
     return suite
+
+
+def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
+    """The project around the current folder; without one, the test files below it (``*_test.yaml``)."""
+    from lokictl.testing.runner import load_rules, project_root
+
+    if project_root(Path.cwd()) is None:
+        files = sorted(path for pattern in FILE_NAMES for path in Path().rglob(pattern))
+        if files:
+            return None, tuple(files)
+    return load_rules(), ()
 
 
 def _names(paths: tuple[Path, ...], project: Project | None) -> list[str]:

@@ -70,7 +70,9 @@ def unix_nanoseconds(text: str) -> int:
     whole, _, fraction = text.partition(".")
     digits = len(whole.lstrip("0"))
     scale = 9 if digits <= 11 else 6 if digits <= 14 else 3 if digits <= 17 else 0
-    return int(whole) * int(10**scale) + (int(fraction[:scale].ljust(scale, "0")) if fraction and scale else 0)
+    return int(whole) * int(10**scale) + (
+        int(fraction[:scale].ljust(scale, "0")) if fraction and scale else 0
+    )
 
 
 def format_time(nanoseconds: int) -> str:

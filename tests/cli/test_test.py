@@ -160,6 +160,15 @@ def test_a_project_gives_rules_and_tests(lokictl: Run, folder: Path) -> None:
     assert "there are no tests" in lokictl("test").error
 
 
+def test_without_a_project_the_files_here_are_taken(lokictl: Run, folder: Path) -> None:
+    (folder / "broken_test.yaml").unlink()
+    answer = lokictl("test")
+    assert answer.output.startswith("bad_test.yaml F.\ngood_test.yaml ..\n")
+    for file in folder.glob("*_test.yaml"):
+        file.unlink()
+    assert "there is no content project here" in lokictl("test").error
+
+
 def test_watch_runs_again_when_a_file_changes(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     import sys
     import threading

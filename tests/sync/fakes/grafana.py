@@ -47,6 +47,7 @@ class DataSource:
     version: int = 1
     number: int = 0
     read_only: bool = False
+    by: str = "alice"
 
 
 class FakeGrafana:
@@ -356,6 +357,7 @@ class FakeGrafana:
         found = self.add_data_source(
             body["uid"], body["name"], **{k: v for k, v in body.items() if k not in ("uid", "name")}
         )
+        found.by = "sync"
         self._single_default(found)
         data = {"id": found.number, "name": body["name"], "datasource": self._source(found)}
         return json_answer(200, {**data, "message": "Datasource added"})
@@ -372,6 +374,7 @@ class FakeGrafana:
         found.secrets.update(body.pop("secureJsonData", {}))
         found.body = {"jsonData": {}, **{key: value for key, value in body.items() if key != "version"}}
         found.version += 1
+        found.by = "sync"
         self._single_default(found)
         return json_answer(200, {"id": found.number, "datasource": self._source(found)})
 
