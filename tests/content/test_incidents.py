@@ -66,9 +66,7 @@ def test_healthy_logs_fire_nothing(source: SampleSource, rate: float) -> None:
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_an_incident_fires_its_alerts_and_no_others(name: str) -> None:
     source, known = INCIDENTS[name]
-    entries = generate(
-        source, START, START + LENGTH, incident=known.name, incident_start=INCIDENT_START
-    )
+    entries = generate(source, START, START + LENGTH, incident=known.name, incident_start=INCIDENT_START)
     fired = fired_alerts(source, entries)
     assert set(fired) == set(known.alerts)
     assert all(minutes[0] >= 18 for minutes in fired.values())
