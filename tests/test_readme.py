@@ -48,3 +48,9 @@ def test_outputs_are_what_is_printed(tmp_path: Path) -> None:
         README.write_text(printed, encoding="utf-8")
         pytest.skip("written anew")
     assert SECONDS.sub("… s", printed) == SECONDS.sub("… s", text)
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
