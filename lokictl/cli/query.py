@@ -74,6 +74,10 @@ def command(
 
     A metric query is an instant query at the last line unless --start, --end, --since or --step ask for a range.
     """
+    import gc
+
+    # The run is short and makes many small objects that all live to its end.
+    gc.disable()
     expr = _parse(expression)
     store, first, last = _load(files, _labels(labels), time_field)
     if first is None or last is None:
@@ -211,8 +215,11 @@ def _print_lines(streams: list[dict[str, Any]], *, bare: bool, quiet: bool) -> N
         (int(entry[0]), entry[1], stream["stream"]) for stream in streams for entry in stream["values"]
     ]
     entries.sort(key=lambda entry: entry[0])
-    for timestamp, line, labels in entries:
-        click.echo(line if bare else f"{format_time(timestamp)} {_label_text(labels)} {line}")
+    shown = [
+        line if bare else f"{format_time(at)} {_label_text(labels)} {line}" for at, line, labels in entries
+    ]
+    if shown:
+        click.echo("\n".join(shown))
     if not quiet and not bare:
         click.echo(f"{len(entries)} line{'s' * (len(entries) != 1)}", err=True)
 

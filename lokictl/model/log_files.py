@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -67,12 +68,34 @@ def parse_log_lines(lines: Iterable[str], *, default_time: int, time_field: str 
         text = raw.rstrip("\r")
         if not text:
             continue
-        found = _json_line(text, time_field, number) if text.startswith("{") else _text_line(text)
+        if text[0] == "{":
+            found = _quick_json_line(text, time_field) or _json_line(text, time_field, number)
+        else:
+            found = _text_line(text)
         if found is None:
             found = LogLine(last if last is not None else default_time + number * MILLISECOND, text)
         else:
             last = found.timestamp
         yield found
+
+
+_FIRST_FIELD = re.compile(r'\{"([^"\\]+)":\s?"(?=\d{4}-)')
+
+
+def _quick_json_line(text: str, time_field: str) -> LogLine | None:
+    """A line whose first field is its time: it need not be decoded; None where that is not certain."""
+    found = _FIRST_FIELD.match(text)
+    if found is None:
+        return None
+    name = found[1]
+    wanted = (time_field,) if time_field else TIME_FIELDS
+    if name not in wanted or (name == "timestamp" and '"line"' in text):
+        return None
+    # A field that would come before this one decides, wherever it stands.
+    if any(f'"{other}"' in text for other in wanted[: wanted.index(name)]):
+        return None
+    moment = match_rfc3339(text, found.end())
+    return LogLine(moment[0], text) if moment is not None and text[moment[1] : moment[1] + 1] == '"' else None
 
 
 class _BadLineError(ValueError):

@@ -61,6 +61,21 @@ LINES = {
     "text": ("2026-01-01T00:00:00Z hello", T, "2026-01-01T00:00:00Z hello"),
     "no time at all": ("hello", 7, "hello"),
     "not quite json": ("{hello", 7, "{hello"),
+    "the first field is the time": (
+        '{"ts": "2026-01-01T00:00:01Z", "msg": "x"}',
+        T + SECOND,
+        '{"ts": "2026-01-01T00:00:01Z", "msg": "x"}',
+    ),
+    "a later field that comes first in the list": (
+        '{"ts":"2026-01-01T00:00:09Z","timestamp":"2026-01-01T00:00:01Z"}',
+        T + SECOND,
+        '{"ts":"2026-01-01T00:00:09Z","timestamp":"2026-01-01T00:00:01Z"}',
+    ),
+    "a record that is cut off has its own time": (
+        '{"ts":"2026-01-01T00:00:01.5Z","msg":"cut',
+        T + SECOND * 3 // 2,
+        '{"ts":"2026-01-01T00:00:01.5Z","msg":"cut',
+    ),
 }
 
 
