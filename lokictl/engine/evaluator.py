@@ -223,7 +223,7 @@ class CompiledQuery:
             if not steps:
                 return []
             if width == 0:
-                return [[] for _ in steps]
+                return [[(labels, 1.0)] for _ in steps]
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
             results: list[list[Sample]] = []
             for time in steps:
