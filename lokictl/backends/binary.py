@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -21,13 +22,13 @@ ATTEMPTS = 3
 LOG_LINES = 5
 
 # The shell ends Loki when told to, and also when this process is gone: then the pipe to its input closes.
-# There is nothing to save, so Loki need not end in order.
+# There is nothing to save, so Loki need not end in order, and its folder goes with it.
 WATCHED = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
 trap 'kill -KILL "$child" 2>/dev/null' TERM INT
-( trap - TERM INT; read -r _ <&3; kill -KILL "$child" 2>/dev/null ) &
+( trap - TERM INT; read -r _ <&3; kill -KILL "$child" 2>/dev/null; sleep 0.2; rm -rf -- "$LOKI_DIRECTORY" ) &
 wait "$child"
 status=$?
 wait "$child" 2>/dev/null
@@ -87,6 +88,7 @@ class _Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
+                env={**os.environ, "LOKI_DIRECTORY": str(self.directory)},
             )
 
     def last_words(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, write_json
+from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
 
 if TYPE_CHECKING:
     from lokictl.project import Project
@@ -27,9 +27,10 @@ Examples:
 @click.argument("kind", required=False, type=click.Choice(KINDS))
 @project_option
 @format_option("text", "json")
+@quiet_option
 @debug_option
-def command(kind: str | None, project_root: Path | None, output_format: str) -> None:
-    """Show what the project contains: all of it, or one KIND."""
+def command(kind: str | None, project_root: Path | None, output_format: str, quiet: bool) -> None:
+    """Show what the project contains: all of it, or one KIND.  With --quiet: names alone, one per line."""
     from lokictl.project import load
 
     contents = summary(load(project_root))
@@ -37,6 +38,10 @@ def command(kind: str | None, project_root: Path | None, output_format: str) -> 
         contents = {kind: contents[kind]}
     if output_format == "json":
         write_json(contents)
+        return
+    if quiet:
+        for row in (row for rows in contents.values() for row in rows):
+            click.echo(next(row[key] for key in ("name", "uid", "file") if key in row))
         return
     for name, rows in contents.items():
         click.echo(f"{name} ({len(rows)})")

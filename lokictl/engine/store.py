@@ -91,7 +91,7 @@ class LogStore:
         disordered: list[Entry] = []
         for entry in entries:
             timestamp, line = entry[0], entry[1]
-            data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
+            data = line if isinstance(line, bytes) else _encoded(line)
             metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
                 metadata = detect_level(data, stream.label_map, metadata)
@@ -120,6 +120,14 @@ class LogStore:
         return sum(len(stream.entries) for stream in self.streams.values())
 
 
+def _encoded(line: str) -> bytes:
+    try:
+        return line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a surrogate pair is no character.
+        return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
+
+
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -128,7 +136,8 @@ def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]]) -> Labels:
     clean: dict[str, str] = {}
     for name, value in items:
         if value != "":
-            clean[_NOT_A_NAME.sub("_", name)] = valid_text(value)
+            # Of names that become one, the first keeps its value.
+            clean.setdefault(_NOT_A_NAME.sub("_", name), valid_text(value))
     return tuple(sorted(clean.items()))
 
 

@@ -95,7 +95,13 @@ def test_stopped_when_this_process_dies(loki: Callable[[str], Path], sent: signa
         assert user.stdout is not None
         assert user.stdout.readline() == b"1\n"
         user.send_signal(sent)
-    assert is_gone(json.loads(notes.read_text())["pid"])
+    noted = json.loads(notes.read_text())
+    assert is_gone(noted["pid"])
+    folder = Path(noted["file"]).parent
+    deadline = clock.monotonic() + 10
+    while folder.exists() and clock.monotonic() < deadline:
+        clock.sleep(0.05)
+    assert not folder.exists()
 
 
 FAILURES = [

@@ -53,3 +53,9 @@ def test_an_unknown_command_comes_with_the_nearest(lokictl: Lokictl) -> None:
 def test_an_unknown_option_is_wrong_use(lokictl: Lokictl) -> None:
     answer = lokictl("list", "--nope")
     assert (answer.status, "No such option" in answer.error) == (2, True)
+
+
+def test_list_quietly_gives_names_alone(lokictl: Lokictl) -> None:
+    answer = lokictl("list", "-q", "services")
+    assert answer.status == 0
+    assert answer.output.split() == ["agents", "ryot", "sigmalang", "sigmavault"]
