@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,7 +120,7 @@ def _caller() -> Origin:
 
 
 @dataclass(frozen=True)
-class _Rule:
+class _Rule(ABC):
     """What alerting and recording rules share."""
 
     expr: str
@@ -127,8 +128,9 @@ class _Rule:
     origin: Origin = field(default_factory=_caller, kw_only=True, compare=False, repr=False)
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        raise NotImplementedError  # pragma: no cover - every rule is one of the two below
+        """The name of the alert or of the recorded series."""
 
     @cached_property
     def expression(self) -> Expr:
