@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lokictl.engine.errors import EvaluationError
-from lokictl.logql import expressions as ast
-from lokictl.logql.arithmetic import COMPARISONS, arithmetic, compare
+from lokictl.logql import ast
+from lokictl.logql.arithmetic import arithmetic, compare
+from lokictl.logql.expressions import COMPARISONS
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]
@@ -17,8 +18,6 @@ MANY_TO_MANY = (
 )
 MANY_TO_ONE = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
 NOT_UNIQUE = "multiple matches for labels: grouping labels must ensure unique matches"
-
-SET_OPERATORS = ("and", "or", "unless")
 
 
 def with_number(

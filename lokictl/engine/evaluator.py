@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 
-from lokictl.engine.binary_operation import SET_OPERATORS, set_operation, with_number, with_vector
+from lokictl.engine.binary_operation import set_operation, with_number, with_vector
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
 from lokictl.engine.extraction import Extractor, compile_selector_test
 from lokictl.engine.hints import log_hints
@@ -17,8 +17,7 @@ from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.engine.vector_aggregation import aggregate
-from lokictl.logql import expressions as ast
-from lokictl.logql import parse
+from lokictl.logql import ast, parse
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
 from lokictl.logql.units import format_go_duration, format_prometheus_duration, quote
@@ -142,7 +141,7 @@ class CompiledQuery:
             spans = f"query length: {format_go_duration(length)}, limit: {format_prometheus_duration(limit)}"
             raise LimitError(f"the query time range exceeds the limit ({spans})")
         longest = self.limits.max_query_range
-        for node in ast.walk(self.expression) if longest else ():
+        for node in self.expression.walk() if longest else ():
             if isinstance(node, ast.LogRange) and node.range > longest:
                 asked, allowed = (format_prometheus_duration(value) for value in (node.range, longest))
                 raise LimitError(f"[interval] value exceeds limit: [{asked}] > [{allowed}]")
@@ -256,7 +255,7 @@ class CompiledQuery:
                 for elements in inner(steps)
             ]
         left, right = self._compile(node.left, None), self._compile(node.right, None)
-        combine = set_operation if operator in SET_OPERATORS else with_vector
+        combine = set_operation if operator in ast.SET_OPERATORS else with_vector
 
         def evaluate(steps: Steps) -> list[list[Sample]]:
             # The right side goes first: of two failing sides, its error is the one Loki reports.
@@ -337,7 +336,7 @@ def _ends_at(stream: Stream, start: int) -> bool:
 
 
 def _has_selector(expression: ast.Expr) -> bool:
-    return any(isinstance(node, ast.StreamSelector) for node in ast.walk(expression))
+    return any(isinstance(node, ast.StreamSelector) for node in expression.walk())
 
 
 def _valid(labels: Labels) -> Labels:
@@ -450,7 +449,7 @@ def expand(template: str, group: Callable[[str], str]) -> str:
 def _has_sort(expression: ast.Expr) -> bool:
     return any(
         isinstance(node, ast.VectorAggregation) and node.operation in ("sort", "sort_desc")
-        for node in ast.walk(expression)
+        for node in expression.walk()
     )
 
 

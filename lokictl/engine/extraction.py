@@ -13,7 +13,7 @@ from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_selector
 from lokictl.logql.units import SECOND, parse_bytes, parse_float, parse_go_duration

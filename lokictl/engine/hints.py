@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lokictl.engine.ip import IpPatternError
 from lokictl.engine.label_filter import compile_label_filter, is_no_op
 from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, PRESERVE_ERROR, LabelBuilder
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 
 Filter = Callable[[LabelBuilder], bool]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lokictl.engine.ip import compile_ip
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import LineFilterOperator
 from lokictl.logql.regex import Always, Contains, Test, compile_test, either, simplify
 from lokictl.logql.validation import consecutive_captures, split_pattern

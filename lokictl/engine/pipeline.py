@@ -11,8 +11,7 @@ from lokictl.engine.label_filter import compile_label_filter, is_no_op
 from lokictl.engine.labels import LabelBuilder
 from lokictl.engine.line_filter import compile_line_filter
 from lokictl.engine.stages import StageFunction
-from lokictl.logql import LogQLError
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast
 
 
 def ordered(stages: Sequence[ast.Stage]) -> list[ast.Stage]:

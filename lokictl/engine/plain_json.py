@@ -15,7 +15,7 @@ import orjson
 from lokictl.engine.hints import Hints
 from lokictl.engine.json_parser import text_value
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, EXTRACTED_SUFFIX, LabelBuilder
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

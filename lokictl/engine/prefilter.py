@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, PRESERVE_ERROR
 from lokictl.engine.store import Entry, Stream
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import AnyOf, Contains, Equals, Test, simplify
 

@@ -22,7 +22,7 @@ from lokictl.engine.labels import (
 from lokictl.engine.logfmt_parser import pairs
 from lokictl.engine.paths import json_path, logfmt_path
 from lokictl.engine.plain_json import PlainJson
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_search, compile_selector
 from lokictl.logql.validation import split_pattern

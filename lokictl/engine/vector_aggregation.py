@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]

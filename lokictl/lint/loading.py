@@ -16,7 +16,7 @@ from lokictl.lint.json_source import JsonDocument, load_json
 from lokictl.lint.sources import DataDocument, PlainText
 from lokictl.lint.variables import parse_cached
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import Node, StreamSelector, walk
+from lokictl.logql.expressions import Node, StreamSelector
 from lokictl.model import RuleFile, is_rule_document
 from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files
 from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents, nearest
@@ -400,7 +400,7 @@ def _is_promql(file: RuleFile, loaded: Loaded, *, explicit: bool) -> bool:
 
 
 def _reads_logs(result: Any) -> bool:
-    return isinstance(result, Node) and any(isinstance(node, StreamSelector) for node in walk(result))
+    return isinstance(result, Node) and any(result.find_all(StreamSelector))
 
 
 def is_promql(text: str) -> bool:

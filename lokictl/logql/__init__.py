@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from lokictl.logql import expressions as ast
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
 
-__all__ = ["Expr", "LogExpr", "LogQLError", "MetricExpr", "ParseError", "format", "parse"]
+__all__ = ["Expr", "LogExpr", "LogQLError", "MetricExpr", "ParseError", "ast", "format", "parse"]
 
 
 def parse(query: str, *, validate: bool = True) -> Expr:

@@ -8,10 +8,12 @@ nanoseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+NodeType = TypeVar("NodeType", bound="Node")
 
 
 class Span(NamedTuple):
@@ -34,17 +36,51 @@ class Node:
         """The nodes directly below this one, in source order."""
         yield from ()
 
+    def walk(self) -> Iterator[Node]:
+        """This node and everything below it, parents before children, in source order."""
+        waiting: list[Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(tuple(node.children())))
+
+    def find_all(self, *types: type[NodeType]) -> Iterator[NodeType]:
+        """Every node of one of the classes, this one included, in source order."""
+        return (node for node in self.walk() if isinstance(node, types))
+
+    def transform(self, function: Callable[[Node], Node | None]) -> Any:
+        """A copy with ``function`` applied to every node from the top down.
+
+        ``function`` gives the node itself to go on below it, another node to put in its place (which is not looked
+        into), or None to take it out of the tuple that holds it.  Parts that do not change are shared.
+        """
+        new = function(self)
+        return self._with_parts(function) if new is self else new
+
+    def _with_parts(self, function: Callable[[Node], Node | None]) -> Node:
+        changes: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Node):
+                part = value.transform(function)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Node):
+                moved = [item.transform(function) for item in value]
+                same = all(one is other for one, other in zip(moved, value, strict=True))
+                part = value if same else tuple(item for item in moved if item is not None)
+            else:
+                continue
+            if part is not value:
+                changes[item.name] = part
+        return replace(self, **changes) if changes else self
+
+    def replace(self, target: Node, new: Node | None) -> Any:
+        """A copy with the very node ``target`` replaced by ``new``; None takes it out of the tuple that holds it."""
+        return self.transform(lambda node: new if node is target else node)
+
     def __str__(self) -> str:
         from lokictl.logql.printer import canonical
 
         return canonical(self)
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """``node`` and everything below it, parents before children, in source order."""
-    yield node
-    for child in node.children():
-        yield from walk(child)
 
 
 # --- selectors -------------------------------------------------------------------------------------------
@@ -81,6 +117,12 @@ class StreamSelector(Node):
 
 class Stage(Node):
     """One stage of a log pipeline."""
+
+    __slots__ = ()
+
+
+class ParserStage(Stage):
+    """A stage that makes labels of the line."""
 
     __slots__ = ()
 
@@ -126,7 +168,7 @@ class Extraction(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class JsonParser(Stage):
+class JsonParser(ParserStage):
     """``| json`` or ``| json a="x.y", b``"""
 
     extractions: tuple[Extraction, ...] = ()
@@ -136,7 +178,7 @@ class JsonParser(Stage):
 
 
 @dataclass(frozen=True, slots=True)
-class LogfmtParser(Stage):
+class LogfmtParser(ParserStage):
     """``| logfmt [--strict] [--keep-empty] [a="x", b]``"""
 
     strict: bool = False
@@ -148,21 +190,21 @@ class LogfmtParser(Stage):
 
 
 @dataclass(frozen=True, slots=True)
-class RegexpParser(Stage):
+class RegexpParser(ParserStage):
     """``| regexp "(?P<a>…)"``"""
 
     pattern: str
 
 
 @dataclass(frozen=True, slots=True)
-class PatternParser(Stage):
+class PatternParser(ParserStage):
     """``| pattern "<a> <_> <b>"``"""
 
     pattern: str
 
 
 @dataclass(frozen=True, slots=True)
-class UnpackParser(Stage):
+class UnpackParser(ParserStage):
     """``| unpack``"""
 
 
@@ -228,9 +270,17 @@ class KeepLabels(Stage):
 
 
 class LabelFilter(Node):
-    """A predicate over labels: a primary comparison, or two predicates joined by ``and``/``or``."""
+    """A predicate over labels: a `LabelComparison`, or two predicates joined by ``and``/``or``."""
 
     __slots__ = ()
+
+
+class LabelComparison(LabelFilter):
+    """A predicate over the one label ``name``."""
+
+    __slots__ = ()
+    name: str
+    operator: MatchOperator | ComparisonOperator
 
 
 class ComparisonOperator(StrEnum):
@@ -243,21 +293,21 @@ class ComparisonOperator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StringLabelFilter(LabelFilter):
+class StringLabelFilter(LabelComparison):
     name: str
     operator: MatchOperator
     value: str
 
 
 @dataclass(frozen=True, slots=True)
-class NumberLabelFilter(LabelFilter):
+class NumberLabelFilter(LabelComparison):
     name: str
     operator: ComparisonOperator
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class DurationLabelFilter(LabelFilter):
+class DurationLabelFilter(LabelComparison):
     """``value`` in nanoseconds."""
 
     name: str
@@ -266,7 +316,7 @@ class DurationLabelFilter(LabelFilter):
 
 
 @dataclass(frozen=True, slots=True)
-class BytesLabelFilter(LabelFilter):
+class BytesLabelFilter(LabelComparison):
     """``value`` in bytes, exactly as written (the canonical text rounds it)."""
 
     name: str
@@ -275,7 +325,7 @@ class BytesLabelFilter(LabelFilter):
 
 
 @dataclass(frozen=True, slots=True)
-class IpLabelFilter(LabelFilter):
+class IpLabelFilter(LabelComparison):
     """``name = ip("…")`` (``operator`` is EQUAL or NOT_EQUAL)."""
 
     name: str
@@ -414,6 +464,11 @@ class VectorMatching(Node):
     labels: tuple[str, ...] = ()
     group: str | None = None
     include: tuple[str, ...] = ()
+
+
+ARITHMETIC_OPERATORS = ("+", "-", "*", "/", "%", "^")
+COMPARISONS = ("==", "!=", ">", ">=", "<", "<=")
+SET_OPERATORS = ("and", "or", "unless")
 
 
 @dataclass(frozen=True, slots=True)

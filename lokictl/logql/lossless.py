@@ -8,10 +8,9 @@ must not do that to people's queries.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import format_bytes, format_value, parse_bytes, quote
 
 
@@ -29,24 +28,8 @@ class SpelledMatching(ast.VectorMatching):
 
 def lossless(node: ast.Node) -> ast.Node:
     """The expression with everything that its canonical text would change replaced by `Written`."""
-    if not any(_own(found) is not found for found in ast.walk(node)):
-        return node
-    rebuilt: ast.Node = _rebuilt(node)
-    return rebuilt
-
-
-def _rebuilt(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_rebuilt(item) for item in value)
-    if not isinstance(value, ast.Node):
-        return value
-    own = _own(value)
-    if own is not value:
-        return own
-    changes = {
-        item.name: _rebuilt(getattr(value, item.name)) for item in fields(value) if item.name != "span"
-    }
-    return replace(value, **changes)
+    written: ast.Node = node.transform(_own)
+    return written
 
 
 def _own(node: ast.Node) -> ast.Node:
@@ -61,21 +44,12 @@ def _own(node: ast.Node) -> ast.Node:
         return Written(f"{node.name} {node.operator}{quote(node.value)}")
     if isinstance(node, ast.Extraction) and not is_plain_name(node.name):
         return Written(f"{node.name} ={quote(node.path)}")
-    if isinstance(node, _FILTERS):
+    if isinstance(node, ast.LabelComparison):
         operand, plain = _operand(node), is_plain_name(node.name)
         if operand or not plain:
             blank = "" if plain else " "
             return Written(f"{node.name}{blank}{node.operator}{operand or _canonical_operand(node)}")
     return node
-
-
-_FILTERS = (
-    ast.StringLabelFilter,
-    ast.NumberLabelFilter,
-    ast.DurationLabelFilter,
-    ast.BytesLabelFilter,
-    ast.IpLabelFilter,
-)
 
 
 def _operand(node: ast.Node) -> str:

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql import parser_tables as tables
 from lokictl.logql.arithmetic import fold
 from lokictl.logql.errors import ParseError
@@ -22,8 +22,6 @@ MAX_QUERY_BYTES = 131_072
 
 MAX_DEPTH = 200
 """Levels of nesting (parentheses, functions, operators) that an expression may have; ours, Loki has none."""
-
-COMPARISONS = {"=": "=="}
 
 Values = list[Any]
 
@@ -498,7 +496,7 @@ def _stages(value: Any) -> tuple[ast.Stage, ...]:
 
 
 def _comparison(token: Token) -> ast.ComparisonOperator:
-    return ast.ComparisonOperator(COMPARISONS.get(token.text, token.text))
+    return ast.ComparisonOperator("==" if token.text == "=" else token.text)
 
 
 def _number(text: str) -> tuple[float, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.lossless import SpelledMatching, Written, is_plain_name, lossless
 from lokictl.logql.units import (
     format_bytes,

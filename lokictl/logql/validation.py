@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import Span
 
 NO_MATCHER = (

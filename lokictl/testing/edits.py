@@ -5,15 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from lokictl.logql import LogQLError
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast
 from lokictl.logql.expressions import ComparisonOperator, LineFilterOperator, MatchOperator, Span
 from lokictl.logql.units import format_float, format_prometheus_duration
 
-COMPARISONS = ("==", "!=", ">", ">=", "<", "<=")
-SET_OPERATORS = ("and", "or", "unless")
 COUNTS = ("count_over_time", "rate", "bytes_over_time", "bytes_rate", "absent_over_time")
 COUNTING_AGGREGATIONS = ("sum", "min", "max", "avg", "count", "topk", "bottomk", "sort", "sort_desc")
 WHOLE_STEP_BELOW = 100
@@ -48,12 +44,12 @@ class _Change:
 
 def mutations(expression: ast.Expr) -> list[Edit]:
     """Every change of the kinds that tests should notice."""
-    return _applied(expression, [change for node in ast.walk(expression) for change in _mutations_of(node)])
+    return _applied(expression, [change for node in expression.walk() for change in _mutations_of(node)])
 
 
 def removals(expression: ast.Expr) -> list[Edit]:
     """The expression without each of its filters, matchers, comparisons and branches of and/or/unless."""
-    return _applied(expression, [change for node in ast.walk(expression) for change in _removals_of(node)])
+    return _applied(expression, [change for node in expression.walk() for change in _removals_of(node)])
 
 
 def _applied(expression: ast.Expr, changes: list[_Change]) -> list[Edit]:
@@ -62,7 +58,7 @@ def _applied(expression: ast.Expr, changes: list[_Change]) -> list[Edit]:
     original = str(expression)
     edits: dict[tuple[str, str, str, Span], Edit] = {}
     for change in changes:
-        text = str(replaced(expression, change.target, change.new))
+        text = str(expression.replace(change.target, change.new))
         if text == original:
             continue
         try:
@@ -73,45 +69,6 @@ def _applied(expression: ast.Expr, changes: list[_Change]) -> list[Edit]:
         edit = Edit(change.kind, change.before, change.after, span, changed)
         edits.setdefault((edit.kind, edit.before, edit.after, span), edit)
     return list(edits.values())
-
-
-Found = TypeVar("Found", bound=ast.Node)
-
-
-def replaced(root: Found, target: ast.Node, new: ast.Node | None) -> Found:
-    """``root`` with the very node ``target`` replaced by ``new``, or taken out of its tuple."""
-    if root is target:
-        return new  # type: ignore[return-value]
-    changes: dict[str, Any] = {}
-    for item in dataclasses.fields(root):
-        value = getattr(root, item.name)
-        if value is target:
-            changes[item.name] = new
-        elif isinstance(value, ast.Node):
-            inner = replaced(value, target, new)
-            if inner is not value:
-                changes[item.name] = inner
-        elif isinstance(value, tuple) and not isinstance(value, Span):
-            parts = _replaced_items(value, target, new)
-            if parts is not value:
-                changes[item.name] = parts
-    return dataclasses.replace(root, **changes) if changes else root
-
-
-def _replaced_items(items: tuple[object, ...], target: ast.Node, new: ast.Node | None) -> tuple[object, ...]:
-    found: list[object] = []
-    changed = False
-    for item in items:
-        if item is target:
-            changed = True
-            found += [new] if new is not None else []
-        elif isinstance(item, ast.Node):
-            inner = replaced(item, target, new)
-            changed = changed or inner is not item
-            found.append(inner)
-        else:
-            found.append(item)
-    return tuple(found) if changed else items
 
 
 # --- what can be taken away --------------------------------------------------------------------------------
@@ -160,13 +117,13 @@ def _label_filter_removals(
 
 
 def _branch_removals(node: ast.BinaryOperation) -> Iterator[_Change]:
-    if node.operator in SET_OPERATORS:
+    if node.operator in ast.SET_OPERATORS:
         yield _Change("branch", node, node.left, f"{node.operator} {node.right}", "", node.right.span)
         if node.operator == "or":
             yield _Change("branch", node, node.right, f"{node.left} or", "", node.left.span)
         elif node.operator == "and":
             yield _Change("branch", node, node.right, f"{node.left} and", "", node.left.span)
-    elif node.operator in COMPARISONS and not node.return_bool:
+    elif node.operator in ast.COMPARISONS and not node.return_bool:
         if isinstance(node.right, ast.Literal):
             if always_holds(node.operator, node.left, node.right.value):
                 return

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lokictl.logql import LogQLError
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast
 from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import format_prometheus_duration, format_value
 from lokictl.model import AlertingRule
@@ -17,7 +16,6 @@ from lokictl.testing.model import TestCase
 if TYPE_CHECKING:
     from lokictl.backends import Backend
 
-COMPARISONS = ("==", "!=", ">", ">=", "<", "<=")
 SHOWN_SERIES = 5
 SHOWN_LINES = 3
 SHOWN_COMPARISONS = 3
@@ -48,7 +46,7 @@ class Explainer:
             return lines
         lines += self.values(expression, evaluation.time)
         seen: set[str] = set()
-        for node in ast.walk(expression):
+        for node in expression.walk():
             if isinstance(node, ast.LogRange) and str(node) not in seen:
                 seen.add(str(node))
                 lines += self.counted(node, evaluation.time)
@@ -72,7 +70,7 @@ class Explainer:
 
     def values(self, expression: ast.Expr, time: int) -> list[str]:
         """What stands left of each comparison with a number, and whether it holds; else the whole answer."""
-        found = [node for node in ast.walk(expression) if _is_comparison(node)]
+        found = [node for node in expression.walk() if _is_comparison(node)]
         lines: list[str] = []
         for node in found[:SHOWN_COMPARISONS]:
             assert isinstance(node, ast.BinaryOperation)
@@ -130,7 +128,7 @@ class Explainer:
 def _is_comparison(node: ast.Node) -> bool:
     return (
         isinstance(node, ast.BinaryOperation)
-        and node.operator in COMPARISONS
+        and node.operator in ast.COMPARISONS
         and isinstance(node.right, ast.Literal)
     )
 

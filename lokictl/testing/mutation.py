@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import Position, Problem, Severity
-from lokictl.logql import LogQLError
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast
 from lokictl.logql.expressions import Span
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model import AlertingRule, Rule, RuleGroup

@@ -14,7 +14,7 @@ from random import Random
 
 from lokictl import logql
 from lokictl.logql import LogQLError, ParseError
-from lokictl.logql.expressions import NO_SPAN, walk
+from lokictl.logql.expressions import NO_SPAN
 from lokictl.logql.macros import interpolate
 from tests.fuzz.inputs import mutate, seeds
 
@@ -29,7 +29,7 @@ def check(text: str) -> str:
     except LogQLError as error:
         _check_error(error, text)
         return "refused"
-    for node in walk(expression):
+    for node in expression.walk():
         if node.span != NO_SPAN:
             assert 0 <= node.span.start <= node.span.end <= len(text), "a span outside of the text"
     printed = str(expression)

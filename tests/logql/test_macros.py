@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lokictl.logql import parse
-from lokictl.logql.expressions import Grouping, LineFilter, LogRange, Matcher, Span, walk
+from lokictl.logql.expressions import Grouping, LineFilter, LogRange, Matcher, Span
 from lokictl.logql.macros import Value, formatted, interpolate, variables
 from lokictl.logql.units import MINUTE, SECOND
 
@@ -119,7 +119,7 @@ def test_what_variables_there_are() -> None:
 def test_places_lead_back_to_what_was_written() -> None:
     query = 'sum by ($by) (rate({app=~"$application", b="c"} |= "error" [$__interval]))'
     filled = interpolate(query)
-    nodes = list(walk(parse(filled.text)))
+    nodes = list(parse(filled.text).walk())
     written = {
         type(node): query[slice(*filled.original(node.span))]
         for node in nodes

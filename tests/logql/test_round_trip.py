@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from lokictl.logql import format as pretty
 from lokictl.logql import parse
-from lokictl.logql.expressions import NO_SPAN, walk
+from lokictl.logql.expressions import NO_SPAN
 from lokictl.logql.lossless import exact_bytes, lossless
 from lokictl.logql.units import parse_bytes
 from tests.logql.generated import queries
@@ -40,7 +40,7 @@ def test_formatting_twice_changes_nothing(query: str) -> None:
 @QUICK
 def test_spans_lie_inside_their_parents(query: str) -> None:
     expression = parse(query)
-    for node in walk(expression):
+    for node in expression.walk():
         if node.span == NO_SPAN:
             continue
         assert 0 <= node.span.start <= node.span.end <= len(query)

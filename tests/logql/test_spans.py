@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lokictl.logql import ParseError, parse
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import walk
+from lokictl.logql import ParseError, ast, parse
 
 SPANS: list[tuple[str, type[ast.Node], list[str]]] = [
     ('{app="a", env=~"b"}', ast.Matcher, ['app="a"', 'env=~"b"']),
@@ -32,7 +30,7 @@ SPANS: list[tuple[str, type[ast.Node], list[str]]] = [
 
 @pytest.mark.parametrize("query, kind, expected", SPANS)
 def test_spans(query: str, kind: type[ast.Node], expected: list[str]) -> None:
-    found = [query[node.span.start : node.span.end] for node in walk(parse(query)) if type(node) is kind]
+    found = [query[node.span.start : node.span.end] for node in parse(query).walk() if type(node) is kind]
     assert found == expected
 
 

@@ -12,7 +12,7 @@ from lokictl.lint.live.client import LiveLoki, live_loki
 from lokictl.lint.stack.coverage import relative_time
 from lokictl.lint.stack.queries import stack_queries
 from lokictl.lint.stack.schema import has_variable, matcher_test
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.units import DAY, HOUR, format_prometheus_duration

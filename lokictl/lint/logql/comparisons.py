@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql import facts
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import format_float, format_prometheus_duration
 
 SECOND = 1_000_000_000
@@ -67,7 +67,7 @@ class NeverTrue(QueryCheck):
 
 def _absent_text(query: Query, expression: ast.MetricExpr) -> str:
     """The expression as one that tells of silence."""
-    ranges = [node for node in ast.walk(expression) if isinstance(node, ast.LogRange)]
+    ranges = [node for node in expression.walk() if isinstance(node, ast.LogRange)]
     written = " ".join(query.written(ranges[0]).split()) if len(ranges) == 1 else "{…} [5m]"
     return f"absent_over_time({written})"
 
@@ -190,7 +190,7 @@ class CountThreshold(QueryCheck):
 def _line_rate(expression: ast.MetricExpr) -> ast.LogRange | None:
     if not facts.is_rate(expression):
         return None
-    ranges = [node for node in ast.walk(expression) if isinstance(node, ast.RangeAggregation)]
+    ranges = [node for node in expression.walk() if isinstance(node, ast.RangeAggregation)]
     lines = all(node.operation == "rate" for node in ranges)
     return ranges[0].log_range if lines and len(ranges) == 1 else None
 

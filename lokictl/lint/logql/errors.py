@@ -9,7 +9,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql import facts
 from lokictl.lint.logql.filters import removal
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 
 
 class UnwrapWithoutErrorFilter(QueryCheck):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 
 COUNTING = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
@@ -148,7 +148,7 @@ def extracted(stage: ast.Stage) -> frozenset[str] | None:
 def pinned_labels(expression: ast.Node) -> dict[str, str]:
     """Labels that every stream of the expression has with one value: name -> value."""
     found: dict[str, set[str]] = {}
-    selectors = [node for node in ast.walk(expression) if isinstance(node, ast.StreamSelector)]
+    selectors = [node for node in expression.walk() if isinstance(node, ast.StreamSelector)]
     for selector in selectors:
         for matcher in selector.matchers:
             if matcher.operator == MatchOperator.EQUAL:
@@ -279,7 +279,7 @@ def is_positive(expression: ast.Node) -> bool:
 
 def primaries(node: ast.Node) -> Iterator[ast.LabelFilter]:
     """The single comparisons of a label filter."""
-    for found in ast.walk(node):
+    for found in node.walk():
         if isinstance(found, ast.LabelFilter) and not isinstance(
             found, ast.AndLabelFilter | ast.OrLabelFilter
         ):

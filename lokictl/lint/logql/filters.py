@@ -10,7 +10,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Edit, Finding, Query, QueryCheck
 from lokictl.lint.logql import facts
 from lokictl.lint.variables import parse_cached
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LineFilterOperator as Line
 from lokictl.logql.expressions import MatchOperator as Match
@@ -35,7 +35,7 @@ def removal(query: Query, stage: ast.Node) -> Edit | None:
 
 
 def _stages(expression: ast.Node) -> Counter[str]:
-    return Counter(str(node) for node in ast.walk(expression) if isinstance(node, ast.Stage))
+    return Counter(str(node) for node in expression.walk() if isinstance(node, ast.Stage))
 
 
 def _stages_of(query: Query) -> Iterator[str]:
@@ -371,7 +371,7 @@ class AmbiguousAndOr(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for stage in query.nodes(ast.LabelFilterStage):
-            for node in ast.walk(stage.filter):
+            for node in stage.filter.walk():
                 inner = _mixed(query, node)
                 if inner is not None:
                     meant = " and " if isinstance(node, ast.AndLabelFilter) else " or "

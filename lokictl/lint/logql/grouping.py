@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql import facts
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 
 RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)
 HIGH_CARDINALITY = (

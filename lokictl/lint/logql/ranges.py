@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 
 HOUR = 3_600_000_000_000

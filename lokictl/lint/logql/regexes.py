@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck
-from lokictl.logql import expressions as ast
-from lokictl.logql import regex
+from lokictl.logql import ast, regex
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LineFilterOperator as Line
 from lokictl.logql.expressions import MatchOperator as Match

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.variables import bare_variables, parse_cached
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError, ParseError
 
 RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.lint.logql import facts
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.rules import AlertingRule
 
@@ -168,7 +168,7 @@ class LabelOverwrites(RuleCheck):
 def _grouped_by(expression: ast.Node, name: str) -> bool:
     return any(
         isinstance(node, ast.Grouping) and not node.without and name in node.labels
-        for node in ast.walk(expression)
+        for node in expression.walk()
     )
 
 

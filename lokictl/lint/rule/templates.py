@@ -9,7 +9,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.lint.logql import facts
 from lokictl.lint.variables import parse_cached
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule
 

@@ -17,7 +17,7 @@ from lokictl.lint.stack.queries import (
     stack_queries,
 )
 from lokictl.lint.stack.schema import AUTOMATIC, UNKNOWN, Pipeline, Schema, Use, sanitized
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.model import Service
 from lokictl.model.yaml_source import nearest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
 from lokictl.model import FieldType, LogField, Service
@@ -172,11 +172,11 @@ def sanitized(name: str) -> str:
 
 def pipelines(expression: ast.Expr, schema: Schema, extra: Iterable[str] = ()) -> Iterator[Pipeline]:
     """Every log query of an expression."""
-    ranges = [node for node in ast.walk(expression) if isinstance(node, ast.LogRange)]
+    ranges = [node for node in expression.walk() if isinstance(node, ast.LogRange)]
     inside = {id(item.log) for item in ranges}
     for log_range in ranges:
         yield _pipeline(log_range.log, log_range, schema, extra)
-    for node in ast.walk(expression):
+    for node in expression.walk():
         if isinstance(node, ast.LogExpr) and id(node) not in inside:
             yield _pipeline(node, None, schema, extra)
 
@@ -195,7 +195,7 @@ def _pipeline(
     for stage in log.stages:
         if isinstance(stage, ast.LabelFilterStage):
             uses += (Use(node, name, names, services) for node, name in filtered(stage.filter))
-        elif isinstance(stage, _PARSERS):
+        elif isinstance(stage, ast.ParserStage):
             parsers.append(stage)
             names = after_parser(stage, names, services)
         elif isinstance(stage, ast.LabelFormat):
@@ -208,9 +208,6 @@ def _pipeline(
         for item in unwrap.filters:
             uses += (Use(node, name, names, services) for node, name in filtered(item))
     return Pipeline(log, services, tuple(uses), tuple(parsers), names, log_range)
-
-
-_PARSERS = (ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser, ast.UnpackParser)
 
 
 def after_parser(stage: ast.Stage, names: Names, services: tuple[Service, ...]) -> Names:
@@ -243,15 +240,6 @@ def _groups(pattern: str) -> Iterator[str]:
 
 def filtered(node: ast.LabelFilter) -> Iterator[tuple[ast.Node, str]]:
     """(comparison, name) of every comparison in a label filter."""
-    for item in ast.walk(node):
-        if isinstance(item, FILTERS):
+    for item in node.walk():
+        if isinstance(item, ast.LabelComparison):
             yield item, item.name
-
-
-FILTERS = (
-    ast.StringLabelFilter,
-    ast.NumberLabelFilter,
-    ast.DurationLabelFilter,
-    ast.BytesLabelFilter,
-    ast.IpLabelFilter,
-)

@@ -17,7 +17,7 @@ from lokictl.lint.stack.queries import (
     stack_queries,
 )
 from lokictl.lint.stack.schema import Pipeline, Schema, Use, has_variable, matcher_test
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.model import FieldType
 from lokictl.model.yaml_source import nearest
