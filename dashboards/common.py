@@ -25,14 +25,20 @@ from lokictl.grafana import (
     trace_url,
 )
 from lokictl.model import Service
-from services import agents, ryot, sigmalang, sigmavault
+from services import SERVICES
 from services.common import NAMESPACE, dashboard_uid
 
 LOKI = DataSourceRef("loki", LOKI_UID)
 PROMETHEUS = DataSourceRef("prometheus", PROMETHEUS_UID)
 JAEGER = DataSourceRef("jaeger", JAEGER_UID)
 
-SERVICES: tuple[Service, ...] = (ryot.SERVICE, sigmalang.SERVICE, sigmavault.SERVICE, agents.SERVICE)
+SERVICE_PALETTE = ("#5794F2", "#B877D9", "#FF9830", "#73BF69", "#FADE2A", "#8AB8FF", "#F2495C", "#CA95E5")
+
+
+def service_color(service: Service) -> str:
+    """The color of a service on every dashboard, by its position among the services."""
+    return SERVICE_PALETTE[SERVICES.index(service) % len(SERVICE_PALETTE)]
+
 
 TAG, SERVICE_TAG, PLATFORM_TAG = "neurectomy", "service", "platform"
 

@@ -9,7 +9,6 @@ from dashboards.common import (
     SEARCH,
     SEARCH_VARIABLE,
     SERVICE_VARIABLE,
-    SERVICES,
     TAG,
     bar_column,
     chosen,
@@ -21,6 +20,7 @@ from dashboards.common import (
     loki,
     prometheus,
     rising,
+    service_color,
     service_link,
     to_dashboard,
 )
@@ -39,6 +39,7 @@ from lokictl.grafana import (
     counts_table,
 )
 from lokictl.model import Service
+from services import SERVICES
 from services.common import NAMESPACE, dashboard_uid
 
 STREAMS = f'{{namespace="{NAMESPACE}", {chosen("service")}}}'
@@ -50,10 +51,7 @@ SLOW = max(service.objectives.p99_duration for service in SERVICES) / 1_000_000
 TO_SERVICE = service_link("${__field.labels.service}")
 ITS_ERRORS = lines_link('{service="${__field.labels.service}", level="error"}', "Its errors in Explore")
 
-SERVICE_COLORS = tuple(
-    color_override(service.name, color)
-    for service, color in zip(SERVICES, ("#5794F2", "#B877D9", "#FF9830", "#73BF69"), strict=True)
-)
+SERVICE_COLORS = tuple(color_override(service.name, service_color(service)) for service in SERVICES)
 
 
 def service_stats(service: Service) -> list[Stat]:

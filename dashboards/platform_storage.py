@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.common import SERVICES, chosen, lines_link, loki, rising
+from dashboards.common import chosen, lines_link, loki, rising
 from dashboards.platform_parts import graph, platform_dashboard
 from lokictl.grafana import BarGauge, Panel, Row, Stat, Text, TimeSeries
 from lokictl.model import Service
 from lokictl.model.service import DAY
+from services import SERVICES
 from services.common import NAMESPACE
 from stack.figures import COMPRESSION, GIGABYTE, HOT_DAYS, LOKI_REPLICAS, WARM_DAYS
 from stack.storage import HOT_GIGABYTES

@@ -7,12 +7,11 @@ record, stream labels set, ids kept as structured metadata (never as labels), me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lokictl.model import FieldType, Service
-from services import agents, ryot, sigmalang, sigmavault
+from services import SERVICES, agents, sigmalang, sigmavault
 from stack.figures import MONITORING, PORTS
-
-SERVICES: tuple[Service, ...] = (ryot.SERVICE, sigmalang.SERVICE, sigmavault.SERVICE, agents.SERVICE)
 
 PUSH_URL = f"http://loki.{MONITORING}.svc.cluster.local:{PORTS.loki_http}/loki/api/v1/push"
 
@@ -158,13 +157,15 @@ def job(service: Service, *, first_line: str = "", metadata: tuple[str, ...] = (
     )
 
 
-JOBS: tuple[Job, ...] = (
-    job(ryot.SERVICE),
+SPECIAL: dict[str, dict[str, Any]] = {
     # A record begins with `{` or with a panic; whatever follows (a panic's stack) belongs to it.
-    job(sigmalang.SERVICE, first_line=rf"^(\{{|{sigmalang.PANIC})", crash=sigmalang.PANIC),
-    job(sigmavault.SERVICE, metadata=("event", "actor", "action", "outcome")),
-    job(agents.SERVICE, metadata=("agent_id",)),
-)
+    sigmalang.SERVICE.name: {"first_line": rf"^(\{{|{sigmalang.PANIC})", "crash": sigmalang.PANIC},
+    sigmavault.SERVICE.name: {"metadata": ("event", "actor", "action", "outcome")},
+    agents.SERVICE.name: {"metadata": ("agent_id",)},
+}
+"""What the job of a service needs beyond its description (the arguments of `job`)."""
+
+JOBS: tuple[Job, ...] = tuple(job(service, **SPECIAL.get(service.name, {})) for service in SERVICES)
 
 
 def crash_selector(job: Job) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from lokictl.model import Service
 from lokictl.model.component import Component, HelmValue
 from lokictl.model.service import HOUR
+from services import SERVICES
 from stack import access, content, objects
-from stack.collection import SERVICES
 from stack.figures import (
     BOLTDB_FROM,
     IMAGES,

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
 from lokictl.model.rules import Origin
+from lokictl.model.sample import SampleSource
 from lokictl.project.configuration import Configuration, find_configuration, shown
 from lokictl.project.modules import LoadedModule, import_modules
-
-if TYPE_CHECKING:
-    from lokictl.sample.model import SampleSource
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -174,13 +172,6 @@ class _Collector:
         return [pair for pair in items if not (id(pair[1]) in seen or seen.add(id(pair[1])))]  # type: ignore[func-returns-value]
 
     def _samples(self, modules: list[LoadedModule]) -> tuple[SampleSource, ...]:
-        import sys
-
-        # No module of the project can hold one unless this has been imported.
-        if "lokictl.sample.model" not in sys.modules:
-            return ()
-        from lokictl.sample.model import SampleSource
-
         return tuple(item for _, item in self._unique(self._collect(modules, SampleSource)))
 
     # --- rules -------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _stamps: dict[str, tuple[int, int]] = {}
 def import_modules(
     root: Path, folders: Mapping[str, list[str]], problems: list[Problem]
 ) -> dict[str, list[LoadedModule]]:
-    """The modules of each kind of folder, in the order of their names.
+    """The modules of each kind of folder, in the order of their names; packages after all modules.
 
     ``problems`` receives one problem for each module that cannot be imported; the others are still loaded.
     """
@@ -55,11 +55,16 @@ def import_modules(
 def _names(root: Path, paths: list[str]) -> Iterator[tuple[str, Path]]:
     for path in paths:
         start = root / path
-        files = [start] if start.is_file() else sorted(start.rglob("*.py"))
+        # A package may list what its modules define: an object belongs to the module, which comes first.
+        files = [start] if start.is_file() else sorted(start.rglob("*.py"), key=_packages_last)
         for file in files:
             parts = file.relative_to(root).with_suffix("").parts
             if file.suffix == ".py" and all(part.isidentifier() for part in parts):
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
+
+
+def _packages_last(file: Path) -> tuple[bool, Path]:
+    return file.name == "__init__.py", file
 
 
 def _make_packages(root: Path, names: set[str]) -> None:

@@ -4,6 +4,7 @@ The logs of a service come from a `SampleSource`: one that the project provides 
 its services folder), else one made from the service's description alone.
 """
 
+from lokictl.model.sample import Incident, SampleEntry, SampleRequest, SampleSource, Trace
 from lokictl.sample.generate import (
     choose_sources,
     default_source,
@@ -11,7 +12,6 @@ from lokictl.sample.generate import (
     generate,
     project_sources,
 )
-from lokictl.sample.model import Incident, SampleEntry, SampleRequest, SampleSource, Trace
 
 __all__ = [
     "Incident",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.model import Service
+from lokictl.model.sample import Incident, SampleEntry, SampleRequest
 from lokictl.model.times import format_time
-from lokictl.sample.model import Incident, SampleEntry, SampleRequest
 
 ERRORS = "errors"
 SILENCE = "silence"

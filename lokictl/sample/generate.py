@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model import FieldType, LogField, Service
+from lokictl.model.sample import SampleEntry, SampleRequest, SampleSource
 from lokictl.sample.common import COMMON_INCIDENTS, line_time, with_common_incidents
-from lokictl.sample.model import SampleEntry, SampleRequest, SampleSource
 
 if TYPE_CHECKING:
     from lokictl.engine import LogStore

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.sample.model import SampleEntry
+from lokictl.model.sample import SampleEntry
 
 BATCH = 2_000
 TIMEOUT_SECONDS = 30

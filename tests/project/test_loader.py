@@ -234,3 +234,18 @@ def test_an_edited_module_is_read_again(write_project) -> None:
     file.write_text(SERVICE.replace('"web"', '"shop"'))
     os.utime(file, ns=(0, file.stat().st_mtime_ns + 2_000_000_000))
     assert load().services[0].name == "shop"
+
+
+def test_a_package_may_list_what_its_modules_define(write_project) -> None:
+    root = write_project(
+        {
+            "lokictl.toml": "",
+            "services/__init__.py": "from services.web import SERVICE\nSERVICES = (SERVICE,)\n",
+            "services/web.py": SERVICE,
+            "rules/__init__.py": "from rules.web import GROUPS\nEVERY = GROUPS\n",
+            "rules/web.py": RULES,
+        }
+    )
+    project = load(root)
+    assert [service.name for service in project.services] == ["web"]
+    assert [(file.namespace, len(file.groups)) for file in project.rule_files] == [("web", 2)]

@@ -24,6 +24,7 @@ from lokictl.model import Service, StreamLabel
 from lokictl.model.capacity import CapacityPlan, PlatformLimits, StorageTier
 from lokictl.model.service import DAY
 from lokictl.project import load
+from services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = load(ROOT)
@@ -131,17 +132,21 @@ def table(capacity: Capacity) -> dict[str, dict[str, Any]]:
     return {row["service"]: row for row in capacity.to_json()["services"]}
 
 
+# service: (GB a month, days of retention)
+DOCUMENTED = {"ryot": (5, 30), "sigmalang": (6, 30), "sigmavault": (3, 30), "agents": (3, 60)}
+
+
 def test_the_documents_table() -> None:
     capacity = project_capacity(PROJECT)
     rows = table(capacity)
-    months = {name: round(row["monthly_gigabytes"], 6) for name, row in rows.items()}
-    assert months == {"ryot": 5, "sigmalang": 6, "sigmavault": 3, "agents": 3}
-    assert {name: row["retention_days"] for name, row in rows.items()} == {
-        **dict.fromkeys(("ryot", "sigmalang", "sigmavault"), 30),
-        "agents": 60,
+    found = {
+        name: (round(rows[name]["monthly_gigabytes"], 6), rows[name]["retention_days"]) for name in DOCUMENTED
     }
+    assert found == DOCUMENTED
+    assert set(rows) == {service.name for service in SERVICES}
     # The document rounds 17 GB and the debug lines up to "about 18 GB".
-    assert capacity.monthly_bytes / GIGABYTE == pytest.approx(17)
+    assert sum(gigabytes for gigabytes, _ in found.values()) == pytest.approx(17)
+    assert capacity.monthly_bytes == sum(service.monthly_storage for service in SERVICES)
     tiers = {tier["tier"]: tier for tier in capacity.to_json()["tiers"]}
     assert [tiers[name]["documented_dollars"] for name in ("hot", "warm", "cold")] == [30, 3, 1]
     assert tiers["hot"]["dollars"] == pytest.approx(30)
@@ -150,9 +155,10 @@ def test_the_documents_table() -> None:
 
 
 def test_streams_of_this_project() -> None:
-    # 4 levels x 3 pods for each of the four services.
-    assert {name: row["streams"] for name, row in table(project_capacity(PROJECT)).items()} == dict.fromkeys(
-        ("ryot", "sigmalang", "sigmavault", "agents"), 12
+    # 4 levels x 3 pods for each service.
+    rows = table(project_capacity(PROJECT))
+    assert {name: row["streams"] for name, row in rows.items()} == dict.fromkeys(
+        (service.name for service in SERVICES), 12
     )
     assert table(project_capacity(PROJECT, pods=10))["ryot"]["streams"] == 40
 

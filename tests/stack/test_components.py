@@ -18,6 +18,7 @@ from lokictl.model.component import Component, plain
 from lokictl.project import load
 from lokictl.render import settings_of
 from lokictl.render.stack import filled_components
+from services import SERVICES
 from stack import alertmanager, alloy, collection, loki, memcached, network, prometheus, promtail, storage
 from stack.figures import PORTS
 
@@ -143,7 +144,10 @@ def test_the_compiler_says_when_it_wrote_a_record() -> None:
         name: [stage["timestamp"]["source"] for stage in found if "timestamp" in stage]
         for name, found in stages.items()
     }
-    assert sources == {"ryot": [], "sigmalang": ["ts"], "sigmavault": [], "agents": []}
+    assert sources == {
+        service.name: [field.name] if (field := service.time_field) else [] for service in SERVICES
+    }
+    assert sources["sigmalang"] == ["ts"]
     assert 'source            = "ts"' in alloy.configuration()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from lokictl.model import Service
 from lokictl.model.times import parse_time
+from services import SERVICES
 from services.sigmalang import PANIC
 from stack import collection, promtail
 from tests.stack.pipeline import Entry, Metrics, collect, relabel, run, run_alloy
@@ -75,7 +76,7 @@ def test_the_documents_line(process: Process) -> None:
     assert (buckets[("5000",)], buckets[("10000",)]) == (0, 1)
 
 
-@pytest.mark.parametrize("service", collection.SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_every_service(process: Process, service: Service) -> None:
     ((entry,), metrics) = process(service.name, service.example_line(level="warn"))
     assert set(entry.labels) == set(service.label_names)

@@ -15,7 +15,8 @@ from lokictl.project import load
 from lokictl.render import rendering, settings_of
 from lokictl.render.config_maps import APPLY_LIMIT, applied_bytes
 from lokictl.render.stack import CHART, chart_values, filled_components, render_components
-from stack import collection, loki
+from services import SERVICES
+from stack import loki
 from stack.content import provisioning_maps, rule_maps, rule_volumes
 from stack.loki import stateful_set
 
@@ -162,7 +163,7 @@ def test_template_braces_of_configuration_survive() -> None:
 def test_a_change_of_a_service_changes_what_depends_on_it() -> None:
     changed = tuple(
         dataclasses.replace(service, retention=service.retention * 2) if service.name == "ryot" else service
-        for service in collection.SERVICES
+        for service in SERVICES
     )
     streams = loki.configuration(services=changed)["limits_config"]["retention_stream"]
     assert {"selector": '{service="ryot"}', "priority": 1, "period": "1440h"} in streams

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from lokictl.model import Service
-
-SECOND = 1_000_000_000
+from lokictl.model.service import SECOND, Service
 
 
 class SampleEntry(NamedTuple):
