@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: check test test-fast lint typecheck format bench clean
+LOCK := requirements.lock
+
+.PHONY: check test test-fast test-newest test-lowest lint typecheck format bench lock clean
 
 check: $(STAMP)  ## the main job: lint, test and render the content project
 	$(BIN)/lokictl check
@@ -14,6 +16,15 @@ test: lint typecheck  ## the project's own tests, style and types included
 
 test-fast: $(STAMP)  ## the tests without those marked slow
 	$(BIN)/pytest -n auto -m "not slow"
+
+test-newest: PACKAGES = newest
+test-lowest: PACKAGES = lowest
+test-newest test-lowest:  ## the tests with the newest, with the lowest versions of every package that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv-$(PACKAGES)
+	.venv-$(PACKAGES)/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-$(PACKAGES)/bin/uv pip install --quiet --python .venv-$(PACKAGES) \
+	  --resolution $(if $(filter lowest,$(PACKAGES)),lowest-direct,highest) --all-extras --group test --editable .
+	.venv-$(PACKAGES)/bin/pytest -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -29,11 +40,19 @@ format: $(STAMP)
 bench: $(STAMP)  ## the benchmarks; each prints a ratio measured side by side
 	$(BIN)/python -m benchmarks
 
-clean:
-	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+lock:  ## renews the versions and hashes that every target installs
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check --upgrade uv
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+	  --all-extras --group dev --output-file $(LOCK) pyproject.toml
 
-$(STAMP): pyproject.toml
+clean:
+	rm -rf build $(VENV) .venv-newest .venv-lowest .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Everything comes from the lock with its hash, the build backend included, so that a clone of any day is the same set-up.
+$(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "lokictl needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

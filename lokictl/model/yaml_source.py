@@ -195,10 +195,23 @@ def too_deep(text: str) -> int | None:
                     return int(event.start_mark.index) if event.start_mark is not None else 0
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
+    except yaml.MarkedYAMLError as error:
+        # Some versions of libyaml have a limit of their own and stop scanning before the first event.
+        return _deep_mark(text, error)
     except (yaml.YAMLError, ValueError):
         # What is wrong is told by whoever composes the text; so far it is not too deep.
         return None
     return None
+
+
+def _deep_mark(text: str, error: yaml.MarkedYAMLError) -> int | None:
+    """Where ``error`` stopped the scanner, if the text nests too deeply up to there; else None."""
+    mark = error.problem_mark
+    if mark is None:
+        return None
+    before = text[: mark.index]
+    opened = sum(map(before.count, "[{")) - sum(map(before.count, "]}"))
+    return int(mark.index) if opened > MAX_DEPTH or _DEEP_LINE.search(before) else None
 
 
 def load_document(text: str, file: str = "") -> YamlDocument:
