@@ -47,8 +47,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from lokictl.diagnostics import Position, Problem, Severity
+from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, Node, Span
+from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service
@@ -142,14 +144,16 @@ class Query:
     path: tuple[PathPart, ...] = ()
 
     @cached_property
-    def _parsed(self) -> tuple[Expr | None, LogQLError | None, tuple[int, ...] | None]:
-        from lokictl.lint.variables import fill_variables, parse_cached
+    def _parsed(self) -> tuple[Expr | None, LogQLError | None]:
+        result = parse_cached(self.filled.text)
+        return (None, result) if isinstance(result, LogQLError) else (result, None)
 
-        text, offsets = (
-            fill_variables(self.text) if self.templated and "$" in self.text else (self.text, None)
-        )
-        result = parse_cached(text)
-        return (None, result, offsets) if isinstance(result, LogQLError) else (result, None, offsets)
+    @cached_property
+    def filled(self) -> Interpolated:
+        """The text with Grafana's variables replaced by something that parses."""
+        if self.templated:
+            return interpolate(self.text, keep_strings=True)
+        return Interpolated(self.text, (), ())
 
     @property
     def expression(self) -> Expr | None:
@@ -192,11 +196,7 @@ class Query:
 
     def original(self, span: Span) -> Span:
         """``span`` of the parsed text as a span of `text`."""
-        offsets = self._parsed[2]
-        if offsets is None:
-            return span
-        last = len(offsets) - 1
-        return Span(offsets[min(span.start, last)], offsets[min(span.end, last)])
+        return self.filled.original(span) if self.filled.variables else span
 
     def place(self, where: Node | Span | None = None) -> Place:
         """Where a node (or span) of the query stands in its file; without one, the whole query."""
@@ -227,13 +227,18 @@ class Query:
     @property
     def is_fixed(self) -> bool:
         """Whether the query is exactly its text: no Grafana variable can change it."""
-        return not self.templated or not ("$" in self.text or "[[" in self.text)
+        return not self.filled.variables
 
-    def has_variable(self, text: str) -> bool:
-        """Whether a text of this query holds a Grafana variable, so that its value is not known."""
-        from lokictl.lint.variables import VARIABLE
-
-        return self.templated and ("$" in text or "[[" in text) and VARIABLE.search(text) is not None
+    def has_variable(self, what: str | Node) -> bool:
+        """Whether a text or a node of this query holds a Grafana variable, so that its value is not known."""
+        if not self.filled.variables:
+            return False
+        if isinstance(what, str):
+            return holds_variable(what)
+        span = self.original(what.span)
+        return any(
+            span.start < found.span.end and found.span.start < span.end for found in self.filled.variables
+        )
 
 
 # --- what is linted ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
 from lokictl.lint.json_source import JsonDocument, load_json
 from lokictl.lint.sources import DataDocument, PlainText
-from lokictl.lint.variables import parse_cached
+from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector
 from lokictl.model import RuleFile, is_rule_document

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lokictl.engine import Engine, LogStore
 from lokictl.engine.result import Result
-from lokictl.logql.macros import interpolate
+from lokictl.logql.grafana_variables import interpolate
 from lokictl.project import Project, load
 from lokictl.sample import fill_store, project_sources
 from lokictl.sample.generate import generate_all

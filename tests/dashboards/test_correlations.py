@@ -13,7 +13,7 @@ import pytest
 
 from lokictl.engine import Engine, LogStore
 from lokictl.logql import parse
-from lokictl.logql.macros import interpolate
+from lokictl.logql.grafana_variables import interpolate
 from lokictl.project import load
 from lokictl.sample import fill_store, generate, project_sources
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lokictl.lint.interface import DashboardItem, PathPart
 from lokictl.lint.sources import datasource_type
+from lokictl.logql.grafana_variables import variables as variables_in
 
 Path = tuple[PathPart, ...]
 Json = Mapping[str, Any]
@@ -20,12 +20,6 @@ WITHOUT_QUERIES = (
     "canvas", "alertGroups", "live",
 )  # fmt: skip
 WITHOUT_TITLE = (*WITHOUT_QUERIES, "logs")
-
-REFERENCE = re.compile(
-    r"\$(?P<plain>[A-Za-z_]\w*)"
-    r"|\$\{(?P<braced>[A-Za-z_]\w*)(?:\.[^:^}]*)?(?:\[[^\]]*\])?(?::[^}]*)?\}"
-    r"|\[\[(?P<squared>[A-Za-z_]\w*)(?::\w+)?\]\]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +90,9 @@ def links(dashboard: DashboardItem) -> Iterator[tuple[Path, Json]]:
 
 def references(text: str) -> Iterator[tuple[str, int, int]]:
     """(name, start, end) of every variable that a text refers to; Grafana's own are left out."""
-    if "$" not in text and "[[" not in text:
-        return
-    for found in REFERENCE.finditer(text):
-        name = found["plain"] or found["braced"] or found["squared"]
-        if not name.startswith("__"):
-            yield name, found.start(), found.end()
+    for found in variables_in(text):
+        if not found.is_macro:
+            yield found.name, *found.span
 
 
 def panel_name(panel: Json) -> str:

@@ -157,7 +157,7 @@ class PromQL(DashboardCheck):
     summary = "a query to Prometheus that is not PromQL"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        from lokictl.logql.macros import interpolate, variables
+        from lokictl.logql.grafana_variables import interpolate, variables
 
         for target in targets(dashboard):
             expr = target.data.get("expr")

@@ -11,10 +11,11 @@ from lokictl.lint.interface import Finding, Place, Query, QueryKind, RuleItem, W
 from lokictl.lint.live.client import LiveLoki, live_loki
 from lokictl.lint.stack.coverage import relative_time
 from lokictl.lint.stack.queries import stack_queries
-from lokictl.lint.stack.schema import has_variable, matcher_test
+from lokictl.lint.stack.schema import matcher_test
 from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.grafana_variables import holds_variable
 from lokictl.logql.units import DAY, HOUR, format_prometheus_duration
 from lokictl.logql.validation import matches_empty
 from lokictl.model import AlertingRule
@@ -47,7 +48,7 @@ def selected(workspace: Workspace) -> Iterator[Selected]:
             known = tuple(
                 matcher
                 for matcher in log.selector.matchers
-                if not has_variable(matcher.name) and not has_variable(matcher.value)
+                if not holds_variable(matcher.name) and not holds_variable(matcher.value)
             )
             if any(not matches_empty(matcher) for matcher in known):
                 yield Selected(query, log, known, ranges.get(id(log)))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.variables import bare_variables, parse_cached
 from lokictl.logql import ast
+from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 
 RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)
@@ -26,7 +26,7 @@ class Syntax(QueryCheck):
         error = query.error
         if error is None or not query.text.strip():
             return
-        if query.templated and bare_variables(query.text) and not _certain(query, error):
+        if any(found.is_syntax for found in query.filled.variables) and not _certain(query, error):
             return
         message = error.message if isinstance(error, ParseError) else str(error)
         yield self.finding(query.error_place, message, hint=_hint(query, error))
@@ -34,11 +34,9 @@ class Syntax(QueryCheck):
 
 def _certain(query: Query, error: LogQLError) -> bool:
     """Whether the fault lies before the first variable, whose value can be any piece of syntax."""
-    from lokictl.lint.variables import VARIABLE
-
-    first = VARIABLE.search(query.text)
+    first = next((found for found in query.filled.variables if found.is_syntax), None)
     place = query.original(ast.Span(error.offset, error.offset)) if isinstance(error, ParseError) else None
-    return first is not None and place is not None and 0 < place.start < first.start()
+    return first is not None and place is not None and 0 < place.start < first.span.start
 
 
 def _hint(query: Query, error: LogQLError) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.lint.logql import facts
-from lokictl.lint.variables import parse_cached
 from lokictl.logql import ast
+from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule
 

@@ -16,8 +16,9 @@ from lokictl.lint.stack.queries import (
     schema_of,
     stack_queries,
 )
-from lokictl.lint.stack.schema import AUTOMATIC, UNKNOWN, Pipeline, Schema, Use, sanitized
+from lokictl.lint.stack.schema import AUTOMATIC, Pipeline, Schema, Use, sanitized
 from lokictl.logql import ast
+from lokictl.logql.grafana_variables import STAND_IN
 from lokictl.model import Service
 from lokictl.model.yaml_source import nearest
 
@@ -95,7 +96,7 @@ class UnknownLabel(WorkspaceCheck):
 
 
 def _is_known(name: str, known: Iterable[str]) -> bool:
-    return name in known or name.startswith((UNKNOWN, "__"))
+    return name in known or name.startswith((STAND_IN, "__"))
 
 
 class UnknownField(WorkspaceCheck):

@@ -134,7 +134,7 @@ def label_value_variables(dashboard: DashboardItem) -> Iterator[tuple[Path, Any,
 def source_queries(source: DataSourceItem) -> Iterator[Query]:
     """The LogQL of ``tracesToLogsV2``, and of correlations that lead to Loki."""
     from lokictl.lint.datasource.model import read, settings
-    from lokictl.logql.macros import interpolate
+    from lokictl.logql.grafana_variables import interpolate
 
     found: list[tuple[Path, Any]] = []
     link = as_dict(settings(source).get("tracesToLogsV2"))

@@ -10,6 +10,7 @@ from functools import cached_property
 from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.grafana_variables import STAND_IN, holds_variable
 from lokictl.model import FieldType, LogField, Service
 
 AUTOMATIC = frozenset(
@@ -23,9 +24,6 @@ AUTOMATIC = frozenset(
     ]
 )
 """Labels that Loki sets by itself."""
-
-UNKNOWN = "grafana_"
-"""What a variable in the place of a name is replaced by."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,8 @@ class Schema:
             matcher
             for matcher in selector.matchers
             if matcher.name not in skipped
-            and not has_variable(matcher.name)
-            and not has_variable(matcher.value)
+            and not holds_variable(matcher.name)
+            and not holds_variable(matcher.value)
         ]
         if any(matcher.name not in self.labels for matcher in counted):
             return ()
@@ -95,11 +93,6 @@ def matcher_test(operator: MatchOperator, value: str):  # type: ignore[no-untype
     return lambda text: compiled.matches(text.encode()) is (operator == MatchOperator.REGEX)
 
 
-def has_variable(text: str) -> bool:
-    """Whether a text holds a Grafana variable."""
-    return "$" in text or "[[" in text or text.startswith(UNKNOWN)
-
-
 # --- pipelines ---------------------------------------------------------------------------------------------
 
 
@@ -122,7 +115,7 @@ class Names:
         return (
             self.open
             or name in AUTOMATIC
-            or name.startswith(UNKNOWN)
+            or name.startswith(STAND_IN)
             or any(known in (name, plain) for known in (*self.labels, *self.fields, *self.made))
         )
 

@@ -16,9 +16,10 @@ from lokictl.lint.stack.queries import (
     schema_of,
     stack_queries,
 )
-from lokictl.lint.stack.schema import Pipeline, Schema, Use, has_variable, matcher_test
+from lokictl.lint.stack.schema import Pipeline, Schema, Use, matcher_test
 from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.grafana_variables import holds_variable
 from lokictl.model import FieldType
 from lokictl.model.yaml_source import nearest
 
@@ -104,7 +105,7 @@ class ImpossibleValue(WorkspaceCheck):
 
     def _wrong(self, operator: MatchOperator, value: str, values: frozenset[str]) -> str:
         """The value (or the part of a regular expression) that cannot occur; "" when all is well."""
-        if not values or value == "" or has_variable(value):
+        if not values or value == "" or holds_variable(value):
             return ""
         if operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):
             return "" if value in values else value
@@ -169,7 +170,7 @@ class NumberAsText(WorkspaceCheck):
     def _use(self, query: Query, use: Use) -> Iterator[Finding]:
         node, types = use.node, use.types()
         if isinstance(node, ast.StringLabelFilter) and types == {FieldType.NUMBER} and node.value:
-            if node.operator not in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL) or has_variable(
+            if node.operator not in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL) or holds_variable(
                 node.value
             ):
                 return

@@ -6,7 +6,7 @@ import pytest
 
 from lokictl.logql import parse
 from lokictl.logql.expressions import Grouping, LineFilter, LogRange, Matcher, Span
-from lokictl.logql.macros import Value, formatted, interpolate, variables
+from lokictl.logql.grafana_variables import Value, formatted, holds_variable, interpolate, variables
 from lokictl.logql.units import MINUTE, SECOND
 
 FILLED = [
@@ -51,6 +51,34 @@ FILLED = [
     ("function", '$fn({a="b"}[5m])', 'rate({a="b"}[5m])'),
     ("aggregation", '$agg by (x) (rate({a="b"}[5m]))', 'sum by (x) (rate({a="b"}[5m]))'),
     ("whole query", "$query", '{grafana_query="value"}'),
+    ("pipeline", '{a="b"} $filters', '{a="b"} | json'),
+    ("pipeline in a range", 'rate({a="b"} |= "x" $filters [5m])', 'rate({a="b"} |= "x" | json [5m])'),
+    ("line filter operator", '{a="b"} $operator "x"', '{a="b"} |= "x"'),
+    ("matcher operator", '{a$operator"b"}', '{a="b"}'),
+    ("selector", "$base | json", '{grafana_base="value"} | json'),
+    ("selector in a range", "rate($base [5m])", 'rate({grafana_base="value"} [5m])'),
+    ("second line filter text", '{a="b"} |= "x" or $y', '{a="b"} |= "x" or "grafana_y"'),
+    ("second label filter", '{a="b"} | c="d" or $y', '{a="b"} | c="d" or grafana_y="value"'),
+    ("json field", '{a="b"} | json x=$path', '{a="b"} | json x="grafana_path"'),
+    ("line_format", '{a="b"} | line_format $format', '{a="b"} | line_format "grafana_format"'),
+    ("pattern", '{a="b"} | pattern $pattern', '{a="b"} | pattern "<grafana_pattern>"'),
+    ("regexp", '{a="b"} | regexp $re', '{a="b"} | regexp "(?P<grafana_re>.*)"'),
+    ("address", '{a="b"} | logfmt | c=ip($net)', '{a="b"} | logfmt | c=ip("grafana_net")'),
+    ("unwrap", 'sum_over_time({a="b"} | unwrap $x [5m])', 'sum_over_time({a="b"} | unwrap grafana_x [5m])'),
+    (
+        "conversion",
+        'sum_over_time({a="b"} | unwrap $how(x) [5m])',
+        'sum_over_time({a="b"} | unwrap duration(x) [5m])',
+    ),
+    ("part of a function", '${fn}_over_time({a="b"}[5m])', 'count_over_time({a="b"}[5m])'),
+    ("metric operator", 'rate({a="b"}[5m]) $op 5', 'rate({a="b"}[5m]) + 5'),
+    ("unit of a size", '{a="b"} | logfmt | size > ${n}MB', '{a="b"} | logfmt | size > 5MB'),
+    ("digits", 'quantile_over_time(0.$q, {a="b"} | unwrap x [5m])', None),
+    ("replacement", 'label_replace(rate({a="b"}[5m]), "a", $x, "b", "(.*)")', None),
+    ("capture group", 'label_replace(rate({a="b"}[5m]), "a", "$1", "b", "(.*)")', None),
+    ("factor", 'rate({a="b"}[5m]) * ${__range_s}', 'rate({a="b"}[5m]) * 3600'),
+    ("offset with a unit", 'rate({a="b"}[5m] offset ${n}m)', 'rate({a="b"}[5m] offset 5m)'),
+    ("label value by pipe", '{a="b"} | json | level=~$level', '{a="b"} | json | level=~"grafana_level"'),
     ("comment", '{a="b"} # see $docs', '{a="b"} # see grafana_docs'),
     (
         "several",
@@ -61,13 +89,39 @@ FILLED = [
 
 
 @pytest.mark.parametrize("query, expected", [case[1:] for case in FILLED], ids=[case[0] for case in FILLED])
-def test_filled(query: str, expected: str) -> None:
+def test_filled(query: str, expected: str | None) -> None:
     filled = interpolate(query)
-    assert filled.text == expected
+    assert expected is None or filled.text == expected
     assert len(filled.offsets) == len(filled.text) + 1
     assert list(filled.offsets) == sorted(filled.offsets)
     assert filled.offsets[-1] == len(query)
     parse(filled.text)
+
+
+@pytest.mark.parametrize("query", [case[1] for case in FILLED], ids=[case[0] for case in FILLED])
+def test_strings_can_stay_as_they_are(query: str) -> None:
+    filled = interpolate(query, keep_strings=True)
+    parse(filled.text)
+    assert all(
+        found.text in filled.text for found in variables(query) if found.in_text and not found.is_macro
+    )
+
+
+HELD = [
+    ("$x", True),
+    ("a${x:regex}b", True),
+    ("[[x]]", True),
+    ("grafana_x", True),
+    ("$1", False),
+    ("a$", False),
+    ("[[:alpha:]]", False),
+    ("a", False),
+]
+
+
+@pytest.mark.parametrize("text, held", HELD)
+def test_holds_variable(text: str, held: bool) -> None:
+    assert holds_variable(text) is held
 
 
 VALUES: list[tuple[str, Value, str, str]] = [

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote as percent_encode
@@ -25,10 +26,13 @@ from lokictl.logql.units import HOUR, MILLISECOND, MINUTE, SECOND
 
 Value = str | int | float | Sequence[str]
 
+STAND_IN = "grafana_"
+"""How every name begins that is put in the place of a variable without a value."""
+
 _VARIABLE = re.compile(
-    r"\$(?P<plain>\w+)"
-    r"|\$\{(?P<braced>\w+)(?:\.(?P<path>[^:^}]+))?(?::(?P<format>[^}]*))?\}"
-    r"|\[\[(?P<squared>\w+)(?::(?P<squared_format>\w+))?\]\]"
+    r"\$(?P<plain>[A-Za-z_]\w*)"
+    r"|\$\{(?P<braced>[A-Za-z_]\w*)(?:[.\[](?P<path>[^:}]*))?(?::(?P<format>[^}]*))?\}"
+    r"|\[\[(?P<squared>[A-Za-z_]\w*)(?::(?P<squared_format>\w+))?\]\]"
 )
 _TEXTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
@@ -44,10 +48,18 @@ class Variable:
     in_text: bool
     """Whether it stands inside quotes or a comment."""
 
+    in_range: bool = False
+    """Whether it stands between the brackets of a range."""
+
     @property
     def is_macro(self) -> bool:
         """Whether it is one of Grafana's own (``$__interval``)."""
         return self.name.startswith("__")
+
+    @property
+    def is_syntax(self) -> bool:
+        """Whether it can stand for any piece of LogQL: a variable of the dashboard, bare in the query."""
+        return not (self.in_text or self.in_range or self.is_macro)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +81,26 @@ class Interpolated:
 
 def variables(query: str) -> tuple[Variable, ...]:
     """Every variable and macro of a query, in order, those inside quotes too."""
-    texts = [found.span() for found in _TEXTS.finditer(query)]
+    if "$" not in query and "[[" not in query:
+        return ()
+    texts = deque(found.span() for found in _TEXTS.finditer(query))
     found = []
     for match in _VARIABLE.finditer(query):
-        inside = any(start <= match.start() < end for start, end in texts)
+        while texts and texts[0][1] <= match.start():
+            texts.popleft()
+        inside = bool(texts) and texts[0][0] <= match.start()
         name = match["plain"] or match["braced"] or match["squared"]
         chosen = match["format"] or match["squared_format"] or ""
-        found.append(Variable(name, chosen, Span(*match.span()), match[0], inside))
+        in_range = not inside and _in_brackets(query, match.start())
+        found.append(Variable(name, chosen, Span(*match.span()), match[0], inside, in_range))
     return tuple(found)
+
+
+def holds_variable(text: str) -> bool:
+    """Whether a text holds a variable, or what `interpolate` put in the place of one: its value is not known."""
+    if text.startswith(STAND_IN):
+        return True
+    return ("$" in text or "[[" in text) and _VARIABLE.search(text) is not None
 
 
 def interpolate(
@@ -86,11 +110,13 @@ def interpolate(
     interval: int = MINUTE,
     time_range: int = HOUR,
     scrape_interval: int = 15 * SECOND,
+    keep_strings: bool = False,
 ) -> Interpolated:
     """``query`` with every variable filled.
 
     ``values`` are the dashboard's variables (a list is a selection of several); ``interval``, ``time_range`` and
     ``scrape_interval`` (nanoseconds) fill ``$__interval``, ``$__range``, ``$__rate_interval`` and their like.
+    ``keep_strings`` leaves unknown variables inside quotes as they are: they are text like any other to the parser.
     """
     found = variables(query)
     macros = _macros(interval, time_range, scrape_interval)
@@ -106,6 +132,8 @@ def interpolate(
             new = formatted(known[variable.name], variable.format)
         elif variable.name in macros:
             new = macros[variable.name]
+        elif variable.in_text and keep_strings:
+            new = variable.text
         else:
             new = _stand_in(variable, query)
         pieces.append(new)
@@ -186,48 +214,83 @@ _FORMATS: dict[str, Callable[[list[str]], str]] = {
 
 # --- stand-ins ---------------------------------------------------------------------------------------------
 
+CONTEXT = 300
+"""Characters before a variable that decide what stands in for it."""
+
 _UNIT = re.compile(r"(?:ns|us|µs|ms|[smhdwy])\b")
-_NUMBER_BEFORE = re.compile(
-    r"(?:[<>]=?|==|[+*/%^-]|(?:top|bottom)k\s*(?:(?:by|without)\s*\([^)]*\)\s*)?\(|vector\s*\(|\bbool)\s*$",
-    re.IGNORECASE,
+_STRING = r"""(?:"(?:[^"\\\n]|\\.)*"|`[^`]*`)"""
+_BEFORE: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("duration", re.compile(r"\boffset\s+-?$", re.IGNORECASE)),
+    ("fraction", re.compile(r"quantile_over_time\s*\(\s*$", re.IGNORECASE)),
+    ("number", re.compile(r"\d\.?$")),
+    (
+        "number",
+        re.compile(
+            r"(?:[<>]=?|==|[+*/%^-]|(?:top|bottom)k\s*(?:(?:by|without)\s*\([^)]*\)\s*)?\(|vector\s*\(|\bbool)\s*$",
+            re.IGNORECASE,
+        ),
+    ),
+    ("number", re.compile(r"[)\d]\s*!=\s*$")),
+    ("string", re.compile(r"(?:\|=|\|~|\|>|!>|!~|=~|!=|(?<![=<>!])=)\s*$")),
+    ("string", re.compile(r"\b(?:line_format|ip\s*\()\s*$", re.IGNORECASE)),
+    ("pattern", re.compile(r"\|\s*pattern\s*$", re.IGNORECASE)),
+    ("regexp", re.compile(r"\|\s*regexp\s*$", re.IGNORECASE)),
+    ("string", re.compile(rf"(?:\|[=~>]|!>)\s*{_STRING}(?:\s*or\s*{_STRING})*\s*or\s*$", re.IGNORECASE)),
+    ("string", re.compile(rf"\blabel_replace\s*\(.*[)\]]\s*(?:,\s*{_STRING}\s*)*,\s*$", re.IGNORECASE)),
+    ("conversion", re.compile(r"\bunwrap\s*$", re.IGNORECASE)),
+    ("filter", re.compile(rf"{_STRING}\s*(?:or|and|,)\s*$", re.IGNORECASE)),
 )
-_METRIC_BEFORE_NOT_EQUAL = re.compile(r"[)\d]\s*!=\s*$")
-_TEXT_BEFORE = re.compile(r"(?:\|=|\|~|\|>|!>|!~|=~|!=|(?<![=<>!])=)\s*$")
-_QUANTILE_BEFORE = re.compile(r"quantile_over_time\s*\(\s*$", re.IGNORECASE)
+"""What stands in for a variable behind some text; the first that fits."""
+
 _OPERATOR_AFTER = re.compile(r"\s*(?:[=!<>]=|=~|!~|[=<>])")
 
 
 def _stand_in(variable: Variable, query: str) -> str:
     """Something that parses in the place of a variable that has no value."""
-    name = "grafana_" + variable.name.strip("_")
+    name = STAND_IN + variable.name.strip("_")
     if variable.in_text:
         return name
-    before, after = query[: variable.span.start], query[variable.span.end :]
+    start, end = variable.span
+    before, after = query[max(0, start - CONTEXT) : start], query[end : end + CONTEXT]
     if variable.format in ("doublequote", "json"):
         return f'"{name}"'
-    if _in_brackets(before):
+    if variable.in_range:
         return "5" if _UNIT.match(after) or before[-1:].isdigit() else "5m"
-    if re.search(r"\boffset\s+-?$", before, re.IGNORECASE):
+    for kind, pattern in _BEFORE:
+        if pattern.search(before):
+            found = _of_kind(kind, name, after)
+            if found:
+                return found
+    return _syntax(name, query[:start].rstrip(), after)
+
+
+def _of_kind(kind: str, name: str, after: str) -> str:
+    if kind == "duration":
         return "5" if _UNIT.match(after) else "5m"
-    if _QUANTILE_BEFORE.search(before):
-        return "0.5"
-    if _NUMBER_BEFORE.search(before) or _METRIC_BEFORE_NOT_EQUAL.search(before):
-        return "5"
-    if _TEXT_BEFORE.search(before):
-        return f'"{name}"'
-    return _syntax(name, before.rstrip(), after)
+    if kind == "filter":
+        return "" if _OPERATOR_AFTER.match(after) else f'{name}="value"'
+    if kind == "conversion":
+        return "duration" if after.lstrip().startswith("(") else ""
+    texts = {"string": name, "pattern": f"<{name}>", "regexp": f"(?P<{name}>.*)"}
+    return f'"{texts[kind]}"' if kind in texts else {"fraction": "0.5", "number": "5"}[kind]
 
 
 def _syntax(name: str, before: str, after: str) -> str:
     """A stand-in where any piece of syntax could stand."""
     ahead = after.lstrip()
-    if not before and not ahead:
+    last = before[-1:]
+    if (not before or last == "(") and (not ahead or ahead[0] in "|["):
         return f'{{{name}="value"}}'
-    in_selector = before.rfind("{") > before.rfind("}")
-    if in_selector and before[-1:] in "{," and (not ahead or ahead[0] in "},"):
-        return f'{name}="value"'
-    if before.endswith("|") and not _OPERATOR_AFTER.match(after):
+    if before.rfind("{") > before.rfind("}"):
+        return _in_selector(name, last, ahead)
+    if last == "|" and not _OPERATOR_AFTER.match(after):
         return "json"
+    if last in ("}", '"', "`"):
+        return "|=" if ahead[:1] in ('"', "`") else "| json"
+    if last == ")" and not re.match(r"(?:by|without)\b", ahead, re.IGNORECASE):
+        return "+" if ahead[:1] not in ("", ")") else "+ 5"
+    if after.startswith("_over_time"):
+        return "sum" if "unwrap" in after else "count"
     if ahead.startswith("("):
         return "rate" if re.match(r"\(\s*[{$]", ahead) else "sum"
     if re.match(r"(?:by|without)\s*\(", ahead, re.IGNORECASE):
@@ -235,6 +298,14 @@ def _syntax(name: str, before: str, after: str) -> str:
     return name
 
 
-def _in_brackets(before: str) -> bool:
-    opening = before.rfind("[")
-    return opening > before.rfind("]") and opening > before.rfind("{") and '"' not in before[opening:]
+def _in_selector(name: str, last: str, ahead: str) -> str:
+    if last in ("{", ",") and (not ahead or ahead[0] in "},"):
+        return f'{name}="value"'
+    return "=" if ahead[:1] in ('"', "`") and last not in ("{", ",") else name
+
+
+def _in_brackets(query: str, end: int) -> bool:
+    opening = query.rfind("[", 0, end)
+    if opening < 0 or opening < query.rfind("]", 0, end) or opening < query.rfind("{", 0, end):
+        return False
+    return '"' not in query[opening:end]
