@@ -51,6 +51,7 @@ from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, Node, Span
 from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
+from lokictl.model.documents import Document
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service
@@ -297,17 +298,6 @@ class GroupItem:
         """Where a part of the group stands; without parts, its name."""
         position = self.group.origin.position(*(path or ("name",)), key=key)
         return Place(position, self.group.origin.source_line(position))
-
-
-class Document(Protocol):
-    """Nested data that knows where its parts stand (YAML, JSON, or plain data without places)."""
-
-    @property
-    def value(self) -> Any: ...
-
-    def position(self, *path: PathPart, key: bool = False) -> Position: ...
-
-    def text_position(self, path: tuple[PathPart, ...], start: int, end: int) -> Position: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,23 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
-from lokictl.lint.json_source import JsonDocument, load_json
-from lokictl.lint.sources import DataDocument, PlainText
+from lokictl.lint.sources import DocumentText
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector
 from lokictl.model import RuleFile, is_rule_document
+from lokictl.model.documents import (
+    Cursor,
+    DataDocument,
+    Document,
+    EmbeddedDocument,
+    PlainDocument,
+    SourceText,
+    nearest,
+)
+from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files
-from lokictl.model.yaml_source import SourceText, YamlDocument, load_documents, nearest
+from lokictl.model.yaml_source import YamlDocument, load_documents
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
@@ -119,7 +128,9 @@ def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) ->
 
 def plain_query(text: str, file: str) -> Query:
     """A text that is one query."""
-    return Query(text, QueryKind.PLAIN, PlainText(SourceText(text, file)), item="query")
+    return Query(
+        text, QueryKind.PLAIN, DocumentText(PlainDocument.of(SourceText(text, file)), (), text), item="query"
+    )
 
 
 def as_finding(problem: Problem) -> Finding:
@@ -282,7 +293,7 @@ def _holds_rules(value: Any, *, explicit: bool) -> bool:
 
 
 def _add_datasources(
-    document: YamlDocument | JsonDocument,
+    document: Document,
     value: dict[str, Any],
     root: tuple[PathPart, ...],
     file: str,
@@ -306,8 +317,6 @@ def _is_grafana_alerting(value: dict[str, Any]) -> bool:
 
 def _add_grafana_alerts(document: YamlDocument, value: dict[str, Any], file: str, loaded: Loaded) -> bool:
     """The LogQL queries of Grafana-managed alert rules; only the queries are looked at."""
-    from lokictl.lint.sources import DocumentText
-
     for group_index, group in enumerate(value["groups"]):
         for rule_index, rule in enumerate(group.get("rules") or [] if isinstance(group, dict) else []):
             for index, entry in enumerate(rule.get("data") or [] if isinstance(rule, dict) else []):
@@ -343,33 +352,9 @@ def _config_map_dashboards(document: YamlDocument, file: str, loaded: Loaded) ->
                     for problem in error.problems
                 ]
                 continue
+            embedded = EmbeddedDocument.of(inner, Cursor(document, ("data", str(key))))
             for root, data in _dashboards_in(inner.value):
-                yield DashboardItem(data, _Embedded(inner, document, ("data", str(key))), root, file)
-
-
-@dataclass(frozen=True, eq=False)
-class _Embedded:
-    """A JSON document inside a scalar of a YAML document."""
-
-    inner: JsonDocument
-    outer: YamlDocument
-    path: tuple[PathPart, ...]
-
-    @property
-    def value(self) -> Any:
-        return self.inner.value
-
-    def position(self, *path: PathPart, key: bool = False) -> Position:
-        return self._outward(self.inner.position(*path, key=key))
-
-    def text_position(self, path: tuple[PathPart, ...], start: int, end: int) -> Position:
-        return self._outward(self.inner.text_position(path, start, end))
-
-    def _outward(self, position: Position) -> Position:
-        starts = self.inner.source.line_starts
-        begin = starts[position.line - 1] + position.column - 1
-        end = starts[position.end_line - 1] + position.end_column - 1
-        return self.outer.text_position(self.path, begin, end)
+                yield DashboardItem(data, embedded, root, file)
 
 
 # --- what is not ours --------------------------------------------------------------------------------------
@@ -431,7 +416,7 @@ def dashboard_of_project(data: dict[str, Any], file: str) -> DashboardItem:
         try:
             document = load_json(path.read_text(encoding="utf-8", errors="replace"), file)
         except LokictlError:
-            return DashboardItem(data, DataDocument(data, file), (), file)
+            return DashboardItem(data, DataDocument.of(data, file), (), file)
         for root, found in _dashboards_in(document.value):
             return DashboardItem(found, document, root, file)
-    return DashboardItem(data, DataDocument(data, file), (), file)
+    return DashboardItem(data, DataDocument.of(data, file), (), file)

@@ -24,8 +24,8 @@ from lokictl.lint.interface import (
     about,
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
-from lokictl.lint.sources import DataDocument
 from lokictl.logql.expressions import Node
+from lokictl.model.documents import DataDocument
 from lokictl.project import Project
 
 
@@ -149,7 +149,7 @@ def _project_datasources(project: Project) -> list[DataSourceItem]:
             "",
         )
         data = source.to_provisioning()
-        items.append(DataSourceItem(data, DataDocument(data, module), (), module, source))
+        items.append(DataSourceItem(data, DataDocument.of(data, module), (), module, source))
     return items
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,46 +10,26 @@ from typing import Any
 from lokictl.diagnostics import Position
 from lokictl.lint.interface import (
     DashboardItem,
-    Document,
     Edit,
-    PathPart,
     Place,
     Query,
     QueryKind,
     RuleItem,
 )
+from lokictl.model.documents import Document, Path
 from lokictl.model.rules import Origin
-from lokictl.model.yaml_source import SourceText, YamlDocument
-
-Path = tuple[PathPart, ...]
-
 
 # --- places ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class DataDocument:
-    """Plain data that was made by a program: it has a file at most."""
-
-    value: Any
-    file: str = ""
-
-    def position(self, *path: PathPart, key: bool = False) -> Position:
-        return Position(self.file)
-
-    def text_position(self, path: Path, start: int, end: int) -> Position:
-        return Position(self.file)
-
-
 def place_in(document: Document, position: Position) -> Place:
     """A position with the text of its line."""
-    source = getattr(document, "source", None)
-    return Place(position, source.line(position.line) if isinstance(source, SourceText) else "")
+    return Place(position, document.line(position))
 
 
 @dataclass(frozen=True)
 class DocumentText:
-    """A text inside a YAML or JSON document."""
+    """A string inside a document; a whole file that is one query is one, too (`PlainDocument`)."""
 
     document: Document
     path: Path
@@ -61,7 +39,15 @@ class DocumentText:
         return place_in(self.document, self.document.text_position(self.path, start, end))
 
     def edit(self, start: int, end: int, replacement: str) -> Edit | None:
-        return edit_in(self.document, self.path, self.text, (start, end), replacement)
+        """The edit that replaces part of the string, written as the string itself is (quoted, escaped, plain)."""
+        source = self.document.source
+        written = self.document.written(self.path, replacement)
+        if not source.file or written is None:
+            return None
+        position = self.document.text_position(self.path, start, end)
+        old = source.text[slice(*source.stretch(position))]
+        text = self.text
+        return Edit(position, old, written, text, text[:start] + replacement + text[end:])
 
 
 @dataclass(frozen=True)
@@ -76,77 +62,11 @@ class RuleText:
         return Place(position, self.origin.source_line(position))
 
     def edit(self, start: int, end: int, replacement: str) -> Edit | None:
-        # A Python module may make the text from pieces, and an embedded file is quoted twice.
-        if self.origin.document is None or self.origin.outer is not None:
+        cursor = self.origin.cursor
+        # A Python module may make the text from pieces.
+        if cursor is None:
             return None
-        path = (*self.origin.path, "expr")
-        return edit_in(self.origin.document, path, self.text, (start, end), replacement)
-
-
-@dataclass(frozen=True)
-class PlainText:
-    """A file that is one query."""
-
-    source: SourceText
-
-    def place(self, start: int, end: int) -> Place:
-        position = self.source.position(start, end)
-        return Place(position, self.source.line(position.line))
-
-    def edit(self, start: int, end: int, replacement: str) -> Edit | None:
-        text = self.source.text
-        return Edit(
-            self.source.position(start, end),
-            text[start:end],
-            replacement,
-            text,
-            text[:start] + replacement + text[end:],
-        )
-
-
-def edit_in(document: Document, path: Path, text: str, span: tuple[int, int], new: str) -> Edit | None:
-    """The edit that replaces part of a text, written as the text itself is (quoted, escaped, or plain)."""
-    source = getattr(document, "source", None)
-    if not isinstance(source, SourceText) or not source.file:
-        return None
-    position = _whole_position(document, path, text, span)
-    old = source.text[slice(*_offsets(source, position))]
-    style = _style(document, path)
-    if style == '"':
-        written = json.dumps(new, ensure_ascii=False)[1:-1]
-    elif style == "'":
-        written = new.replace("'", "''")
-    elif style == "" and (": " in new or " #" in new):
-        return None
-    else:
-        written = new
-    return Edit(position, old, written, text, text[: span[0]] + new + text[span[1] :])
-
-
-def _whole_position(document: Document, path: Path, text: str, span: tuple[int, int]) -> Position:
-    """The position of some characters up to the next one, so that an escaped last character is in it whole."""
-    position = document.text_position(path, *span)
-    if _style(document, path) not in ('"', "'") or not isinstance(document, YamlDocument):
-        return position
-    if span[1] < len(text):
-        after = document.text_position(path, span[1], span[1] + 1)
-        return dataclasses.replace(position, end_line=after.line, end_column=after.column)
-    end = document.position(*path)
-    return dataclasses.replace(position, end_line=end.end_line, end_column=end.end_column - 1)
-
-
-def _style(document: Document, path: Path) -> str:
-    if not isinstance(document, YamlDocument):
-        return '"'
-    node, _ = document._find(path)
-    return str(getattr(node, "style", None) or "")
-
-
-def _offsets(source: SourceText, position: Position) -> tuple[int, int]:
-    starts, first = source.line_starts, source.first_line
-    begin = starts[position.line - first] + position.column - 1
-    end = starts[position.end_line - first] + position.end_column - 1
-    return begin, end
+        return DocumentText(cursor.document, (*cursor.path, "expr"), self.text).edit(start, end, replacement)
 
 
 # --- queries of rules and dashboards -----------------------------------------------------------------------

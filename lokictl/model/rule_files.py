@@ -9,13 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.documents import Cursor, Document, EmbeddedDocument
 from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
-from lokictl.model.yaml_source import Path, YamlDocument, load_documents, unknown_keys
+from lokictl.model.yaml_source import load_documents, load_embedded_documents
 
 GROUP_KEYS = ("name", "interval", "query_offset", "limit", "labels", "rules", "remote_write")
 RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
@@ -47,10 +49,10 @@ def parse_rule_files(text: str, file: str = "") -> list[RuleFile]:
     return files
 
 
-def read_rule_files(documents: list[YamlDocument], file: str = "") -> tuple[list[RuleFile], list[Problem]]:
-    """The rule files in YAML documents as far as they can be read, and everything wrong with them."""
+def read_rule_files(documents: Iterable[Document], file: str = "") -> tuple[list[RuleFile], list[Problem]]:
+    """The rule files in documents as far as they can be read, and everything wrong with them."""
     reader = _Reader(file)
-    files = [found for document in documents for found in reader.document(document, None)]
+    files = [found for document in documents for found in reader.document(Cursor(document))]
     return files, reader.problems
 
 
@@ -62,7 +64,7 @@ def load_group(text: str, file: str = "") -> RuleGroup:
             Problem("rule/syntax", "a rule group is a mapping with a name and rules", position=Position(file))
         )
     reader = _Reader(file, strict=False)
-    group = reader.group(documents[0], (), None)
+    group = reader.group(Cursor(documents[0]))
     if reader.problems or group is None:
         raise LokictlError(reader.problems)
     return group
@@ -85,243 +87,180 @@ class _Reader:
         self.strict = strict
         self.problems: list[Problem] = []
 
-    def document(self, document: YamlDocument, outer: tuple[YamlDocument, Path] | None) -> Iterator[RuleFile]:
-        value = document.value
+    def document(self, cursor: Cursor) -> Iterator[RuleFile]:
+        value = cursor.value
         if value is None:
             return
         if not isinstance(value, dict):
-            self._problem(document, "a rule file is a mapping with the key `groups`", outer=outer)
+            self._problem(cursor, "a rule file is a mapping with the key `groups`")
         elif "kind" in value and "groups" not in value:
-            yield from self._kubernetes(document, (), outer)
+            yield from self._kubernetes(cursor)
         elif _is_group(value):
-            group = self.group(document, (), outer)
-            yield RuleFile(
-                self._default_namespace(),
-                (group,) if group else (),
-                path=self.file,
-                form="group",
-                document=document,
-            )
+            group = self.group(cursor)
+            yield self._file(cursor, self._default_namespace(cursor), (group,) if group else (), "group")
         elif _is_listing(value):
             for namespace in value:
-                groups = self._groups(document, (namespace,), outer)
-                yield RuleFile(namespace, groups, path=self.file, form="listing", document=document)
+                yield self._file(cursor, namespace, self._groups(cursor.child(namespace)), "listing")
         else:
-            yield self._plain(document, outer)
+            yield self._plain(cursor)
 
-    def _plain(self, document: YamlDocument, outer: tuple[YamlDocument, Path] | None) -> RuleFile:
-        value = document.value
-        self._unknown(document, FILE_KEYS, (), "a rule file", outer)
+    def _plain(self, cursor: Cursor) -> RuleFile:
+        value = cursor.value
+        self._unknown(cursor, FILE_KEYS, "a rule file")
         if "groups" not in value:
-            self._problem(document, "a rule file needs the key `groups`", outer=outer)
+            self._problem(cursor, "a rule file needs the key `groups`")
         namespace = value.get("namespace")
-        groups = self._groups(document, ("groups",), outer) if "groups" in value else ()
-        form = "namespace" if namespace else "ruler"
-        name = str(namespace) if namespace else self._default_namespace(outer)
-        return RuleFile(name, groups, path=self.file, form=form, document=document)
+        groups = self._groups(cursor.child("groups")) if "groups" in value else ()
+        name = str(namespace) if namespace else self._default_namespace(cursor)
+        return self._file(cursor, name, groups, "namespace" if namespace else "ruler")
 
-    def _kubernetes(
-        self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None
-    ) -> Iterator[RuleFile]:
-        item = _value(document, path)
+    def _file(
+        self, cursor: Cursor, namespace: str, groups: tuple[RuleGroup, ...], form: str, tenant: str = ""
+    ) -> RuleFile:
+        return RuleFile(namespace, groups, path=self.file, form=form, tenant=tenant, document=cursor.document)
+
+    def _kubernetes(self, cursor: Cursor) -> Iterator[RuleFile]:
+        item = cursor.value
         kind = item.get("kind") if isinstance(item, dict) else None
         if kind == "List":
-            for index in range(len(item.get("items") or [])):
-                yield from self._kubernetes(document, (*path, "items", index), outer)
+            for child in cursor.child("items").children():
+                yield from self._kubernetes(child)
         elif kind in OPERATOR_KINDS:
             metadata, spec = item.get("metadata") or {}, item.get("spec") or {}
-            groups = self._groups(document, (*path, "spec", "groups"), outer, loose=True)
-            yield RuleFile(
-                str(metadata.get("name", self._default_namespace())),
-                groups,
-                path=self.file,
-                tenant=str(spec.get("tenantID", "")),
-                form=str(kind),
-                document=document,
-            )
+            groups = self._groups(cursor.child("spec", "groups"), loose=True)
+            name = str(metadata.get("name", self._default_namespace(cursor)))
+            yield self._file(cursor, name, groups, str(kind), str(spec.get("tenantID", "")))
         elif kind == "ConfigMap":
-            for key, text in (item.get("data") or {}).items():
-                if isinstance(text, str) and str(key).endswith((".yaml", ".yml", ".rules")):
-                    yield from self._embedded(document, (*path, "data", key), text)
+            for child in cursor.child("data").children():
+                if isinstance(child.value, str) and str(child.path[-1]).endswith((".yaml", ".yml", ".rules")):
+                    yield from self._embedded(child)
 
-    def _embedded(self, outer: YamlDocument, path: Path, text: str) -> Iterator[RuleFile]:
+    def _embedded(self, outer: Cursor) -> Iterator[RuleFile]:
         try:
-            documents = load_documents(text, self.file)
+            documents = load_embedded_documents(outer)
         except LokictlError as error:
-            for problem in error.problems:
-                position = Origin(documents_source(text, self.file), (), outer=(outer, path))._outward(
-                    problem.position
-                )
-                self.problems.append(
-                    Problem(
-                        problem.name,
-                        problem.message,
-                        position=position,
-                        hint=problem.hint,
-                        source_line=problem.source_line,
-                    )
-                )
+            self.problems += error.problems
             return
         for document in documents:
             if is_rule_document(document.value):
-                for found in self.document(document, (outer, path)):
-                    namespace = found.namespace if found.form == "namespace" else str(path[-1])
-                    yield RuleFile(
-                        namespace, found.groups, path=self.file, form="ConfigMap", document=document
-                    )
+                for found in self.document(Cursor(document)):
+                    namespace = found.namespace if found.form == "namespace" else str(outer.path[-1])
+                    yield dataclasses.replace(found, namespace=namespace, form="ConfigMap")
 
-    def _groups(
-        self,
-        document: YamlDocument,
-        path: Path,
-        outer: tuple[YamlDocument, Path] | None,
-        *,
-        loose: bool = False,
-    ) -> tuple[RuleGroup, ...]:
-        items = _value(document, path)
+    def _groups(self, cursor: Cursor, *, loose: bool = False) -> tuple[RuleGroup, ...]:
+        items = cursor.value
         if items is None:
             return ()
         if not isinstance(items, list):
-            self._problem(document, "`groups` must be a list of rule groups", *path, outer=outer)
+            self._problem(cursor, "`groups` must be a list of rule groups")
             return ()
-        groups = [self.group(document, (*path, index), outer, loose=loose) for index in range(len(items))]
-        self._repeated_groups(document, path, [group for group in groups if group is not None], outer)
-        return tuple(group for group in groups if group is not None)
+        built = [self.group(child, loose=loose) for child in cursor.children()]
+        groups = tuple(group for group in built if group is not None)
+        self._repeated_groups(groups)
+        return groups
 
-    def _repeated_groups(
-        self,
-        document: YamlDocument,
-        path: Path,
-        groups: list[RuleGroup],
-        outer: tuple[YamlDocument, Path] | None,
-    ) -> None:
+    def _repeated_groups(self, groups: tuple[RuleGroup, ...]) -> None:
         seen: set[str] = set()
         for group in groups:
-            if group.name in seen:
-                place = (*group.origin.path, "name")
+            if group.name in seen and group.origin.cursor is not None:
                 self._problem(
-                    document,
+                    group.origin.cursor,
                     f'the group name "{group.name}" is repeated in this file',
-                    *place,
-                    outer=outer,
+                    "name",
                     hint="give each group of a namespace a name of its own",
                 )
             seen.add(group.name)
 
-    def group(
-        self,
-        document: YamlDocument,
-        path: Path,
-        outer: tuple[YamlDocument, Path] | None,
-        *,
-        loose: bool = False,
-    ) -> RuleGroup | None:
-        value = _value(document, path)
+    def group(self, cursor: Cursor, *, loose: bool = False) -> RuleGroup | None:
+        value = cursor.value
         if not isinstance(value, dict):
-            self._problem(
-                document, "a rule group is a mapping with the keys `name` and `rules`", *path, outer=outer
-            )
+            self._problem(cursor, "a rule group is a mapping with the keys `name` and `rules`")
             return None
         if not loose:
-            self._unknown(document, GROUP_KEYS, path, "a rule group", outer)
-        name = value.get("name")
-        if name in (None, ""):
-            self._problem(document, "a rule group needs a name", *path, outer=outer, hint="add `name: …`")
-        rules = value.get("rules") or []
-        if not isinstance(rules, list):
-            self._problem(document, "`rules` must be a list", *path, "rules", outer=outer)
-            rules = []
-        built = [self._rule(document, (*path, "rules", index), outer, loose) for index in range(len(rules))]
+            self._unknown(cursor, GROUP_KEYS, "a rule group")
+        if value.get("name") in (None, ""):
+            self._problem(cursor, "a rule group needs a name", hint="add `name: …`")
+        rules = cursor.child("rules")
+        if value.get("rules") and not isinstance(rules.value, list):
+            self._problem(rules, "`rules` must be a list")
+        listed = rules.children() if isinstance(rules.value, list) else ()
+        built = [self._rule(child, loose) for child in listed]
         return RuleGroup(
-            document.scalar_text(*path, "name"),
+            cursor.child("name").text,
             tuple(rule for rule in built if rule is not None),
-            interval=self._duration(document, (*path, "interval"), outer),
-            limit=self._integer(document, (*path, "limit"), outer),
-            query_offset=self._duration(document, (*path, "query_offset"), outer),
-            labels=self._texts(document, (*path, "labels"), outer),
-            remote_write=self._remote_write(document, (*path, "remote_write"), outer),
-            origin=Origin(document, path, outer=outer),
+            interval=self._duration(cursor.child("interval")),
+            limit=self._integer(cursor.child("limit")),
+            query_offset=self._duration(cursor.child("query_offset")),
+            labels=self._texts(cursor.child("labels")),
+            remote_write=self._remote_write(cursor.child("remote_write")),
+            origin=Origin(cursor),
         )
 
-    def _rule(
-        self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None, loose: bool
-    ) -> Rule | None:
-        value = _value(document, path)
+    def _rule(self, cursor: Cursor, loose: bool) -> Rule | None:
+        value = cursor.value
         if not isinstance(value, dict):
-            self._problem(
-                document, "a rule is a mapping with `alert` or `record`, and `expr`", *path, outer=outer
-            )
+            self._problem(cursor, "a rule is a mapping with `alert` or `record`, and `expr`")
             return None
         if not loose:
-            self._unknown(document, RULE_KEYS, path, "a rule", outer)
+            self._unknown(cursor, RULE_KEYS, "a rule")
         alert, record = value.get("alert"), value.get("record")
         if (alert is None) == (record is None):
             message = "a rule has either `alert` or `record`" + (
                 ", not both" if alert is not None else "; this has neither"
             )
-            self._problem(document, message, *path, outer=outer)
+            self._problem(cursor, message)
             return None
-        if not document.scalar_text(*path, "expr").strip():
-            self._problem(document, "a rule needs an expression", *path, outer=outer, hint="add `expr: …`")
-        origin = Origin(document, path, outer=outer)
-        expr = document.scalar_text(*path, "expr")
-        labels = self._texts(document, (*path, "labels"), outer)
+        expr = cursor.child("expr").text
+        if not expr.strip():
+            self._problem(cursor, "a rule needs an expression", hint="add `expr: …`")
+        labels = self._texts(cursor.child("labels"))
         if record is not None:
-            self._alert_only(document, path, outer)
+            self._alert_only(cursor)
             return RecordingRule(
-                expr, record=document.scalar_text(*path, "record"), labels=labels, origin=origin
+                expr, record=cursor.child("record").text, labels=labels, origin=Origin(cursor)
             )
         return AlertingRule(
             expr,
-            alert=document.scalar_text(*path, "alert"),
-            for_=self._duration(document, (*path, "for"), outer),
-            keep_firing_for=self._duration(document, (*path, "keep_firing_for"), outer),
+            alert=cursor.child("alert").text,
+            for_=self._duration(cursor.child("for")),
+            keep_firing_for=self._duration(cursor.child("keep_firing_for")),
             labels=labels,
-            annotations=self._texts(document, (*path, "annotations"), outer),
-            origin=origin,
+            annotations=self._texts(cursor.child("annotations")),
+            origin=Origin(cursor),
         )
 
-    def _alert_only(
-        self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None
-    ) -> None:
-        value = _value(document, path)
+    def _alert_only(self, cursor: Cursor) -> None:
         for key in ("annotations", "for"):
-            if value.get(key):
-                self._problem(document, f"a recording rule has no `{key}`", *path, key, key=True, outer=outer)
+            if cursor.value.get(key):
+                self._problem(cursor, f"a recording rule has no `{key}`", key, key=True)
 
-    def _texts(
-        self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None
-    ) -> dict[str, str]:
-        value = _value(document, path)
+    def _texts(self, cursor: Cursor) -> dict[str, str]:
+        value = cursor.value
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._problem(document, f"`{path[-1]}` must be a mapping of names to texts", *path, outer=outer)
+            self._problem(cursor, f"`{cursor.path[-1]}` must be a mapping of names to texts")
             return {}
         for key, item in value.items():
             if isinstance(item, dict | list):
-                self._problem(document, f"`{key}` must be a text", *path, key, outer=outer)
-        return {
-            str(key): document.scalar_text(*path, key) or _merged_text(item) for key, item in value.items()
-        }
+                self._problem(cursor, f"`{key}` must be a text", key)
+        return {str(key): cursor.child(key).text for key in value}
 
-    def _remote_write(
-        self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None
-    ) -> tuple[dict[str, Any], ...]:
-        value = _value(document, path)
+    def _remote_write(self, cursor: Cursor) -> tuple[dict[str, Any], ...]:
+        value = cursor.value
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self._problem(document, "`remote_write` must be a list of mappings", *path, outer=outer)
+            self._problem(cursor, "`remote_write` must be a list of mappings")
             return ()
         return tuple(value)
 
-    def _duration(self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None) -> int:
-        if _value(document, path) is None:
+    def _duration(self, cursor: Cursor) -> int:
+        if cursor.value is None:
             return 0
         from lokictl.logql.units import parse_prometheus_duration
 
-        text = document.scalar_text(*path)
+        text = cursor.text
         try:
             return parse_prometheus_duration(text)
         except ValueError as error:
@@ -330,83 +269,31 @@ class _Reader:
                 if text.isdigit()
                 else 'durations look like "30s", "5m", "1h30m"'
             )
-            self._problem(document, str(error), *path, outer=outer, hint=hint)
+            self._problem(cursor, str(error), hint=hint)
             return 0
 
-    def _integer(self, document: YamlDocument, path: Path, outer: tuple[YamlDocument, Path] | None) -> int:
-        value = _value(document, path)
+    def _integer(self, cursor: Cursor) -> int:
+        value = cursor.value
         if value is None:
             return 0
         if not isinstance(value, int) or isinstance(value, bool):
-            self._problem(document, f"`{path[-1]}` must be a whole number", *path, outer=outer)
+            self._problem(cursor, f"`{cursor.path[-1]}` must be a whole number")
             return 0
         return value
 
-    def _unknown(
-        self,
-        document: YamlDocument,
-        known: tuple[str, ...],
-        path: Path,
-        what: str,
-        outer: tuple[YamlDocument, Path] | None,
-    ) -> None:
+    def _unknown(self, cursor: Cursor, known: tuple[str, ...], what: str) -> None:
         if self.strict:
-            for problem in unknown_keys(document, known, *path, name="rule/unknown-key", what=what):
-                self.problems.append(self._outward(problem, document, outer))
+            self.problems += cursor.unknown_keys(known, name="rule/unknown-key", what=what)
 
     def _problem(
-        self,
-        document: YamlDocument,
-        message: str,
-        *path: str | int,
-        outer: tuple[YamlDocument, Path] | None,
-        key: bool = False,
-        hint: str = "",
+        self, cursor: Cursor, message: str, *path: str | int, key: bool = False, hint: str = ""
     ) -> None:
-        problem = document.problem("rule/syntax", message, *path, key=key, hint=hint)
-        self.problems.append(self._outward(problem, document, outer))
+        self.problems.append(cursor.problem("rule/syntax", message, *path, key=key, hint=hint))
 
-    def _outward(
-        self, problem: Problem, document: YamlDocument, outer: tuple[YamlDocument, Path] | None
-    ) -> Problem:
-        if outer is None:
-            return problem
-        origin = Origin(document, (), outer=outer)
-        position = origin._outward(problem.position)
-        return Problem(
-            problem.name,
-            problem.message,
-            problem.severity,
-            position,
-            problem.hint,
-            outer[0].source.line(position.line),
-        )
-
-    def _default_namespace(self, outer: tuple[YamlDocument, Path] | None = None) -> str:
-        if outer is not None:
-            return str(outer[1][-1])
+    def _default_namespace(self, cursor: Cursor) -> str:
+        if isinstance(cursor.document, EmbeddedDocument):
+            return str(cursor.document.path[-1])
         return FilePath(self.file).stem if self.file else "default"
-
-
-def documents_source(text: str, file: str) -> YamlDocument:
-    """A document without parts, for placing problems of a text that does not parse."""
-    from lokictl.model.yaml_source import SourceText
-
-    return YamlDocument(None, SourceText(text, file), None)
-
-
-def _value(document: YamlDocument, path: Path) -> Any:
-    value = document.value
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
-
-
-def _merged_text(item: Any) -> str:
-    return "" if item is None else item if isinstance(item, str) else str(item)
 
 
 def _is_group(value: dict[str, Any]) -> bool:

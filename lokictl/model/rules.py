@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Position
-from lokictl.model.yaml_source import Path, SourceText, YamlDocument
+from lokictl.model.documents import Cursor, Document, Path
 
 if TYPE_CHECKING:
     from lokictl.logql.expressions import Expr
@@ -22,47 +22,28 @@ _PACKAGE = str(FilePath(__file__).resolve().parent.parent)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a rule or group was written: a place in a YAML document, or a line of a Python module.
+    """Where a rule or group was written: a place in a document, or a line of a Python module.
 
-    ``outer`` is set where the YAML itself stood inside a scalar of another document (a ConfigMap): the outer
-    document and the path of that scalar.  ``expr`` is the expression of a rule written in Python, to find it in
-    the module's text.
+    ``expr`` is the expression of a rule written in Python, to find it in the module's text.
     """
 
-    document: YamlDocument | None = None
-    path: Path = ()
+    cursor: Cursor | None = None
     python: Position = Position()
-    outer: tuple[YamlDocument, Path] | None = None
     expr: str = ""
 
     def position(self, *path: str | int, key: bool = False) -> Position:
         """The position of a part (``"expr"``, ``"labels", "severity"``) of what was written here."""
-        if self.document is None:
-            return self.python
-        return self._outward(self.document.position(*self.path, *path, key=key))
+        return self.python if self.cursor is None else self.cursor.position(*path, key=key)
 
     def text_position(self, path: Path, start: int, end: int) -> Position:
-        """The position of the characters ``start`` to ``end`` of a text (such as ``("expr",)``)."""
-        if self.document is None:
-            return (
-                _position_in_module(self.python, self.expr, start, end) if path == ("expr",) else self.python
-            )
-        return self._outward(self.document.text_position((*self.path, *path), start, end))
+        """The position of the characters ``start`` to ``end`` of a string (such as ``("expr",)``)."""
+        if self.cursor is not None:
+            return self.cursor.text_position(path, start, end)
+        return _position_in_module(self.python, self.expr, start, end) if path == ("expr",) else self.python
 
     def source_line(self, position: Position) -> str:
-        """The line of the file that ``position`` speaks of; "" where it must be read from the file."""
-        if self.document is None:
-            return ""
-        source = self.outer[0].source if self.outer is not None else self.document.source
-        return source.line(position.line)
-
-    def _outward(self, position: Position) -> Position:
-        if self.outer is None or self.document is None:
-            return position
-        inner, (outer, path) = self.document.source, self.outer
-        start = _offset(inner, position.line, position.column)
-        end = _offset(inner, position.end_line, position.end_column)
-        return outer.text_position(path, start, end)
+        """The line of the file that ``position`` is on; "" where it must be read from the file."""
+        return "" if self.cursor is None else self.cursor.line(position)
 
 
 LINES_OF_A_RULE = 40
@@ -91,11 +72,6 @@ def _position_in_module(place: Position, expr: str, start: int, end: int) -> Pos
             stop = min(begin + max(end - start, 1), column + len(wanted) + 1)
             return Position(place.file, number + 1, begin, number + 1, max(stop, begin + 1))
     return place
-
-
-def _offset(source: SourceText, line: int, column: int) -> int:
-    index = min(max(line - source.first_line, 0), len(source.line_starts) - 1)
-    return source.line_starts[index] + max(column - 1, 0)
 
 
 def _caller() -> Origin:
@@ -246,7 +222,7 @@ class RuleFile:
     path: str = field(default="", kw_only=True)
     tenant: str = field(default="", kw_only=True)
     form: str = field(default="python", kw_only=True)
-    document: YamlDocument | None = field(default=None, kw_only=True, compare=False, repr=False)
+    document: Document | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     def to_yaml(self) -> str:
         """The file in the ruler's own form (``groups:``)."""

@@ -8,20 +8,28 @@ shown where the author wrote it.
 
 from __future__ import annotations
 
-import bisect
-import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.documents import (
+    Cursor,
+    Document,
+    EmbeddedDocument,
+    Path,
+    PlainDocument,
+    SourceText,
+    Stretch,
+    nearest,
+)
 
 if TYPE_CHECKING:
     import yaml
 
-Path = tuple[str | int, ...]
+__all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "nearest", "unknown_keys"]
 
 MAX_NODES = 1_000_000
 """Aliases are expanded; a document that grows beyond this many nodes is refused."""
@@ -34,94 +42,42 @@ _DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class SourceText:
-    """A text file: its name and its characters, with offsets turned into lines and columns."""
+class YamlDocument(Document):
+    """One YAML document."""
 
-    text: str
-    file: str = ""
-    first_line: int = 1
-
-    @cached_property
-    def line_starts(self) -> list[int]:
-        starts = [0]
-        starts.extend(index + 1 for index, character in enumerate(self.text) if character == "\n")
-        return starts
-
-    def line(self, number: int) -> str:
-        """The text of line ``number`` (1-based), without its line end; empty when there is none."""
-        index = number - self.first_line
-        if not 0 <= index < len(self.line_starts):
-            return ""
-        end = self.line_starts[index + 1] - 1 if index + 1 < len(self.line_starts) else len(self.text)
-        return self.text[self.line_starts[index] : end].rstrip("\r")
-
-    def position(self, start: int, end: int | None = None) -> Position:
-        """The position of the characters ``start`` to ``end`` (exclusive; default: one character)."""
-        line, column = self._line_column(start)
-        end_line, end_column = self._line_column(start + 1 if end is None else max(end, start))
-        return Position(self.file, line, column, end_line, end_column)
-
-    def _line_column(self, offset: int) -> tuple[int, int]:
-        offset = min(max(offset, 0), len(self.text))
-        index = bisect.bisect_right(self.line_starts, offset) - 1
-        return index + self.first_line, offset - self.line_starts[index] + 1
-
-
-@dataclass(frozen=True)
-class YamlDocument:
-    """One YAML document: ``value`` in plain Python, and the places of all its parts.
-
-    A path is a tuple of keys and list indexes from the root: ``("groups", 0, "rules", 2, "expr")``.
-    """
-
-    value: Any
-    source: SourceText
     root: yaml.Node | None = field(repr=False)
+    _offsets: dict[int, Sequence[int]] = field(default_factory=dict, repr=False, compare=False)
 
-    def position(self, *path: str | int, key: bool = False) -> Position:
-        """Where the value at ``path`` stands (``key=True``: its key); the nearest parent where it is missing."""
-        node, key_node = self._find(path)
+    def stretch(self, *path: str | int, key: bool = False) -> Stretch:
+        node, key_node = self.find(path)
         chosen = key_node if key and key_node is not None else node
         if chosen is None:
-            return self.source.position(0)
-        return self.source.position(chosen.start_mark.index, self._end(chosen))
+            return 0, 1
+        return int(chosen.start_mark.index), self._end(chosen)
 
-    def text_position(self, path: Path, start: int, end: int) -> Position:
-        """Where the characters ``start`` to ``end`` of the scalar text at ``path`` stand in the file."""
-        node, _ = self._find(path)
-        offsets = _scalar_offsets(node, self.source.text)
-        if not offsets:
-            return self.position(*path)
-        start = min(max(start, 0), len(offsets) - 1)
-        last = min(max(end - 1, start), len(offsets) - 1)
-        stop = offsets[last] + 1 if end > start else offsets[start] + 1
-        return self.source.position(offsets[start], max(stop, offsets[start] + 1))
+    def offsets(self, path: Path) -> Sequence[int]:
+        node, _ = self.find(path)
+        known = self._offsets.get(id(node))
+        if known is None:
+            known = self._offsets[id(node)] = _scalar_offsets(node, self.source.text)
+        return known
 
     def scalar_text(self, *path: str | int) -> str:
-        """The text of a scalar as written (``1.50`` stays ``1.50``); "" for null and for anything else."""
-        node, _ = self._find(path)
+        node, _ = self.find(path)
         value = getattr(node, "value", None)
         # A mapping or list: the path leads to one, or ends early in one.
         return value if isinstance(value, str) and not _is_null(node) else ""
 
-    def has(self, *path: str | int) -> bool:
-        """Whether there is a value at exactly this path."""
-        value = self.value
-        for part in path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                return False
-        return True
-
-    def problem(
-        self, name: str, message: str, *path: str | int, key: bool = False, hint: str = ""
-    ) -> Problem:
-        """A problem placed at ``path``."""
-        position = self.position(*path, key=key)
-        return Problem(
-            name, message, position=position, hint=hint, source_line=self.source.line(position.line)
-        )
+    def written(self, path: Path, text: str) -> str | None:
+        node, _ = self.find(path)
+        style = getattr(node, "style", None)
+        if style == '"':
+            return json.dumps(text, ensure_ascii=False)[1:-1]
+        if style == "'":
+            return text.replace("'", "''")
+        if style not in ("|", ">") and (": " in text or " #" in text):
+            return None
+        return text
 
     def _end(self, node: yaml.Node) -> int:
         import yaml
@@ -132,13 +88,14 @@ class YamlDocument:
         newline = self.source.text.find("\n", start)
         return newline if newline >= 0 else len(self.source.text)
 
-    def _find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node | None]:
+    def find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node | None]:
+        """The node at ``path`` (its nearest parent when it is missing), and the node of its key."""
         import yaml
 
         node, key_node = self.root, None
         for part in path:
             if isinstance(node, yaml.MappingNode):
-                found = next(((k, v) for k, v in node.value if _key_text(k) == str(part)), None)
+                found = _member(node, str(part))
                 if found is None:
                     break
                 key_node, node = found
@@ -147,6 +104,20 @@ class YamlDocument:
             else:
                 break
         return node, key_node
+
+
+def _member(node: yaml.Node, name: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """The key and value nodes of a member of a mapping, those of merged mappings (``<<``) included."""
+    import yaml
+
+    merged: list[yaml.Node] = []
+    for key, value in node.value:
+        if key.tag == "tag:yaml.org,2002:merge":
+            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+        elif _key_text(key) == name:
+            return key, value
+    inner = (_member(part, name) for part in merged if isinstance(part, yaml.MappingNode))
+    return next((found for found in inner if found is not None), None)
 
 
 def load_documents(text: str, file: str = "") -> list[YamlDocument]:
@@ -178,6 +149,23 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
             raise LokictlError(builder.problems)
         documents.append(YamlDocument(value, source, root))
     return documents
+
+
+def load_embedded_documents(outer: Cursor, text: str | None = None) -> list[EmbeddedDocument]:
+    """All documents of the YAML text that is the string at ``outer`` (or ``text``, decoded from that string).
+
+    Raises as `load_documents` does, with the places in the outer file.
+    """
+    content = outer.value if text is None else text
+    file = outer.document.source.file
+    encoded = text is not None
+    try:
+        inner = load_documents(content, file)
+    except LokictlError as error:
+        plain = PlainDocument.of(SourceText(content, file))
+        whole = EmbeddedDocument.of(plain, outer, encoded=encoded)
+        raise LokictlError([whole.outward(problem) for problem in error.problems]) from None
+    return [EmbeddedDocument.of(document, outer, encoded=encoded) for document in inner]
 
 
 def too_deep(text: str) -> int | None:
@@ -220,12 +208,6 @@ def load_document(text: str, file: str = "") -> YamlDocument:
     return documents[0] if documents else YamlDocument(None, SourceText(text, file), None)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like ``word``, or ""."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else ""
-
-
 def unknown_keys(
     document: YamlDocument,
     known: Iterable[str],
@@ -233,19 +215,8 @@ def unknown_keys(
     name: str = "yaml/unknown-key",
     what: str = "",
 ) -> Iterator[Problem]:
-    """One problem for each key of the mapping at ``path`` that is not known, with the nearest known one."""
-    value = document.value
-    for part in path:
-        value = value[part]
-    if not isinstance(value, dict):
-        return
-    known = list(known)
-    for key in value:
-        if key not in known:
-            guess = nearest(str(key), known)
-            hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
-            where = f" in {what}" if what else ""
-            yield document.problem(name, f'unknown key "{key}"{where}', *path, key, key=True, hint=hint)
+    """One problem for each key of the mapping at ``path`` that is not known; see `Cursor.unknown_keys`."""
+    return Cursor(document, path).unknown_keys(known, name=name, what=what)
 
 
 # --- building ----------------------------------------------------------------------------------------------
@@ -409,17 +380,21 @@ def _syntax_hint(error: yaml.MarkedYAMLError, line: str) -> str:
 
 
 def _scalar_offsets(node: yaml.Node | None, text: str) -> list[int]:
-    """For each character of a scalar's value, its offset in the file; empty where that cannot be told."""
+    """See `Document.offsets`."""
     import yaml
 
     if not isinstance(node, yaml.ScalarNode):
         return []
     start, end = int(node.start_mark.index), int(node.end_mark.index)
+    value = str(node.value)
     if node.style in ("|", ">"):
-        return _block_offsets(str(node.value), text, start, end)
-    if node.style in ('"', "'"):
-        return _flow_offsets(str(node.value), text, start + 1, end, node.style)
-    return _flow_offsets(str(node.value), text, start, end, "")
+        offsets = _block_offsets(value, text, start, end)
+        after = offsets[-1] + 1 if offsets else end
+    elif node.style in ('"', "'"):
+        offsets, after = _flow_offsets(value, text, start + 1, end, node.style), end - 1
+    else:
+        offsets, after = _flow_offsets(value, text, start, end, ""), end
+    return [*offsets, after] if offsets or not value else []
 
 
 def _block_offsets(value: str, text: str, start: int, end: int) -> list[int]:

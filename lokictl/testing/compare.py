@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.logql.units import format_prometheus_duration, format_value
 from lokictl.model import AlertingRule, RecordingRule
+from lokictl.model.documents import Cursor
 from lokictl.testing.execution import Answer, TestRun, Timeline
 from lokictl.testing.labels import format_labels
 from lokictl.testing.model import (
@@ -15,7 +16,6 @@ from lokictl.testing.model import (
     ExpectedAlert,
     ExpectedLog,
     ExpectedSample,
-    Place,
     QueryExpectation,
     RecordingExpectation,
     TestCase,
@@ -263,13 +263,13 @@ class Comparison:
             f"{message}, at {self.since_start(time)}", position, line, tuple(details), expected, actual
         )
 
-    def _where(self, place: Place | None, *path: str | int) -> tuple[Any, str]:
+    def _where(self, place: Cursor | None, *path: str | int) -> tuple[Any, str]:
         from lokictl.diagnostics import Position
 
         if place is None:
             return Position(), ""
         position = place.position(*path)
-        return position, place.source_line(position)
+        return position, place.line(position)
 
 
 def since(test: TestCase, time: int) -> str:

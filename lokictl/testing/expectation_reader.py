@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokictl.diagnostics import Problem
+from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import Path, YamlDocument, nearest
 from lokictl.testing.model import (
     AlertExpectation,
     ExpectedAlert,
     ExpectedLog,
     ExpectedSample,
-    Place,
     QueryExpectation,
     RecordingExpectation,
 )
@@ -84,7 +84,7 @@ class ExpectationReader(Reader):
             self.duration(value.get("fires_within"), (*path, "fires_within")),
             self.duration(value.get("resolves_within"), (*path, "resolves_within")),
             self.text(value.get("exp_error"), (*path, "exp_error")),
-            Place(self.document, path),
+            Cursor(self.document, path),
         )
 
     def expected_alerts(self, value: Any, path: Path) -> Iterator[ExpectedAlert]:
@@ -113,7 +113,7 @@ class ExpectationReader(Reader):
                     self.times(item, place),
                     tuple(self.samples(item.get("exp_samples"), (*place, "exp_samples"), 1)),
                     self.text(item.get("exp_error"), (*place, "exp_error")),
-                    Place(self.document, place),
+                    Cursor(self.document, place),
                 )
             except ReadError:
                 continue
@@ -185,7 +185,7 @@ class ExpectationReader(Reader):
             samples,
             logs,
             self.text(value["exp_error"], (*path, "exp_error")) if "exp_error" in value else None,
-            Place(self.document, path),
+            Cursor(self.document, path),
         )
 
     def _span(self, value: dict[str, Any], path: Path) -> tuple[int, int]:

@@ -6,13 +6,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import Path, load_document, unknown_keys
 from lokictl.testing.expectation_reader import ExpectationReader
 from lokictl.testing.model import (
     DEFAULT_INTERVAL,
     DEFAULT_START,
     MutationException,
-    Place,
     TestCase,
     TestFile,
 )
@@ -133,7 +133,7 @@ class FileReader(Reader):
             self.text(value.get("external_url"), (*path, "external_url")),
             self.switch("discover_service_name"),
             self.switch("discover_log_levels"),
-            Place(self.document, path),
+            Cursor(self.document, path),
         )
 
     def switch(self, key: str) -> bool:
@@ -155,7 +155,7 @@ class FileReader(Reader):
             hint = "say which rule, which change (`*` matches anything), and why no test needs to notice it"
             self.problem(f"`{missing[0]}` is missing", path, hint=hint)
             return None
-        return MutationException(**found, place=Place(self.document, path))
+        return MutationException(**found, place=Cursor(self.document, path))
 
     def _check_names(self, tests: list[TestCase]) -> None:
         seen: set[str] = set()

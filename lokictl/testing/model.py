@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lokictl.diagnostics import Position
-from lokictl.model.yaml_source import Path, YamlDocument
+from lokictl.model.documents import Cursor
+from lokictl.model.yaml_source import YamlDocument
 
 MINUTE = 60 * 1_000_000_000
 DEFAULT_INTERVAL = MINUTE
@@ -15,22 +15,6 @@ DEFAULT_START = 1_767_225_600 * 1_000_000_000
 """2026-01-01T00:00:00Z: where time begins in a test that does not say so."""
 
 Labels = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something was written: a document and a path in it."""
-
-    document: YamlDocument = field(repr=False)
-    path: Path = ()
-
-    def position(self, *path: str | int, key: bool = False) -> Position:
-        """The position of a part of it."""
-        return self.document.position(*self.path, *path, key=key)
-
-    def source_line(self, position: Position) -> str:
-        """The line that ``position`` speaks of."""
-        return self.document.source.line(position.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +58,7 @@ class AlertExpectation:
     fires_within: int | None = None
     resolves_within: int | None = None
     error: str = ""
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Cursor | None = field(default=None, compare=False, repr=False)
 
     @property
     def last_time(self) -> int:
@@ -99,7 +83,7 @@ class RecordingExpectation:
     times: tuple[int, ...]
     samples: tuple[ExpectedSample, ...] = ()
     error: str = ""
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Cursor | None = field(default=None, compare=False, repr=False)
 
     @property
     def last_time(self) -> int:
@@ -134,7 +118,7 @@ class QueryExpectation:
     samples: tuple[ExpectedSample, ...] | None = None
     logs: tuple[ExpectedLog, ...] | None = None
     error: str | None = None
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Cursor | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_range(self) -> bool:
@@ -168,7 +152,7 @@ class TestCase:
     external_url: str = ""
     discover_service_name: bool = False
     discover_log_levels: bool = False
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Cursor | None = field(default=None, compare=False, repr=False)
 
     @property
     def last_time(self) -> int:
@@ -194,7 +178,7 @@ class MutationException:
     rule: str
     change: str
     reason: str
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Cursor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

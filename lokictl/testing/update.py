@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
+from lokictl.model.documents import Cursor
 from lokictl.testing.compare import logs_of, samples_of, since
 from lokictl.testing.loading import parse_test_file
-from lokictl.testing.model import AlertExpectation, Place, QueryExpectation, RecordingExpectation, TestFile
+from lokictl.testing.model import AlertExpectation, QueryExpectation, RecordingExpectation, TestFile
 from lokictl.testing.outcome import Expectation, Observation, Report, TestResult
 from lokictl.testing.yaml_edit import Replacement, YamlEditor
 
@@ -180,7 +181,7 @@ def _key(expectation: Expectation) -> str:
     return KEYS[type(expectation)]
 
 
-def _entry(editor: YamlEditor, place: Place, expectation: Expectation, value: Value) -> list[Replacement]:
+def _entry(editor: YamlEditor, place: Cursor, expectation: Expectation, value: Value) -> list[Replacement]:
     """The changes of an entry, so that it says ``value``."""
     changes: list[Replacement] = []
     state, plain = value
@@ -193,7 +194,7 @@ def _entry(editor: YamlEditor, place: Place, expectation: Expectation, value: Va
 
 def _split(
     editor: YamlEditor,
-    place: Place,
+    place: Cursor,
     expectation: Expectation,
     groups: list[tuple[list[int], Value]],
     result: TestResult,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.yaml_source import SourceText
-
-Path = tuple[str | int, ...]
+from lokictl.model.documents import Document, Path, SourceText, Stretch, value_at
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPE = re.compile(
@@ -30,41 +28,47 @@ class _Child:
     end: int
 
 
-@dataclass(eq=False)
-class JsonDocument:
-    """One JSON text; the same questions as `lokictl.model.yaml_source.YamlDocument` answers."""
+@dataclass(frozen=True, eq=False)
+class JsonDocument(Document):
+    """One JSON text."""
 
-    value: Any
-    source: SourceText
-    _children: dict[int, dict[str | int, _Child]] = field(default_factory=dict)
+    _children: dict[int, dict[str | int, _Child]] = field(default_factory=dict, repr=False)
+    _offsets: dict[int, Sequence[int]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _root(self) -> _Child:
         start = _blank(self.source.text, 1 if self.source.text.startswith("\ufeff") else 0)
         return _Child(start, start, start, len(self.source.text.rstrip()))
 
-    def position(self, *path: str | int, key: bool = False) -> Position:
-        """Where the value at ``path`` stands (``key=True``: its key); the nearest parent where it is missing."""
+    def stretch(self, *path: str | int, key: bool = False) -> Stretch:
         child, complete = self._find(path)
         if key and complete and child.key_end > child.key_start:
-            return self.source.position(child.key_start, child.key_end)
-        end = child.end
-        if self.source.text[child.start : child.start + 1] in "{[":
-            end = child.start + 1
-        return self.source.position(child.start, end)
+            return child.key_start, child.key_end
+        opening = self.source.text[child.start : child.start + 1] in ("{", "[")
+        return child.start, child.start + 1 if opening else child.end
 
-    def text_position(self, path: Path, start: int, end: int) -> Position:
-        """Where the characters ``start`` to ``end`` of the string at ``path`` stand in the file."""
+    def offsets(self, path: Path) -> Sequence[int]:
         child, complete = self._find(path)
         if not complete or self.source.text[child.start : child.start + 1] != '"':
-            return self.position(*path)
-        offsets = self._string_offsets(child)
-        last = len(offsets) - 1
-        first = offsets[min(max(start, 0), last)]
-        return self.source.position(first, max(offsets[min(max(end, start), last)], first + 1))
+            return ()
+        if child.start not in self._offsets:
+            self._offsets[child.start] = self._string_offsets(child)
+        return self._offsets[child.start]
+
+    def scalar_text(self, *path: str | int) -> str:
+        child, complete = self._find(path)
+        if not complete:
+            return ""
+        value = value_at(self.value, path)
+        if value is None or isinstance(value, dict | list):
+            return ""
+        return value if isinstance(value, str) else self.source.text[child.start : child.end]
+
+    def written(self, path: Path, text: str) -> str | None:
+        return json.dumps(text, ensure_ascii=False)[1:-1]
 
     def _string_offsets(self, child: _Child) -> list[int]:
-        offsets = []
+        offsets: list[int] = []
         for found in _ESCAPE.finditer(self.source.text, child.start + 1, child.end - 1):
             offsets.append(found.start())
         offsets.append(child.end - 1)
