@@ -14,8 +14,7 @@ from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
-from lokictl.logql.regex import compile_selector
+from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import SECOND, parse_bytes, parse_float, parse_go_duration
 
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
@@ -24,19 +23,8 @@ PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_
 
 def compile_selector_test(selector: ast.StreamSelector) -> Callable[[Stream], bool]:
     """Whether a stream has the labels that the selector asks for."""
-    tests = [_matcher(matcher) for matcher in selector.matchers]
-    return lambda stream: all(test(stream.label_map) for test in tests)
-
-
-def _matcher(matcher: ast.Matcher) -> Callable[[dict[str, str]], bool]:
-    name, value = matcher.name, matcher.value
-    if matcher.operator == MatchOperator.EQUAL:
-        return lambda labels: labels.get(name, "") == value
-    if matcher.operator == MatchOperator.NOT_EQUAL:
-        return lambda labels: labels.get(name, "") != value
-    matches = compile_selector(value).matches
-    wanted = matcher.operator == MatchOperator.REGEX
-    return lambda labels: matches(labels.get(name, "").encode("utf-8", "surrogateescape")) is wanted
+    tests = [(matcher.name, compile_matcher(matcher)) for matcher in selector.matchers]
+    return lambda stream: all(test(stream.label_map.get(name, "")) for name, test in tests)
 
 
 def extraction_grouping(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from lokictl.engine import stages as st
 from lokictl.engine.errors import EngineError
@@ -40,22 +41,12 @@ def ordered(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
     return out
 
 
-READS_LINE = (
-    ast.LineFilter,
-    ast.JsonParser,
-    ast.LogfmtParser,
-    ast.RegexpParser,
-    ast.PatternParser,
-    ast.UnpackParser,
-)
-
-
 def without_dead_formats(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
     """The stages without a ``line_format`` whose line nothing reads any more (metric queries that count no bytes)."""
     kept: list[ast.Stage] = []
     for index, stage in enumerate(stages):
         if isinstance(stage, ast.LineFormat) and not any(
-            isinstance(later, READS_LINE) for later in stages[index:]
+            isinstance(later, ast.LineFilter | ast.ParserStage) for later in stages[index:]
         ):
             continue
         kept.append(stage)
@@ -88,7 +79,7 @@ def _is_no_op_stage(stage: ast.Stage) -> bool:
 
 def _compile(stage: ast.Stage, hints: Hints, stages: Sequence[ast.Stage]) -> StageFunction:
     try:
-        return _function(stage, hints)
+        return FUNCTIONS[type(stage)](stage, hints)
     except (ValueError, LogQLError) as error:
         raise EngineError(f"parse error : stage '{_stage_text(stage, stages)}' : {error}") from None
 
@@ -106,36 +97,30 @@ def _stage_text(stage: ast.Stage, stages: Sequence[ast.Stage]) -> str:
     return " ".join(map(str, stages[first : last + 1]))
 
 
-def _function(stage: ast.Stage, hints: Hints) -> StageFunction:
-    if isinstance(stage, ast.LineFilter):
-        return _line(compile_line_filter(stage))
-    if isinstance(stage, ast.LabelFilterStage):
-        return _label(compile_label_filter(stage.filter))
-    if isinstance(stage, ast.JsonParser):
-        return st.json_expression_stage(stage, hints) if stage.extractions else st.json_stage(hints)
-    if isinstance(stage, ast.LogfmtParser):
-        return st.logfmt_stage(stage, hints)
-    if isinstance(stage, ast.RegexpParser):
-        return st.regexp_stage(stage, hints)
-    if isinstance(stage, ast.PatternParser):
-        return st.pattern_stage(stage, hints)
-    if isinstance(stage, ast.UnpackParser):
-        return st.unpack_stage(hints)
-    if isinstance(stage, ast.LineFormat):
-        return st.line_format_stage(stage)
-    if isinstance(stage, ast.LabelFormat):
-        return st.label_format_stage(stage)
-    if isinstance(stage, ast.DropLabels):
-        return st.drop_stage(stage)
-    if isinstance(stage, ast.KeepLabels):
-        return st.keep_stage(stage)
-    assert isinstance(stage, ast.Decolorize)
-    return st.decolorize_stage()
-
-
 def _line(test: Callable[[bytes], bool]) -> StageFunction:
     return lambda line, time, builder: line if test(line) else None
 
 
 def _label(test: Callable[[LabelBuilder], bool]) -> StageFunction:
     return lambda line, time, builder: line if test(builder) else None
+
+
+def _json(stage: ast.JsonParser, hints: Hints) -> StageFunction:
+    return st.json_expression_stage(stage, hints) if stage.extractions else st.json_stage(hints)
+
+
+FUNCTIONS: dict[type[ast.Node], Callable[[Any, Hints], StageFunction]] = {
+    ast.LineFilter: lambda stage, hints: _line(compile_line_filter(stage)),
+    ast.LabelFilterStage: lambda stage, hints: _label(compile_label_filter(stage.filter)),
+    ast.JsonParser: _json,
+    ast.LogfmtParser: st.logfmt_stage,
+    ast.RegexpParser: st.regexp_stage,
+    ast.PatternParser: st.pattern_stage,
+    ast.UnpackParser: lambda stage, hints: st.unpack_stage(hints),
+    ast.LineFormat: lambda stage, hints: st.line_format_stage(stage),
+    ast.LabelFormat: lambda stage, hints: st.label_format_stage(stage),
+    ast.DropLabels: lambda stage, hints: st.drop_stage(stage),
+    ast.KeepLabels: lambda stage, hints: st.keep_stage(stage),
+    ast.Decolorize: lambda stage, hints: st.decolorize_stage(),
+}
+"""How each kind of stage runs."""

@@ -14,8 +14,8 @@ from lokictl.engine.store import Entry, Stream
 from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import AnyOf, Contains, Equals, Test, simplify
+from lokictl.logql.semantics import writes_line
 
-PARSERS = (ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser)
 SPECIAL = (ERROR, ERROR_DETAILS, PRESERVE_ERROR)
 Texts = tuple[bytes, ...]
 """One of these has to stand in the line."""
@@ -27,7 +27,7 @@ def required_texts(stages: Sequence[ast.Stage]) -> list[tuple[str, Texts]]:
     for stage in stages:
         if isinstance(stage, ast.LabelFilterStage):
             found.extend(_of_filter(stage.filter))
-        elif not isinstance(stage, (*PARSERS, ast.LineFilter)):
+        elif writes_line(stage) or not isinstance(stage, ast.ParserStage | ast.LineFilter):
             break
     return found
 

@@ -23,8 +23,8 @@ from lokictl.engine.logfmt_parser import pairs
 from lokictl.engine.paths import json_path, logfmt_path
 from lokictl.engine.plain_json import PlainJson
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
-from lokictl.logql.regex import compile_search, compile_selector
+from lokictl.logql.matching import compile_matcher
+from lokictl.logql.regex import compile_search
 from lokictl.logql.validation import split_pattern
 
 StageFunction = Callable[[bytes, int, LabelBuilder], bytes | None]
@@ -433,21 +433,10 @@ def decolorize_stage() -> StageFunction:
     return run
 
 
-def _compile_matcher(matcher: ast.Matcher) -> Callable[[str], bool]:
-    value = matcher.value
-    if matcher.operator == MatchOperator.EQUAL:
-        return lambda text: text == value
-    if matcher.operator == MatchOperator.NOT_EQUAL:
-        return lambda text: text != value
-    matches = compile_selector(value).matches
-    wanted = matcher.operator == MatchOperator.REGEX
-    return lambda text: matches(text.encode("utf-8", "surrogateescape")) is wanted
-
-
 def drop_stage(stage: ast.DropLabels) -> StageFunction:
     """``| drop a, b="c"``"""
     items = [
-        (item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+        (item.name, compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
     ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
@@ -471,7 +460,7 @@ def drop_stage(stage: ast.DropLabels) -> StageFunction:
 def keep_stage(stage: ast.KeepLabels) -> StageFunction:
     """``| keep a, b="c"``"""
     items = [
-        (item.name, _compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+        (item.name, compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
     ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:

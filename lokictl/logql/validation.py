@@ -76,12 +76,10 @@ def matches_empty(matcher: ast.Matcher) -> bool:
     """Whether a stream selector's matcher holds for a missing label."""
     if matcher.operator == ast.MatchOperator.EQUAL:
         return matcher.value == ""
-    if matcher.operator == ast.MatchOperator.NOT_EQUAL:
-        return matcher.value != ""
-    from lokictl.logql.regex import compile_selector
+    # Compiling regular expressions is the slow part of this package's import.
+    from lokictl.logql.matching import compile_matcher
 
-    found = compile_selector(matcher.value).matches(b"")
-    return found is (matcher.operator == ast.MatchOperator.REGEX)
+    return compile_matcher(matcher)("")
 
 
 def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) -> str:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.expressions import ComparisonOperator, LineFilterOperator, MatchOperator, Span
+from lokictl.logql.semantics import is_count, is_positive
 from lokictl.logql.units import format_float, format_prometheus_duration
 
-COUNTS = ("count_over_time", "rate", "bytes_over_time", "bytes_rate", "absent_over_time")
-COUNTING_AGGREGATIONS = ("sum", "min", "max", "avg", "count", "topk", "bottomk", "sort", "sort_desc")
 WHOLE_STEP_BELOW = 100
 """Whole thresholds below this move by 1, others by a fifth."""
 
@@ -333,21 +332,5 @@ def always_holds(operator: str, node: ast.Node, value: float) -> bool:
     """Whether a comparison is only written for readers: a count that exists is above zero and at least one."""
     if not is_positive(node):
         return False
-    least = 1 if is_whole_count(node) else 0
+    least = 1 if is_count(node) else 0
     return (operator == ">" and value <= 0) or (operator == ">=" and value <= least)
-
-
-def is_whole_count(node: ast.Node) -> bool:
-    """Whether an expression's values are whole numbers of lines."""
-    if isinstance(node, ast.RangeAggregation):
-        return node.operation == "count_over_time" and node.log_range.unwrap is None
-    return isinstance(node, ast.VectorAggregation) and node.operation == "sum" and is_whole_count(node.inner)
-
-
-def is_positive(node: ast.Node) -> bool:
-    """Whether an expression's values are always above zero, as those of counts are."""
-    if isinstance(node, ast.RangeAggregation):
-        return node.operation in COUNTS and node.log_range.unwrap is None
-    if isinstance(node, ast.VectorAggregation):
-        return node.operation in COUNTING_AGGREGATIONS and is_positive(node.inner)
-    return False

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.logql import facts
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.units import format_float, format_prometheus_duration
 
 SECOND = 1_000_000_000
@@ -17,7 +16,7 @@ MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 def thresholds(query: Query) -> Iterator[tuple[ast.BinaryOperation, ast.MetricExpr, str, float]]:
     """(operation, expression, operator, number) of each comparison with a number, the number on the right."""
     for node in query.nodes(ast.BinaryOperation):
-        if node.operator not in facts.COMPARISONS:
+        if node.operator not in ast.COMPARISONS:
             continue
         if isinstance(node.right, ast.Literal):
             yield node, node.left, node.operator, node.right.value
@@ -45,7 +44,8 @@ class NeverTrue(QueryCheck):
     def _reasons(
         self, query: Query, expression: ast.MetricExpr, operator: str, value: float
     ) -> Iterator[tuple[str, str]]:
-        if facts.is_positive(expression) and not _meets(operator, value, facts.is_count(expression)):
+        silent = semantics.is_positive(expression) and semantics.returns_lines_only(expression)
+        if silent and not _meets(operator, value, semantics.is_count(expression)):
             yield (
                 "where no line matches there is no result, not 0",
                 f"use {_absent_text(query, expression)}, or compare (sum(…) or vector(0))",
@@ -67,7 +67,7 @@ class NeverTrue(QueryCheck):
 
 def _absent_text(query: Query, expression: ast.MetricExpr) -> str:
     """The expression as one that tells of silence."""
-    ranges = [node for node in expression.walk() if isinstance(node, ast.LogRange)]
+    ranges = list(expression.find_all(ast.LogRange))
     written = " ".join(query.written(ranges[0]).split()) if len(ranges) == 1 else "{…} [5m]"
     return f"absent_over_time({written})"
 
@@ -126,7 +126,7 @@ def is_part_of(part: ast.Node, whole: ast.Node) -> bool:
         return same and is_part_of(part.inner, whole.inner)
     if not isinstance(part, ast.RangeAggregation) or not isinstance(whole, ast.RangeAggregation):
         return False
-    if part.operation != whole.operation or part.operation not in facts.COUNTING:
+    if part.operation != whole.operation or part.operation not in semantics.COUNTING:
         return False
     mine, theirs = part.log_range, whole.log_range
     if (mine.range, mine.offset, mine.unwrap) != (theirs.range, theirs.offset, theirs.unwrap):
@@ -134,7 +134,7 @@ def is_part_of(part: ast.Node, whole: ast.Node) -> bool:
     stages = theirs.log.stages
     return set(theirs.log.selector.matchers) <= set(mine.log.selector.matchers) and (
         mine.log.stages[: len(stages)] == stages
-        or all(isinstance(stage, (*facts.PARSERS,)) and stage in mine.log.stages for stage in stages)
+        or all(isinstance(stage, ast.ParserStage) and stage in mine.log.stages for stage in stages)
     )
 
 
@@ -148,9 +148,9 @@ class AlwaysTrue(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, expression, operator, value in thresholds(query):
-            if not facts.is_positive(expression) or node.return_bool:
+            if not semantics.is_positive(expression) or node.return_bool:
                 continue
-            least = 1 if facts.is_count(expression) else 0
+            least = 1 if semantics.is_count(expression) else 0
             always = (operator == ">=" and value <= 0) or (operator == ">" and value < 0)
             if always:
                 shown = f"{operator} {format_float(value)}"
@@ -170,7 +170,7 @@ class CountThreshold(QueryCheck):
         if query.kind not in (QueryKind.ALERT, QueryKind.PLAIN):
             return
         for node, expression, operator, value in thresholds(query):
-            if facts.is_count(expression) and value != int(value):
+            if semantics.is_count(expression) and value != int(value):
                 message = f"a count is a whole number; {format_float(value)} is none"
                 hint = "for lines per second use rate(…); for a share divide by the count of all lines"
                 yield self.finding(query.place(node), message, hint=hint, severity=Severity.WARNING)
@@ -188,9 +188,9 @@ class CountThreshold(QueryCheck):
 
 
 def _line_rate(expression: ast.MetricExpr) -> ast.LogRange | None:
-    if not facts.is_rate(expression):
+    if not semantics.is_rate(expression):
         return None
-    ranges = [node for node in expression.walk() if isinstance(node, ast.RangeAggregation)]
+    ranges = list(expression.find_all(ast.RangeAggregation))
     lines = all(node.operation == "rate" for node in ranges)
     return ranges[0].log_range if lines and len(ranges) == 1 else None
 
@@ -235,7 +235,7 @@ class AbsentOverTime(QueryCheck):
                     message = f"this is true only when all {len(legs)} of {matcher.name} are silent, not when one is"
                     hint = f'write one alert for each, with {matcher.name}="…"'
                     yield self.finding(query.place(matcher), message, hint=hint)
-            if not facts.labels_of(node).names:
+            if not semantics.labels_of(node).names:
                 message = "the result has no labels: only `=` matchers of the selector become labels"
                 yield self.finding(query.place(node), message, hint="name what is missing with `=`")
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.logql import facts
 from lokictl.lint.logql.filters import removal
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 
 
 class UnwrapWithoutErrorFilter(QueryCheck):
@@ -23,9 +22,9 @@ class UnwrapWithoutErrorFilter(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in query.nodes(ast.LogRange):
             unwrap = log_range.unwrap
-            if unwrap is None or any(facts.is_error_filter(item) for item in unwrap.filters):
+            if unwrap is None or any(semantics.is_error_filter(item) for item in unwrap.filters):
                 continue
-            if any(facts.is_error_filter(stage) for stage in log_range.log.stages):
+            if any(semantics.is_error_filter(stage) for stage in log_range.log.stages):
                 continue  # told by logql/error-filter-too-early
             if _drops_errors(log_range.log) or _always_a_number(log_range.log, unwrap):
                 continue
@@ -67,18 +66,18 @@ class ErrorFilterTooEarly(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in query.nodes(ast.LogRange):
             stages = log_range.log.stages
-            filters = [stage for stage in stages if facts.is_error_filter(stage)]
+            filters = [stage for stage in stages if semantics.is_error_filter(stage)]
             if not filters or _drops_errors(log_range.log):
                 continue
             unwrap = log_range.unwrap
-            if unwrap is not None and not any(facts.is_error_filter(item) for item in unwrap.filters):
+            if unwrap is not None and not any(semantics.is_error_filter(item) for item in unwrap.filters):
                 if not _always_a_number(log_range.log, unwrap):
                     message = f'`__error__=""` stands before `unwrap {unwrap.label}`, which can still fail'
                     hint = f'write: {query.written(unwrap)} | __error__=""'
                     yield self.finding(query.place(filters[-1]), message, hint=hint)
                 continue
             later = stages[stages.index(filters[-1]) + 1 :]
-            failing = next((stage for stage in later if facts.fallible(stage)), None)
+            failing = next((stage for stage in later if semantics.fallible(stage)), None)
             if failing is not None and unwrap is None:
                 message = f'`__error__=""` stands before `{query.written(failing)}`, which can still fail'
                 yield self.finding(query.place(filters[-1]), message, hint="write it behind that stage")
@@ -98,11 +97,11 @@ class ParserError(QueryCheck):
             log = log_range.log
             if id(log_range) in skipped or _drops_errors(log) or log_range.unwrap is not None:
                 continue
-            if any(facts.is_error_filter(stage) for stage in log.stages):
+            if any(semantics.is_error_filter(stage) for stage in log.stages):
                 continue
-            failing = next((stage for stage in reversed(log.stages) if facts.fallible(stage)), None)
+            failing = next((stage for stage in reversed(log.stages) if semantics.fallible(stage)), None)
             if failing is not None:
-                what = facts.fallible(failing)
+                what = semantics.fallible(failing)
                 message = f"one line on which `{what}` fails makes the whole query fail"
                 hint = 'add `| __error__=""` at the end, if such lines need not count'
                 yield self.finding(query.place(failing), message, hint=hint)
@@ -114,7 +113,7 @@ def _ranges_without_parsing(query: Query) -> Iterator[ast.LogRange]:
         inner = node.inner
         if node.operation != "sum" or node.grouping.labels or node.grouping.without:
             continue
-        if not isinstance(inner, ast.RangeAggregation) or inner.operation not in facts.COUNTING:
+        if not isinstance(inner, ast.RangeAggregation) or inner.operation not in semantics.COUNTING:
             continue
         log_range = inner.log_range
         uses = (ast.LabelFilterStage, ast.LabelFormat, ast.LineFormat, ast.KeepLabels, ast.DropLabels)
@@ -133,7 +132,7 @@ class UnusedParser(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in _ranges_without_parsing(query):
             for stage in log_range.log.stages:
-                if isinstance(stage, facts.PARSERS):
+                if isinstance(stage, ast.ParserStage):
                     message = f"nothing uses what `{query.written(stage)}` extracts: Loki skips it"
                     hint = "remove it, or filter or group by one of its labels"
                     yield self.finding(query.place(stage), message, hint=hint)
@@ -154,17 +153,12 @@ class UnusedLineFormat(QueryCheck):
                 continue
             stages = node.log_range.log.stages
             for index, stage in enumerate(stages):
-                if isinstance(stage, ast.LineFormat) and not any(map(_reads_line, stages[index + 1 :])):
+                if isinstance(stage, ast.LineFormat) and not any(
+                    map(semantics.reads_line, stages[index + 1 :])
+                ):
                     message = "this changes the text of lines that are only counted: Loki leaves it out"
                     edit = removal(query, stage)
                     yield self.finding(query.place(stage), message, hint="remove it", edit=edit)
-
-
-def _reads_line(stage: ast.Stage) -> bool:
-    if isinstance(stage, ast.LabelFormat):
-        return any(item.is_template and "__line__" in item.value for item in stage.items)
-    readers = (ast.LineFilter, ast.LineFormat, ast.Decolorize, *facts.PARSERS)
-    return isinstance(stage, readers)
 
 
 class LabelFormatSelf(QueryCheck):

@@ -8,16 +8,13 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Edit, Finding, Query, QueryCheck
-from lokictl.lint.logql import facts
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LineFilterOperator as Line
 from lokictl.logql.expressions import MatchOperator as Match
-from lokictl.logql.expressions import Span
 
 CONTAINS, NOT_CONTAINS = Line.CONTAINS, Line.NOT_CONTAINS
-RELABELS = (ast.LabelFormat, ast.DropLabels, ast.KeepLabels, *facts.PARSERS)
 
 
 def removal(query: Query, stage: ast.Node) -> Edit | None:
@@ -66,9 +63,9 @@ class RedundantFilter(QueryCheck):
                     yield from self._line(query, stage, lines)
                 elif isinstance(stage, ast.LabelFilterStage):
                     yield from self._label(query, stage, labels)
-                elif isinstance(stage, RELABELS):
+                elif semantics.relabels(stage):
                     labels = {}
-                if isinstance(stage, ast.LineFormat | ast.UnpackParser | ast.Decolorize):
+                if semantics.writes_line(stage):
                     lines = []
 
     def _line(self, query: Query, stage: ast.LineFilter, before: list[ast.LineFilter]) -> Iterator[Finding]:
@@ -180,7 +177,7 @@ class ContradictoryFilter(QueryCheck):
         wanted: list[ast.LineFilter] = []
         refused: list[ast.LineFilter] = []
         for stage in log.stages:
-            if isinstance(stage, ast.LineFormat | ast.UnpackParser | ast.Decolorize):
+            if semantics.writes_line(stage):
                 wanted, refused = [], []
             if not isinstance(stage, ast.LineFilter) or any(
                 query.has_variable(leg.value) for leg in stage.legs
@@ -213,7 +210,7 @@ class ContradictoryFilter(QueryCheck):
                     known.pop(item.value, None)
             elif isinstance(stage, ast.DropLabels | ast.KeepLabels):
                 known = {}
-            elif isinstance(stage, facts.PARSERS):
+            elif isinstance(stage, ast.ParserStage):
                 # A parser never overwrites a stream label; what it extracts anew is not known.
                 streams = {matcher.name for matcher in log.selector.matchers}
                 known = {name: items for name, items in known.items() if name in streams}
@@ -223,14 +220,14 @@ class ContradictoryFilter(QueryCheck):
     def _conjuncts(
         self, query: Query, stage: ast.LabelFilterStage, known: dict[str, list[ast.Node]]
     ) -> Iterator[Finding]:
-        for part in facts.conjuncts(stage.filter):
+        for part in semantics.conjuncts(stage.filter):
             if isinstance(part, ast.OrLabelFilter):
                 continue
             if isinstance(part, ast.StringLabelFilter) and _label_always_false(part):
                 message = f"`{query.written(part)}` drops every line"
                 yield self.finding(query.place(part), message)
                 continue
-            name = facts.filter_name(part)
+            name = str(getattr(part, "name", ""))
             for other in known.get(name, []):
                 if _excludes(query, other, part):
                     message = (
@@ -312,9 +309,9 @@ class FilterAfterParser(QueryCheck):
             parser: ast.Stage | None = None
             filtered = False
             for stage in log.stages:
-                if isinstance(stage, ast.LineFormat | ast.UnpackParser | ast.Decolorize):
+                if semantics.writes_line(stage):
                     parser = None
-                elif isinstance(stage, facts.PARSERS):
+                elif isinstance(stage, ast.ParserStage):
                     parser = parser or stage
                     filtered = False
                 elif isinstance(stage, ast.LabelFilterStage):
@@ -337,11 +334,11 @@ class LabelFilterBeforeParser(QueryCheck):
         for log in query.nodes(ast.LogExpr):
             streams = {matcher.name for matcher in log.selector.matchers}
             for index, stage in enumerate(log.stages):
-                if isinstance(stage, facts.PARSERS):
+                if isinstance(stage, ast.ParserStage):
                     break
                 if isinstance(stage, ast.LabelFilterStage):
-                    for part in facts.primaries(stage):
-                        name = facts.filter_name(part)
+                    for part in semantics.comparisons(stage):
+                        name = str(getattr(part, "name", ""))
                         if name not in streams and not name.startswith("__"):
                             yield from self._later(query, log.stages[index + 1 :], part, name)
 
@@ -349,7 +346,7 @@ class LabelFilterBeforeParser(QueryCheck):
         self, query: Query, stages: tuple[ast.Stage, ...], part: ast.LabelFilter, name: str
     ) -> Iterator[Finding]:
         for stage in stages:
-            made = facts.extracted(stage) if isinstance(stage, facts.PARSERS) else None
+            made = semantics.extracted(stage) if isinstance(stage, ast.ParserStage) else None
             if made is not None and name in made:
                 message = f"`{name}` does not exist yet: `{query.written(stage)}` makes it later"
                 hint = "write the filter behind the parser"
@@ -481,11 +478,6 @@ class FieldInSelector(QueryCheck):
                     message = f"`{matcher.name}` is a field of the log line, not a label of the stream"
                     hint = f"filter behind the parser: | json | {query.written(matcher)}"
                     yield self.finding(query.place(matcher), message, hint=hint)
-
-
-def span_between(left: ast.Node, right: ast.Node) -> Span:
-    """The characters between two nodes."""
-    return Span(left.span.end, right.span.start)
 
 
 CHECKS = (

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.logql import facts
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 
 RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)
 HIGH_CARDINALITY = (
@@ -28,9 +27,9 @@ class LabelsNeverMatch(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):
-            if node.operator == "or" or facts.is_scalar(node.left) or facts.is_scalar(node.right):
+            if node.operator == "or" or semantics.is_scalar(node.left) or semantics.is_scalar(node.right):
                 continue
-            left, right = facts.labels_of(node.left), facts.labels_of(node.right)
+            left, right = semantics.labels_of(node.left), semantics.labels_of(node.right)
             if node.matching is None:
                 yield from self._unmatched(query, node, left, right)
             elif node.matching.on:
@@ -41,7 +40,7 @@ class LabelsNeverMatch(QueryCheck):
                         yield self.finding(query.place(node), message, hint=f"group that side by {name}")
 
     def _unmatched(
-        self, query: Query, node: ast.BinaryOperation, left: facts.Labels, right: facts.Labels
+        self, query: Query, node: ast.BinaryOperation, left: semantics.Labels, right: semantics.Labels
     ) -> Iterator[Finding]:
         if left.open or right.open or left.names == right.names:
             return
@@ -72,7 +71,7 @@ class GroupingMissingLabel(QueryCheck):
         for node in query.nodes(ast.VectorAggregation):
             if node.grouping.without:
                 continue
-            inner = facts.labels_of(node.inner)
+            inner = semantics.labels_of(node.inner)
             for name in node.grouping.labels:
                 if inner.lacks(name):
                     kept = ", ".join(sorted(inner.names)) or "none"
@@ -147,7 +146,7 @@ class VectorZero(QueryCheck):
         for node in query.nodes(ast.BinaryOperation):
             if node.operator != "or" or not isinstance(node.right, ast.VectorFunction) or id(node) in wrapped:
                 continue
-            labels = facts.labels_of(node.left)
+            labels = semantics.labels_of(node.left)
             if labels.open or labels.names:
                 message = "`or vector(…)` adds a series without labels even where there is data"
                 hint = "it fits expressions without labels only: sum(…) or vector(0)"
@@ -165,10 +164,10 @@ class UnusedModifier(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):
-            if node.return_bool and node.operator not in facts.COMPARISONS:
+            if node.return_bool and node.operator not in ast.COMPARISONS:
                 message = f"`bool` has no effect on `{node.operator}`"
                 yield self.finding(query.place(node), message, hint="it belongs to comparisons")
-            if node.operator in facts.SETS and node.matching is not None and node.matching.group:
+            if node.operator in ast.SET_OPERATORS and node.matching is not None and node.matching.group:
                 message = f"`group_{node.matching.group}` has no effect on `{node.operator}`"
                 yield self.finding(query.place(node), message, hint="leave it out")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.lexer import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
+from lokictl.logql.semantics import STAGES
 from lokictl.model.yaml_source import nearest
 
 MAX_PARSES = 60
@@ -16,10 +17,7 @@ LONGEST = 4_000
 """Characters; in a longer text a guess takes too long."""
 RANGE_WORDS = "|".join(RANGE_OPERATIONS)
 VECTOR_WORDS = "|".join(VECTOR_OPERATIONS)
-STAGE_WORDS = (
-    *("json", "logfmt", "regexp", "pattern", "unpack", "line_format", "label_format"),
-    *("decolorize", "drop", "keep", "unwrap"),
-)
+STAGE_WORDS = (*(traits.keyword for traits in STAGES.values() if traits.keyword), "unwrap")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 
@@ -232,53 +232,22 @@ def _first_difference(left: ast.Node, right: ast.Node) -> tuple[ast.Node, str] |
     return left, str(right)
 
 
-FEATURES: tuple[tuple[type[ast.Node], tuple[int, int], str], ...] = (
-    (ast.DropLabels, (2, 8), "the stage `drop`"),
-    (ast.KeepLabels, (2, 9), "the stage `keep`"),
-    (ast.Decolorize, (2, 8), "the stage `decolorize`"),
-    (ast.VectorFunction, (2, 7), "`vector()`"),
-    (ast.Variants, (3, 5), "`variants`"),
-)
-
-
 class Version(QueryCheck):
     """Syntax that the Loki named by ``loki-version`` does not have."""
 
     name = "logql/version"
     severity = Severity.WARNING
     summary = "syntax that the Loki of `loki-version` does not have"
+    wants = tuple(semantics.SINCE)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if self.workspace.loki_version >= (3, 5):
-            return
         for node in query.all_nodes:
-            found = _feature(node)
+            found = semantics.since(node)
             if found is not None and self.workspace.loki_version < found[0]:
                 have = ".".join(map(str, self.workspace.loki_version))
                 need = ".".join(map(str, found[0]))
                 message = f"{found[1]} needs Loki {need}; this is for {have}"
                 yield self.finding(query.place(node), message)
-
-
-def _feature(node: ast.Node) -> tuple[tuple[int, int], str] | None:
-    for kind, version, what in FEATURES:
-        if isinstance(node, kind):
-            return version, what
-    if isinstance(node, ast.LineFilter):
-        if node.operator in (ast.LineFilterOperator.PATTERN, ast.LineFilterOperator.NOT_PATTERN):
-            return (3, 0), f"the pattern filter `{node.operator}`"
-        if len(node.legs) > 1:
-            return (3, 0), "`or` between line filters"
-    if isinstance(node, ast.LogfmtParser) and (node.strict or node.keep_empty):
-        return (2, 9), "a flag of `logfmt`"
-    if isinstance(node, ast.LogfmtParser) and node.extractions:
-        return (2, 8), "`logfmt` with labels"
-    if isinstance(node, ast.VectorAggregation):
-        if node.operation == "approx_topk":
-            return (3, 3), "`approx_topk`"
-        if node.operation in ("sort", "sort_desc"):
-            return (2, 8), f"`{node.operation}`"
-    return None
 
 
 class DisabledFeature(QueryCheck):

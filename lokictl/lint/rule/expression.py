@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
-from lokictl.lint.logql import facts
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.rules import AlertingRule
 
@@ -46,9 +45,9 @@ class AlertWithoutComparison(RuleCheck):
         expression = rule.query.expression
         if not rule.is_alert or not isinstance(expression, ast.MetricExpr):
             return
-        if facts.is_filtering(expression):
+        if semantics.is_filtering(expression):
             return
-        if facts.returns_bool(expression):
+        if semantics.returns_bool(expression):
             message = "with `bool` the result is 0 or 1 and never empty: the alert always fires"
             yield self.finding(rule.query.place(), message, hint="leave `bool` out")
         elif isinstance(expression, ast.Literal | ast.VectorFunction):
@@ -66,10 +65,10 @@ class AlertWithoutComparison(RuleCheck):
 def _exists_for_lines_only(expression: ast.MetricExpr) -> bool:
     if isinstance(expression, ast.BinaryOperation) and expression.operator == "or":
         return all(
-            facts.is_filtering(side) or _exists_for_lines_only(side)
+            semantics.is_filtering(side) or _exists_for_lines_only(side)
             for side in (expression.left, expression.right)
         )
-    return facts.is_positive(expression) and not isinstance(expression, ast.VectorFunction)
+    return semantics.is_positive(expression) and semantics.returns_lines_only(expression)
 
 
 class Unaggregated(RuleCheck):
@@ -116,7 +115,7 @@ def _bare(expression: ast.Node) -> Iterator[ast.RangeAggregation]:
 
 
 def _extracts_all(stage: ast.Stage) -> bool:
-    return isinstance(stage, facts.PARSERS) and facts.extracted(stage) is None
+    return isinstance(stage, ast.ParserStage) and semantics.extracted(stage) is None
 
 
 class ForAndRange(RuleCheck):
@@ -131,7 +130,7 @@ class ForAndRange(RuleCheck):
             return
         ranges = [node.range for node in rule.query.nodes(ast.LogRange)]
         # A value that is measured, as a queue's length, may well stay high for longer than the range.
-        counts = all(node.operation in facts.COUNTING for node in rule.query.nodes(ast.RangeAggregation))
+        counts = all(node.operation in semantics.COUNTING for node in rule.query.nodes(ast.RangeAggregation))
         if ranges and counts and rule.rule.for_ > max(ranges):
             shown, lasts = map(format_prometheus_duration, (max(ranges), rule.rule.for_))
             message = f"a burst stays in the range for {shown}, and the alert waits for {lasts}"
@@ -150,8 +149,8 @@ class LabelOverwrites(RuleCheck):
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr):
             return
-        labels = facts.labels_of(expression)
-        pinned = facts.pinned_labels(expression)
+        labels = semantics.labels_of(expression)
+        pinned = semantics.pinned_labels(expression)
         for name, value in rule.rule.labels.items():
             if labels.open or name not in labels.names or name in pinned or ("{{" in value and rule.is_alert):
                 continue

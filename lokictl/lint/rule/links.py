@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
-from lokictl.lint.logql import facts
+from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import nearest
 
@@ -218,9 +218,9 @@ def _label(rule: RuleItem, name: str) -> str | None:
     expression = rule.query.expression
     if expression is None:
         return None
-    if facts.labels_of(expression).lacks(name):
+    if semantics.labels_of(expression).lacks(name):
         return ""
-    return facts.pinned_labels(expression).get(name)
+    return semantics.pinned_labels(expression).get(name)
 
 
 CHECKS = (Link, UnknownRecording, NoRoute)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
-from lokictl.lint.logql import facts
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule
@@ -60,7 +59,7 @@ class TemplateLabel(RuleCheck):
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr):
             return
-        labels = facts.labels_of(expression)
+        labels = semantics.labels_of(expression)
         if labels.open:
             return
         for path, text in templates_of(rule):
@@ -69,7 +68,13 @@ class TemplateLabel(RuleCheck):
                     yield self._finding(rule, path, text, name, offset, labels)
 
     def _finding(
-        self, rule: RuleItem, path: tuple[str, str], text: str, name: str, offset: int, labels: facts.Labels
+        self,
+        rule: RuleItem,
+        path: tuple[str, str],
+        text: str,
+        name: str,
+        offset: int,
+        labels: semantics.Labels,
     ) -> Finding:
         from lokictl.model.yaml_source import nearest
 
@@ -109,7 +114,7 @@ class TemplateError(RuleCheck):
         from lokictl.templates.alert import load_error
 
         expression = rule.query.expression
-        names = facts.labels_of(expression).names if expression is not None else frozenset()
+        names = semantics.labels_of(expression).names if expression is not None else frozenset()
         for path, text in templates_of(rule):
             if is_plain(text) or load_error(text) is not None:
                 continue  # told by rule/refused-by-loki
@@ -191,7 +196,7 @@ class Humanize(RuleCheck):
 
 def _is_share(expression: ast.Node) -> bool:
     if isinstance(expression, ast.BinaryOperation):
-        if expression.operator in facts.COMPARISONS:
+        if expression.operator in ast.COMPARISONS:
             return _is_share(expression.left)
         return expression.operator == "/" and not isinstance(expression.right, ast.Literal)
     return False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from lokictl.logql import ast
+from lokictl.logql import ast, semantics
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.grafana_variables import STAND_IN, holds_variable
+from lokictl.logql.matching import compile_matcher
 from lokictl.model import FieldType, LogField, Service
 
 AUTOMATIC = frozenset(
@@ -80,17 +81,12 @@ def can_match(service: Service, matcher: ast.Matcher) -> bool:
     return any(test(value) for value in values or ("",))
 
 
-def matcher_test(operator: MatchOperator, value: str):  # type: ignore[no-untyped-def]
+def matcher_test(operator: MatchOperator, value: str) -> Callable[[str], bool]:
     """A matcher as a function of a label's value; one that always holds where its pattern is wrong."""
-    if operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):
-        return lambda text: (text == value) is (operator == MatchOperator.EQUAL)
-    from lokictl.logql.regex import compile_selector
-
     try:
-        compiled = compile_selector(value)
+        return compile_matcher(ast.Matcher("", operator, value))
     except LogQLError:
         return lambda text: True
-    return lambda text: compiled.matches(text.encode()) is (operator == MatchOperator.REGEX)
 
 
 # --- pipelines ---------------------------------------------------------------------------------------------
@@ -165,12 +161,12 @@ def sanitized(name: str) -> str:
 
 def pipelines(expression: ast.Expr, schema: Schema, extra: Iterable[str] = ()) -> Iterator[Pipeline]:
     """Every log query of an expression."""
-    ranges = [node for node in expression.walk() if isinstance(node, ast.LogRange)]
+    ranges = list(expression.find_all(ast.LogRange))
     inside = {id(item.log) for item in ranges}
     for log_range in ranges:
         yield _pipeline(log_range.log, log_range, schema, extra)
-    for node in expression.walk():
-        if isinstance(node, ast.LogExpr) and id(node) not in inside:
+    for node in expression.find_all(ast.LogExpr):
+        if id(node) not in inside:
             yield _pipeline(node, None, schema, extra)
 
 
@@ -208,31 +204,20 @@ def after_parser(stage: ast.Stage, names: Names, services: tuple[Service, ...]) 
     made, fields, is_open, parsed = names.made, names.fields, names.open, names.parsed
     if isinstance(stage, ast.JsonParser | ast.LogfmtParser):
         parsed = True
+        # A variable can stand for any list of fields.
+        is_open = is_open or any(item.name.startswith(STAND_IN) for item in stage.extractions)
         if stage.extractions:
             made |= frozenset(item.name for item in stage.extractions if item.name != item.path)
             fields |= frozenset(item.name for item in stage.extractions if item.name == item.path)
         else:
             fields |= frozenset(sanitized(item.name) for service in services for item in service.fields)
-    elif isinstance(stage, ast.RegexpParser):
-        made |= frozenset(_groups(stage.pattern))
-    elif isinstance(stage, ast.PatternParser):
-        made |= frozenset(re.findall(r"<([a-zA-Z_]\w*)>", stage.pattern))
     else:
-        is_open = True
+        found = semantics.extracted(stage)
+        made |= found or frozenset()
+        is_open = is_open or found is None
     return Names(names.labels, fields, made, is_open, parsed)
-
-
-def _groups(pattern: str) -> Iterator[str]:
-    from lokictl.logql.regex import parse_regex
-
-    try:
-        yield from (name for name in parse_regex(pattern).group_names if name)
-    except LogQLError:
-        return
 
 
 def filtered(node: ast.LabelFilter) -> Iterator[tuple[ast.Node, str]]:
     """(comparison, name) of every comparison in a label filter."""
-    for item in node.walk():
-        if isinstance(item, ast.LabelComparison):
-            yield item, item.name
+    return ((item, item.name) for item in semantics.comparisons(node))

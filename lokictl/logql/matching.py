@@ -1,0 +1,25 @@
+"""Matchers as functions of a label's value: in stream selectors, ``drop`` and ``keep``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lokictl.logql.expressions import Matcher, MatchOperator
+from lokictl.logql.regex import compile_selector
+
+Predicate = Callable[[str], bool]
+
+
+def compile_matcher(matcher: Matcher) -> Predicate:
+    """Whether a label value satisfies ``matcher``; a missing label has the value "".
+
+    Regular expressions are anchored, and their dot matches a newline.  Raises `RegexError`.
+    """
+    value = matcher.value
+    if matcher.operator == MatchOperator.EQUAL:
+        return lambda text: text == value
+    if matcher.operator == MatchOperator.NOT_EQUAL:
+        return lambda text: text != value
+    matches = compile_selector(value).matches
+    wanted = matcher.operator == MatchOperator.REGEX
+    return lambda text: matches(text.encode("utf-8", "surrogateescape")) is wanted
