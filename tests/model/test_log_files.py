@@ -99,7 +99,7 @@ def test_problems_have_a_place(tmp_path: Path) -> None:
     file = tmp_path / "x.ndjson"
     file.write_text('{"ts":"2026-01-01T00:00:00Z"}\n{"ts":"soon"}\n')
     with pytest.raises(LokictlError, match="not a time") as caught:
-        read_log_file(file, default_time=0)
+        read_log_file(file, default_time=0, time_field="ts")
     assert caught.value.problems[0].position.line == 2
     with pytest.raises(LokictlError, match="cannot read"):
         read_log_file(tmp_path / "none", default_time=0)
