@@ -12,7 +12,7 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
-from lokictl.lint.sources import DocumentText
+from lokictl.lint.query import DocumentText
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import TIME_SERIES, as_dict, is_text, panel_name, targets
 from lokictl.lint.dashboard.sources import chosen_sources
+from lokictl.lint.dashboard_json import TIME_SERIES, as_dict, is_text, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.logql.expressions import StreamSelector
 

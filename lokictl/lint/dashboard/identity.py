@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import Json, Path, as_list, is_text, panel_name
+from lokictl.lint.dashboard_json import Json, as_list, is_text, panel_name
+from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Workspace, WorkspaceCheck
 
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import (
+from lokictl.lint.dashboard_json import (
     NUMERIC,
     WITHOUT_QUERIES,
     WITHOUT_TITLE,
     Json,
-    Path,
     as_dict,
     as_list,
     is_text,
     panel_name,
 )
+from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
 
 COLUMNS = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import TIME_SERIES, Json, Target, as_dict, panel_name, targets
+from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.logql.expressions import LogExpr, LogRange, MetricExpr
 

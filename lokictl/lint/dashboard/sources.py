@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import (
+from lokictl.lint.dashboard_json import (
     Json,
-    Path,
     annotation_queries,
     as_dict,
     as_list,
@@ -18,6 +17,7 @@ from lokictl.lint.dashboard.model import (
     targets,
     variables,
 )
+from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
 from lokictl.model.yaml_source import nearest
 

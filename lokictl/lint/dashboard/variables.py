@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import (
+from lokictl.lint.dashboard_json import (
     Json,
-    Path,
     annotation_queries,
     as_dict,
     as_list,
+    datasource_type,
     is_text,
     references,
     targets,
     variables,
 )
+from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
 from lokictl.logql.expressions import Matcher, MatchOperator, StreamSelector
 from lokictl.model.yaml_source import nearest
@@ -212,8 +213,6 @@ class VariableRefresh(DashboardCheck):
     summary = "a variable of Loki's labels that is not read again when the time range changes"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        from lokictl.lint.sources import datasource_type
-
         for path, entry in variables(dashboard):
             if entry.get("type") != "query" or datasource_type(dashboard, entry) != "loki":
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.datasource.model import (
+from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
     TRACING,

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.datasource.model import (
+from lokictl.lint.datasource_json import (
     ENVIRONMENT,
     MARKED,
     WITH_DEFAULT,
-    Path,
     as_dict,
     is_reference,
     settings,
     texts,
 )
+from lokictl.lint.findings import Path
 from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
 
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lokictl.diagnostics import Position, Severity
-from lokictl.lint.dashboard.model import as_dict
+from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import Finding, Place, Query, QueryKind, RuleItem, Workspace, WorkspaceCheck
-from lokictl.lint.live.client import LiveLoki, live_loki
+from lokictl.lint.loki_client import LiveLoki
+from lokictl.lint.schema import matcher_test
 from lokictl.lint.stack.coverage import relative_time
-from lokictl.lint.stack.queries import stack_queries
-from lokictl.lint.stack.schema import matcher_test
 from lokictl.logql import ast
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import MatchOperator
@@ -40,7 +39,7 @@ class Selected:
 
 def selected(workspace: Workspace) -> Iterator[Selected]:
     """Every log query whose selector can be asked for, variables left out of it."""
-    for query in stack_queries(workspace):
+    for query in workspace.all_queries:
         if query.kind == QueryKind.TEST:
             continue
         ranges = {id(item.log): item for item in query.nodes(ast.LogRange)}
@@ -61,7 +60,7 @@ class Unreachable(WorkspaceCheck):
     needs_loki = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             labels = loki.labels()
             if loki.failure[0]:
                 yield self.finding(Place(Position()), loki.failure[0], hint=loki.failure[1], item="--loki")
@@ -82,7 +81,7 @@ class UnknownLabel(WorkspaceCheck):
     needs_loki = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             known = loki.labels()
             for item in selected(workspace):
                 for matcher in item.matchers if known else ():
@@ -105,7 +104,7 @@ class UnknownValue(WorkspaceCheck):
     needs_loki = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             for item in selected(workspace):
                 for matcher in item.matchers:
                     values = self._values(loki, matcher)
@@ -142,7 +141,7 @@ class NoSeries(WorkspaceCheck):
     needs_loki = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             for item in selected(workspace):
                 if self._explained(loki, item) or loki.has_series(item.selector):
                     continue
@@ -176,7 +175,7 @@ class ExpensiveQuery(WorkspaceCheck):
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         limit = float(self.settings["gigabytes"]) * GIGABYTE
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             for item in selected(workspace):
                 window = window_of(item)
                 stats = loki.stats(item.selector, window)
@@ -217,7 +216,7 @@ class TooManyStreams(WorkspaceCheck):
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         limit = int(self.settings["series"])
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             for item in selected(workspace):
                 if item.log_range is None or not _is_bare(item):
                     continue
@@ -249,7 +248,7 @@ class AlertFrequency(WorkspaceCheck):
     needs_loki = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for loki in live_loki(workspace):
+        for loki in workspace.live():
             for rule in workspace.rules:
                 if isinstance(rule.rule, AlertingRule) and rule.query.expression is not None:
                     yield from self._rule(loki, rule, rule.rule)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokictl.diagnostics import Position, Severity
-from lokictl.lint.dashboard.model import as_dict, as_list
+from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
-from lokictl.lint.stack.schema import matcher_test
+from lokictl.lint.schema import matcher_test
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LogExpr
 from lokictl.logql.units import DAY, format_prometheus_duration, parse_prometheus_duration

@@ -7,16 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lokictl.diagnostics import Position, Severity
-from lokictl.lint.dashboard.model import as_dict
+from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import DashboardItem, Finding, Place, Query, QueryKind, Workspace, WorkspaceCheck
-from lokictl.lint.stack.queries import (
-    is_whole_project,
-    query_pipelines,
-    rule_test_documents,
-    rule_test_streams,
-    stack_queries,
-)
-from lokictl.lint.stack.schema import Pipeline
+from lokictl.lint.more_queries import rule_test_streams
+from lokictl.lint.schema import Pipeline
 from lokictl.logql.units import DAY, HOUR, MINUTE, SECOND, WEEK, YEAR, format_prometheus_duration
 from lokictl.model import Service
 from lokictl.project.configuration import shown
@@ -31,7 +25,7 @@ class UncoveredService(WorkspaceCheck):
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         project = workspace.project
-        if project is None or not is_whole_project(workspace):
+        if project is None or not workspace.is_whole_project:
             return
         found = {
             "alert": self._reached(workspace, (QueryKind.ALERT,)),
@@ -61,14 +55,14 @@ class UncoveredService(WorkspaceCheck):
             service.name
             for query in workspace.queries
             if query.kind in kinds
-            for pipeline in query_pipelines(workspace, query)
+            for pipeline in workspace.pipelines(query)
             for service in pipeline.services
         }
 
     def _tested(self, workspace: Workspace) -> set[str]:
         return {
             str(as_dict(stream.get("labels")).get("service"))
-            for document in rule_test_documents(workspace)
+            for document in workspace.rule_tests
             for _, stream in rule_test_streams(document)
         }
 
@@ -100,8 +94,8 @@ class RetentionTooShort(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 yield from self._range(query, pipeline)
         for dashboard in workspace.dashboards:
             yield from self._dashboard(workspace, dashboard)
@@ -126,7 +120,7 @@ class RetentionTooShort(WorkspaceCheck):
             return
         shortest: tuple[int, Service] | None = None
         for query in dashboard.queries:
-            for pipeline in query_pipelines(workspace, query) if query.kind == QueryKind.PANEL else ():
+            for pipeline in workspace.pipelines(query) if query.kind == QueryKind.PANEL else ():
                 if pipeline.services:
                     found = shortest_retention(pipeline)
                     shortest = found if shortest is None or found[0] < shortest[0] else shortest

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import as_dict, as_list
+from lokictl.lint.dashboard_json import as_dict, as_list
+from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Place, Query, Workspace, WorkspaceCheck
-from lokictl.lint.stack.queries import (
-    document_place,
-    label_value_variables,
-    query_pipelines,
-    rule_test_documents,
-    rule_test_streams,
-    schema_of,
-    stack_queries,
-)
-from lokictl.lint.stack.schema import AUTOMATIC, Pipeline, Schema, Use, sanitized
+from lokictl.lint.more_queries import label_value_variables, rule_test_streams
+from lokictl.lint.schema import AUTOMATIC, Pipeline, Schema, Use, sanitized
 from lokictl.logql import ast
 from lokictl.logql.grafana_variables import STAND_IN
 from lokictl.model import Service
@@ -31,9 +24,9 @@ class UnknownLabel(WorkspaceCheck):
     options = {"labels": []}
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        schema = schema_of(workspace)
+        schema = workspace.schema
         known = {*schema.labels, *AUTOMATIC, *map(str, self.settings["labels"])}
-        for query in stack_queries(workspace):
+        for query in workspace.all_queries:
             for matcher in query.nodes(ast.Matcher):
                 if self._in_selector(query, matcher) and not _is_known(matcher.name, known):
                     yield self.finding(
@@ -76,14 +69,14 @@ class UnknownLabel(WorkspaceCheck):
                     place = source.place("jsonData", "tracesToLogsV2", "tags", index)
                     message = f'spans are looked up by the stream label "{name}", which no service has'
                     yield self._other(place, message, name, known, source.item)
-        for document in rule_test_documents(workspace):
+        for document in workspace.rule_tests:
             for path, stream in rule_test_streams(document):
                 labels = as_dict(stream.get("labels"))
                 if not any(labels.get("service") == service.name for service in schema.services):
                     continue
                 for name in labels:
                     if not _is_known(str(name), known):
-                        place = document_place(document, *path, "labels", str(name), key=True)
+                        place = place_in(document, document.position(*path, "labels", str(name), key=True))
                         message = f'the stream has a label "{name}", which no service has'
                         yield self._other(place, message, str(name), known, "rule test")
 
@@ -108,8 +101,8 @@ class UnknownField(WorkspaceCheck):
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         extra = tuple(map(str, self.settings["fields"]))
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query, extra):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query, extra):
                 for use in pipeline.uses:
                     if pipeline.services and not use.names.has(use.name):
                         yield self._unknown(query, use)
@@ -136,7 +129,7 @@ class UnknownField(WorkspaceCheck):
 
     def _groupings(self, workspace: Workspace, query: Query, extra: tuple[str, ...]) -> Iterator[Finding]:
         """Names in by (…) that nothing below can have."""
-        below: tuple[Pipeline, ...] = query_pipelines(workspace, query, extra)
+        below: tuple[Pipeline, ...] = workspace.pipelines(query, extra)
         if not below or any(not pipeline.services for pipeline in below) or query.nodes(ast.LabelReplace):
             return
         services = tuple(dict.fromkeys(service for pipeline in below for service in pipeline.services))

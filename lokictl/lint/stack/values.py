@@ -6,17 +6,11 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard.model import as_dict
+from lokictl.lint.dashboard_json import as_dict
+from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Query, Workspace, WorkspaceCheck
-from lokictl.lint.stack.queries import (
-    document_place,
-    query_pipelines,
-    rule_test_documents,
-    rule_test_streams,
-    schema_of,
-    stack_queries,
-)
-from lokictl.lint.stack.schema import Pipeline, Schema, Use, matcher_test
+from lokictl.lint.more_queries import rule_test_streams
+from lokictl.lint.schema import Pipeline, Schema, Use, matcher_test
 from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.grafana_variables import holds_variable
@@ -34,9 +28,9 @@ class ImpossibleValue(WorkspaceCheck):
     options = {"values": {}}
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        schema = schema_of(workspace)
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        schema = workspace.schema
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 yield from self._selector(query, pipeline, schema)
                 for use in pipeline.uses:
                     yield from self._filter(query, use, schema)
@@ -139,7 +133,7 @@ class ImpossibleValue(WorkspaceCheck):
         )
 
     def _tests(self, workspace: Workspace, schema: Schema) -> Iterator[Finding]:
-        for document in rule_test_documents(workspace):
+        for document in workspace.rule_tests:
             for path, stream in rule_test_streams(document):
                 labels = as_dict(stream.get("labels"))
                 service = next((item for item in schema.services if item.name == labels.get("service")), None)
@@ -147,7 +141,7 @@ class ImpossibleValue(WorkspaceCheck):
                     value = labels.get(label.name)
                     if value is not None and label.values and str(value) not in label.values:
                         yield self.finding(
-                            document_place(document, *path, "labels", label.name),
+                            place_in(document, document.position(*path, "labels", label.name)),
                             f'{label.name} of {labels["service"]} can never be "{value}": the test proves nothing',
                             hint=f"it can be {', '.join(label.values)}",
                             severity=Severity.WARNING,
@@ -162,8 +156,8 @@ class NumberAsText(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 for use in pipeline.uses:
                     yield from self._use(query, use)
 
@@ -210,8 +204,8 @@ class DurationWithoutUnit(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 for use in pipeline.uses:
                     kind = next(iter(use.types()), None) if len(use.types()) == 1 else None
                     if kind in MEASURES:
@@ -258,8 +252,8 @@ class UnitOnNumber(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 for use in pipeline.uses:
                     if use.types() == {FieldType.NUMBER}:
                         yield from self._use(query, use)
@@ -294,8 +288,8 @@ class WrongParser(WorkspaceCheck):
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        for query in stack_queries(workspace):
-            for pipeline in query_pipelines(workspace, query):
+        for query in workspace.all_queries:
+            for pipeline in workspace.pipelines(query):
                 formats = {service.line_format for service in pipeline.services}
                 if len(formats) != 1 or len(pipeline.parsers) != 1:
                     continue

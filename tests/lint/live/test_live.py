@@ -15,7 +15,7 @@ from lokictl.lint.interface import Finding, LokiOptions, Workspace
 from lokictl.lint.live import CHECKS
 from lokictl.lint.live.checks import firings
 from lokictl.lint.loading import Loaded, load_text
-from lokictl.lint.stack.schema import matcher_test
+from lokictl.lint.schema import matcher_test
 from lokictl.logql import LogExpr, parse
 from lokictl.model.rules import dump_yaml
 from lokictl.model.service import DAY

@@ -7,9 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from lokictl.lint.interface import DataSourceItem, PathPart
-
-Path = tuple[PathPart, ...]
+from lokictl.lint.findings import Path
 
 ESCAPED = re.compile(r"\$\$")
 MARKED = re.compile(r"\$__(?:env|file|vault)\{[^}]*\}")
@@ -19,6 +17,13 @@ WITH_DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?[-=?+][^}]*\}")
 
 TRACING = ("jaeger", "tempo", "zipkin")
 LOGS, METRICS = "loki", "prometheus"
+
+
+class Source(Protocol):
+    """An entry of ``datasources:``."""
+
+    @property
+    def data(self) -> Mapping[str, Any]: ...
 
 
 class Link(NamedTuple):
@@ -52,12 +57,12 @@ def read(text: str) -> str:
     return text.replace("$$", "$")
 
 
-def settings(source: DataSourceItem) -> Mapping[str, Any]:
+def settings(source: Source) -> Mapping[str, Any]:
     """``jsonData``; empty when it is missing or no mapping."""
     return as_dict(source.data.get("jsonData"))
 
 
-def links(source: DataSourceItem) -> Iterator[Link]:
+def links(source: Source) -> Iterator[Link]:
     """Every link to another data source."""
     data = settings(source)
     for index, entry in enumerate(as_list(data.get("derivedFields"))):
@@ -89,7 +94,7 @@ def _link(owner: Any, path: Path, purpose: str) -> Iterator[Link]:
         yield Link(path, uid, purpose)
 
 
-def derived_fields(source: DataSourceItem) -> list[tuple[Path, Mapping[str, Any]]]:
+def derived_fields(source: Source) -> list[tuple[Path, Mapping[str, Any]]]:
     """(path, entry) of every derived field of a Loki data source."""
     listed = as_list(settings(source).get("derivedFields"))
     return [

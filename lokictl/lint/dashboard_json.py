@@ -1,17 +1,30 @@
-"""Reading a dashboard's JSON model: panels with queries, variables, references to variables, links."""
+"""Reading a dashboard's JSON model: panels, queries and their data sources, variables, links."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from lokictl.lint.interface import DashboardItem, PathPart
-from lokictl.lint.sources import datasource_type
+from lokictl.lint.findings import Path
 from lokictl.logql.grafana_variables import variables as variables_in
 
-Path = tuple[PathPart, ...]
 Json = Mapping[str, Any]
+
+
+class Dashboard(Protocol):
+    """A dashboard's JSON, its panels, and the types of the data sources that are known by uid or name."""
+
+    @property
+    def data(self) -> Json: ...
+
+    @property
+    def panels(self) -> Sequence[tuple[Path, Json]]: ...
+
+    @property
+    def datasource_types(self) -> Mapping[str, str]: ...
+
 
 TIME_SERIES = ("timeseries", "graph")
 NUMERIC = ("timeseries", "graph", "stat", "singlestat", "gauge", "bargauge", "barchart", "heatmap")
@@ -41,7 +54,7 @@ class Target:
         return self.data.get("hide") is True
 
 
-def targets(dashboard: DashboardItem) -> Iterator[Target]:
+def targets(dashboard: Dashboard) -> Iterator[Target]:
     """Every query of every panel."""
     for path, panel in dashboard.panels:
         for index, data in enumerate(as_list(panel.get("targets"))):
@@ -50,7 +63,7 @@ def targets(dashboard: DashboardItem) -> Iterator[Target]:
                 yield Target(path, panel, index, data, kind)
 
 
-def variables(dashboard: DashboardItem) -> list[tuple[Path, Json]]:
+def variables(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     """(path, variable) of every template variable."""
     listed = as_dict(dashboard.data.get("templating")).get("list")
     return [
@@ -60,7 +73,7 @@ def variables(dashboard: DashboardItem) -> list[tuple[Path, Json]]:
     ]
 
 
-def annotation_queries(dashboard: DashboardItem) -> list[tuple[Path, Json]]:
+def annotation_queries(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     """(path, annotation) of every annotation query."""
     listed = as_dict(dashboard.data.get("annotations")).get("list")
     return [
@@ -70,7 +83,7 @@ def annotation_queries(dashboard: DashboardItem) -> list[tuple[Path, Json]]:
     ]
 
 
-def links(dashboard: DashboardItem) -> Iterator[tuple[Path, Json]]:
+def links(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
     """(path, link) of every link: of the dashboard, of panels, of fields and of overrides."""
     for index, link in enumerate(as_list(dashboard.data.get("links"))):
         yield ("links", index), as_dict(link)
@@ -116,3 +129,66 @@ def as_dict(value: Any) -> dict[str, Any]:
 def is_text(value: Any) -> bool:
     """Whether there is a text that holds something."""
     return isinstance(value, str) and bool(value.strip())
+
+
+def panels_of(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """(path, panel) of every panel of a dashboard, also those inside rows (of both generations)."""
+
+    def under(container: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        panels = container.get("panels")
+        for index, panel in enumerate(panels if isinstance(panels, list) else []):
+            if isinstance(panel, dict):
+                here = (*path, "panels", index)
+                yield here, panel
+                yield from under(panel, here)
+
+    yield from under(data, ())
+    rows = data.get("rows")
+    for index, row in enumerate(rows if isinstance(rows, list) else []):
+        if isinstance(row, dict):
+            yield from under(row, ("rows", index))
+
+
+def is_logql(dashboard: Dashboard, owner: Json, target: Json) -> bool:
+    """Whether a target (or annotation) of ``owner`` asks Loki."""
+    expr = target.get("expr")
+    if not isinstance(expr, str) or not expr.strip():
+        return False
+    kind = datasource_type(dashboard, target) or datasource_type(dashboard, owner)
+    if not kind:
+        return owner.get("type") == "logs" or _PIPELINE.search(expr) is not None
+    return kind == "loki"
+
+
+_PIPELINE = re.compile(r"\}\s*(?:\|[=~>]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format)\b)")
+"""What only LogQL has, for queries whose data source is not known."""
+
+
+def datasource_type(dashboard: Dashboard, owner: Mapping[str, Any]) -> str:
+    """The type of the data source that a panel, target, variable or annotation names; "" for not known."""
+    chosen = owner.get("datasource")
+    if isinstance(chosen, dict):
+        name, kind = str(chosen.get("uid") or chosen.get("name") or ""), str(chosen.get("type") or "")
+        if kind and kind not in ("datasource", "mixed"):
+            return kind
+    else:
+        name = str(chosen or "")
+    if not name or "Mixed" in name or "grafana" in name.lower():
+        return ""
+    if name.startswith(("$", "[[")):
+        return _variable_type(dashboard, name.strip("${}[]").partition(":")[0])
+    if name in dashboard.datasource_types:
+        return dashboard.datasource_types[name]
+    return "loki" if "loki" in name.lower() else ""
+
+
+def _variable_type(dashboard: Dashboard, name: str) -> str:
+    listed = (dashboard.data.get("templating") or {}).get("list")
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, dict) and entry.get("type") == "datasource" and entry.get("name") == name:
+            return str(entry.get("query") or "")
+    inputs = dashboard.data.get("__inputs")
+    for entry in inputs if isinstance(inputs, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == name:
+            return str(entry.get("pluginId") or "")
+    return ""

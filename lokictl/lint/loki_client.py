@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from lokictl.lint.interface import LokiOptions, Workspace
 
 if TYPE_CHECKING:
     from lokictl.backends.http import LokiClient
 
 SECOND = 1_000_000_000
 MAX_STEPS = 1_000
+
+
+@dataclass(frozen=True)
+class LokiOptions:
+    """A Loki to ask: ``since`` in nanoseconds, headers as the server wants them (tenant, authorization)."""
+
+    url: str
+    since: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,12 +127,3 @@ class LiveLoki:
         except ValueError:
             self.failure = (f"{self.options.url}{path} did not answer in JSON", "is this a Loki?")
         return None
-
-
-def live_loki(workspace: Workspace) -> Iterator[LiveLoki]:
-    """The Loki of a run, as long as it answers; nothing otherwise."""
-    live: LiveLoki | None = workspace.__dict__.get("_live_loki")
-    if live is None and workspace.loki is not None:
-        live = workspace.__dict__["_live_loki"] = LiveLoki(workspace.loki)
-    if live is not None and not live.failure[0]:
-        yield live

@@ -1,0 +1,208 @@
+"""What is linted besides queries: rules, groups, dashboards, data sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lokictl.lint.dashboard_json import datasource_type, is_logql, panels_of
+from lokictl.lint.findings import Path, PathPart, Place, place_in
+from lokictl.lint.query import DocumentText, Query, QueryKind, RuleText
+from lokictl.model.documents import Document
+from lokictl.model.rules import AlertingRule
+
+if TYPE_CHECKING:
+    from lokictl.model import DataSource, Rule, RuleFile, RuleGroup
+
+
+@dataclass(frozen=True, eq=False)
+class RuleItem:
+    """An alerting or recording rule."""
+
+    rule: Rule
+    group: GroupItem
+
+    @cached_property
+    def query(self) -> Query:
+        """The rule's expression."""
+        return rule_query(self)
+
+    @property
+    def is_alert(self) -> bool:
+        return isinstance(self.rule, AlertingRule)
+
+    @property
+    def item(self) -> str:
+        return f"{'alert' if self.is_alert else 'record'} {self.rule.name}"
+
+    def place(self, *path: PathPart, key: bool = False) -> Place:
+        """Where a part of the rule stands; without parts, its name."""
+        path = path or ("alert" if self.is_alert else "record",)
+        position = self.rule.origin.position(*path, key=key)
+        return Place(position, self.rule.origin.source_line(position))
+
+    def text_place(self, path: tuple[PathPart, ...], start: int, end: int) -> Place:
+        """Where some characters of a text stand: ``text_place(("annotations", "summary"), 3, 9)``."""
+        position = self.rule.origin.text_position(path, start, end)
+        return Place(position, self.rule.origin.source_line(position))
+
+
+@dataclass(frozen=True, eq=False)
+class GroupItem:
+    """A rule group."""
+
+    group: RuleGroup
+    file: RuleFile
+
+    @cached_property
+    def rules(self) -> tuple[RuleItem, ...]:
+        return tuple(RuleItem(rule, self) for rule in self.group.rules)
+
+    @property
+    def item(self) -> str:
+        return f"group {self.group.name}"
+
+    def place(self, *path: PathPart, key: bool = False) -> Place:
+        """Where a part of the group stands; without parts, its name."""
+        position = self.group.origin.position(*(path or ("name",)), key=key)
+        return Place(position, self.group.origin.source_line(position))
+
+
+@dataclass(frozen=True, eq=False)
+class _DocumentItem:
+    """A part of a document: ``data`` stands at ``root`` of ``document``."""
+
+    data: Mapping[str, Any]
+    document: Document
+    root: tuple[PathPart, ...] = ()
+    file: str = ""
+
+    def place(self, *path: PathPart, key: bool = False) -> Place:
+        """Where the value at ``path`` stands (``key=True``: its key); its nearest parent when it is missing."""
+        return place_in(self.document, self.document.position(*self.root, *path, key=key))
+
+    def text_place(self, path: tuple[PathPart, ...], start: int, end: int) -> Place:
+        """Where some characters of the text at ``path`` stand."""
+        return place_in(self.document, self.document.text_position((*self.root, *path), start, end))
+
+
+@dataclass(frozen=True, eq=False)
+class DashboardItem(_DocumentItem):
+    """A dashboard: ``data`` is its JSON model (the classic one, with ``panels``)."""
+
+    @property
+    def title(self) -> str:
+        return str(self.data.get("title") or self.file)
+
+    @property
+    def uid(self) -> str:
+        return str(self.data.get("uid") or "")
+
+    @property
+    def item(self) -> str:
+        return f"dashboard {self.title}"
+
+    @cached_property
+    def panels(self) -> tuple[tuple[tuple[PathPart, ...], Mapping[str, Any]], ...]:
+        """(path, panel) of every panel, those inside rows included, rows themselves too."""
+        return tuple(panels_of(self.data))
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """Every LogQL query: panels, variables, annotations."""
+        return tuple(dashboard_queries(self))
+
+    datasource_types: Mapping[str, str] = field(default_factory=dict)
+    """uid or name of a known data source -> its type; to tell LogQL from PromQL."""
+
+
+@dataclass(frozen=True, eq=False)
+class DataSourceItem(_DocumentItem):
+    """A data source: ``data`` is its entry in a provisioning file.
+
+    ``source`` is the object of a content project, None for an entry of a file.
+    """
+
+    source: DataSource | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.data.get("name") or "")
+
+    @property
+    def item(self) -> str:
+        return f"data source {self.name}"
+
+
+# --- queries -----------------------------------------------------------------------------------------------
+
+
+def rule_query(rule: RuleItem) -> Query:
+    """The expression of a rule."""
+    text = rule.rule.expr
+    return Query(
+        text,
+        QueryKind.ALERT if rule.is_alert else QueryKind.RECORD,
+        RuleText(rule.rule.origin, text),
+        item=rule.item,
+        interval=rule.group.group.interval,
+        rule=rule,
+    )
+
+
+def dashboard_queries(dashboard: DashboardItem) -> Iterator[Query]:
+    """Every LogQL query of a dashboard: panels, annotations, and variables filled by a stream selector."""
+    for path, panel in dashboard.panels:
+        targets = panel.get("targets")
+        for index, target in enumerate(targets if isinstance(targets, list) else []):
+            if isinstance(target, dict) and is_logql(dashboard, panel, target):
+                where = f"{dashboard.item}, panel {panel.get('title') or panel.get('id')}"
+                here = (*path, "targets", index, "expr")
+                yield _query(dashboard, target["expr"], here, QueryKind.PANEL, where, panel, target)
+    yield from _annotations(dashboard)
+    yield from _variables(dashboard)
+
+
+def _query(
+    dashboard: DashboardItem,
+    text: str,
+    path: Path,
+    kind: QueryKind,
+    item: str,
+    panel: Mapping[str, Any] | None = None,
+    target: Mapping[str, Any] | None = None,
+) -> Query:
+    source = DocumentText(dashboard.document, (*dashboard.root, *path), text)
+    return Query(
+        text,
+        kind,
+        source,
+        item=item,
+        templated=True,
+        dashboard=dashboard,
+        panel=panel,
+        target=target,
+        path=path,
+    )
+
+
+def _annotations(dashboard: DashboardItem) -> Iterator[Query]:
+    listed = (dashboard.data.get("annotations") or {}).get("list")
+    for index, entry in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(entry, dict) and is_logql(dashboard, entry, entry):
+            path = ("annotations", "list", index, "expr")
+            item = f"{dashboard.item}, annotation {entry.get('name')}"
+            yield _query(dashboard, entry["expr"], path, QueryKind.ANNOTATION, item, None, entry)
+
+
+def _variables(dashboard: DashboardItem) -> Iterator[Query]:
+    listed = (dashboard.data.get("templating") or {}).get("list")
+    for index, entry in enumerate(listed if isinstance(listed, list) else []):
+        query = entry.get("query") if isinstance(entry, dict) else None
+        stream = query.get("stream") if isinstance(query, dict) else None
+        if isinstance(stream, str) and stream.strip() and datasource_type(dashboard, entry) == "loki":
+            path = ("templating", "list", index, "query", "stream")
+            item = f"{dashboard.item}, variable {entry.get('name')}"
+            yield _query(dashboard, stream, path, QueryKind.VARIABLE, item, None, entry)

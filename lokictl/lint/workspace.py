@@ -1,0 +1,114 @@
+"""Everything that is linted in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, RuleItem
+from lokictl.lint.loki_client import LiveLoki, LokiOptions
+from lokictl.lint.more_queries import (
+    rule_test_documents,
+    rule_test_queries,
+    source_queries,
+    variable_queries,
+)
+from lokictl.lint.query import Query
+from lokictl.lint.schema import Pipeline, Schema, pipelines
+from lokictl.model.yaml_source import YamlDocument
+
+if TYPE_CHECKING:
+    from lokictl.model import RuleFile, Service
+    from lokictl.project import Project
+
+
+@dataclass(eq=False)
+class Workspace:
+    """Everything that is linted in one run.  ``project`` is None for plain files."""
+
+    rule_files: tuple[RuleFile, ...] = ()
+    dashboards: tuple[DashboardItem, ...] = ()
+    datasources: tuple[DataSourceItem, ...] = ()
+    plain_queries: tuple[Query, ...] = ()
+    services: tuple[Service, ...] = ()
+    project: Project | None = None
+    loki: LokiOptions | None = None
+    loki_version: tuple[int, int] = (3, 7)
+    default_interval: int = 60_000_000_000
+
+    @cached_property
+    def groups(self) -> tuple[GroupItem, ...]:
+        return tuple(GroupItem(group, file) for file in self.rule_files for group in file.groups)
+
+    @cached_property
+    def rules(self) -> tuple[RuleItem, ...]:
+        return tuple(rule for group in self.groups for rule in group.rules)
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """Every LogQL query of rules and dashboards, and the plain ones."""
+        found = [rule.query for rule in self.rules]
+        found += [query for dashboard in self.dashboards for query in dashboard.queries]
+        return (*found, *self.plain_queries)
+
+    @property
+    def root(self) -> Path | None:
+        return self.project.root if self.project is not None else None
+
+    @cached_property
+    def all_queries(self) -> tuple[Query, ...]:
+        """`queries`, and those of ``label_values``, trace links, correlations and rule tests."""
+        return (
+            *self.queries,
+            *(query for dashboard in self.dashboards for query in variable_queries(dashboard)),
+            *(query for source in self.datasources for query in source_queries(source)),
+            *(query for document in self.rule_tests for query in rule_test_queries(document)),
+        )
+
+    @property
+    def is_whole_project(self) -> bool:
+        """Whether this run looks at everything that the project has, and not at some files, and all could be loaded."""
+        project = self.project
+        if project is None or self.rule_files is not project.rule_files:
+            return False
+        return not any(problem.name == "project/import" for problem in project.problems)
+
+    @cached_property
+    def rule_tests(self) -> tuple[YamlDocument, ...]:
+        """The project's rule test files, where the whole project is linted."""
+        if self.project is None or not self.is_whole_project:
+            return ()
+        return rule_test_documents(self.project.test_files)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What the services say of labels and fields."""
+        return Schema(self.services)
+
+    @cached_property
+    def _pipelines(self) -> dict[tuple[int, tuple[str, ...]], tuple[Pipeline, ...]]:
+        return {}
+
+    def pipelines(self, query: Query, extra: tuple[str, ...] = ()) -> tuple[Pipeline, ...]:
+        """The log queries inside a query, with what the services say of them; empty when it does not parse.
+
+        ``extra`` are further stream labels.
+        """
+        key = (id(query), extra)
+        if key not in self._pipelines:
+            expression = query.expression
+            found = pipelines(expression, self.schema, extra) if expression is not None else ()
+            self._pipelines[key] = tuple(found)
+        return self._pipelines[key]
+
+    @cached_property
+    def _live(self) -> LiveLoki | None:
+        return LiveLoki(self.loki) if self.loki is not None else None
+
+    def live(self) -> Iterator[LiveLoki]:
+        """The Loki of the run, as long as it answers; nothing otherwise."""
+        if self._live is not None and not self._live.failure[0]:
+            yield self._live
