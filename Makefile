@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 LOCK := requirements.lock
 
-.PHONY: check test test-fast test-newest test-lowest lint typecheck format bench lock clean
+.PHONY: check test test-fast test-newest test-lowest lint typecheck format tables bench lock clean
 
 check: $(STAMP)  ## the main job: lint, test and render the content project
 	$(BIN)/lokictl check
@@ -36,6 +36,9 @@ typecheck: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+tables: $(STAMP)  ## the parser's tables, from the grammar
+	$(BIN)/python -m lokictl.logql.lalr
 
 bench: $(STAMP)  ## the benchmarks; each prints a ratio measured side by side
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,3 +67,15 @@ class LokictlError(Exception):
         super().__init__(
             "\n".join(f"{p.position}: {p.message}" if p.position.file else p.message for p in self.problems)
         )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word most like ``word``, or ""."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else ""
+
+
+def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A hint for an unknown word: the known one that was probably meant, else ``otherwise``."""
+    guess = nearest(word, known)
+    return f'did you mean "{guess}"?' if guess else otherwise

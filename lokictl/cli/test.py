@@ -137,10 +137,9 @@ def _engines(engine: str, compare: str) -> tuple[str, ...]:
     known = ("embedded", "docker", "binary", "all")
     for name in names:
         if name not in known and "://" not in name:
-            from lokictl.model.yaml_source import nearest
+            from lokictl.diagnostics import suggestion
 
-            guess = nearest(name, known)
-            hint = f'did you mean "{guess}"?' if guess else "embedded, docker, binary, all or http://…"
+            hint = suggestion(name, known, "embedded, docker, binary, all or http://…")
             raise click.BadParameter(f'there is no engine "{name}": {hint}', param_hint="--engine")
     return names or ("embedded",)
 

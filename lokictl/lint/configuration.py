@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity, suggestion
 from lokictl.lint.interface import Check, Workspace
 from lokictl.lint.registry import READING, all_checks, known_names, matches
-from lokictl.model.yaml_source import nearest
 from lokictl.project.configuration import Configuration
 
 KEYS = ("select", "ignore", "enable", "loki-version", "baseline", "interval", "checks", "paths", "exclude")
@@ -125,8 +124,7 @@ def parse_version(text: str) -> tuple[int, int]:
 def _unknown(what: str, pattern: str, position: Position) -> Iterator[Problem]:
     names = known_names()
     if not any(matches(name, pattern) for name in names):
-        guess = nearest(pattern, names)
-        hint = f'did you mean "{guess}"?' if guess else "`lokictl explain` lists all checks"
+        hint = suggestion(pattern, names, "`lokictl explain` lists all checks")
         yield Problem("lint/config", f'{what}: there is no check "{pattern}"', position=position, hint=hint)
 
 
@@ -141,8 +139,7 @@ class _Reader:
     def settings(self) -> Settings:
         for key in self.table:
             if key not in KEYS:
-                guess = nearest(key, KEYS)
-                hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(KEYS)}"
+                hint = suggestion(key, KEYS, f"known keys: {', '.join(KEYS)}")
                 self.problem(f'unknown key "{key}" in the table lint', key, hint=hint)
         return Settings(
             select=self.names("select"),
@@ -196,8 +193,7 @@ class _Reader:
         known = all_checks()
         for name, table in self._tables("checks"):
             if name not in known:
-                guess = nearest(name, known)
-                hint = f'did you mean "{guess}"?' if guess else "`lokictl explain` lists all checks"
+                hint = suggestion(name, known, "`lokictl explain` lists all checks")
                 self.problem(f'there is no check "{name}"', "checks", hint=hint)
                 continue
             for key, value in table.items():
@@ -213,8 +209,7 @@ class _Reader:
                 self.problem(f"enabled of {check.name} must be true or false", "checks")
         elif key not in check.options:
             known = (*CHECK_KEYS, *check.options)
-            guess = nearest(key, known)
-            hint = f'did you mean "{guess}"?' if guess else f"known settings: {', '.join(known)}"
+            hint = suggestion(key, known, f"known settings: {', '.join(known)}")
             self.problem(f'{check.name} has no setting "{key}"', "checks", hint=hint)
         elif not _same_type(value, check.options[key]):
             wanted = type(check.options[key]).__name__

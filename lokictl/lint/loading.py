@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
 from lokictl.lint.query import DocumentText
 from lokictl.logql.cache import parse_cached
@@ -24,7 +24,6 @@ from lokictl.model.documents import (
     EmbeddedDocument,
     PlainDocument,
     SourceText,
-    nearest,
 )
 from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.lint.registry import FAMILIES, READING, all_checks
-from lokictl.model.yaml_source import nearest
 
 _HERE = Path(__file__).resolve().parent
 FOLDERS = (_HERE / "docs", _HERE.parent.parent / "docs" / "checks")
@@ -17,8 +16,7 @@ def page(name: str) -> str:
     if name in READING:
         return f"# {name}\n\nReported while a file is read, before any check runs: {READING[name]}."
     if name not in all_checks():
-        guess = nearest(name, [*all_checks(), *READING])
-        hint = f'did you mean "{guess}"?' if guess else "`lokictl explain` lists all checks"
+        hint = suggestion(name, [*all_checks(), *READING], "`lokictl explain` lists all checks")
         raise LokictlError(Problem("explain", f'there is no check "{name}"', hint=hint))
     for folder in FOLDERS:
         file = folder / f"{name}.md"
@@ -31,8 +29,7 @@ def page(name: str) -> str:
 def listing(family: str | None = None) -> str:
     """One line per check: name, severity, what it finds; those off by default are marked."""
     if family is not None and family not in FAMILIES:
-        guess = nearest(family, FAMILIES)
-        hint = f'did you mean "{guess}"?' if guess else f"families: {', '.join(FAMILIES)}"
+        hint = suggestion(family, FAMILIES, f"families: {', '.join(FAMILIES)}")
         raise LokictlError(Problem("explain", f'there is no family "{family}"', hint=hint))
     checks = [check for name, check in all_checks().items() if family in (None, name.partition("/")[0])]
     width = max((len(check.name) for check in checks), default=0)

@@ -16,10 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lokictl.diagnostics import Position, Severity
+from lokictl.diagnostics import Position, Severity, suggestion
 from lokictl.lint.interface import Finding
 from lokictl.lint.registry import known_names, matches
-from lokictl.model.yaml_source import nearest
 
 _COMMENT = re.compile(
     r"#\s*lokictl:\s*disable\s*=\s*(?P<names>[\w/*.-]+(?:\s*,\s*[\w/*.-]+)*)(?P<rest>[^\n]*)"
@@ -85,8 +84,7 @@ def problems_of(suppressions: Iterable[Suppression]) -> Iterator[Finding]:
             yield _finding("lint/suppression", message, Severity.WARNING, item, hint)
         for pattern in item.names:
             if not any(matches(name, pattern) for name in names):
-                guess = nearest(pattern, names)
-                hint = f'did you mean "{guess}"?' if guess else "`lokictl explain` lists all checks"
+                hint = suggestion(pattern, names, "`lokictl explain` lists all checks")
                 yield _finding(
                     "lint/suppression", f'there is no check "{pattern}"', Severity.WARNING, item, hint
                 )

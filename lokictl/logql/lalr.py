@@ -231,7 +231,7 @@ def source() -> str:
     """The text of `lokictl.logql.parser_tables`."""
     made = tables()
     lines = [
-        '"""Made by `python -m lokictl.logql.lalr` from `lokictl.logql.grammar`; do not edit."""',
+        '"""Made by `make tables` from `lokictl.logql.grammar`; do not edit."""',
         "",
         "# fmt: off",
         f"ACCEPT = {made.accept}",

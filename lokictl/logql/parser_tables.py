@@ -1,4 +1,4 @@
-"""Made by `python -m lokictl.logql.lalr` from `lokictl.logql.grammar`; do not edit."""
+"""Made by `make tables` from `lokictl.logql.grammar`; do not edit."""
 
 # fmt: off
 ACCEPT = 1

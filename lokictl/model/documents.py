@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from lokictl.diagnostics import Position, Problem
+from lokictl.diagnostics import Position, Problem, suggestion
 
 Path = tuple[str | int, ...]
 Stretch = tuple[int, int]
@@ -305,12 +304,5 @@ class Cursor:
         where = f" in {what}" if what else ""
         for key in value:
             if key not in known:
-                guess = nearest(str(key), known)
-                hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+                hint = suggestion(str(key), known, f"known keys: {', '.join(known)}")
                 yield self.problem(name, f'unknown key "{key}"{where}', key, key=True, hint=hint)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like ``word``, or ""."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else ""

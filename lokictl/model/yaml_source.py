@@ -23,13 +23,12 @@ from lokictl.model.documents import (
     PlainDocument,
     SourceText,
     Stretch,
-    nearest,
 )
 
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "nearest", "unknown_keys"]
+__all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "unknown_keys"]
 
 MAX_NODES = 1_000_000
 """Aliases are expanded; a document that grows beyond this many nodes is refused."""

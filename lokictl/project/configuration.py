@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.yaml_source import nearest
+from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 
 FOLDERS = {
     "services": "services",
@@ -137,8 +136,7 @@ def _problems(configuration: Configuration) -> Iterator[Problem]:
     for key, value in configuration.written.items():
         position = configuration.position(key)
         if key not in KNOWN:
-            guess = nearest(key, KNOWN)
-            hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(KNOWN)}"
+            hint = suggestion(key, KNOWN, f"known keys: {', '.join(KNOWN)}")
             yield Problem("project/config", f'unknown key "{key}"', position=position, hint=hint)
         elif key in TABLES and not isinstance(value, dict):
             yield Problem("project/config", f'"{key}" must be a table', position=position)

@@ -86,14 +86,13 @@ class Project:
 
     def service(self, name: str) -> Service:
         """The service called ``name``.  Raises `LokictlError` with the nearest known name."""
-        from lokictl.model.yaml_source import nearest
+        from lokictl.diagnostics import suggestion
 
         for service in self.services:
             if service.name == name:
                 return service
         known = [service.name for service in self.services]
-        guess = nearest(name, known)
-        hint = f'did you mean "{guess}"?' if guess else f"known services: {', '.join(known) or 'none'}"
+        hint = suggestion(name, known, f"known services: {', '.join(known) or 'none'}")
         raise LokictlError(Problem("project/service", f'there is no service "{name}"', hint=hint))
 
 

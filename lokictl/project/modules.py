@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.yaml_source import nearest
+from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.project.configuration import shown
 
 
@@ -179,5 +178,4 @@ def _hint(error: BaseException) -> str:
         known = dir(error.obj)
     else:
         return ""
-    guess = nearest(missing, known)
-    return f'did you mean "{guess}"?' if guess else ""
+    return suggestion(missing, known)

@@ -76,15 +76,14 @@ def settings_of(project: Project, *, grafana_version: str | None = None) -> Sett
 
 
 def _check(project: Project, table: Mapping[str, Any]) -> None:
-    from lokictl.model.yaml_source import nearest
+    from lokictl.diagnostics import suggestion
 
     known = (*TEXTS, *LISTS)
     problems = []
     for key, value in table.items():
         position = project.config.position("render", key)
         if key not in known:
-            guess = nearest(key, known)
-            hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+            hint = suggestion(key, known, f"known keys: {', '.join(known)}")
             problems.append(Problem("render/config", f'unknown key "{key}"', position=position, hint=hint))
         elif key in TEXTS and not isinstance(value, str):
             problems.append(Problem("render/config", f'"{key}" must be a text', position=position))

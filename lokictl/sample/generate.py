@@ -78,10 +78,9 @@ def choose_sources(
     ]
     names = sorted({known.name for source in chosen for known in source.incidents})
     if incident and incident not in names:
-        from lokictl.model.yaml_source import nearest
+        from lokictl.diagnostics import suggestion
 
-        guess = nearest(incident, names)
-        hint = f'did you mean "{guess}"?' if guess else f"known incidents: {', '.join(names)}"
+        hint = suggestion(incident, names, f"known incidents: {', '.join(names)}")
         raise LokictlError(Problem("sample/incident", f'there is no incident "{incident}"', hint=hint))
     return tuple(chosen)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.yaml_source import nearest
+from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.sync.secrets import Redactor, Secret, read_secret
 
 if TYPE_CHECKING:
@@ -134,8 +133,7 @@ def _chosen(configuration: Configuration, name: str) -> str:
             Problem("sync/target", "which target?", hint=f"name one with --target: {', '.join(known)}")
         )
     if name not in known:
-        guess = nearest(name, known)
-        hint = f'did you mean "{guess}"?' if guess else f"known targets: {', '.join(known)}"
+        hint = suggestion(name, known, f"known targets: {', '.join(known)}")
         raise LokictlError(Problem("sync/target", f'there is no target "{name}"', hint=hint))
     return name
 
@@ -310,8 +308,7 @@ class _Reader:
     def _unknown(self, table: Mapping[str, Any], known: tuple[str, ...], where: tuple[str, ...]) -> None:
         for key in table:
             if key not in known:
-                guess = nearest(key, known)
-                hint = f'did you mean "{guess}"?' if guess else f"known keys: {', '.join(known)}"
+                hint = suggestion(key, known, f"known keys: {', '.join(known)}")
                 self._problem(f'unknown key "{key}"', (*where, key), hint)
 
     def _position(self, where: tuple[str, ...]) -> Position:

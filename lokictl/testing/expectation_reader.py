@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lokictl.diagnostics import Problem
+from lokictl.diagnostics import Problem, suggestion
 from lokictl.model.documents import Cursor
-from lokictl.model.yaml_source import Path, YamlDocument, nearest
+from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.model import (
     AlertExpectation,
     ExpectedAlert,
@@ -255,8 +255,7 @@ class ExpectationReader(Reader):
             return ""
         text = self.text(value, path)
         if text not in known:
-            guess = nearest(text, known)
-            hint = f'did you mean "{guess}"?' if guess else f"one of {', '.join(known)}"
+            hint = suggestion(text, known, f"one of {', '.join(known)}")
             self.problem(f"`{path[-1]}` cannot be {text!r}", path, hint=hint)
             return ""
         return text

@@ -123,14 +123,13 @@ class RuleTest:
         return self._backend
 
     def _evaluations(self, name: str, at: Time) -> Sequence[RuleEvaluation]:
-        from lokictl.model.yaml_source import nearest
+        from lokictl.diagnostics import suggestion
         from lokictl.ruler import GroupEvaluator
 
         end = self._time(at)
         known = [rule.name for group in self.groups for rule in group.rules]
         if name not in known:
-            guess = nearest(name, known)
-            hint = f'did you mean "{guess}"?' if guess else f"the rules have: {', '.join(known) or 'none'}"
+            hint = suggestion(name, known, f"the rules have: {', '.join(known) or 'none'}")
             raise ValueError(f'there is no rule "{name}": {hint}')
         found: list[RuleEvaluation] = []
         for group in self.groups:

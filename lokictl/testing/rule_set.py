@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.model import Rule, RuleFile, RuleGroup, load_rule_files
-from lokictl.model.yaml_source import nearest
 from lokictl.testing.model import TestFile
 
 
@@ -48,8 +47,7 @@ class RuleSet:
         known = self.names(kind)
         if name in known:
             return ""
-        guess = nearest(name, known)
-        return f'did you mean "{guess}"?' if guess else f"the rules have: {', '.join(known) or 'none'}"
+        return suggestion(name, known, f"the rules have: {', '.join(known) or 'none'}")
 
 
 def rules_of(file: TestFile, project_files: Iterable[RuleFile] | None) -> RuleSet:
@@ -82,8 +80,7 @@ def _check_order(file: TestFile, rules: RuleSet) -> None:
     problems = []
     for index, name in enumerate(file.group_eval_order):
         if name not in known and file.document is not None:
-            guess = nearest(name, known)
-            hint = f'did you mean "{guess}"?' if guess else f"groups: {', '.join(known) or 'none'}"
+            hint = suggestion(name, known, f"groups: {', '.join(known) or 'none'}")
             problems.append(
                 file.document.problem(
                     "test/unknown-group", f'there is no group "{name}"', "group_eval_order", index, hint=hint

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lokictl.diagnostics import LokictlError
-from lokictl.model.yaml_source import load_document, load_documents, nearest, unknown_keys
+from lokictl.diagnostics import LokictlError, nearest
+from lokictl.model.yaml_source import load_document, load_documents, unknown_keys
 
 SCALARS = {
     "plain": ("expr: sum(rate(x))\n", "rate"),

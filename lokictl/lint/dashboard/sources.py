@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.dashboard_json import (
     Json,
     annotation_queries,
@@ -19,7 +19,6 @@ from lokictl.lint.dashboard_json import (
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
-from lokictl.model.yaml_source import nearest
 
 GRAFANAS_OWN = ("grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "mixed", "default", "__expr__")
 
@@ -76,8 +75,7 @@ class UnknownDataSource(DashboardCheck):
         for path, name, _ in chosen_sources(dashboard):
             if name not in known and name not in told:
                 told.add(name)
-                guess = nearest(name, known)
-                hint = f'did you mean "{guess}"?' if guess else f"known: {', '.join(sorted(known))}"
+                hint = suggestion(name, known, f"known: {', '.join(sorted(known))}")
                 yield self.finding(
                     dashboard.place(*path), f'the project has no data source "{name}"', hint=hint
                 )
@@ -153,11 +151,10 @@ class BrokenLink(DashboardCheck):
             return
         uid = unquote(found[1])
         if uid not in known:
-            guess = nearest(uid, known)
             yield self.finding(
                 dashboard.place(*path, "url"),
                 f'the project has no dashboard with the uid "{uid}"',
-                hint=f'did you mean "{guess}"?' if guess else f"known: {', '.join(sorted(known))}",
+                hint=suggestion(uid, known, f"known: {', '.join(sorted(known))}"),
             )
             return
         yield from self._query_part(dashboard, path, parts.query, known[uid])
@@ -170,11 +167,10 @@ class BrokenLink(DashboardCheck):
         for key, values in parse_qs(query, keep_blank_values=True).items():
             name = key.removeprefix("var-")
             if key.startswith("var-") and name not in names and not _is_variable(name):
-                guess = nearest(name, names)
                 yield self.finding(
                     dashboard.place(*path, "url"),
                     f'the dashboard "{target.title}" has no variable "{name}", which this link sets',
-                    hint=f'did you mean "{guess}"?' if guess else "take it out of the link",
+                    hint=suggestion(name, names, "take it out of the link"),
                 )
             elif key == "viewPanel" and not _is_variable(values[0]):
                 number = values[0].removeprefix("panel-")

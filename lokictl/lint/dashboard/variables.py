@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.dashboard_json import (
     Json,
     annotation_queries,
@@ -21,7 +21,6 @@ from lokictl.lint.dashboard_json import (
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
 from lokictl.logql.expressions import Matcher, MatchOperator, StreamSelector
-from lokictl.model.yaml_source import nearest
 
 ALWAYS_KNOWN = ("interval", "timeFilter", "timeFrom", "timeTo")
 SELF_USED = ("adhoc", "groupby")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
@@ -19,7 +19,6 @@ from lokictl.lint.datasource_json import (
     settings,
 )
 from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
-from lokictl.model.yaml_source import nearest
 
 
 class UnknownDataSource(DataSourceCheck):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lokictl.diagnostics import Position, Severity
+from lokictl.diagnostics import Position, Severity, nearest, suggestion
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import Finding, Place, Query, QueryKind, RuleItem, Workspace, WorkspaceCheck
 from lokictl.lint.loki_client import LiveLoki
@@ -18,7 +18,6 @@ from lokictl.logql.grafana_variables import holds_variable
 from lokictl.logql.units import DAY, HOUR, format_prometheus_duration
 from lokictl.logql.validation import matches_empty
 from lokictl.model import AlertingRule
-from lokictl.model.yaml_source import nearest
 
 GIGABYTE = 1_000_000_000
 
@@ -109,13 +108,12 @@ class UnknownValue(WorkspaceCheck):
                 for matcher in item.matchers:
                     values = self._values(loki, matcher)
                     if values and not any(map(matcher_test(matcher.operator, matcher.value), values)):
-                        guess = nearest(matcher.value, values)
                         shown = ", ".join(sorted(values)[:12])
                         yield self.finding(
                             item.query.place(matcher),
                             f'the label "{matcher.name}" was never {_wanted(matcher)} in the last '
                             f"{_days(loki.options.since)}",
-                            hint=f'did you mean "{guess}"?' if guess else f"it was {shown}",
+                            hint=suggestion(matcher.value, values, f"it was {shown}"),
                             item=item.query.item,
                         )
 

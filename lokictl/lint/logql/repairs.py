@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lokictl.diagnostics import nearest
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.lexer import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.logql.semantics import STAGES
-from lokictl.model.yaml_source import nearest
 
 MAX_PARSES = 60
 LONGEST = 4_000

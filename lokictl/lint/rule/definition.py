@@ -212,7 +212,7 @@ class SeverityValue(RuleCheck):
         values = [str(item) for item in self.settings["values"]]
         if not rule.is_alert or value is None or "{{" in value or value in values:
             return
-        from lokictl.model.yaml_source import nearest
+        from lokictl.diagnostics import nearest
 
         guess = value.lower() if value.lower() in values else nearest(value, values)
         known = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")

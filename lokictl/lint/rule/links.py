@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest, suggestion
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
 from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
-from lokictl.model.yaml_source import nearest
 
 _DASHBOARD = re.compile(r"/d(?:-solo)?/([A-Za-z0-9_-]+)")
 _PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|xxx+)\b", re.IGNORECASE)
@@ -55,8 +54,7 @@ class Link(RuleCheck):
         known = [dashboard.uid for dashboard in self.workspace.dashboards]
         if self.workspace.project is None or not known or uid in known or "{{" in uid:
             return
-        guess = nearest(uid, known)
-        hint = f'did you mean "{guess}"?' if guess else f"dashboards: {', '.join(sorted(known))}"
+        hint = suggestion(uid, known, f"dashboards: {', '.join(sorted(known))}")
         message = f'this project has no dashboard with the uid "{uid}"'
         yield self.finding(rule.place("annotations", name), message, hint=hint)
 

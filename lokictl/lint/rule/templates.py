@@ -76,7 +76,7 @@ class TemplateLabel(RuleCheck):
         offset: int,
         labels: semantics.Labels,
     ) -> Finding:
-        from lokictl.model.yaml_source import nearest
+        from lokictl.diagnostics import nearest
 
         known = sorted(labels.names)
         kept = f"it returns {', '.join(known)}" if known else "it returns no labels"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Place, Query, Workspace, WorkspaceCheck
@@ -13,7 +13,6 @@ from lokictl.lint.schema import AUTOMATIC, Pipeline, Schema, Use, sanitized
 from lokictl.logql import ast
 from lokictl.logql.grafana_variables import STAND_IN
 from lokictl.model import Service
-from lokictl.model.yaml_source import nearest
 
 
 class UnknownLabel(WorkspaceCheck):
@@ -44,8 +43,7 @@ class UnknownLabel(WorkspaceCheck):
         fields = {sanitized(item.name) for service in schema.services for item in service.fields}
         if matcher.name in fields:
             return f"{matcher.name} is a field of the line: read it after a parser, | json | {matcher}"
-        guess = nearest(matcher.name, known)
-        return f'did you mean "{guess}"?' if guess else f"stream labels: {', '.join(sorted(schema.labels))}"
+        return suggestion(matcher.name, known, f"stream labels: {', '.join(sorted(schema.labels))}")
 
     def _elsewhere(self, workspace: Workspace, schema: Schema, known: set[str]) -> Iterator[Finding]:
         """Labels named by variables, by the tags of trace links, and by the streams of tests."""
@@ -81,10 +79,7 @@ class UnknownLabel(WorkspaceCheck):
                         yield self._other(place, message, str(name), known, "rule test")
 
     def _other(self, place: Place, message: str, name: str, known: set[str], item: str) -> Finding:
-        guess = nearest(name, known)
-        hint = (
-            f'did you mean "{guess}"?' if guess else f"stream labels: {', '.join(sorted(known - AUTOMATIC))}"
-        )
+        hint = suggestion(name, known, f"stream labels: {', '.join(sorted(known - AUTOMATIC))}")
         return self.finding(place, message, hint=hint, severity=Severity.WARNING, item=item)
 
 
@@ -119,11 +114,14 @@ class UnknownField(WorkspaceCheck):
                 hint=f"put a parser before it: {how}",
                 item=query.item,
             )
-        guess = nearest(use.name, {*fields, *use.names.labels, *use.names.made})
         return self.finding(
             query.place(use.node),
             f'no line of {names} has a field "{use.name}"',
-            hint=f'did you mean "{guess}"?' if guess else f"fields: {', '.join(sorted(fields))}",
+            hint=suggestion(
+                use.name,
+                {*fields, *use.names.labels, *use.names.made},
+                f"fields: {', '.join(sorted(fields))}",
+            ),
             item=query.item,
         )
 
@@ -151,6 +149,5 @@ class UnknownField(WorkspaceCheck):
             hint = "put a parser into the pipeline: | json"
         else:
             message = f'nothing here has a label "{name}": everything falls into one group without it'
-            guess = nearest(name, fields | labels)
-            hint = f'did you mean "{guess}"?' if guess else f"labels: {', '.join(sorted(labels))}"
+            hint = suggestion(name, fields | labels, f"labels: {', '.join(sorted(labels))}")
         return self.finding(query.place(grouping), message, hint=hint, item=query.item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Query, Workspace, WorkspaceCheck
@@ -15,7 +15,6 @@ from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.grafana_variables import holds_variable
 from lokictl.model import FieldType
-from lokictl.model.yaml_source import nearest
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
