@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.cli.common import debug_option, quiet_option
+from lokictl.cli.common import debug_option, print_problems, quiet_option
 
 if TYPE_CHECKING:
+    from lokictl.diagnostics import LokictlError
     from lokictl.engine import Engine, LogStore, Result
+    from lokictl.logql import LogQLError
     from lokictl.logql.expressions import Expr
 
 
@@ -44,7 +46,9 @@ Examples:
     show_default=True,
     help="Order of lines.",
 )
-@click.option("--time-field", default="", metavar="NAME", help="The JSON field that holds the time.")
+@click.option(
+    "--time-field", default="", metavar="NAME", help="The JSON or logfmt field that holds the time."
+)
 @click.option(
     "--format",
     "output_format",
@@ -79,27 +83,75 @@ def command(
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
     expr = _parse(expression)
-    store, first, last = _load(files, _labels(labels), time_field)
+    store, first, last = _load(files, _labels(labels), time_field, quiet)
     if first is None or last is None:
         if not quiet:
             click.echo("no lines", err=True)
         return
     result = _run(expr, store, (first, last), (time_text, start, end, since, step), limit, direction)
     _print(result, output_format, quiet)
+    if not quiet:
+        _explain_nothing(expr, store, result)
 
 
 def _parse(expression: str) -> Expr:
-    from lokictl.diagnostics import LokictlError, Position, Problem
-    from lokictl.logql import ParseError, parse
+    from lokictl.logql import LogQLError, parse
 
     try:
         return parse(expression)
-    except ParseError as error:
+    except LogQLError as error:
+        raise _syntax_problem(expression, error) from None
+
+
+def _syntax_problem(expression: str, error: LogQLError) -> LokictlError:
+    """The error with its place, and what was probably meant, as `lokictl lint` says it."""
+    from lokictl.diagnostics import LokictlError, Position, Problem
+    from lokictl.lint.logql.repairs import repair
+    from lokictl.logql import ParseError
+    from lokictl.logql.grafana_variables import variables
+
+    found = variables(expression)
+    bare = next((variable for variable in found if not variable.in_text), None)
+    lines = expression.split("\n")
+    position, line = Position("<query>"), lines[0]
+    if bare is not None:
+        before = expression[: bare.span.start]
+        number, column = before.count("\n") + 1, bare.span.start - (before.rfind("\n") + 1) + 1
+        width = bare.span.end - bare.span.start
+        position = Position("<query>", number, column, number, column + width)
+        written = expression[bare.span.start : bare.span.end]
+        instead = "a duration such as 5m" if bare.is_macro else "its value"
+        message = f"{written} is a variable of Grafana, which fills it in before Loki sees the query"
+        problem = Problem(
+            "logql/syntax", message, position=position, source_line=lines[number - 1], hint=f"write {instead}"
+        )
+        return LokictlError(problem)
+    if isinstance(error, ParseError) and 0 < error.line <= len(lines):
         width = max(error.end_offset - error.offset, 1)
         position = Position("<query>", error.line, error.col, error.line, error.col + width)
-        lines = expression.split("\n")
-        line = lines[error.line - 1] if 0 < error.line <= len(lines) else expression
-        raise LokictlError(Problem("logql/syntax", str(error), position=position, source_line=line)) from None
+        line = lines[error.line - 1]
+    better = repair(expression.strip(), error)
+    hint = (
+        "" if better is None else f"{better.advice}; write: {better.text}" if better.text else better.advice
+    )
+    return LokictlError(Problem("logql/syntax", str(error), position=position, source_line=line, hint=hint))
+
+
+def _explain_nothing(expr: Expr, store: LogStore, result: Result) -> None:
+    """Names the labels of the lines where a selector selects none of them."""
+    from lokictl.logql import ast
+    from lokictl.logql.matching import compile_matcher
+
+    if result.kind == "scalar" or result.to_loki()["result"]:
+        return
+    known = [stream.label_map for stream in store]
+    for selector in expr.find_all(ast.StreamSelector):
+        tests = [(matcher.name, compile_matcher(matcher)) for matcher in selector.matchers]
+        if any(all(test(labels.get(name, "")) for name, test in tests) for labels in known):
+            continue
+        shown = ", ".join(_label_text(dict(labels)) for labels in known[:3])
+        more = f" and {len(known) - 3} more streams" if len(known) > 3 else ""
+        click.echo(f"{selector} selects no line: their labels are {shown}{more}", err=True)
 
 
 def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -114,10 +166,10 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _load(
-    files: tuple[str, ...], labels: dict[str, str], time_field: str
+    files: tuple[str, ...], labels: dict[str, str], time_field: str, quiet: bool
 ) -> tuple[LogStore, int | None, int | None]:
     from lokictl.engine import LogStore
-    from lokictl.model.log_files import read_log_file
+    from lokictl.model.log_files import LogReader
 
     store = LogStore()
     times: list[int] = []
@@ -125,13 +177,17 @@ def _load(
     for file in files:
         own = labels or {"filename": file}
         plain = tuple(sorted(own.items()))
-        for line in read_log_file(file, default_time=clock.time_ns(), time_field=time_field):
+        reader = LogReader(file, default_time=clock.time_ns(), time_field=time_field)
+        for line in reader:
             key = plain
             if line.labels:
                 key = tuple(
                     sorted({**line.labels, **own}.items() if labels else {**own, **line.labels}.items())
                 )
             streams.setdefault(key, []).append((line.timestamp, line.line, line.metadata))
+        warning = reader.warning(hint="--time-field names the JSON or logfmt field that holds the time")
+        if warning is not None and not quiet:
+            print_problems([warning], err=True)
     for key, entries in streams.items():
         entries.sort(key=itemgetter(0))
         times += (entries[0][0], entries[-1][0])
@@ -169,9 +225,13 @@ def _range(
     limit: int,
     direction: str,
 ) -> Result:
+    from lokictl.logql.expressions import LogExpr
+
     start, end, since, step = asked
     until = _time("--end", end, span[1] + 1)
-    begin = until - _duration("--since", since) if since else _time("--start", start, span[0])
+    # The store keeps the interval of a stream's lines in ms, as Loki does: ask from just before the first one.
+    first = span[0] - 1_000_000 if isinstance(expr, LogExpr) else span[0]
+    begin = until - _duration("--since", since) if since else _time("--start", start, first)
     width = _duration("--step", step) if step else max((until - begin) // 250 // 10**9, 1) * 10**9
     return engine.query_range(expr, start=begin, end=until, step=width, limit=limit, direction=direction)
 

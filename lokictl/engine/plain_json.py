@@ -59,7 +59,12 @@ class PlainJson:
         ):
             return None
         for name, refuses in self.refusals:
-            if name in members and refuses(members[name]) and not self._is_set(builder, name):
+            if (
+                name in members
+                and refuses(members[name])
+                and not self._is_set(builder, name)
+                and not _comes_of_another(name, members, builder)
+            ):
                 return False
         return self._put(members, plan, builder, line.isascii())
 
@@ -105,6 +110,12 @@ class PlainJson:
             if required is not None and required <= extracted:
                 return True
         return True
+
+
+def _comes_of_another(name: str, members: dict[str, Any], builder: LabelBuilder) -> bool:
+    """Whether the label ``level_extracted`` may come of the field ``level``, whose own name is taken."""
+    other = name.removesuffix(EXTRACTED_SUFFIX)
+    return other != name and other in members and builder.is_taken(other)
 
 
 def _is_canonical(line: bytes, members: dict[str, Any]) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import Path, load_document, unknown_keys
 from lokictl.testing.expectation_reader import ExpectationReader
@@ -67,9 +68,9 @@ def parse_test_file(text: str, path: str = "") -> TestFile:
         )
     reader = FileReader(document)
     file = reader.file()
-    if reader.problems:
+    if any(problem.severity == Severity.ERROR for problem in reader.problems):
         raise LokictlError(reader.problems)
-    return file
+    return replace(file, warnings=tuple(reader.problems))
 
 
 def is_test_text(text: str) -> bool:
@@ -106,7 +107,7 @@ class FileReader(Reader):
                 )
                 if (found := self.exception(item, ("mutation_exceptions", index))) is not None
             ),
-            self.document,
+            document=self.document,
         )
 
     def test(self, value: Any, path: Path, interval: int) -> TestCase | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lokictl.diagnostics import Problem
 from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import YamlDocument
 
@@ -194,6 +195,7 @@ class TestFile:
     group_eval_order: tuple[str, ...] = ()
     fuzzy_compare: bool = False
     mutation_exceptions: tuple[MutationException, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     document: YamlDocument | None = field(default=None, compare=False, repr=False)
 
 

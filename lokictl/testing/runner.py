@@ -194,6 +194,8 @@ def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress |
     options = options or RunOptions()
     started = clock.perf_counter()
     report = Report(problems=list(suite.problems))
+    for file in suite.files:
+        report.warnings += file.warnings
     for problem in suite_problems(suite):
         (report.problems if problem.severity == Severity.ERROR else report.warnings).append(problem)
     for result in _results(suite, options):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Problem, Severity
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.lines import line_maker, uses_index, with_index
 from lokictl.testing.model import DEFAULT_START, InputStream, Line
@@ -18,6 +19,7 @@ ENTRY_KEYS = ("at", "line", "json", "logfmt", "every", "count", "arrives_at", "s
 KINDS = ("line", "json", "logfmt")
 GAP = re.compile(r"_(?:x(\d+))?")
 MAX_COUNT = 1_000_000
+HALF_A_YEAR = 183 * 86_400 * 1_000_000_000
 
 
 class StreamReader(Reader):
@@ -154,22 +156,32 @@ class StreamReader(Reader):
 
     def _file_lines(self, value: dict[str, Any], path: Path) -> list[tuple[Line, dict[str, str]]]:
         """The lines of a stream's file, each with the labels that the file itself names."""
-        from lokictl.model.log_files import read_log_file
+        from lokictl.model.log_files import LogReader
 
         name = self.text(value.get("file"), (*path, "file"))
         file = FilePath(self.document.source.file).parent / name
         default = self.given_start if self.given_start is not None else DEFAULT_START
         try:
-            found = read_log_file(
+            reader = LogReader(
                 file,
                 default_time=default,
                 time_field=self.text(value.get("time_field"), (*path, "time_field")),
+                # Times without a year lie around the start of the test, whatever the date of today is.
+                not_after=default + HALF_A_YEAR,
             )
+            found = list(reader)
         except LokictlError as error:
             for problem in error.problems:
                 where = f" ({problem.position})" if problem.position.line else ""
                 self.problem(f"{problem.message}{where}: {file}", (*path, "file"))
             return []
+        warning = reader.warning("written from the test's start on, 1 ms apart")
+        if warning is not None:
+            hint = "name the JSON or logfmt field that holds the time: time_field"
+            problem = self.document.problem(
+                warning.name, f"{name}: {warning.message}", *path, "file", hint=hint
+            )
+            self.problems.append(dataclasses.replace(problem, severity=Severity.WARNING))
         return [
             (Line(item.timestamp, item.timestamp, item.line, item.metadata), dict(item.labels))
             for item in found

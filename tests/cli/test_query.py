@@ -56,7 +56,44 @@ def test_a_range_query_in_lokis_json(lokictl: Lokictl, log_file: Path) -> None:
     assert [value for _, value in data["result"][0]["values"]] == ["1", "1", "1"]
 
 
+def test_a_file_of_one_line(lokictl: Lokictl, tmp_path: Path) -> None:
+    file = tmp_path / "one.ndjson"
+    file.write_text('{"level":30,"time":1619827016401,"msg":"only line"}\n')
+    answer = lokictl("query", '{a="b"}', "-l", "a=b", str(file))
+    assert answer.output.startswith("2021-04-30T23:56:56.401Z")
+    assert answer.error == "1 line\n"
+
+
+def test_the_first_lines_of_two_streams(lokictl: Lokictl, tmp_path: Path) -> None:
+    file = tmp_path / "two.jsonl"
+    file.write_text(
+        '{"labels":{"app":"a"},"line":"x","timestamp":"2024-03-22T08:42:55.639Z"}\n'
+        '{"labels":{"app":"b"},"line":"y","timestamp":"2024-03-22T08:42:56.639Z"}\n'
+    )
+    assert lokictl("query", '{app=~".+"}', str(file)).error == "2 lines\n"
+
+
+def test_lines_without_times_are_told_of_once(lokictl: Lokictl, tmp_path: Path) -> None:
+    file = tmp_path / "plain.log"
+    file.write_text("one\ntwo\n")
+    answer = lokictl("query", '{a="b"}', "-l", "a=b", str(file))
+    assert answer.status == 0
+    assert "2 lines have no time that can be read: they count as written now, 1 ms apart" in answer.error
+    assert answer.error.count("no time") == 1
+    assert lokictl("query", '{a="b"}', "-l", "a=b", str(file), "-q").error == ""
+
+
+def test_a_selector_that_selects_nothing_names_the_labels(lokictl: Lokictl, log_file: Path) -> None:
+    answer = lokictl("query", '{app="b"}', "-l", "app=a", str(log_file))
+    assert answer.error == '0 lines\n{app="b"} selects no line: their labels are {app="a"}\n'
+
+
 WRONG = {
+    "a macro of Grafana": (
+        ['sum(rate({app="a"}[$__interval]))'],
+        "$__interval is a variable of Grafana, which fills it in before Loki sees the query",
+    ),
+    "a repair": (['rate({app="a"})'], "write: "),
     "not LogQL": (['{app="a"} |= '], "syntax error: unexpected $end"),
     "a bad label": (['{app="a"}', "-l", "app"], '"app" is not NAME=VALUE'),
     "a bad time": (["vector(1)", "--time", "soonish"], "--time"),

@@ -317,3 +317,24 @@ def test_every_key_of_the_schema_is_explained() -> None:
     ]
     assert unexplained == []
     assert schema_text().endswith("}\n")
+
+
+def test_a_file_of_lines_without_times_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "plain.log").write_text("one\ntwo\n")
+    file = tmp_path / "x_test.yaml"
+    file.write_text("tests: [{input_streams: [{labels: {a: b}, file: plain.log}]}]\n")
+    found = load_test_file(file)
+    assert [warning.message for warning in found.warnings] == [
+        "plain.log: 2 lines have no time that can be read: they count as written from the test's start on, 1 ms apart"
+    ]
+    assert found.warnings[0].position.line == 1
+
+
+def test_times_without_a_year_lie_around_the_start(tmp_path: Path) -> None:
+    (tmp_path / "syslog").write_text("Dec 31 23:59:59 host a: b\nJan  1 00:00:01 host a: b\n")
+    file = tmp_path / "x_test.yaml"
+    file.write_text(
+        "tests: [{start_timestamp: 2020-01-01T00:00:00Z, input_streams: [{labels: {a: b}, file: syslog}]}]\n"
+    )
+    times = [line.timestamp for line in load_test_file(file).tests[0].streams[0].lines]
+    assert [time - 1_577_836_800 * 10**9 for time in times] == [-(10**9), 10**9]

@@ -88,19 +88,19 @@ class LogReader:
             raise LokictlError(Problem("logs/time", message, position=Position(self.path)))
         self.without_time = parser.without_time
 
-    def warning(self, instead: str = "they count as written now, 1 ms apart") -> Problem | None:
+    def warning(self, instead: str = "written now, 1 ms apart", hint: str = "") -> Problem | None:
         """What to tell about lines whose time could not be read, once the file has been read."""
         if not self.without_time:
             return None
-        count = f"{self.without_time:,} lines have" if self.without_time != 1 else "1 line has"
+        lines, they = (
+            ("1 line has", "it counts")
+            if self.without_time == 1
+            else (f"{self.without_time:,} lines have", "they count")
+        )
+        message = f"{lines} no time that can be read: {they} as {instead}"
+        position = Position("<stdin>" if self.path == "-" else self.path)
         return Problem(
-            "logs/no-time",
-            f"{count} no time that can be read: {instead}",
-            Severity.WARNING,
-            Position("<stdin>" if self.path == "-" else self.path),
-            hint=""
-            if self.options.time_field
-            else "a JSON or logfmt field with the time can be named: time_field",
+            "logs/no-time", message, Severity.WARNING, position, hint if not self.options.time_field else ""
         )
 
 
