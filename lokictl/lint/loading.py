@@ -1,9 +1,9 @@
-"""Finds out what a file holds (rules, a dashboard, data sources, a query) and reads it, whatever is wrong with it."""
+"""Reads what files hold (rules, dashboards, data sources, Grafana's alerts, a query), whatever is wrong with it."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,34 +11,60 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest
-from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, PathPart, Query, QueryKind
+from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
 from lokictl.lint.query import DocumentText
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector
-from lokictl.model import RuleFile, is_rule_document
-from lokictl.model.documents import (
-    Cursor,
-    DataDocument,
-    Document,
-    EmbeddedDocument,
-    PlainDocument,
-    SourceText,
-)
+from lokictl.model import RuleFile
+from lokictl.model.contents import Contents, FoundRules, contents_of, is_template, is_worth_reading
+from lokictl.model.dashboards import classic
+from lokictl.model.documents import Cursor, DataDocument, Document, PlainDocument, SourceText
 from lokictl.model.json_source import load_json
-from lokictl.model.rule_files import OPERATOR_KINDS, read_rule_files
-from lokictl.model.yaml_source import YamlDocument, load_documents
+from lokictl.model.rule_files import read_rules
+from lokictl.model.yaml_source import load_documents
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
+LANGUAGES = {
+    ".jsonnet": "Jsonnet",
+    ".libsonnet": "Jsonnet",
+    ".tf": "Terraform",
+    ".tfvars": "Terraform",
+    ".hcl": "HCL",
+    ".cue": "CUE",
+    ".dhall": "Dhall",
+    ".j2": "a Jinja template",
+    ".jinja": "a Jinja template",
+    ".jinja2": "a Jinja template",
+    ".tpl": "a Go template",
+    ".tmpl": "a Go template",
+    ".gotmpl": "a Go template",
+    ".erb": "an ERB template",
+}
+"""Languages that make files of ours, and are not read themselves."""
+
+RENDER = {
+    "Jsonnet": "render it first: jsonnet FILE | lokictl lint -",
+    "a Helm or Jinja template": "render it first: helm template … | lokictl lint -",
+    "a Go template": "render it first: helm template … | lokictl lint -",
+}
 SKIPPED_FOLDERS = ("node_modules", "__pycache__", "site-packages")
 STDIN = "<stdin>"
 MOSTLY = 0.8
+NAMED = 5
+"""Files that the note about unread files names."""
+
+LARGEST_UNREAD = 1_000_000
+"""Bytes of a file in another language that are looked at for LogQL."""
 
 
 @dataclass(eq=False)
 class Loaded:
-    """What files hold, and what is wrong with them; ``texts`` is the text of each file that was read."""
+    """What files hold, and what is wrong with them; ``texts`` is the text of each file that was read.
+
+    ``unread`` has, for each file that looks like LogQL and could not be read, what it is instead.
+    """
 
     rule_files: list[RuleFile] = field(default_factory=list)
     dashboards: list[DashboardItem] = field(default_factory=list)
@@ -46,6 +72,7 @@ class Loaded:
     queries: list[Query] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     for_prometheus: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
 
@@ -58,7 +85,7 @@ def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda
     missing = []
     for path in paths:
         if path == "-":
-            load_text(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"), STDIN, loaded)
+            load_bytes(sys.stdin.buffer.read(), STDIN, loaded, explicit=True)
         elif Path(path).is_dir():
             for file in files_below(path):
                 if not excluded(file):
@@ -71,11 +98,12 @@ def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda
             )
     if missing:
         raise LokictlError(missing)
-    _tell_of_prometheus(loaded)
+    _report_prometheus(loaded)
+    _report_unread(loaded)
     return loaded
 
 
-def _tell_of_prometheus(loaded: Loaded) -> None:
+def _report_prometheus(loaded: Loaded) -> None:
     """One note for all the files of folders that hold rules for Prometheus."""
     files = loaded.for_prometheus
     if files:
@@ -84,52 +112,76 @@ def _tell_of_prometheus(loaded: Loaded) -> None:
         _skip(files[0], message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
 
 
+def _report_unread(loaded: Loaded) -> None:
+    """One note for all the files of folders that look like LogQL and were not read."""
+    files = loaded.unread
+    if not files:
+        return
+    shown = [f"{file} ({reason})" for file, reason in list(files.items())[:NAMED]]
+    rest = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    many = "1 file looks" if len(files) == 1 else f"{len(files)} files look"
+    were = "was" if len(files) == 1 else "were"
+    message = f"{many} like LogQL and {were} not read: {', '.join(shown)}{rest}"
+    reasons = set(files.values())
+    hint = RENDER.get(next(iter(reasons)), "") if len(reasons) == 1 else ""
+    _skip(next(iter(files)), message, hint or "render templates first, and lint the result", loaded)
+
+
 def files_below(folder: str) -> Iterator[str]:
     """Every file that may hold something to lint, sorted; hidden folders and installed packages are left out."""
+    suffixes = (*SUFFIXES, *LANGUAGES)
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and name not in SKIPPED_FOLDERS
         )
         for name in sorted(files):
-            if name.endswith(SUFFIXES) and not name.startswith("."):
+            if name.endswith(suffixes) and not name.startswith("."):
                 yield os.path.join(here, name)  # noqa: PTH118 - keeps the folder as the user wrote it
 
 
 def load_file(path: str, loaded: Loaded, *, explicit: bool) -> None:
     """Adds what one file holds; ``explicit`` files must hold something, others are left out silently."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        if explicit:
-            message = f"the file is not UTF-8 text (byte {error.start})"
-            loaded.findings.append(Finding("file/unreadable", message, position=Position(path)))
-        return
+        data = Path(path).read_bytes()
     except OSError as error:
         message = f"cannot read the file: {error.strerror or error}"
         loaded.findings.append(Finding("file/unreadable", message, position=Position(path)))
         return
-    load_text(text, path, loaded, explicit=explicit)
+    load_bytes(data, path, loaded, explicit=explicit)
+
+
+def load_bytes(data: bytes, file: str, loaded: Loaded, *, explicit: bool) -> None:
+    """As `load_file`, for the bytes of a file."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if explicit:
+            message = f"the file is not UTF-8 text (byte {error.start})"
+            loaded.findings.append(Finding("file/unreadable", message, position=Position(file)))
+        return
+    load_text(text, file, loaded, explicit=explicit)
 
 
 def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) -> None:
     """As `load_file`, for a text; its kind is told from the name and the text."""
+    language = next((LANGUAGES[suffix] for suffix in LANGUAGES if file.endswith(suffix)), "")
+    if language:
+        _not_read(language, text, file, loaded, explicit=explicit)
+        return
     loaded.texts[file] = text
     try:
         if file.endswith(".logql"):
             loaded.queries.append(plain_query(text, file))
-        elif file.endswith(".json") or _is_json(text, file):
-            _load_json(text, file, loaded, explicit)
-        elif file.endswith(YAML_SUFFIXES) or file == STDIN or explicit:
-            _load_yaml(text, file, loaded, explicit)
+        else:
+            _load_documents(text, file, loaded, explicit)
     except LokictlError as error:
         loaded.findings += [as_finding(problem) for problem in error.problems]
 
 
 def plain_query(text: str, file: str) -> Query:
     """A text that is one query."""
-    return Query(
-        text, QueryKind.PLAIN, DocumentText(PlainDocument.of(SourceText(text, file)), (), text), item="query"
-    )
+    source = DocumentText(PlainDocument.of(SourceText(text, file)), (), text)
+    return Query(text, QueryKind.PLAIN, source, item="query")
 
 
 def as_finding(problem: Problem) -> Finding:
@@ -144,118 +196,101 @@ def as_finding(problem: Problem) -> Finding:
     )
 
 
-# --- JSON --------------------------------------------------------------------------------------------------
+# --- documents ---------------------------------------------------------------------------------------------
+
+_QUERY_START = re.compile(r"\s*(?:#[^\n]*\n\s*)*[{(]|\s*\w+\s*(?:by|without)?\s*\(")
 
 
-def _is_json(text: str, file: str) -> bool:
-    start = text.lstrip("\ufeff \t\r\n")
-    return start.startswith('{"') or (start.startswith("{") and start[1:].lstrip().startswith(('"', "}")))
-
-
-def _load_json(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
-    if not explicit and not any(word in text for word in ('"panels"', '"rows"', '"groups"', '"datasources"')):
+def _load_documents(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
+    if not (explicit or is_worth_reading(text) or _MEANT.search(text)):
+        _note_if_logql("", text, file, loaded)
         return
-    document = load_json(text, file)
-    found = False
-    for root, data in _dashboards_in(document.value):
-        found = True
-        loaded.dashboards.append(DashboardItem(data, document, root, file))
-    if found:
+    documents = _documents(text, file, loaded, explicit)
+    if documents is None:
         return
-    value = document.value
-    if isinstance(value, dict) and isinstance(value.get("datasources"), list):
-        _add_datasources(document, value, (), file, loaded)
-    elif is_rule_document(value):
-        # JSON is YAML, too; rules in JSON are rare enough to be read a second time.
-        _load_yaml(text, file, loaded, explicit)
-    elif explicit:
-        _unknown(file, loaded)
-
-
-def _dashboards_in(value: Any) -> Iterator[tuple[tuple[PathPart, ...], dict[str, Any]]]:
-    """(path, model) of every dashboard: a plain model, the API's envelope, a Kubernetes object, or a list."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            for path, data in _dashboards_in(item):
-                yield (index, *path), data
-    elif isinstance(value, dict):
-        for key in ("dashboard", "spec"):
-            inner = value.get(key)
-            if isinstance(inner, dict) and _is_dashboard(inner):
-                yield (key,), inner
-                return
-        if _is_dashboard(value):
-            yield (), value
-
-
-def _is_dashboard(value: dict[str, Any]) -> bool:
-    if isinstance(value.get("panels"), list) or isinstance(value.get("rows"), list):
-        return any(key in value for key in ("title", "schemaVersion", "templating", "uid", "time"))
-    return "schemaVersion" in value and "title" in value
-
-
-# --- YAML --------------------------------------------------------------------------------------------------
-
-
-def _load_yaml(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
-    if not explicit and not any(word in text for word in ("groups", "rules", "datasources", "kind:")):
-        return
-    try:
-        documents = load_documents(text, file)
-    except LokictlError as error:
-        if _is_template(text, file) and not explicit:
-            return
-        if file == STDIN and _is_query(text):
-            loaded.queries.append(plain_query(text, file))
-            return
-        if not explicit and "groups:" not in text and "datasources:" not in text:
-            return
-        loaded.findings += [as_finding(problem) for problem in error.problems]
-        return
-    found = [_load_document(document, file, loaded, explicit) for document in documents]
+    found = [_add_document(document, file, loaded, explicit) for document in documents]
     if any(found):
         return
-    if file == STDIN and documents and isinstance(documents[0].value, str):
+    if file == STDIN and _is_query(text, documents):
         loaded.queries.append(plain_query(text, file))
     elif explicit:
         _unknown(file, loaded)
+    else:
+        _note_if_logql("", text, file, loaded)
 
 
-def _is_template(text: str, file: str) -> bool:
-    """Whether a text that is no YAML is a template for some (Helm, Jinja, Jekyll)."""
-    lines = [line.lstrip() for line in text.split("\n")]
-    return any(line.startswith(("{{-", "{{ ", "{%")) for line in lines) or "/templates/" in file
+def _documents(text: str, file: str, loaded: Loaded, explicit: bool) -> list[Document] | None:
+    """The documents of a text; None where it has none, which was reported (or is nothing of ours)."""
+    is_json = file.endswith(".json") or _is_json(text)
+    try:
+        return [load_json(text, file)] if is_json else list(load_documents(text, file))
+    except LokictlError as error:
+        if file == STDIN and _QUERY_START.match(text) and not _is_json(text):
+            loaded.queries.append(plain_query(text, file))
+        elif is_template(text) or "/templates/" in file:
+            _not_read("a Helm or Jinja template", text, file, loaded, explicit=explicit)
+        elif explicit or _MEANT.search(text):
+            loaded.findings += [as_finding(problem) for problem in error.problems]
+        return None
 
 
-def _is_query(text: str) -> bool:
-    return not isinstance(parse_cached(text), LogQLError) or text.lstrip()[:1] in "{(" or "{" in text[:200]
+_MEANT = re.compile(
+    r"""^groups:|^datasources:|"panels"|"elements"|loki_rule|grafana_dashboard""", re.MULTILINE
+)
+"""What makes a file that cannot be read worth a finding when nobody named it."""
 
 
-def _load_document(document: YamlDocument, file: str, loaded: Loaded, explicit: bool) -> bool:
-    value = document.value
-    if isinstance(value, dict) and isinstance(value.get("datasources"), list):
-        _add_datasources(document, value, (), file, loaded)
+def _is_json(text: str) -> bool:
+    start = text.lstrip("\ufeff \t\r\n")
+    return start.startswith(('{"', "[{")) or (start.startswith("{") and start[1:].lstrip().startswith('"'))
+
+
+def _is_query(text: str, documents: list[Document]) -> bool:
+    """Whether standard input that is YAML without anything of ours is one query."""
+    if not documents or not text.strip():
+        return False
+    if isinstance(documents[0].value, str):
         return True
-    if isinstance(value, dict) and _is_grafana_alerting(value):
-        return _add_grafana_alerts(document, value, file, loaded)
-    dashboards = list(_config_map_dashboards(document, file, loaded))
-    if dashboards:
-        loaded.dashboards += dashboards
-        return True
+    return text.lstrip().startswith("{") and not _is_json(text)
+
+
+def _add_document(document: Document, file: str, loaded: Loaded, explicit: bool) -> bool:
     misplaced = _without_groups(document)
     if misplaced is not None:
         loaded.findings.append(misplaced)
         return True
-    if not _holds_rules(value, explicit=explicit):
-        return False
-    files, problems = read_rule_files([document], file)
-    kept = [found for found in files if not _is_promql(found, loaded, explicit=explicit)]
-    loaded.rule_files += kept
-    loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
-    return bool(files or problems)
+    contents = contents_of(document)
+    _add_rules(contents, document, file, loaded, explicit)
+    for found in contents.dashboards:
+        cursor = classic(found)
+        loaded.dashboards.append(DashboardItem(cursor.value, cursor.document, cursor.path, file))
+    for cursor in contents.datasources:
+        if isinstance(cursor.value, dict):
+            loaded.datasources.append(DataSourceItem(cursor.value, cursor.document, cursor.path, file))
+    for alerting in contents.alerting:
+        _add_grafana_alerts(alerting.cursor, loaded)
+    loaded.findings += [as_finding(problem) for problem in contents.problems]
+    return bool(contents) or _is_presumed(document, explicit)
 
 
-def _without_groups(document: YamlDocument) -> Finding | None:
+def _is_presumed(document: Document, explicit: bool) -> bool:
+    """Whether a named document without rules is meant as a rule file."""
+    value = document.value
+    return explicit and isinstance(value, dict) and "groups" in value and "kind" not in value
+
+
+def _add_rules(contents: Contents, document: Document, file: str, loaded: Loaded, explicit: bool) -> None:
+    rules = contents.rules
+    if not contents and _is_presumed(document, explicit):
+        rules = [FoundRules(Cursor(document), "file", "ruler")]
+    for found in rules:
+        files, problems = read_rules(found, file)
+        kept = [item for item in files if not _is_promql(item, found, loaded, explicit=explicit)]
+        loaded.rule_files += kept
+        loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
+
+
+def _without_groups(document: Document) -> Finding | None:
     """Rules whose key ``groups`` is missing or misspelt."""
     value = document.value
     if isinstance(value, list) and value and all(isinstance(item, dict) and "expr" in item for item in value):
@@ -266,9 +301,10 @@ def _without_groups(document: YamlDocument) -> Finding | None:
             hint="a rule file has `groups:`, a list of groups with `name:` and `rules:`",
         )
         return as_finding(problem)
-    if isinstance(value, dict) and len(value) == 1 and "groups" not in value and is_rule_document(value):
-        (key,) = value
-        if nearest(str(key), ["groups"]):
+    if isinstance(value, dict) and len(value) == 1 and "groups" not in value:
+        ((key, items),) = value.items()
+        listed = isinstance(items, list) and any(isinstance(item, dict) and "rules" in item for item in items)
+        if listed and nearest(str(key), ["groups"]):
             hint = 'did you mean "groups"?'
             problem = document.problem(
                 "rule/unknown-key", f'unknown key "{key}" in a rule file', key, key=True, hint=hint
@@ -277,57 +313,21 @@ def _without_groups(document: YamlDocument) -> Finding | None:
     return None
 
 
-def _holds_rules(value: Any, *, explicit: bool) -> bool:
-    """Whether a document is meant to hold rules; other files have a key ``groups``, too."""
-    if not isinstance(value, dict):
-        return False
-    if "kind" in value or "apiVersion" in value:
-        return value.get("kind") in (*OPERATOR_KINDS, "ConfigMap", "List")
-    groups = value.get("groups")
-    if explicit and "groups" in value:
-        return True
-    if isinstance(groups, list):
-        return any(isinstance(group, dict) and "rules" in group for group in groups)
-    return is_rule_document(value)
-
-
-def _add_datasources(
-    document: Document,
-    value: dict[str, Any],
-    root: tuple[PathPart, ...],
-    file: str,
-    loaded: Loaded,
-) -> None:
-    for index, entry in enumerate(value["datasources"]):
-        if isinstance(entry, dict):
-            loaded.datasources.append(DataSourceItem(entry, document, (*root, "datasources", index), file))
-
-
-def _is_grafana_alerting(value: dict[str, Any]) -> bool:
-    """Grafana's own alert rules as provisioned: groups with a folder, rules with ``data``."""
-    groups = value.get("groups")
-    return isinstance(groups, list) and any(
-        isinstance(rule, dict) and isinstance(rule.get("data"), list)
-        for group in groups
-        if isinstance(group, dict)
-        for rule in group.get("rules") or []
-    )
-
-
-def _add_grafana_alerts(document: YamlDocument, value: dict[str, Any], file: str, loaded: Loaded) -> bool:
-    """The LogQL queries of Grafana-managed alert rules; only the queries are looked at."""
-    for group_index, group in enumerate(value["groups"]):
-        for rule_index, rule in enumerate(group.get("rules") or [] if isinstance(group, dict) else []):
-            for index, entry in enumerate(rule.get("data") or [] if isinstance(rule, dict) else []):
-                model = entry.get("model") if isinstance(entry, dict) else None
-                text = model.get("expr") if isinstance(model, dict) else None
-                if not isinstance(text, str) or model is None or not _asks_loki(entry, model, text):
-                    continue
-                path = ("groups", group_index, "rules", rule_index, "data", index, "model", "expr")
-                item = f"Grafana alert {rule.get('title')}"
-                source = DocumentText(document, path, text)
+def _add_grafana_alerts(cursor: Cursor, loaded: Loaded) -> None:
+    """The LogQL queries of Grafana-managed alert rules."""
+    value = cursor.value
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        for index, entry in enumerate(value["data"]):
+            model = entry.get("model") if isinstance(entry, dict) else None
+            text = model.get("expr") if isinstance(model, dict) else None
+            if isinstance(text, str) and model is not None and _asks_loki(entry, model, text):
+                path = (*cursor.path, "data", index, "model", "expr")
+                item = f"Grafana alert {value.get('title')}"
+                source = DocumentText(cursor.document, path, text)
                 loaded.queries.append(Query(text, QueryKind.PLAIN, source, item=item, templated=True))
-    return True
+    elif isinstance(value, dict | list):
+        for child in cursor.children():
+            _add_grafana_alerts(child, loaded)
 
 
 def _asks_loki(entry: dict[str, Any], model: dict[str, Any], text: str) -> bool:
@@ -336,34 +336,38 @@ def _asks_loki(entry: dict[str, Any], model: dict[str, Any], text: str) -> bool:
     return "loki" in named and "prometheus" not in named and bool(text.strip())
 
 
-def _config_map_dashboards(document: YamlDocument, file: str, loaded: Loaded) -> Iterator[DashboardItem]:
-    value = document.value
-    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
-        return
-    for key, text in (value.get("data") or {}).items():
-        if isinstance(text, str) and str(key).endswith(".json") and '"panels"' in text:
-            try:
-                inner = load_json(text, file)
-            except LokictlError as error:
-                place = document.position("data", key)
-                loaded.findings += [
-                    dataclasses.replace(as_finding(problem), position=place, source_line="")
-                    for problem in error.problems
-                ]
-                continue
-            embedded = EmbeddedDocument.of(inner, Cursor(document, ("data", str(key))))
-            for root, data in _dashboards_in(inner.value):
-                yield DashboardItem(data, embedded, root, file)
-
-
 # --- what is not ours --------------------------------------------------------------------------------------
 
+_LOOKS_LIKE_LOGQL = re.compile(
+    r"""\w\s*\(\s*\{[^{}\n]*\}\s*(?:\||!=|!~|\[)"""
+    r"""|\{[^{}\n]*\w\s*(?:=|!=|=~|!~)\s*\\?["'`][^{}\n]*\}\s*(?:\|[=~>]|!=\s*\\?["`]|!~\s*\\?["`]"""
+    r"""|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format|label_format|decolorize)\b)"""
+)
+_TEST_FILE = re.compile(r"^tests:", re.MULTILINE)
 
-def _is_promql(file: RuleFile, loaded: Loaded, *, explicit: bool) -> bool:
-    """Whether these are Prometheus's rules: no expression reads logs, and nearly all are PromQL.
 
-    A file that was named and has a single rule is taken at its word: what is wrong with the rule is told.
-    """
+def looks_like_logql(text: str) -> bool:
+    """Whether a text in any language holds something that only LogQL looks like."""
+    return len(text) <= LARGEST_UNREAD and _LOOKS_LIKE_LOGQL.search(text) is not None
+
+
+def _not_read(language: str, text: str, file: str, loaded: Loaded, *, explicit: bool) -> None:
+    if explicit:
+        hint = RENDER.get(language, "render it first, and lint the result")
+        _skip(file, f"this is {language}, which lokictl does not read", hint, loaded)
+    else:
+        _note_if_logql(language, text, file, loaded)
+
+
+def _note_if_logql(language: str, text: str, file: str, loaded: Loaded) -> None:
+    if looks_like_logql(text) and not _TEST_FILE.search(text):
+        loaded.unread[file] = language or "no form that lokictl knows"
+
+
+def _is_promql(file: RuleFile, found: FoundRules, loaded: Loaded, *, explicit: bool) -> bool:
+    """Whether these are Prometheus's rules: no expression reads logs, and nearly all are PromQL."""
+    if found.for_loki:
+        return False
     texts = [rule.expr for group in file.groups for rule in group.rules if rule.expr.strip()]
     results = [parse_cached(text) for text in texts]
     if all(not isinstance(result, LogQLError) for result in results) or any(map(_reads_logs, results)):
@@ -372,14 +376,12 @@ def _is_promql(file: RuleFile, loaded: Loaded, *, explicit: bool) -> bool:
     # Functions that are newer than the PromQL parser are no reason to call the file one for Loki.
     if sum(map(is_promql, refused)) < MOSTLY * len(refused):
         return False
-    if explicit and len(texts) == 1:
-        return False
     if not explicit:
-        loaded.for_prometheus.append(file.path)
+        if file.path not in loaded.for_prometheus:
+            loaded.for_prometheus.append(file.path)
         return True
     message = "these are rules for Prometheus: the expressions are PromQL, and none reads logs"
-    hint = "lokictl lints rules for Loki, which refuses these; use promtool or pint"
-    _skip(file.path, message, hint, loaded, Severity.WARNING)
+    _skip(file.path, message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
     return True
 
 
@@ -403,7 +405,9 @@ def _skip(file: str, message: str, hint: str, loaded: Loaded, severity: Severity
 
 
 def _unknown(file: str, loaded: Loaded) -> None:
-    hint = "lokictl lints rule files, dashboards (JSON), data source provisioning and .logql files"
+    hint = (
+        "lokictl lints Loki rules, dashboards, data sources and Grafana-managed alerts; see docs/formats.md"
+    )
     if not any(finding.position.file == file for finding in loaded.findings):
         _skip(file, "nothing to lint in this file", hint, loaded)
 
@@ -416,6 +420,7 @@ def dashboard_of_project(data: dict[str, Any], file: str) -> DashboardItem:
             document = load_json(path.read_text(encoding="utf-8", errors="replace"), file)
         except LokictlError:
             return DashboardItem(data, DataDocument.of(data, file), (), file)
-        for root, found in _dashboards_in(document.value):
-            return DashboardItem(found, document, root, file)
+        for found in contents_of(document).dashboards:
+            cursor = classic(found)
+            return DashboardItem(cursor.value, cursor.document, cursor.path, file)
     return DashboardItem(data, DataDocument.of(data, file), (), file)

@@ -1,7 +1,7 @@
 """Plain typed objects (services, rules, data sources) and their file formats."""
 
 from lokictl.model.datasource import DataSource
-from lokictl.model.rule_files import is_rule_document, load_rule_files, parse_rule_files
+from lokictl.model.rule_files import load_rule_files, parse_rule_files
 from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
 from lokictl.model.service import FieldType, LogField, Objectives, Service, StreamLabel
 
@@ -18,7 +18,6 @@ __all__ = [
     "RuleGroup",
     "Service",
     "StreamLabel",
-    "is_rule_document",
     "load_rule_files",
     "parse_rule_files",
 ]

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.documents import Document, Path, SourceText, Stretch, value_at
+from lokictl.model.documents import (
+    Cursor,
+    Document,
+    EmbeddedDocument,
+    Path,
+    PlainDocument,
+    SourceText,
+    Stretch,
+    value_at,
+)
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPE = re.compile(
@@ -115,6 +124,22 @@ def load_json(text: str, file: str = "") -> JsonDocument:
         raise LokictlError(
             Problem("json/syntax", "the JSON nests too deeply", position=Position(file))
         ) from None
+
+
+def load_embedded_json(outer: Cursor, text: str | None = None) -> EmbeddedDocument:
+    """The JSON text that is the string at ``outer`` (or ``text``, decoded from that string).
+
+    Raises as `load_json` does, with the place in the outer file.
+    """
+    content = outer.value if text is None else text
+    file = outer.document.source.file
+    encoded = text is not None
+    try:
+        return EmbeddedDocument.of(load_json(content, file), outer, encoded=encoded)
+    except LokictlError as error:
+        plain = PlainDocument.of(SourceText(content, file))
+        whole = EmbeddedDocument.of(plain, outer, encoded=encoded)
+        raise LokictlError([whole.outward(problem) for problem in error.problems]) from None
 
 
 def _hint(text: str, error: json.JSONDecodeError) -> str:

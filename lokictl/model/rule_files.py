@@ -1,28 +1,28 @@
-"""Reads rule files in every form that people keep them in.
+"""Reads rule files in every form that people keep them in (see `lokictl.model.contents` for how they are found):
 
 * ruler form: ``groups:`` (what Loki's own loader reads; unknown keys are refused, as Loki does);
 * namespace form: the same with ``namespace:`` (lokitool, cortextool), several documents allowed;
 * one group (the ruler API's body), and the API's listing (namespace -> groups);
-* Kubernetes objects: ``AlertingRule``/``RecordingRule`` (Loki operator), ``PrometheusRule``, ``ConfigMap`` with
-  rule files as its data, and a ``List`` of those.
+* one rule, or a list of rules, for a tool that makes the group;
+* packed in something else: custom resources, ConfigMaps, Secrets, Helm values, Ansible variables.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.model.documents import Cursor, Document, EmbeddedDocument
+from lokictl.model.contents import FoundRules, contents_of
+from lokictl.model.documents import Cursor, Document
+from lokictl.model.json_source import load_json
 from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
-from lokictl.model.yaml_source import load_documents, load_embedded_documents
+from lokictl.model.yaml_source import load_documents
 
 GROUP_KEYS = ("name", "interval", "query_offset", "limit", "labels", "rules", "remote_write")
 RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 FILE_KEYS = ("namespace", "groups")
-OPERATOR_KINDS = ("AlertingRule", "RecordingRule", "PrometheusRule")
 
 
 def load_rule_files(path: str | FilePath) -> list[RuleFile]:
@@ -43,17 +43,49 @@ def load_rule_files(path: str | FilePath) -> list[RuleFile]:
 
 def parse_rule_files(text: str, file: str = "") -> list[RuleFile]:
     """As `load_rule_files`, for text; ``file`` names it in messages and gives the default namespace."""
-    files, problems = read_rule_files(load_documents(text, file), file)
+    files, problems = read_rule_files(read_documents(text, file), file)
     if problems:
         raise LokictlError(problems)
     return files
 
 
+def read_documents(text: str, file: str = "") -> list[Document]:
+    """The documents of a YAML or JSON text.  Raises `LokictlError` for text that is neither."""
+    if file.endswith(".json"):
+        return [load_json(text, file)]
+    return list(load_documents(text, file))
+
+
 def read_rule_files(documents: Iterable[Document], file: str = "") -> tuple[list[RuleFile], list[Problem]]:
-    """The rule files in documents as far as they can be read, and everything wrong with them."""
-    reader = _Reader(file)
-    files = [found for document in documents for found in reader.document(Cursor(document))]
-    return files, reader.problems
+    """The rule files in documents as far as they can be read, and everything wrong with them.
+
+    A document without rules is wrong, too, unless it is a Kubernetes object.
+    """
+    files: list[RuleFile] = []
+    problems: list[Problem] = []
+    for document in documents:
+        contents = contents_of(document)
+        found = contents.rules or _presumed(document)
+        for rules in found:
+            read, wrong = read_rules(rules, file)
+            files += read
+            problems += wrong
+        problems += contents.problems
+    return files, problems
+
+
+def _presumed(document: Document) -> list[FoundRules]:
+    """A document that does not look like rules, taken for a rule file to say what is wrong with it."""
+    value = document.value
+    if value is None or (isinstance(value, dict) and "kind" in value and "groups" not in value):
+        return []
+    return [FoundRules(Cursor(document), "file", "ruler")]
+
+
+def read_rules(found: FoundRules, file: str = "") -> tuple[list[RuleFile], list[Problem]]:
+    """The rule files at a place (several for a listing), and everything wrong with them."""
+    reader = _Reader(file, strict=found.strict)
+    return list(reader.read(found)), reader.problems
 
 
 def load_group(text: str, file: str = "") -> RuleGroup:
@@ -70,15 +102,6 @@ def load_group(text: str, file: str = "") -> RuleGroup:
     return group
 
 
-def is_rule_document(value: Any) -> bool:
-    """Whether a YAML value looks like rules in one of the forms above."""
-    if not isinstance(value, dict):
-        return False
-    if value.get("kind") in (*OPERATOR_KINDS, "ConfigMap", "List"):
-        return True
-    return isinstance(value.get("groups"), list) or _is_group(value) or _is_listing(value)
-
-
 class _Reader:
     """Collects problems while it builds rule files."""
 
@@ -87,74 +110,61 @@ class _Reader:
         self.strict = strict
         self.problems: list[Problem] = []
 
-    def document(self, cursor: Cursor) -> Iterator[RuleFile]:
-        value = cursor.value
-        if value is None:
-            return
+    def read(self, found: FoundRules) -> Iterator[RuleFile]:
+        cursor = found.cursor
+        default = found.namespace or (FilePath(self.file).stem if self.file else "default")
+        if found.shape == "listing":
+            for namespace in cursor.value:
+                yield self._file(found, str(namespace), self._groups(cursor.child(namespace)))
+        elif found.shape == "file":
+            yield self._plain(found, default)
+        elif found.shape == "groups":
+            yield self._file(found, default, self._groups(cursor))
+        elif found.shape == "group":
+            group = self.group(cursor)
+            yield self._file(found, default, (group,) if group else ())
+        else:
+            yield self._file(found, default, self._loose_rules(found, default))
+
+    def _plain(self, found: FoundRules, default: str) -> RuleFile:
+        cursor, value = found.cursor, found.cursor.value
         if not isinstance(value, dict):
             self._problem(cursor, "a rule file is a mapping with the key `groups`")
-        elif "kind" in value and "groups" not in value:
-            yield from self._kubernetes(cursor)
-        elif _is_group(value):
-            group = self.group(cursor)
-            yield self._file(cursor, self._default_namespace(cursor), (group,) if group else (), "group")
-        elif _is_listing(value):
-            for namespace in value:
-                yield self._file(cursor, namespace, self._groups(cursor.child(namespace)), "listing")
-        else:
-            yield self._plain(cursor)
-
-    def _plain(self, cursor: Cursor) -> RuleFile:
-        value = cursor.value
+            return self._file(found, default, ())
         self._unknown(cursor, FILE_KEYS, "a rule file")
         if "groups" not in value:
             self._problem(cursor, "a rule file needs the key `groups`")
         namespace = value.get("namespace")
         groups = self._groups(cursor.child("groups")) if "groups" in value else ()
-        name = str(namespace) if namespace else self._default_namespace(cursor)
-        return self._file(cursor, name, groups, "namespace" if namespace else "ruler")
+        form = "namespace" if namespace and found.form == "ruler" else found.form
+        return self._file(found, str(namespace) if namespace else default, groups, form)
+
+    def _loose_rules(self, found: FoundRules, default: str) -> tuple[RuleGroup, ...]:
+        """Rules without a group, as a group: a single rule, or a list of rules."""
+        cursors = [found.cursor] if found.shape == "rule" else list(found.cursor.children())
+        rules = tuple(rule for cursor in cursors if (rule := self._rule(cursor)) is not None)
+        return (RuleGroup(default, rules, origin=Origin(found.cursor)),)
 
     def _file(
-        self, cursor: Cursor, namespace: str, groups: tuple[RuleGroup, ...], form: str, tenant: str = ""
+        self, found: FoundRules, namespace: str, groups: tuple[RuleGroup, ...], form: str = ""
     ) -> RuleFile:
-        return RuleFile(namespace, groups, path=self.file, form=form, tenant=tenant, document=cursor.document)
+        return RuleFile(
+            namespace,
+            groups,
+            path=self.file,
+            form=form or found.form,
+            tenant=found.tenant,
+            document=found.cursor.document,
+        )
 
-    def _kubernetes(self, cursor: Cursor) -> Iterator[RuleFile]:
-        item = cursor.value
-        kind = item.get("kind") if isinstance(item, dict) else None
-        if kind == "List":
-            for child in cursor.child("items").children():
-                yield from self._kubernetes(child)
-        elif kind in OPERATOR_KINDS:
-            metadata, spec = item.get("metadata") or {}, item.get("spec") or {}
-            groups = self._groups(cursor.child("spec", "groups"), loose=True)
-            name = str(metadata.get("name", self._default_namespace(cursor)))
-            yield self._file(cursor, name, groups, str(kind), str(spec.get("tenantID", "")))
-        elif kind == "ConfigMap":
-            for child in cursor.child("data").children():
-                if isinstance(child.value, str) and str(child.path[-1]).endswith((".yaml", ".yml", ".rules")):
-                    yield from self._embedded(child)
-
-    def _embedded(self, outer: Cursor) -> Iterator[RuleFile]:
-        try:
-            documents = load_embedded_documents(outer)
-        except LokictlError as error:
-            self.problems += error.problems
-            return
-        for document in documents:
-            if is_rule_document(document.value):
-                for found in self.document(Cursor(document)):
-                    namespace = found.namespace if found.form == "namespace" else str(outer.path[-1])
-                    yield dataclasses.replace(found, namespace=namespace, form="ConfigMap")
-
-    def _groups(self, cursor: Cursor, *, loose: bool = False) -> tuple[RuleGroup, ...]:
+    def _groups(self, cursor: Cursor) -> tuple[RuleGroup, ...]:
         items = cursor.value
         if items is None:
             return ()
         if not isinstance(items, list):
             self._problem(cursor, "`groups` must be a list of rule groups")
             return ()
-        built = [self.group(child, loose=loose) for child in cursor.children()]
+        built = [self.group(child) for child in cursor.children()]
         groups = tuple(group for group in built if group is not None)
         self._repeated_groups(groups)
         return groups
@@ -171,20 +181,19 @@ class _Reader:
                 )
             seen.add(group.name)
 
-    def group(self, cursor: Cursor, *, loose: bool = False) -> RuleGroup | None:
+    def group(self, cursor: Cursor) -> RuleGroup | None:
         value = cursor.value
         if not isinstance(value, dict):
             self._problem(cursor, "a rule group is a mapping with the keys `name` and `rules`")
             return None
-        if not loose:
-            self._unknown(cursor, GROUP_KEYS, "a rule group")
+        self._unknown(cursor, GROUP_KEYS, "a rule group")
         if value.get("name") in (None, ""):
             self._problem(cursor, "a rule group needs a name", hint="add `name: …`")
         rules = cursor.child("rules")
         if value.get("rules") and not isinstance(rules.value, list):
             self._problem(rules, "`rules` must be a list")
         listed = rules.children() if isinstance(rules.value, list) else ()
-        built = [self._rule(child, loose) for child in listed]
+        built = [self._rule(child) for child in listed]
         return RuleGroup(
             cursor.child("name").text,
             tuple(rule for rule in built if rule is not None),
@@ -196,13 +205,12 @@ class _Reader:
             origin=Origin(cursor),
         )
 
-    def _rule(self, cursor: Cursor, loose: bool) -> Rule | None:
+    def _rule(self, cursor: Cursor) -> Rule | None:
         value = cursor.value
         if not isinstance(value, dict):
             self._problem(cursor, "a rule is a mapping with `alert` or `record`, and `expr`")
             return None
-        if not loose:
-            self._unknown(cursor, RULE_KEYS, "a rule")
+        self._unknown(cursor, RULE_KEYS, "a rule")
         alert, record = value.get("alert"), value.get("record")
         if (alert is None) == (record is None):
             message = "a rule has either `alert` or `record`" + (
@@ -289,24 +297,3 @@ class _Reader:
         self, cursor: Cursor, message: str, *path: str | int, key: bool = False, hint: str = ""
     ) -> None:
         self.problems.append(cursor.problem("rule/syntax", message, *path, key=key, hint=hint))
-
-    def _default_namespace(self, cursor: Cursor) -> str:
-        if isinstance(cursor.document, EmbeddedDocument):
-            return str(cursor.document.path[-1])
-        return FilePath(self.file).stem if self.file else "default"
-
-
-def _is_group(value: dict[str, Any]) -> bool:
-    return "name" in value and isinstance(value.get("rules"), list) and "groups" not in value
-
-
-def _is_listing(value: dict[str, Any]) -> bool:
-    if "groups" in value:
-        return False
-    items = list(value.values())
-    return bool(items) and all(
-        isinstance(item, list)
-        and item
-        and all(isinstance(group, dict) and "rules" in group for group in item)
-        for item in items
-    )

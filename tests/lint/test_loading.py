@@ -77,6 +77,8 @@ FORMS = [
     ("two documents", GROUP + "---\n" + GROUP.replace("name: g", "name: h"), 2),
     ("operator", "apiVersion: loki.grafana.com/v1\nkind: AlertingRule\nmetadata: {name: x}\nspec:\n  tenantID: t\n"
      + "".join(f"  {line}\n" for line in GROUP.splitlines()), 1),
+    ("config map for the ruler", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {loki_rule: ''}}\ndata:\n"
+     "  a.yaml: |\n" + "".join(f"    {line}\n" for line in GROUP.splitlines()), 1),
     ("config map", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  a.yaml: |\n"
      + "".join(f"    {line}\n" for line in GROUP.splitlines()), 1),
 ]  # fmt: skip
@@ -103,7 +105,7 @@ def test_rules_for_prometheus_are_left_out(tmp_path: Path) -> None:
     text = GROUP.replace(RULE, "up == 0") + "      - record: a:b\n        expr: sum(rate(http_total[5m]))\n"
     text += "      - alert: Watchdog\n        expr: vector(1)\n"
     report = run_text(text, "rules.yaml")
-    assert [(item.name, item.severity) for item in report.findings] == [("lint/skipped", "warning")]
+    assert [(item.name, item.severity) for item in report.findings] == [("lint/skipped", "info")]
     assert report.rules == 0
     (tmp_path / "rules.yaml").write_text(text)
     assert [(item.name, item.severity) for item in run([str(tmp_path)]).findings] == [
@@ -111,9 +113,11 @@ def test_rules_for_prometheus_are_left_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_single_rule_in_promql_is_an_error() -> None:
-    found = run_text(GROUP.replace(RULE, "rate(http_total[5m]) > 5"), "rules.yaml").findings
-    assert "logql/syntax" in [item.name for item in found]
+def test_promql_in_a_place_for_loki_is_an_error() -> None:
+    for form in ("operator", "config map for the ruler"):
+        text = next(row[1] for row in FORMS if row[0] == form)
+        found = run_text(text.replace(RULE, "rate(http_total[5m]) > 5"), "rules.yaml").findings
+        assert "logql/syntax" in [item.name for item in found]
 
 
 @pytest.mark.parametrize(
