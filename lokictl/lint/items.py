@@ -191,10 +191,12 @@ def _query(
 def _annotations(dashboard: DashboardItem) -> Iterator[Query]:
     listed = (dashboard.data.get("annotations") or {}).get("list")
     for index, entry in enumerate(listed if isinstance(listed, list) else []):
-        if isinstance(entry, dict) and is_logql(dashboard, entry, entry):
-            path = ("annotations", "list", index, "expr")
-            item = f"{dashboard.item}, annotation {entry.get('name')}"
-            yield _query(dashboard, entry["expr"], path, QueryKind.ANNOTATION, item, None, entry)
+        target = entry.get("target") if isinstance(entry, dict) else None
+        for owner, path in ((entry, ("expr",)), (target, ("target", "expr"))):
+            if isinstance(owner, dict) and is_logql(dashboard, entry, owner):
+                here = ("annotations", "list", index, *path)
+                item = f"{dashboard.item}, annotation {entry.get('name')}"
+                yield _query(dashboard, owner["expr"], here, QueryKind.ANNOTATION, item, None, entry)
 
 
 def _variables(dashboard: DashboardItem) -> Iterator[Query]:

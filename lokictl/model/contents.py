@@ -28,7 +28,7 @@ MAX_LEVELS = 12
 
 _WORTH_READING = re.compile(
     r"""\bexpr["']?\s*:|"(?:panels|rows|elements)"\s*:|\b(?:panels|elements|datasources)\s*:"""
-    r"""|"datasources"|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?Secret|\bcontactPoints\b"""
+    r"""|"datasources"|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?(?:Secret|GrafanaData)|\bkind["']?\s*:\s*["']?Datasource|\bcontactPoints\b"""
 )
 _GRAFANA_ALERTING_KEYS = ("contactPoints", "policies", "muteTimes", "templates")
 _RULE_KEYS = ("alert", "record")

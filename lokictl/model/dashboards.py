@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from lokictl.model.contents import FoundDashboard
+from lokictl.model.dashboard_schema import Classic, to_classic
 from lokictl.model.documents import Cursor, Document, Path, Stretch
 
 
@@ -46,9 +46,17 @@ class ClassicView(Document):
 
 def classic(found: FoundDashboard) -> Cursor:
     """The classic model of a dashboard, with the places of its file."""
-    cursor = found.cursor
-    if found.name is None or (isinstance(cursor.value, dict) and cursor.value.get("uid")):
+    cursor, name = found.cursor, found.name
+    value = cursor.value if isinstance(cursor.value, dict) else {}
+    if found.schema == "v2":
+        made = to_classic(value, name.text if name is not None else "")
+        places = {key: (*cursor.path, *path) for key, path in made.places.items()}
+    elif name is not None and not value.get("uid"):
+        made = Classic({"uid": name.text, **value})
+        places = {}
+    else:
         return cursor
-    value: dict[str, Any] = {"uid": found.name.text, **cursor.value}
-    places: dict[Path, Path] = {(): cursor.path, ("uid",): found.name.path}
-    return Cursor(ClassicView(value, cursor.document.source, cursor.document, places))
+    places[()] = cursor.path
+    if name is not None:
+        places[("uid",)] = name.path
+    return Cursor(ClassicView(made.model, cursor.document.source, cursor.document, places))

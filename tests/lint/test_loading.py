@@ -77,8 +77,9 @@ FORMS = [
     ("two documents", GROUP + "---\n" + GROUP.replace("name: g", "name: h"), 2),
     ("operator", "apiVersion: loki.grafana.com/v1\nkind: AlertingRule\nmetadata: {name: x}\nspec:\n  tenantID: t\n"
      + "".join(f"  {line}\n" for line in GROUP.splitlines()), 1),
-    ("config map for the ruler", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {loki_rule: ''}}\ndata:\n"
-     "  a.yaml: |\n" + "".join(f"    {line}\n" for line in GROUP.splitlines()), 1),
+    ("config map for the ruler", "apiVersion: v1\nkind: ConfigMap\n"
+     "metadata: {name: x, labels: {loki_rule: ''}}\ndata:\n  a.yaml: |\n"
+     + "".join(f"    {line}\n" for line in GROUP.splitlines()), 1),
     ("config map", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  a.yaml: |\n"
      + "".join(f"    {line}\n" for line in GROUP.splitlines()), 1),
 ]  # fmt: skip
