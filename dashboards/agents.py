@@ -12,10 +12,12 @@ from dashboards.common import (
     lines,
     lines_link,
     loki,
+    or_zero,
     prometheus,
     rising,
     selected,
     to_dashboard,
+    unwrapped,
 )
 from dashboards.service_rows import service_dashboard
 from lokictl.grafana import (
@@ -27,8 +29,9 @@ from lokictl.grafana import (
     TimeSeries,
     color_override,
     counts_table,
+    series_color,
 )
-from rules.agents import BACKLOG, FAILURE_RATIO, GROUPS
+from rules.agents import BACKLOG, FAILURE_RATIO, FAILURES_PANEL, GROUPS, HEARTBEATS_PANEL, QUEUE_PANEL
 from services.agents import HEARTBEAT, SERVICE
 from services.common import dashboard_uid
 
@@ -40,6 +43,8 @@ AGENT = TextVariable(
 
 EVERY = f'{selected(SERVICE)} | json | __error__="" | agent_id=~"${{agent:regex}}.*"'
 TASKS = f'{EVERY} | task_id!=""'
+FAILED = f'{TASKS} | status="failed"'
+ENDED = f'sum by (task) (count_over_time({TASKS} | status=~"^(?:succeeded|failed)$" [10m]))'
 STORY = (
     "| line_format `{{.agent_id}} {{.msg}}{{ if .task }}: {{.task}} ({{.task_id}}, attempt {{.attempt}}){{ end }}"
     "{{ if .queue_depth }}: {{.status}}, {{.queue_depth}} tasks wait{{ end }}"
@@ -75,38 +80,43 @@ OWN = Row(
         ),
         TimeSeries(
             title="Share of tasks that fail",
-            description=f"Of the tasks that ended; {FAILURE_RATIO:.0%} is allowed.",
+            description=f"Of the tasks that ended within 10 minutes; {FAILURE_RATIO:.0%} is allowed.",
             targets=[
                 loki(
-                    f'sum by (task) (count_over_time({TASKS} | status="failed" [$__interval])) / '
-                    f'sum by (task) (count_over_time({TASKS} | status=~"^(?:succeeded|failed)$" [$__interval]))',
+                    f"{or_zero(f'sum by (task) (count_over_time({FAILED} [10m]))', ENDED)} / {ENDED}",
                     "{{task}}",
+                    step="1m",
                 )
             ],
             width=8,
-            draw="points",
-            interval="5m",
+            interval="1m",
             unit="percentunit",
             min=0,
             max=1,
             thresholds=rising(FAILURE_RATIO / 2, FAILURE_RATIO),
             threshold_lines=True,
-            no_data="no task failed",
-            custom={"showPoints": "always", "pointSize": 6},
+            no_data="no task ended",
+            id=FAILURES_PANEL,
             links=[
                 lines_link(f'{SERVICE.selector} | json | task="${{__field.labels.task}}" | status="failed"')
             ],
         ),
         TimeSeries(
             title="Queue depth",
-            description=f"Tasks that wait, from heartbeats and from the metric; {BACKLOG} is the limit.",
+            description=(
+                f"Tasks that wait, on average of 5 minutes; {BACKLOG} is the limit. From logs the mean of all "
+                "heartbeats; dashed, of the latest heartbeat at each scrape."
+            ),
             targets=[
                 loki(
-                    f'avg_over_time({selected(SERVICE)} | json | unwrap queue_depth | __error__="" '
-                    "[$__interval]) by (service)",
-                    "from logs",
+                    f"avg_over_time({selected(SERVICE)} {unwrapped('queue_depth', '5m')}) by (service)",
+                    "waiting tasks",
+                    step="1m",
                 ),
-                prometheus(f'avg(agents_queue_depth{{service="{SERVICE.name}"}})', "from metrics"),
+                prometheus(
+                    f'avg(avg_over_time(agents_queue_depth{{service="{SERVICE.name}"}}[5m]))',
+                    "waiting tasks (metrics)",
+                ),
             ],
             width=8,
             interval="1m",
@@ -115,8 +125,9 @@ OWN = Row(
             thresholds=rising(BACKLOG / 2, BACKLOG),
             threshold_lines=True,
             no_data="no heartbeats",
-            overrides=[color_override("from logs", "blue"), color_override("from metrics", "orange")],
+            overrides=[series_color("waiting tasks", "blue")],
             links=[lines_link(f"{SERVICE.selector} | json | msg=`{HEARTBEAT}`", "The heartbeats")],
+            id=QUEUE_PANEL,
         ),
         Table(
             title="Slowest tasks",
@@ -128,7 +139,7 @@ OWN = Row(
                     instant=True,
                 )
             ],
-            height=10,
+            height=9,
             unit="ms",
             thresholds=CALM,
             no_data="no task ended",
@@ -140,7 +151,7 @@ OWN = Row(
                     links=[lines_link(f'{SERVICE.selector} | json | task="${{__value.raw}}"', "Its lines")],
                 ),
                 column("Agent", links=[ITS_STORY], width=120),
-                bar_column("Longest run", unit="ms"),
+                bar_column("Longest run", unit="ms", width=160),
             ],
         ),
         BarGauge(
@@ -149,15 +160,14 @@ OWN = Row(
             targets=[
                 loki(
                     f"sum by (agent_id) (count_over_time({EVERY} | msg=`{HEARTBEAT}` [$__range]))",
-                    "{{agent_id}}",
                     instant=True,
                 )
             ],
             width=6,
-            height=10,
+            height=9,
             unit="short",
-            thresholds=(),
             no_data="no heartbeats",
+            id=HEARTBEATS_PANEL,
             links=[
                 to_dashboard(
                     "This agent's story", dashboard_uid(SERVICE.name), {"agent": "${__field.labels.agent_id}"}
@@ -170,12 +180,11 @@ OWN = Row(
             targets=[
                 loki(
                     f'sum by (task) (count_over_time({TASKS} | status="failed" [$__range]))',
-                    "{{task}}",
                     instant=True,
                 )
             ],
             width=6,
-            height=10,
+            height=9,
             unit="short",
             thresholds=rising(5, 20),
             no_data="no task failed",
@@ -187,9 +196,7 @@ OWN = Row(
             title="One agent's story",
             description="What the agent of the variable at the top did, in words; all agents, when it is empty.",
             targets=[lines(f"{EVERY} {STORY}")],
-            height=14,
-            unit="short",
-            no_data="this agent wrote nothing",
+            height=9,
         ),
     ],
 )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from datasources.common import JAEGER as JAEGER_UID
 from datasources.common import LOKI as LOKI_UID
 from datasources.common import PROMETHEUS as PROMETHEUS_UID
+from datasources.common import TRACES
 from lokictl.grafana import (
+    AlertAnnotation,
     DashboardLink,
     DataLink,
     DataSourceRef,
@@ -22,7 +23,7 @@ from lokictl.grafana import (
     Variable,
     dashboard_url,
     explore_url,
-    trace_url,
+    series_color,
 )
 from lokictl.model import Service
 from services import SERVICES
@@ -30,7 +31,6 @@ from services.common import NAMESPACE, dashboard_uid
 
 LOKI = DataSourceRef("loki", LOKI_UID)
 PROMETHEUS = DataSourceRef("prometheus", PROMETHEUS_UID)
-JAEGER = DataSourceRef("jaeger", JAEGER_UID)
 
 SERVICE_PALETTE = ("#5794F2", "#B877D9", "#FF9830", "#73BF69", "#FADE2A", "#8AB8FF", "#F2495C", "#CA95E5")
 
@@ -46,8 +46,17 @@ OVERVIEW_UID, TRACE_UID, CORRELATION_UID = map(dashboard_uid, ("overview", "trac
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 
+PLAIN = ((0, "text"),)
+"""Thresholds of a number that is neither good nor bad."""
+
 CALM = ((0, GREEN),)
-"""Thresholds of a panel whose numbers are neither good nor bad."""
+"""Thresholds of a panel of series, which have colors of their own."""
+
+SERVICE_COLORS = tuple(series_color(service.name, service_color(service)) for service in SERVICES)
+"""Each service has one color, on all dashboards, from logs as from metrics."""
+
+NOW = "5m"
+"""The window of what is called "now"."""
 
 
 def rising(warn: float, bad: float) -> tuple[tuple[float, str], ...]:
@@ -116,6 +125,22 @@ def stream_variables(service: Service) -> tuple[Variable, ...]:
     )
 
 
+FORMATTED = (
+    "| line_format `{{ if .__error__ }}{{ __line__ }}{{ else }}"
+    '{{ if .duration_ms }}{{ printf "%9.1f ms" (float64 .duration_ms) }}{{ else }}{{ printf "%12s" "" }}{{ end }}'
+    "  {{ PART }}{{ .msg }}{{ if .trace_id }}   trace_id={{ .trace_id }}{{ end }}{{ end }}`"
+)
+
+
+def formatted(*parts: str) -> str:
+    """Stages that turn JSON into a line for people: duration, the fields ``parts``, message, trace id.
+
+    The id stays in the text: Grafana before 10.3 finds traces in the text alone.  What is not JSON stays as it is.
+    """
+    fields = "".join(f'{{{{ printf "%-12s" .{part} }}}} ' for part in parts)
+    return "| json " + FORMATTED.replace("{{ PART }}", fields)
+
+
 def selected(service: Service, **equal: str) -> str:
     """The stream selector of a service's chosen pods."""
     return f"{service.select(**equal)[:-1]}, {chosen('pod')}}}"
@@ -149,6 +174,36 @@ def prometheus(
     )
 
 
+def rate_of(selector: str, window: str = "$__interval") -> str:
+    """Lines per second of all streams together."""
+    return f"sum(rate({selector} [{window}]))"
+
+
+def unwrapped(field: str, window: str, *filters: str) -> str:
+    """Stages and window of the numbers in a JSON field.
+
+    Lines in error are dropped before ``unwrap`` too: a Loki that shards queries wants it there.
+    """
+    return " ".join(["| json", '| __error__=""', *filters, f'| unwrap {field} | __error__="" [{window}]'])
+
+
+def or_zero(expr: str, parent: str) -> str:
+    """``expr``, or 0 where it finds nothing although ``parent``, a sum by the same labels, does: never without data."""
+    return f"({expr} or {parent} * 0)"
+
+
+def error_ratio(errors: str, every: str, window: str, by: str = "") -> str:
+    """The share of lines that are errors; 0 where there are lines without errors, nothing where there are no lines."""
+    group = f" by ({by}) " if by else ""
+    total = f"sum{group}(count_over_time({every} [{window}]))"
+    return f"{or_zero(f'sum{group}(count_over_time({errors} [{window}]))', total)} / {total}"
+
+
+def alerts_firing(matchers: str) -> AlertAnnotation:
+    """The time in which alerts fire as regions in the graphs."""
+    return AlertAnnotation(datasource=PROMETHEUS, matchers=matchers)
+
+
 def one_line(expr: str) -> str:
     """The query without the line breaks that Python code wants."""
     return " ".join(part.strip() for part in expr.strip().splitlines())
@@ -169,9 +224,26 @@ def to_dashboard(title: str, uid: str, variables: Mapping[str, str] | None = Non
     return DataLink(title=title, url=dashboard_url(uid, variables), new_tab=False)
 
 
-def column(name: str, *, links: Sequence[DataLink] = (), width: int = 0, unit: str = "") -> Override:
-    """Width, unit and links of a table's column."""
+def column(
+    name: str,
+    *,
+    links: Sequence[DataLink] = (),
+    width: int = 0,
+    unit: str = "",
+    decimals: int | None = None,
+    thresholds: Sequence[tuple[float, str]] = (),
+) -> Override:
+    """Width, unit and links of a table's column; with ``thresholds`` its cells have their colors."""
     properties: dict[str, object] = {}
+    if thresholds:
+        steps = [
+            {"color": color, "value": value if index else None}
+            for index, (value, color) in enumerate(thresholds)
+        ]
+        properties["thresholds"] = {"mode": "absolute", "steps": steps}
+        properties["custom.cellOptions"] = {"type": "color-text"}
+    if decimals is not None:
+        properties["decimals"] = decimals
     if links:
         properties["links"] = [link.to_json_data() for link in links]
     if width:
@@ -181,7 +253,7 @@ def column(name: str, *, links: Sequence[DataLink] = (), width: int = 0, unit: s
     return Override(value=name, properties=properties)
 
 
-def bar_column(name: str, color: str = "continuous-BlPu", unit: str = "short") -> Override:
+def bar_column(name: str, color: str = "continuous-BlPu", unit: str = "short", width: int = 220) -> Override:
     """A table's column that shows its numbers as bars."""
     return Override(
         value=name,
@@ -190,7 +262,7 @@ def bar_column(name: str, color: str = "continuous-BlPu", unit: str = "short") -
             "color": {"mode": color},
             "unit": unit,
             "min": 0,
-            "custom.width": 260,
+            "custom.width": width,
         },
     )
 
@@ -210,4 +282,4 @@ def trace_link(trace_id: str = "${__value.raw}") -> DataLink:
     return to_dashboard("Spans, lines and metrics of this trace", TRACE_UID, {"trace_id": trace_id})
 
 
-JAEGER_LINK = DataLink(title="Trace in Explore", url=trace_url(JAEGER))
+TRACE_IN_EXPLORE = TRACES.link()

@@ -1,15 +1,15 @@
-"""From a spike in a metric to the exemplars, the traces and the lines, on one screen."""
+"""From a spike in a metric to the traces and the lines, on one screen."""
 
 from __future__ import annotations
 
 from dashboards.common import (
     CALM,
     CORRELATION_UID,
-    JAEGER,
-    JAEGER_LINK,
-    LOKI,
+    SERVICE_COLORS,
     SERVICE_VARIABLE,
     TAG,
+    TRACE_IN_EXPLORE,
+    alerts_firing,
     bar_column,
     chosen,
     column,
@@ -18,20 +18,23 @@ from dashboards.common import (
     lines_metric_link,
     links,
     loki,
+    or_zero,
     prometheus,
     service_link,
     trace_link,
+    unwrapped,
 )
+from dashboards.service_rows import traces_table
+from datasources.common import TRACES
 from lokictl.grafana import (
+    LINES_PER_SECOND,
     Dashboard,
     Heatmap,
-    JaegerSearch,
     Logs,
-    LokiAnnotation,
     Row,
     Table,
     TimeSeries,
-    counts_table,
+    lines_table,
 )
 from services.common import NAMESPACE
 
@@ -40,48 +43,29 @@ SLOW = 500
 
 STREAMS = f'{{namespace="{NAMESPACE}", {chosen("service")}}}'
 ERRORS = f'{{namespace="{NAMESPACE}", level="error", {chosen("service")}}}'
-SLOW_LINES = f"{STREAMS} | json | duration_ms > {SLOW}"
+SLOW_LINES = f'{STREAMS} | json | __error__="" | duration_ms > {SLOW}'
 METRIC = f"{{{chosen('service')}}}"
 
 ITS_SLOW_LINES = lines_link(
-    f'{{service="${{__field.labels.service}}"}} | json | duration_ms > {SLOW}', "Its slow lines in Explore"
+    f'{{service="${{__field.labels.service}}"}} | json | __error__="" | duration_ms > {SLOW}',
+    "Its slow lines in Explore",
 )
 
 SPIKE = Row(
-    "1. The spike",
+    "1. The spike: logs, and the same from metrics (dashed)",
     [
-        Heatmap(
-            title="Durations",
-            description="The collectors' histogram log_durations, with exemplars: a click opens the trace.",
-            targets=[
-                prometheus(
-                    f"sum by (le) (increase(log_durations_bucket{METRIC}[$__rate_interval]))",
-                    "{{le}}",
-                    exemplars=True,
-                    form="heatmap",
-                )
-            ],
-            width=8,
-            buckets=True,
-            unit="short",
-            y_unit="ms",
-            thresholds=CALM,
-            no_data="no metrics from the collectors",
-        ),
         TimeSeries(
-            title="p99, from metrics and from logs",
-            description="The diamonds are exemplars: a click opens the trace. A line leads to its logs.",
+            title="p99 of durations",
+            description="Where the time goes; a line leads to its slow lines, and to its service.",
             targets=[
+                loki(
+                    f"quantile_over_time(0.99, {STREAMS} {unwrapped('duration_ms', '$__interval')}) by (service)",
+                    "{{service}}",
+                ),
                 prometheus(
                     "histogram_quantile(0.99, sum by (le, service) "
                     f"(rate(log_durations_bucket{METRIC}[$__rate_interval])))",
                     "{{service}} (metrics)",
-                    exemplars=True,
-                ),
-                loki(
-                    f'quantile_over_time(0.99, {STREAMS} | json | unwrap duration_ms | __error__="" '
-                    "[$__interval]) by (service)",
-                    "{{service}}",
                 ),
             ],
             width=8,
@@ -90,122 +74,146 @@ SPIKE = Row(
             min=0,
             thresholds=CALM,
             no_data="no durations",
+            overrides=SERVICE_COLORS,
             links=[ITS_SLOW_LINES, service_link("${__field.labels.service}")],
         ),
         TimeSeries(
-            title="Errors, from metrics and from logs",
-            description="The collectors' counter log_errors_total beside the same from the logs.",
+            title="Errors",
+            description="Lines of level error; dashed, the collectors' counter log_errors_total.",
             targets=[
-                prometheus(
-                    f"sum by (service, module) (rate(log_errors_total{METRIC}[$__rate_interval]))",
-                    "{{service}} {{module}} (metrics)",
+                loki(
+                    or_zero(
+                        f"sum by (service) (rate({ERRORS} [$__interval]))",
+                        f"sum by (service) (rate({STREAMS} [$__interval]))",
+                    ),
+                    "{{service}}",
                 ),
-                loki(f"sum by (service) (rate({ERRORS} [$__interval]))", "{{service}}"),
+                prometheus(
+                    f"sum by (service) (rate(log_errors_total{METRIC}[$__rate_interval])) or "
+                    f"sum by (service) (rate(log_lines_total{METRIC}[$__rate_interval])) * 0",
+                    "{{service}} (metrics)",
+                ),
             ],
             width=8,
             interval="1m",
-            unit="cps",
+            unit=LINES_PER_SECOND,
+            decimals=2,
             min=0,
             thresholds=CALM,
-            no_data="no errors",
+            no_data="no lines",
+            overrides=SERVICE_COLORS,
             links=[
                 lines_link('{service="${__field.labels.service}", level="error"}'),
                 lines_metric_link(),
                 service_link("${__field.labels.service}"),
             ],
         ),
-    ],
-)
-
-TRACES = Row(
-    "2. The traces",
-    [
-        Table(
-            title="Traces of the slowest lines",
-            description="The trace ids of the slowest lines, from the logs alone.",
+        Heatmap(
+            title="Durations",
+            description="How many operations fell into each bucket of the collectors' histogram log_durations.",
             targets=[
-                loki(
-                    f'topk(15, max by (trace_id, service) (max_over_time({SLOW_LINES} | trace_id!="" '
-                    '| unwrap duration_ms | __error__="" [$__range])))',
-                    instant=True,
+                prometheus(
+                    f"sum by (le) (increase(log_durations_bucket{METRIC}[$__rate_interval]))",
+                    "{{le}}",
+                    form="heatmap",
                 )
             ],
-            unit="ms",
-            thresholds=CALM,
-            no_data="no slow lines",
-            sort_by="Duration",
-            transformations=counts_table(
-                columns={"trace_id": "Trace", "service": "Service"}, value="Duration"
-            ),
-            overrides=[
-                column("Trace", links=[trace_link(), JAEGER_LINK], unit="string"),
-                column("Service", width=110),
-                bar_column("Duration", unit="ms"),
-            ],
-        ),
-        Table(
-            title="Traces of the errors",
-            description="The trace ids of lines of level error, from the logs alone.",
-            targets=[
-                loki(
-                    f'topk(15, sum by (trace_id, service) (count_over_time({ERRORS} | json | trace_id!="" '
-                    '| __error__="" [$__range])))',
-                    instant=True,
-                )
-            ],
+            width=8,
+            interval="1m",
+            buckets=True,
             unit="short",
+            y_unit="ms",
             thresholds=CALM,
-            no_data="no errors with a trace",
-            sort_by="Errors",
-            transformations=counts_table(columns={"trace_id": "Trace", "service": "Service"}, value="Errors"),
-            overrides=[
-                column("Trace", links=[trace_link(), JAEGER_LINK], unit="string"),
-                column("Service", width=110),
-                column("Errors", width=90),
-            ],
-        ),
-        Table(
-            title="Slow traces of $service",
-            description=f"Traces in Jaeger that took at least {SLOW} ms, one table for each chosen service.",
-            targets=[JaegerSearch(datasource=JAEGER, service="$service", min_duration=f"{SLOW}ms")],
-            width=24,
-            height=6,
-            unit="µs",
-            thresholds=CALM,
-            no_data="no slow traces",
-            repeat="service",
-            overrides=[column("Trace ID", links=[trace_link()])],
         ),
     ],
 )
 
-LINES = Row(
-    "3. The lines",
-    [
-        Logs(
-            title="Slow and failed",
-            description=f"Errors, and lines that took more than {SLOW} ms; their details lead to the trace.",
-            targets=[
-                lines(f'{STREAMS} | json | __error__="" | level="error" or duration_ms > {SLOW}', limit=300)
-            ],
-            labels=True,
-            unit="short",
-            no_data="nothing slow, nothing failed",
-        )
-    ],
-)
+
+def traces_of(title: str, description: str, query: str, no_data: str) -> Table:
+    """The traces of the newest lines of a query: a series for each trace would be more than Loki answers."""
+    return Table(
+        title=title,
+        description=description,
+        targets=[lines(f'{query} | trace_id!="" | keep trace_id, service, duration_ms, msg', limit=100)],
+        height=9,
+        unit="short",
+        thresholds=CALM,
+        no_data=no_data,
+        sort_by="Duration",
+        transformations=lines_table(
+            columns={"duration_ms": "Duration", "service": "Service", "msg": "Message", "trace_id": "Trace"},
+            numbers=["duration_ms"],
+        ),
+        overrides=[
+            column("Time", width=165),
+            column("Trace", links=[trace_link(), TRACE_IN_EXPLORE], unit="string", width=130),
+            column("Service", width=100, links=[service_link("${__value.raw}")]),
+            bar_column("Duration", unit="ms", width=150),
+        ],
+    )
+
 
 DASHBOARD = Dashboard(
     uid=CORRELATION_UID,
     title="Correlation",
-    description="A spike in a metric, its exemplars, the traces, and the lines, on one screen.",
+    description="A spike in a metric, the traces behind it, and the lines, on one screen.",
     tags=(TAG, "correlation"),
     variables=(SERVICE_VARIABLE,),
-    annotations=[
-        LokiAnnotation(
-            name="Errors", datasource=LOKI, expr=ERRORS, title="{{service}}", tags=("service", "level")
-        )
-    ],
+    annotations=[alerts_firing(chosen("service"))],
     links=links(),
-    content=[SPIKE, TRACES, LINES],
+    content=[
+        SPIKE,
+        Row(
+            "2. The traces",
+            [
+                traces_of(
+                    "Traces of slow lines",
+                    f"The newest 100 lines that took more than {SLOW} ms, the longest first.",
+                    SLOW_LINES,
+                    "nothing slow",
+                ),
+                traces_of(
+                    "Traces of errors",
+                    "The newest 100 lines of level error that have a trace, the longest first.",
+                    f'{ERRORS} | json | __error__=""',
+                    "no errors with a trace",
+                ),
+            ],
+        ),
+        Row(
+            "3. The lines",
+            [
+                Logs(
+                    title="Slow and failed",
+                    description=(
+                        f"Errors, and lines that took more than {SLOW} ms, the newest first; their details lead to the "
+                        "trace and to the metrics of the service."
+                    ),
+                    targets=[
+                        lines(
+                            f'{STREAMS} | json | __error__="" | level="error" or duration_ms > {SLOW} '
+                            '| line_format `{{ printf "%-10s" .service }} '
+                            '{{ if .duration_ms }}{{ printf "%9.1f ms" (float64 .duration_ms) }}'
+                            '{{ else }}{{ printf "%12s" "" }}{{ end }}  {{ .msg }}'
+                            "{{ if .trace_id }}   trace_id={{ .trace_id }}{{ end }}`",
+                            limit=300,
+                        )
+                    ],
+                    height=12,
+                )
+            ],
+        ),
+        Row(
+            "The traces as the trace store has them",
+            [
+                traces_table(
+                    "Slow traces of $service",
+                    f"Traces that took at least {SLOW} ms, one table for each chosen service.",
+                    TRACES.search("$service", min_duration=f"{SLOW}ms"),
+                    repeat="service",
+                )
+            ],
+            collapsed=True,
+        ),
+    ],
 )

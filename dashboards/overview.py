@@ -1,111 +1,274 @@
-"""All services on one page."""
+"""All services on one page: a line of numbers for each, what fires, and the services compared."""
 
 from __future__ import annotations
 
 from dashboards.common import (
+    BLUE,
     CALM,
-    JAEGER,
+    GREEN,
+    NOW,
+    ORANGE,
     OVERVIEW_UID,
+    PROMETHEUS,
+    RED,
     SEARCH,
     SEARCH_VARIABLE,
+    SERVICE_COLORS,
     SERVICE_VARIABLE,
     TAG,
+    alerts_firing,
     bar_column,
     chosen,
     column,
+    error_ratio,
+    formatted,
     lines,
     lines_link,
     lines_metric_link,
     links,
     loki,
+    metric_link,
+    or_zero,
     prometheus,
     rising,
-    service_color,
     service_link,
-    to_dashboard,
+    unwrapped,
 )
+from datasources.common import TRACES
 from lokictl.grafana import (
     LEVEL_COLORS,
+    LINES_PER_SECOND,
+    NEUTRAL,
     AlertList,
     Dashboard,
-    JaegerDependencies,
     Logs,
     NodeGraph,
+    Override,
+    PrometheusTarget,
     Row,
-    Stat,
+    StateTimeline,
     Table,
     TimeSeries,
-    color_override,
     counts_table,
+    vectors_table,
 )
-from lokictl.model import Service
 from services import SERVICES
-from services.common import NAMESPACE, dashboard_uid
+from services.common import NAMESPACE
 
 STREAMS = f'{{namespace="{NAMESPACE}", {chosen("service")}}}'
 ERRORS = f'{{namespace="{NAMESPACE}", level="error", {chosen("service")}}}'
 METRIC = f"{{{chosen('service')}}}"
 RATIO = max(service.objectives.error_ratio for service in SERVICES)
 SLOW = max(service.objectives.p99_duration for service in SERVICES) / 1_000_000
+LEAST_SLOW = min(service.objectives.p99_duration for service in SERVICES) / 1_000_000
 
 TO_SERVICE = service_link("${__field.labels.service}")
 ITS_ERRORS = lines_link('{service="${__field.labels.service}", level="error"}', "Its errors in Explore")
 
-SERVICE_COLORS = tuple(color_override(service.name, service_color(service)) for service in SERVICES)
 
+def roster() -> str:
+    """A 0 for each chosen service, whether it writes anything or not: a silent one keeps its line in the table.
 
-def service_stats(service: Service) -> list[Stat]:
-    """How a service does, in two numbers that lead to its dashboard."""
-    link = to_dashboard(f"{service.title}: everything", dashboard_uid(service.name))
-    limit = service.objectives.error_ratio
-    every, errors = service.selector, service.select(level="error")
-    return [
-        Stat(
-            title=service.title,
-            description=f"{service.description} Errors among its lines; {limit:.0%} is allowed.",
-            targets=[
-                loki(
-                    f"(sum(count_over_time({errors} [$__range])) or vector(0)) / "
-                    f"sum(count_over_time({every} [$__range]))",
-                    "errors",
-                    instant=True,
-                )
-            ],
-            width=3,
-            unit="percentunit",
-            decimals=2,
-            color="background",
-            thresholds=rising(limit / 2, limit),
-            no_data="silent",
-            links=[link],
-        ),
-        Stat(
-            title="Lines a second",
-            description=f"Lines of {service.title} over time.",
-            targets=[loki(f"sum(rate({every} [$__interval]))", "lines")],
-            width=3,
-            unit="cps",
-            decimals=1,
-            graph=True,
-            thresholds=((0, "#5794F2"),),
-            no_data="silent",
-            links=[link, lines_link(every)],
-        ),
+    The text of the variable becomes a label; a service's name goes into the label ``service`` where that text has
+    it, is ".+" (All) or is empty.  What has no service is left out of the table (`NAMED`).
+    """
+    parts = [
+        'label_replace(label_replace(vector(0), "chosen", "${service:pipe}", "", ""), "service", '
+        f'"{service.name}", "chosen", `(.*[|])?({service.name}|[.][+]|)([|].*)?`)'
+        for service in SERVICES
     ]
+    return f"sum by (service) ({' or '.join(parts)})"
 
+
+def last_line() -> str:
+    """When a service last wrote a line (ms since 1970), if within a quarter of an hour."""
+    stamped = '| label_format ts=`{{ unixEpoch __timestamp__ }}` | unwrap ts | __error__=""'
+    return f"max by (service) (max_over_time({STREAMS} {stamped} [15m])) * 1000"
+
+
+def by_service(window: str) -> str:
+    """Errors per minute by service."""
+    rate = f"sum by (service) (rate({ERRORS} [{window}])) * 60"
+    return or_zero(rate, f"sum by (service) (rate({STREAMS} [{window}]))")
+
+
+def quantile(window: str) -> str:
+    return f"quantile_over_time(0.99, {STREAMS} {unwrapped('duration_ms', window)}) by (service)"
+
+
+ALERT_STATES = (
+    'max by (service) (ALERTS{alertstate="firing", severity="critical", %s} * 3) '
+    'or max by (service) (ALERTS{alertstate="firing", %s} * 2) '
+    'or max by (service) (ALERTS{alertstate="pending", %s})'
+) % ((chosen("service"),) * 3)
+
+STATES = (
+    {
+        "type": "value",
+        "options": {
+            "0": {"text": "quiet", "color": GREEN, "index": 0},
+            "1": {"text": "pending", "color": BLUE, "index": 1},
+            "2": {"text": "warning", "color": ORANGE, "index": 2},
+            "3": {"text": "critical", "color": RED, "index": 3},
+        },
+    },
+)
+
+
+def status_column(name: str) -> Override:
+    """The column with what fires, as a colored cell."""
+    return Override(
+        value=name,
+        properties={
+            "mappings": [
+                *STATES,
+                {
+                    "type": "special",
+                    "options": {
+                        "match": "null+nan",
+                        "result": {"text": "not known", "color": NEUTRAL, "index": 4},
+                    },
+                },
+            ],
+            "custom.cellOptions": {"type": "color-background", "mode": "basic"},
+            "custom.width": 110,
+            "custom.align": "center",
+        },
+    )
+
+
+NAMED = {
+    "id": "filterByValue",
+    "options": {
+        "type": "exclude",
+        "match": "any",
+        "filters": [{"fieldName": "Service", "config": {"id": "isNull", "options": {}}}],
+    },
+}
+
+STATUS = Table(
+    title="Services",
+    description=(
+        "One line for each service: what fires, and its numbers now (of the last 5 minutes of the chosen time) beside "
+        "those of all of it. A service that writes nothing keeps its line, with 0 lines and dashes."
+    ),
+    targets=[
+        PrometheusTarget(
+            datasource=PROMETHEUS,
+            expr=f"({ALERT_STATES}) or max by (service) (log_lines_total{METRIC}) * 0",
+            instant=True,
+            format="table",
+        ),
+        loki(error_ratio(ERRORS, STREAMS, NOW, "service"), instant=True),
+        loki(error_ratio(ERRORS, STREAMS, "$__range", "service"), instant=True),
+        loki(by_service(NOW), instant=True),
+        loki(by_service("$__range"), instant=True),
+        loki(quantile(NOW), instant=True),
+        loki(quantile("$__range"), instant=True),
+        loki(f"sum by (service) (rate({STREAMS} [{NOW}])) or {roster()}", instant=True),
+        loki(f"sum by (service) (rate({STREAMS} [$__range])) or {roster()}", instant=True),
+        loki(last_line(), instant=True),
+    ],
+    width=24,
+    height=7,
+    unit="short",
+    thresholds=CALM,
+    no_data="no service is chosen",
+    sort_by="Alerts",
+    transformations=(
+        *vectors_table(
+            columns={"service": "Service"},
+            values={
+                "A": "Alerts",
+                "B": "Error ratio",
+                "C": "Error ratio, range",
+                "D": "Errors/min",
+                "E": "Errors/min, range",
+                "F": "p99",
+                "G": "p99, range",
+                "H": "Lines/s",
+                "I": "Lines/s, range",
+                "J": "Last line",
+            },
+        ),
+        NAMED,
+    ),
+    overrides=[
+        column("Service", links=[service_link("${__value.raw}"), lines_link('{service="${__value.raw}"}')]),
+        status_column("Alerts"),
+        *(
+            column(name, unit="percentunit", decimals=1, thresholds=rising(RATIO / 2, RATIO))
+            for name in ("Error ratio", "Error ratio, range")
+        ),
+        *(
+            column(name, unit="short", decimals=1, thresholds=rising(1, 60))
+            for name in ("Errors/min", "Errors/min, range")
+        ),
+        *(
+            column(name, unit="ms", thresholds=rising(LEAST_SLOW / 2, LEAST_SLOW))
+            for name in ("p99", "p99, range")
+        ),
+        *(column(name, unit="short", decimals=2) for name in ("Lines/s", "Lines/s, range")),
+        column("Last line", unit="dateTimeFromNow", width=150),
+    ],
+)
+
+ALERTS = StateTimeline(
+    title="Alerts over time",
+    description=(
+        "Every alert of the chosen services that fired or was about to, and when. It comes from the series ALERTS, "
+        "which the ruler writes to Prometheus."
+    ),
+    targets=[
+        prometheus(
+            f'max by (service, alertname) (ALERTS{{alertstate="firing", {chosen("service")}}} * 2) or '
+            f'max by (service, alertname) (ALERTS{{alertstate="pending", {chosen("service")}}})',
+            "{{alertname}}",
+        )
+    ],
+    width=16,
+    height=7,
+    interval="1m",
+    unit="short",
+    thresholds=CALM,
+    mappings=[
+        {
+            "type": "value",
+            "options": {
+                "1": {"text": "pending", "color": BLUE, "index": 0},
+                "2": {"text": "firing", "color": RED, "index": 1},
+            },
+        }
+    ],
+    no_data="no alert fired",
+    links=[TO_SERVICE],
+)
+
+ALERTS_NOW = AlertList(
+    title="Alerts now",
+    description="Alerts of all services and of the platform that fire or are about to; nothing here: all is well.",
+    filter='{service=~".+"}',
+    width=8,
+    height=7,
+)
 
 COMPARED = Row(
-    "Compared",
+    "Compared: logs, and the same from metrics (dashed)",
     [
         TimeSeries(
             title="Lines by service",
-            description="Log lines of each service.",
-            targets=[loki(f"sum by (service) (count_over_time({STREAMS} [$__interval]))", "{{service}}")],
+            description="Log lines of each service; dashed, as the collectors count them (log_lines_total).",
+            targets=[
+                loki(f"sum by (service) (rate({STREAMS} [$__interval]))", "{{service}}"),
+                prometheus(
+                    f"sum by (service) (rate(log_lines_total{METRIC}[$__rate_interval]))",
+                    "{{service}} (metrics)",
+                ),
+            ],
             width=8,
-            draw="bars",
-            stack="normal",
-            interval="30s",
-            unit="short",
+            interval="1m",
+            unit=LINES_PER_SECOND,
+            decimals=2,
             min=0,
             thresholds=CALM,
             no_data="no lines",
@@ -113,73 +276,39 @@ COMPARED = Row(
             links=[TO_SERVICE, lines_link('{service="${__field.labels.service}"}'), lines_metric_link()],
         ),
         TimeSeries(
-            title="Lines by level",
-            description="Log lines of each level, of the chosen services.",
-            targets=[loki(f"sum by (level) (count_over_time({STREAMS} [$__interval]))", "{{level}}")],
-            width=8,
-            draw="bars",
-            stack="normal",
-            interval="30s",
-            unit="short",
-            min=0,
-            thresholds=CALM,
-            no_data="no lines",
-            overrides=LEVEL_COLORS,
-            links=[lines_link(f'{{namespace="{NAMESPACE}", level="${{__field.labels.level}}"}}')],
-        ),
-        TimeSeries(
-            title="Lines by service, from metrics",
-            description="The same as the collectors count it: it is there when the logs are not.",
-            targets=[
-                prometheus(
-                    f"sum by (service) (rate(log_lines_total{METRIC}[$__rate_interval]))", "{{service}}"
-                )
-            ],
-            width=8,
-            stack="normal",
-            fill=30,
-            unit="cps",
-            min=0,
-            thresholds=CALM,
-            no_data="no metrics from the collectors",
-            overrides=SERVICE_COLORS,
-            links=[TO_SERVICE, lines_link('{service="${__field.labels.service}"}')],
-        ),
-        TimeSeries(
             title="Error ratio",
             description=f"Errors among all lines, by service; {RATIO:.0%} is allowed.",
             targets=[
-                loki(
-                    f"sum by (service) (count_over_time({ERRORS} [$__interval])) / "
-                    f"sum by (service) (count_over_time({STREAMS} [$__interval]))",
-                    "{{service}}",
-                )
+                loki(error_ratio(ERRORS, STREAMS, "$__interval", "service"), "{{service}}"),
+                prometheus(
+                    f"(sum by (service) (rate(log_errors_total{METRIC}[$__rate_interval])) or "
+                    f"sum by (service) (rate(log_lines_total{METRIC}[$__rate_interval])) * 0) / "
+                    f"sum by (service) (rate(log_lines_total{METRIC}[$__rate_interval]))",
+                    "{{service}} (metrics)",
+                ),
             ],
+            width=8,
             interval="1m",
             unit="percentunit",
             min=0,
             thresholds=rising(RATIO / 2, RATIO),
             threshold_lines=True,
-            no_data="no errors",
+            no_data="no lines",
             overrides=SERVICE_COLORS,
             links=[TO_SERVICE, ITS_ERRORS],
         ),
         TimeSeries(
             title="p99 of durations",
-            description="From the collectors' histogram, with exemplars, and (where there is none) from the logs.",
+            description="From duration_ms in the logs; dashed, estimated from the buckets of log_durations.",
             targets=[
+                loki(quantile("$__interval"), "{{service}}"),
                 prometheus(
                     "histogram_quantile(0.99, sum by (le, service) "
                     f"(rate(log_durations_bucket{METRIC}[$__rate_interval])))",
                     "{{service}} (metrics)",
-                    exemplars=True,
-                ),
-                loki(
-                    f'quantile_over_time(0.99, {STREAMS} | json | unwrap duration_ms | __error__="" '
-                    "[$__interval]) by (service)",
-                    "{{service}}",
                 ),
             ],
+            width=8,
             interval="1m",
             unit="ms",
             min=0,
@@ -189,8 +318,12 @@ COMPARED = Row(
             links=[
                 TO_SERVICE,
                 lines_link(
-                    '{service="${__field.labels.service}"} | json | duration_ms > 1000',
-                    "Slow lines in Explore",
+                    '{service="${__field.labels.service}"} | json | __error__="" | duration_ms > 1000',
+                    "Its lines over a second",
+                ),
+                metric_link(
+                    "histogram_quantile(0.99, sum by (le) "
+                    '(rate(log_durations_bucket{service="${__field.labels.service}"}[5m])))'
                 ),
             ],
         ),
@@ -210,46 +343,67 @@ WRONG = Row(
                     instant=True,
                 )
             ],
-            width=16,
-            height=9,
+            width=12,
+            height=12,
             unit="short",
             thresholds=CALM,
             no_data="no errors",
             sort_by="Lines",
             transformations=counts_table(columns={"service": "Service", "msg": "Message"}, value="Lines"),
             overrides=[
-                column("Service", width=120, links=[service_link("${__value.raw}")]),
-                column("Message"),
+                column("Service", width=110, links=[service_link("${__value.raw}")]),
+                column(
+                    "Message",
+                    links=[
+                        lines_link(
+                            f'{{namespace="{NAMESPACE}", level="error"}} |= `${{__value.raw:percentencode}}`',
+                            "Lines with these words",
+                        )
+                    ],
+                ),
                 bar_column("Lines", "continuous-YlRd"),
             ],
         ),
-        AlertList(
-            title="Alerts now",
-            description="Alerts of all services and of the platform that fire or are about to.",
-            filter='{service=~".+"}',
-            width=8,
-            height=9,
-            unit="short",
-            no_data="all is well",
-        ),
-        NodeGraph(
-            title="Who calls whom",
-            description="The services' dependencies as the traces show them (Grafana 12 and newer).",
-            targets=[JaegerDependencies(datasource=JAEGER)],
-            width=24,
-            unit="short",
+        TimeSeries(
+            title="Lines by level",
+            description="Log lines of each level, of the chosen services.",
+            targets=[loki(f"sum by (level) (rate({STREAMS} [$__interval]))", "{{level}}")],
+            width=12,
+            height=12,
+            draw="bars",
+            stack="normal",
+            interval="1m",
+            unit=LINES_PER_SECOND,
+            decimals=2,
+            min=0,
             thresholds=CALM,
-            no_data="no traces",
+            no_data="no lines",
+            overrides=LEVEL_COLORS,
+            links=[lines_link(f'{{namespace="{NAMESPACE}", level="${{__field.labels.level}}"}}')],
         ),
         Logs(
             title="Errors of all services",
-            description="Lines of level error that match the search, the newest first.",
-            targets=[lines(f"{ERRORS} {SEARCH}", limit=200)],
-            labels=True,
-            unit="short",
-            no_data="no errors",
+            description="Lines of level error that match the search, the newest first; their details lead to traces.",
+            targets=[lines(f"{ERRORS} {SEARCH} {formatted('service')}", limit=200)],
+            height=10,
         ),
     ],
+)
+
+CALLS = Row(
+    "Who calls whom",
+    [
+        NodeGraph(
+            title="Calls between services",
+            description="The services' dependencies as the traces show them (Grafana 12 and newer).",
+            targets=[TRACES.calls()],
+            width=24,
+            height=14,
+            unit="short",
+            thresholds=CALM,
+        ),
+    ],
+    collapsed=True,
 )
 
 DASHBOARD = Dashboard(
@@ -258,10 +412,7 @@ DASHBOARD = Dashboard(
     description="All services: how much they log, how often they fail, how long they take.",
     tags=(TAG, "overview"),
     variables=(SERVICE_VARIABLE, SEARCH_VARIABLE),
+    annotations=[alerts_firing(chosen("service"))],
     links=links(),
-    content=[
-        Row("Services", [panel for service in SERVICES for panel in service_stats(service)]),
-        COMPARED,
-        WRONG,
-    ],
+    content=[STATUS, ALERTS, ALERTS_NOW, COMPARED, WRONG, CALLS],
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dashboards.common import chosen, loki, rising
+from dashboards.common import SERVICE_COLORS, chosen, loki, rising
 from dashboards.platform_parts import graph, number, platform_dashboard
 from dashboards.service_rows import NO_LINES
-from lokictl.grafana import Row, TimeSeries
+from lokictl.grafana import LINES_PER_SECOND, Row, TimeSeries
 from services.common import NAMESPACE
 
 POD = chosen("pod")
 RATE = "[$__rate_interval]"
+COLLECTORS = f'up{{job="collector", {POD}}}'
+UP = f"sum({COLLECTORS})"
 
 
 def either(alloy: str, promtail: str) -> str:
@@ -21,7 +23,6 @@ READ = either("loki_source_file_read_lines_total", "promtail_read_lines_total")
 SENT = either("loki_write_sent_entries_total", "promtail_sent_entries_total")
 DROPPED = either("loki_write_dropped_entries_total", "promtail_dropped_entries_total")
 RETRIES = either("loki_write_batch_retries_total", "promtail_batch_retries_total")
-LAG = either("loki_write_stream_lag_seconds", "promtail_stream_lag_seconds")
 SIZE = either("loki_source_file_file_bytes_total", "promtail_file_bytes_total")
 POSITION = either("loki_source_file_read_bytes_total", "promtail_read_bytes_total")
 BEHIND = f"clamp_min(sum by (job, pod) ({SIZE}) - sum by (job, pod) ({POSITION}), 0)"
@@ -38,24 +39,26 @@ DASHBOARD = platform_dashboard(
                 number(
                     "Collectors",
                     "Collectors that Prometheus reaches, one for each node.",
-                    f'sum(up{{job="collector", {POD}}})',
+                    UP,
                     "none",
                 ),
-                number("Lines read", "Lines read from files.", f"sum(rate({READ}{RATE}))", "cps"),
-                number("Lines sent", "Lines that Loki accepted.", f"sum(rate({SENT}{RATE}))", "cps"),
+                number("Lines read", "Lines read from files.", f"sum(rate({READ}{RATE}))", LINES_PER_SECOND),
+                number(
+                    "Lines sent", "Lines that Loki accepted.", f"sum(rate({SENT}{RATE}))", LINES_PER_SECOND
+                ),
                 number(
                     "Lines dropped",
                     "Lines that are lost: Loki refused them, or could not be reached for too long.",
-                    f"sum(rate({DROPPED}{RATE})) or vector(0)",
-                    "cps",
+                    f"sum(rate({DROPPED}{RATE})) or {UP} * 0",
+                    LINES_PER_SECOND,
                     rising(0.001, 1),
                 ),
                 number(
-                    "Longest lag",
-                    "The time between the newest line's time and when it was sent.",
-                    f"max({LAG}) or vector(0)",
-                    "s",
-                    rising(30, 300),
+                    "Retries",
+                    "Batches that had to be sent again: Loki did not answer, or refused them for now.",
+                    f"sum(rate({RETRIES}{RATE})) or {UP} * 0",
+                    "ops",
+                    rising(0.1, 1),
                 ),
                 number(
                     "Not yet read",
@@ -70,18 +73,19 @@ DASHBOARD = platform_dashboard(
             "Lines",
             [
                 graph(
-                    "Lines read by job",
-                    "What the collectors read, by job.",
-                    [(f"sum by (job) (rate({READ}{RATE}))", "{{job}}")],
-                    "cps",
+                    "Lines read by collector",
+                    "What each collector reads from the files of its node.",
+                    [(f"sum by (pod) (rate({READ}{RATE}))", "{{pod}}")],
+                    LINES_PER_SECOND,
                     stack="normal",
                 ),
                 graph(
                     "Lines by service",
                     "What the pipelines counted: log_lines_total.",
                     [(f"sum by (service) (rate(log_lines_total{RATE}))", "{{service}}")],
-                    "cps",
+                    LINES_PER_SECOND,
                     stack="normal",
+                    overrides=SERVICE_COLORS,
                 ),
                 TimeSeries(
                     title="Lines by service, in Loki",
@@ -94,37 +98,31 @@ DASHBOARD = platform_dashboard(
                     ],
                     width=8,
                     interval="1m",
-                    unit="cps",
+                    unit=LINES_PER_SECOND,
+                    decimals=2,
                     min=0,
                     stack="normal",
                     fill=30,
                     thresholds=((0, "green"),),
                     no_data=NO_LINES,
+                    overrides=SERVICE_COLORS,
                 ),
                 graph(
                     "Lines dropped by reason",
                     "Lost lines, and why.",
-                    [(f"sum by (reason) (rate({DROPPED}{RATE})) > 0", "{{reason}}")],
-                    "cps",
+                    [
+                        (f"sum by (reason) (rate({DROPPED}{RATE}))", "{{reason}}"),
+                        (f"sum(rate({DROPPED}{RATE})) or {UP} * 0", "all"),
+                    ],
+                    LINES_PER_SECOND,
                     rising(0.001, 1),
-                    no_data="no line was dropped",
                 ),
                 graph(
                     "Retries",
                     "Batches that had to be sent again.",
-                    [(f"sum by (pod) (rate({RETRIES}{RATE})) > 0", "{{pod}}")],
+                    [(f"sum by (pod) (rate({RETRIES}{RATE})) or sum by (pod) ({COLLECTORS}) * 0", "{{pod}}")],
                     "ops",
                     rising(0.1, 1),
-                    no_data="every batch arrived at once",
-                ),
-                graph(
-                    "Lag",
-                    "How old lines are when they are sent, by collector.",
-                    [(f"max by (pod) ({LAG})", "{{pod}}")],
-                    "s",
-                    rising(30, 300),
-                    limit=True,
-                    no_data="no lag is measured",
                 ),
                 graph(
                     "Bytes not yet read",
@@ -132,7 +130,6 @@ DASHBOARD = platform_dashboard(
                     [(f"sum by (pod) ({BEHIND})", "{{pod}}")],
                     "decbytes",
                     rising(10_000_000, 100_000_000),
-                    width=12,
                 ),
                 graph(
                     "Memory of the collectors",
@@ -140,7 +137,6 @@ DASHBOARD = platform_dashboard(
                     [(f'process_resident_memory_bytes{{job="collector", {POD}}}', "{{pod}}")],
                     "bytes",
                     rising(200 << 20, 256 << 20),
-                    width=12,
                 ),
             ],
         ),

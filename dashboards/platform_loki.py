@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.common import chosen, falling, rising
 from dashboards.platform_parts import graph, number, platform_dashboard, quantiles
-from lokictl.grafana import Row
+from lokictl.grafana import LINES_PER_SECOND, Row
 from stack.figures import (
     AVERAGE_LINE_BYTES,
     CACHE_HIT_RATE,
@@ -20,7 +20,19 @@ RATE = "[$__rate_interval]"
 QUERY = f'route=~"loki_api_v1_query|loki_api_v1_query_range", {POD}'
 LINES = f"sum(rate(loki_distributor_lines_received_total{{{POD}}}{RATE}))"
 BYTES = f"sum(rate(loki_distributor_bytes_received_total{{{POD}}}{RATE}))"
-STREAMS = f"sum by (tenant) (loki_ingester_memory_streams{{{POD}}}) / {REPLICATION_FACTOR}"
+REPLICAS = f"count(loki_build_info{{{POD}}})"
+# Every stream is in as many ingesters as the replication factor, or as there are.
+STREAMS = (
+    f"ceil(sum by (tenant) (loki_ingester_memory_streams{{{POD}}}) / "
+    f"scalar(clamp_max({REPLICAS}, {REPLICATION_FACTOR})))"
+)
+
+
+def by_group(expr: str) -> str:
+    """A sum by rule group, named without the path of its file."""
+    return f'label_replace({expr}, "group", "$1", "rule_group", ".*;(.*)")'
+
+
 P99 = f"histogram_quantile(0.99, sum by (le) (rate(loki_request_duration_seconds_bucket{{{QUERY}}}{RATE})))"
 HITS = f"sum(rate(loki_cache_hits{{{POD}}}{RATE})) / sum(rate(loki_cache_fetched_keys{{{POD}}}{RATE}))"
 
@@ -45,7 +57,7 @@ DASHBOARD = platform_dashboard(
                     "Lines",
                     f"Lines that arrive; {LIMITS.lines_per_second:,}/s are allowed, {LIMITS.burst_lines:,} at once.",
                     LINES,
-                    "cps",
+                    LINES_PER_SECOND,
                     LINES_LIMIT,
                 ),
                 number(
@@ -73,8 +85,8 @@ DASHBOARD = platform_dashboard(
                 number(
                     "Discarded",
                     "Lines that Loki refused: over a limit, too old, too long.",
-                    f"sum(rate(loki_discarded_samples_total{{{POD}}}{RATE})) or vector(0)",
-                    "cps",
+                    f"sum(rate(loki_discarded_samples_total{{{POD}}}{RATE})) or {REPLICAS} * 0",
+                    LINES_PER_SECOND,
                     rising(0.01, 1),
                 ),
             ],
@@ -91,7 +103,7 @@ DASHBOARD = platform_dashboard(
                             "{{tenant}}",
                         )
                     ],
-                    "cps",
+                    LINES_PER_SECOND,
                     rising(LIMITS.lines_per_second, LIMITS.burst_lines),
                     limit=True,
                 ),
@@ -124,11 +136,11 @@ DASHBOARD = platform_dashboard(
                         (
                             f"sum by (tenant, reason) (rate(loki_discarded_samples_total{{{POD}}}{RATE}))",
                             "{{tenant}}: {{reason}}",
-                        )
+                        ),
+                        (f"sum(rate(loki_discarded_samples_total{{{POD}}}{RATE})) or {REPLICAS} * 0", "all"),
                     ],
-                    "cps",
+                    LINES_PER_SECOND,
                     rising(0.01, 1),
-                    no_data="nothing was discarded",
                 ),
                 graph(
                     "Push latency",
@@ -136,14 +148,14 @@ DASHBOARD = platform_dashboard(
                     quantiles("loki_request_duration_seconds", f'route="loki_api_v1_push", {POD}'),
                     "s",
                     rising(0.5, 1),
-                    exemplars=True,
                 ),
                 graph(
                     "Answers by status",
-                    "HTTP status of all requests; 429 is a limit, 5xx a fault.",
+                    "HTTP status of all requests; 429 is a limit, 5xx an error. gRPC between replicas does not count.",
                     [
                         (
-                            f"sum by (status_code) (rate(loki_request_duration_seconds_count{{{POD}}}{RATE}))",
+                            "sum by (status_code) (rate(loki_request_duration_seconds_count"
+                            f'{{status_code=~"[0-9]+", {POD}}}{RATE}))',
                             "{{status_code}}",
                         )
                     ],
@@ -162,7 +174,6 @@ DASHBOARD = platform_dashboard(
                     "s",
                     LATENCY,
                     limit=True,
-                    exemplars=True,
                 ),
                 graph(
                     "Queries",
@@ -246,28 +257,33 @@ DASHBOARD = platform_dashboard(
                     "Evaluations that failed and rounds that were missed: alerts that cannot fire.",
                     [
                         (
-                            "sum by (rule_group) "
-                            f"(rate(loki_prometheus_rule_evaluation_failures_total{{{POD}}}{RATE})) > 0",
-                            "{{rule_group}}",
+                            by_group(
+                                "sum by (rule_group) "
+                                f"(rate(loki_prometheus_rule_evaluation_failures_total{{{POD}}}{RATE}))"
+                            ),
+                            "{{group}}",
                         ),
                         (
-                            "sum by (rule_group) "
-                            f"(rate(loki_prometheus_rule_group_iterations_missed_total{{{POD}}}{RATE})) > 0",
-                            "missed: {{rule_group}}",
+                            by_group(
+                                "sum by (rule_group) "
+                                f"(rate(loki_prometheus_rule_group_iterations_missed_total{{{POD}}}{RATE})) > 0"
+                            ),
+                            "missed: {{group}}",
                         ),
                     ],
                     "ops",
                     rising(0.001, 0.01),
-                    no_data="every rule was evaluated",
                 ),
                 graph(
                     "Longest evaluation of each group",
                     "A group that takes longer than its interval misses rounds.",
                     [
                         (
-                            "topk(10, max by (rule_group) "
-                            f"(loki_prometheus_rule_group_last_duration_seconds{{{POD}}}))",
-                            "{{rule_group}}",
+                            by_group(
+                                "topk(10, max by (rule_group) "
+                                f"(loki_prometheus_rule_group_last_duration_seconds{{{POD}}}))"
+                            ),
+                            "{{group}}",
                         )
                     ],
                     "s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.common import CALM, PLATFORM_TAG, PROMETHEUS, TAG, links, prometheus
-from lokictl.grafana import Dashboard, Panel, QueryVariable, Row, Stat, TimeSeries
+from lokictl.grafana import LINES_PER_SECOND, Block, Dashboard, Override, QueryVariable, Row, Stat, TimeSeries
 from services.common import dashboard_uid
 
 Thresholds = Sequence[tuple[float, str]]
@@ -34,16 +34,15 @@ def number(
     *,
     no_data: str = NO_METRICS,
 ) -> Stat:
-    """One number that says how it is now, over the line that says how it was."""
+    """One number that says how it is at the end of the chosen time; the graphs below say how it was."""
     return Stat(
         title=title,
         description=description,
-        targets=[prometheus(expr, title)],
+        targets=[prometheus(expr, title, instant=True)],
         unit=unit,
-        decimals=1 if unit not in ("short", "none") else None,
+        decimals=None if unit in ("short", "none", "s") else 1,
         thresholds=thresholds,
         no_data=no_data,
-        graph=True,
     )
 
 
@@ -58,13 +57,13 @@ def graph(
     stack: str = "none",
     no_data: str = NO_METRICS,
     limit: bool = False,
-    exemplars: bool = False,
+    overrides: Sequence[Override] = (),
 ) -> TimeSeries:
     """Series over time; ``limit`` draws the thresholds as lines."""
     return TimeSeries(
         title=title,
         description=description,
-        targets=[prometheus(expr, legend, exemplars=exemplars) for expr, legend in queries],
+        targets=[prometheus(expr, legend) for expr, legend in queries],
         width=width,
         unit=unit,
         min=0,
@@ -73,6 +72,8 @@ def graph(
         thresholds=thresholds,
         threshold_lines=limit,
         no_data=no_data,
+        overrides=overrides,
+        decimals=2 if unit == LINES_PER_SECOND else None,
     )
 
 
@@ -88,7 +89,7 @@ def quantiles(metric: str, matchers: str = "") -> Queries:
 
 
 def platform_dashboard(
-    name: str, title: str, description: str, content: Sequence[Row | Panel], metric: str
+    name: str, title: str, description: str, content: Sequence[Row | Block], metric: str
 ) -> Dashboard:
     """A dashboard of a part of the platform; ``metric`` is one that all its pods have."""
     return Dashboard(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.common import chosen, lines_link, loki, rising
+from dashboards.common import SERVICE_COLORS, chosen, lines_link, loki, rising
 from dashboards.platform_parts import graph, platform_dashboard
-from lokictl.grafana import BarGauge, Panel, Row, Stat, Text, TimeSeries
+from lokictl.grafana import BarGauge, Block, Column, Row, Stat, Text, TimeSeries
 from lokictl.model import Service
 from lokictl.model.service import DAY
 from services import SERVICES
@@ -39,9 +39,9 @@ def month(service: Service) -> Stat:
     """What a month of a service comes to at the present rate."""
     planned = service.monthly_storage
     return Stat(
-        title=f"{service.title}: a month at this rate",
+        title=service.title,
         description=(
-            f"Bytes of the chosen time, compressed {COMPRESSION}:1, scaled to 30 days; "
+            f"A month at this rate: the bytes of the chosen time, compressed {COMPRESSION}:1, scaled to 30 days; "
             f"{planned / GIGABYTE:g} GB are planned, kept for {service.retention // DAY} days."
         ),
         targets=[
@@ -50,7 +50,7 @@ def month(service: Service) -> Stat:
                 instant=True,
             )
         ],
-        width=4,
+        width=8,
         unit="decbytes",
         decimals=2,
         thresholds=rising(0.8 * planned, planned),
@@ -59,8 +59,10 @@ def month(service: Service) -> Stat:
     )
 
 
-PANELS: list[Panel] = [
-    *(month(service) for service in SERVICES),
+HALF = (len(SERVICES) + 1) // 2
+PANELS: list[Block] = [
+    Column([month(service) for service in SERVICES[:HALF]]),
+    Column([month(service) for service in SERVICES[HALF:]]),
     Text(
         title="The plan",
         description="What the architecture plans for.",
@@ -76,7 +78,7 @@ DASHBOARD = platform_dashboard(
     "Bytes by service against the plan, what the stores take, and retention.",
     metric="loki_build_info",
     content=[
-        Row("Against the plan", PANELS),
+        Row("A month at this rate, against the plan", PANELS),
         Row(
             "What is written",
             [
@@ -94,6 +96,7 @@ DASHBOARD = platform_dashboard(
                     fill=30,
                     thresholds=((0, "green"),),
                     no_data="nothing is written",
+                    overrides=SERVICE_COLORS,
                     links=[lines_link('{service="${__field.labels.service}"}')],
                 ),
                 BarGauge(
@@ -102,13 +105,11 @@ DASHBOARD = platform_dashboard(
                     targets=[
                         loki(
                             f"topk(12, sum by (service, level) (bytes_over_time({EVERYTHING} [$__range])))",
-                            "{{service}} {{level}}",
                             instant=True,
                         )
                     ],
                     width=12,
                     unit="decbytes",
-                    thresholds=(),
                     no_data="nothing is written",
                 ),
             ],

@@ -6,33 +6,42 @@ from collections.abc import Sequence
 
 from dashboards.common import (
     CALM,
-    JAEGER,
     LOKI,
+    NOW,
+    PLAIN,
     SEARCH,
     SERVICE_TAG,
     TAG,
-    TRACE_UID,
+    TRACE_IN_EXPLORE,
+    alerts_firing,
     bar_column,
     chosen,
     column,
+    error_ratio,
+    formatted,
     lines,
     lines_link,
     links,
     loki,
     metric_link,
     one_line,
+    or_zero,
     prometheus,
     rising,
     selected,
     stream_variables,
+    trace_link,
+    unwrapped,
 )
+from datasources.common import TRACES
 from lokictl.grafana import (
     LEVEL_COLORS,
+    LINES_PER_SECOND,
     AlertList,
     BarGauge,
+    Block,
+    Column,
     Dashboard,
-    DataLink,
-    JaegerSearch,
     Logs,
     LokiAnnotation,
     LokiTarget,
@@ -40,21 +49,28 @@ from lokictl.grafana import (
     Row,
     Stat,
     Table,
+    Target,
     Text,
     TimeSeries,
     Variable,
-    color_override,
     counts_table,
-    dashboard_url,
     explore_url,
+    series_color,
 )
 from lokictl.model import AlertingRule, RuleGroup, Service
-from services.common import dashboard_uid
+from services.common import (
+    DURATIONS_PANEL,
+    ERRORS_PANEL,
+    LINES_PANEL,
+    RATIO_PANEL,
+    UNPARSED_PANEL,
+    dashboard_uid,
+)
 
 MILLISECOND = 1_000_000
 NO_LINES = "no lines"
-PLAIN = ((0, "#5794F2"),)
-"""Thresholds of a number that is only a number."""
+
+BESIDE = "Of the last 5 minutes of the chosen time, and beside it of all of it."
 
 
 def milliseconds(service: Service) -> float:
@@ -62,261 +78,233 @@ def milliseconds(service: Service) -> float:
     return service.objectives.p99_duration / MILLISECOND
 
 
-def durations(service: Service, *filters: str) -> str:
-    """The range of durations in a service's lines, but for the brackets."""
-    return " | ".join([f"{selected(service)} | json", *filters, "unwrap duration_ms", '__error__=""']) + " "
+def durations(service: Service, window: str) -> str:
+    """The range of durations in a service's lines."""
+    return f"{selected(service)} {unwrapped('duration_ms', window)}"
 
 
-def summary_row(service: Service) -> Row:
-    """The state of the service in six numbers."""
+def now_and_range(query: str) -> list[Target]:
+    """A query of the last minutes, and of the whole chosen time; ``WINDOW`` in it is the window."""
+    return [
+        loki(query.replace("WINDOW", NOW), "now", instant=True),
+        loki(query.replace("WINDOW", "$__range"), "range", instant=True),
+    ]
+
+
+def summary(service: Service) -> list[Block]:
+    """What fires, and the state of the service in six numbers: now and in the chosen time."""
     every, errors = selected(service), selected(service, level="error")
     ratio, slow = service.objectives.error_ratio, milliseconds(service)
-    return Row(
-        "At a glance",
-        [
-            Stat(
-                title="Lines",
-                description="Lines of all levels in the chosen time.",
-                targets=[loki(f"sum(count_over_time({every} [$__range]))", instant=True)],
-                unit="short",
-                thresholds=PLAIN,
-                no_data="0",
-            ),
-            Stat(
-                title="Errors",
-                description="Lines of level error in the chosen time.",
-                targets=[loki(f"sum(count_over_time({errors} [$__range]))", instant=True)],
-                unit="short",
-                thresholds=rising(1, service.objectives.errors_per_minute),
-                no_data="0",
-                links=[lines_link(errors, "The errors in Explore")],
-            ),
-            Stat(
-                title="Error ratio",
-                description=f"The share of lines that are errors; {ratio:.0%} is allowed.",
-                targets=[
-                    loki(
-                        f"sum(count_over_time({errors} [$__range])) / sum(count_over_time({every} [$__range]))",
-                        instant=True,
-                    )
-                ],
-                unit="percentunit",
-                decimals=2,
-                thresholds=rising(ratio / 2, ratio),
-                no_data="0 %",
-            ),
-            Stat(
-                title="p99 of durations",
-                description=f"What 99 of 100 operations stay below; {slow:g} ms is allowed.",
-                targets=[
-                    loki(
-                        f"quantile_over_time(0.99, {durations(service)}[$__range]) by (service)", instant=True
-                    )
-                ],
-                unit="ms",
-                decimals=0,
-                thresholds=rising(slow / 2, slow),
-                no_data="no durations",
-            ),
-            Stat(
-                title="Unparsed lines",
-                description="Lines that are not JSON: alerts and dashboards do not see what they say.",
-                targets=[
-                    loki(
-                        f'sum(count_over_time({every} | json | __error__="JSONParserErr" [$__range]))',
-                        instant=True,
-                    )
-                ],
-                unit="short",
-                thresholds=rising(1, service.objectives.unparsed_lines),
-                no_data="0",
-                links=[lines_link(f'{every} | json | __error__="JSONParserErr"', "The lines in Explore")],
-            ),
-            Stat(
-                title="Bytes",
-                description="Uncompressed bytes of all lines in the chosen time.",
-                targets=[loki(f"sum(bytes_over_time({every} [$__range]))", instant=True)],
-                unit="decbytes",
-                decimals=1,
-                thresholds=PLAIN,
-                no_data="0 B",
-            ),
-        ],
-    )
-
-
-def volume_row(service: Service) -> Row:
-    """Lines by level, from the logs and from the collectors' metrics."""
-    name = service.name
-    same_level = f'{{service="{name}", level="${{__field.labels.level}}"}}'
-    return Row(
-        "Volume",
-        [
-            TimeSeries(
-                title="Lines by level",
-                description="Lines of each level, counted in the logs.",
-                targets=[
-                    loki(f"sum by (level) (count_over_time({selected(service)} [$__interval]))", "{{level}}")
-                ],
-                draw="bars",
-                stack="normal",
-                interval="30s",
-                unit="short",
-                min=0,
-                thresholds=CALM,
-                no_data=NO_LINES,
-                overrides=LEVEL_COLORS,
-                links=[
-                    lines_link(same_level),
-                    metric_link(
-                        f'sum by (level) (rate(log_lines_total{{service="{name}", '
-                        'level="${__field.labels.level}"}[5m]))'
+    unparsed = f'{every} | json | __error__="JSONParserErr"'
+    rate = "sum(rate({} [WINDOW])) * 60"
+    return [
+        AlertList(
+            title="Alerts now",
+            description="Alerts of this service that fire or are about to; when there is nothing here, all is well.",
+            filter=f'{{service="{service.name}"}}',
+            width=6,
+            height=8,
+        ),
+        Column(
+            [
+                Stat(
+                    title="Error ratio",
+                    description=f"The share of lines that are errors; {ratio:.0%} is allowed. {BESIDE}",
+                    targets=now_and_range(error_ratio(errors, every, "WINDOW")),
+                    width=6,
+                    unit="percentunit",
+                    decimals=1,
+                    thresholds=rising(ratio / 2, ratio),
+                    no_data=NO_LINES,
+                    links=[lines_link(errors, "The errors in Explore")],
+                ),
+                Stat(
+                    title="Errors a minute",
+                    description=(
+                        f"Lines of level error; more than {service.objectives.errors_per_minute} in a minute are a "
+                        f"burst. {BESIDE}"
                     ),
-                ],
-            ),
-            TimeSeries(
-                title="Lines by level, from metrics",
-                description="The same as the collectors count it (log_lines_total): it is there when the logs are not.",
-                targets=[
-                    prometheus(
-                        f'sum by (level) (rate(log_lines_total{{service="{name}"}}[$__rate_interval]))',
-                        "{{level}}",
-                    )
-                ],
-                unit="cps",
-                min=0,
-                stack="normal",
-                fill=30,
-                thresholds=CALM,
-                no_data="no metrics: does Prometheus scrape the collectors?",
-                overrides=LEVEL_COLORS,
-                links=[lines_link(same_level)],
-            ),
-        ],
+                    targets=now_and_range(or_zero(rate.format(errors), f"sum(rate({every} [WINDOW]))")),
+                    width=6,
+                    unit="short",
+                    decimals=1,
+                    thresholds=rising(1, service.objectives.errors_per_minute),
+                    no_data=NO_LINES,
+                    links=[lines_link(errors, "The errors in Explore")],
+                    id=ERRORS_PANEL,
+                ),
+            ]
+        ),
+        Column(
+            [
+                Stat(
+                    title="p99 of durations",
+                    description=f"What 99 of 100 operations stay below; {slow / 1000:g} s is allowed. {BESIDE}",
+                    targets=now_and_range(
+                        f"quantile_over_time(0.99, {durations(service, 'WINDOW')}) by (service)"
+                    ),
+                    width=6,
+                    unit="ms",
+                    thresholds=rising(slow / 2, slow),
+                    no_data="no durations",
+                    links=[lines_link(too_slow(service), "Lines over the objective")],
+                ),
+                Stat(
+                    title="Unparsed lines a minute",
+                    description=(
+                        f"Lines that are not JSON: alerts and dashboards do not see what they say. {BESIDE}"
+                    ),
+                    targets=now_and_range(or_zero(rate.format(unparsed), f"sum(rate({every} [WINDOW]))")),
+                    width=6,
+                    unit="short",
+                    decimals=1,
+                    thresholds=rising(0.1, service.objectives.unparsed_lines / 10),
+                    no_data=NO_LINES,
+                    links=[lines_link(unparsed, "The lines in Explore")],
+                    id=UNPARSED_PANEL,
+                ),
+            ]
+        ),
+        Column(
+            [
+                Stat(
+                    title="Lines a second",
+                    description=f"Lines of all levels. {BESIDE}",
+                    targets=now_and_range(f"sum(rate({every} [WINDOW]))"),
+                    width=6,
+                    unit="short",
+                    decimals=2,
+                    thresholds=PLAIN,
+                    no_data=NO_LINES,
+                    links=[lines_link(every)],
+                ),
+                Stat(
+                    title="Bytes a second",
+                    description=f"Uncompressed bytes of all lines. {BESIDE}",
+                    targets=now_and_range(f"sum(bytes_rate({every} [WINDOW]))"),
+                    width=6,
+                    unit="Bps",
+                    decimals=0,
+                    thresholds=PLAIN,
+                    no_data=NO_LINES,
+                ),
+            ]
+        ),
+    ]
+
+
+def too_slow(service: Service) -> str:
+    """The lines of operations that took longer than the objective."""
+    return f'{selected(service)} | json | __error__="" | duration_ms > {milliseconds(service):g}'
+
+
+def graphs_row(service: Service) -> Row:
+    """Lines, errors and durations, from the logs and (dashed) from the collectors' metrics."""
+    return Row(
+        "Logs, and the same from metrics (dashed)", [volume(service), ratio(service), slowness(service)]
     )
 
 
-def quality_row(service: Service) -> Row:
-    """Error ratio and slowest requests, from logs and from metrics side by side."""
-    return Row("Errors and durations", [*error_ratio_panels(service), *duration_panels(service)])
+def volume(service: Service) -> Panel:
+    """Lines by level."""
+    name = service.name
+    level = "${__field.labels.level}"
+    return TimeSeries(
+        title="Lines by level",
+        description=(
+            "Lines of each level in the logs; dashed, all of them as the collectors count them (log_lines_total)."
+        ),
+        targets=[
+            loki(f"sum by (level) (rate({selected(service)} [$__interval]))", "{{level}}"),
+            prometheus(f'sum(rate(log_lines_total{{service="{name}"}}[$__rate_interval]))', "all (metrics)"),
+        ],
+        width=8,
+        draw="bars",
+        stack="normal",
+        interval="1m",
+        unit=LINES_PER_SECOND,
+        decimals=2,
+        min=0,
+        thresholds=CALM,
+        no_data=NO_LINES,
+        overrides=[*LEVEL_COLORS, series_color("all", "text")],
+        links=[
+            lines_link(f'{{service="{name}", level="{level}"}}'),
+            metric_link(f'sum by (level) (rate(log_lines_total{{service="{name}", level="{level}"}}[5m]))'),
+        ],
+        id=LINES_PANEL,
+    )
 
 
-def error_ratio_panels(service: Service) -> list[Panel]:
-    name, ratio = service.name, service.objectives.error_ratio
+def ratio(service: Service) -> Panel:
+    """The error ratio."""
+    name, allowed = service.name, service.objectives.error_ratio
     every, errors = selected(service), selected(service, level="error")
-    bounds = rising(ratio / 2, ratio)
-    return [
-        TimeSeries(
-            title="Error ratio",
-            description=f"The share of lines that are errors; the alert fires above {ratio:.0%}.",
-            targets=[
-                loki(
-                    f"sum(count_over_time({errors} [$__interval])) / sum(count_over_time({every} [$__interval]))",
-                    "from logs",
-                )
-            ],
-            width=8,
-            interval="1m",
-            unit="percentunit",
-            min=0,
-            thresholds=bounds,
-            threshold_lines=True,
-            no_data="no errors",
-            overrides=[color_override("from logs", "red")],
-            links=[lines_link(service.select(level="error"), "The errors in Explore")],
-        ),
-        TimeSeries(
-            title="Error ratio, from metrics",
-            description="log_errors_total over log_lines_total, as the collectors count them.",
-            targets=[
-                prometheus(
-                    f'sum(rate(log_errors_total{{service="{name}"}}[$__rate_interval])) / '
-                    f'sum(rate(log_lines_total{{service="{name}"}}[$__rate_interval]))',
-                    "from metrics",
-                )
-            ],
-            width=8,
-            unit="percentunit",
-            min=0,
-            thresholds=bounds,
-            threshold_lines=True,
-            no_data="no metrics",
-            overrides=[color_override("from metrics", "red")],
-            links=[lines_link(service.select(level="error"), "The errors in Explore")],
-        ),
-        TimeSeries(
-            title="Errors by module, from metrics",
-            description="log_errors_total{module}: which part of the service fails.",
-            targets=[
-                prometheus(
-                    f'sum by (module) (rate(log_errors_total{{service="{name}"}}[$__rate_interval]))',
-                    "{{module}}",
-                )
-            ],
-            width=8,
-            unit="cps",
-            min=0,
-            stack="normal",
-            fill=30,
-            thresholds=CALM,
-            no_data="no errors",
-            links=[
-                lines_link(f'{service.select(level="error")} | json | module="${{__field.labels.module}}"')
-                if "module" in service.field_names
-                else lines_link(service.select(level="error"))
-            ],
-        ),
-    ]
-
-
-def duration_panels(service: Service) -> list[Panel]:
-    name, slow = service.name, milliseconds(service)
-    bounds = rising(slow / 2, slow)
-    bucket = f'rate(log_durations_bucket{{service="{name}"}}[$__rate_interval])'
-    slowest = f"{service.selector} | json | duration_ms > ${{__value.numeric}}"
-    return [
-        TimeSeries(
-            title="Durations",
-            description=f"Quantiles of duration_ms in the logs; the 99th percentile may be {slow:g} ms.",
-            targets=[
-                loki(
-                    f"quantile_over_time({quantile}, {durations(service)}[$__interval]) by (service)",
-                    f"p{round(quantile * 100)}",
-                )
-                for quantile in (0.5, 0.99)
-            ],
-            interval="1m",
-            unit="ms",
-            min=0,
-            thresholds=bounds,
-            threshold_lines=True,
-            no_data="no durations",
-            overrides=[color_override("p50", "blue"), color_override("p99", "orange")],
-            links=[lines_link(slowest, "Lines that took longer")],
-        ),
-        TimeSeries(
-            title="Durations, from metrics",
-            description=(
-                "The same from log_durations_bucket. Each diamond is an exemplar: a request, one click away "
-                "from its trace."
+    return TimeSeries(
+        title="Error ratio",
+        description=f"The share of lines that are errors; the alert fires above {allowed:.0%}.",
+        targets=[
+            loki(error_ratio(errors, every, "$__interval"), "errors"),
+            prometheus(
+                f'(sum(rate(log_errors_total{{service="{name}"}}[$__rate_interval])) '
+                f'or sum(rate(log_lines_total{{service="{name}"}}[$__rate_interval])) * 0) '
+                f'/ sum(rate(log_lines_total{{service="{name}"}}[$__rate_interval]))',
+                "errors (metrics)",
             ),
-            targets=[
-                prometheus(
-                    f"histogram_quantile({quantile}, sum by (le) ({bucket}))",
-                    f"p{round(quantile * 100)}",
-                    exemplars=True,
-                )
-                for quantile in (0.5, 0.99)
-            ],
-            unit="ms",
-            min=0,
-            thresholds=bounds,
-            threshold_lines=True,
-            no_data="no metrics",
-            overrides=[color_override("p50", "blue"), color_override("p99", "orange")],
-            links=[lines_link(slowest, "Lines that took longer")],
+        ],
+        width=8,
+        interval="1m",
+        unit="percentunit",
+        min=0,
+        thresholds=rising(allowed / 2, allowed),
+        threshold_lines=True,
+        no_data=NO_LINES,
+        overrides=[series_color("errors", "red")],
+        links=[
+            lines_link(errors, "The errors in Explore"),
+            metric_link(f'sum by (module) (rate(log_errors_total{{service="{name}"}}[5m]))'),
+        ],
+        id=RATIO_PANEL,
+    )
+
+
+def slowness(service: Service) -> Panel:
+    """Quantiles of durations."""
+    name, slow = service.name, milliseconds(service)
+    bucket = f'rate(log_durations_bucket{{service="{name}"}}[$__rate_interval])'
+    quantiles = ((0.5, "p50"), (0.99, "p99"))
+    return TimeSeries(
+        title="Durations",
+        description=(
+            f"Quantiles of duration_ms; the 99th percentile may be {slow / 1000:g} s. Dashed, estimated from the "
+            "buckets of log_durations."
         ),
-    ]
+        targets=[
+            *(
+                loki(f"quantile_over_time({share}, {durations(service, '$__interval')}) by (service)", legend)
+                for share, legend in quantiles
+            ),
+            *(
+                prometheus(f"histogram_quantile({share}, sum by (le) ({bucket}))", f"{legend} (metrics)")
+                for share, legend in quantiles
+            ),
+        ],
+        width=8,
+        interval="1m",
+        unit="ms",
+        min=0,
+        thresholds=rising(slow / 2, slow),
+        threshold_lines=True,
+        no_data="no durations",
+        overrides=[series_color("p50", "blue"), series_color("p99", "orange")],
+        links=[
+            lines_link(too_slow(service), "Lines over the objective"),
+            metric_link(
+                f'histogram_quantile(0.99, sum by (le) (rate(log_durations_bucket{{service="{name}"}}[5m])))'
+            ),
+        ],
+        id=DURATIONS_PANEL,
+    )
 
 
 def messages_row(service: Service, part: str, title: str, *, stages: str = '| json msg="msg"') -> Row:
@@ -327,117 +315,119 @@ def messages_row(service: Service, part: str, title: str, *, stages: str = '| js
     every = selected(service)
     link = lines_link(f"{service.selector} |= `${{__value.raw:percentencode}}`", "Lines with these words")
     return Row(
-        "Messages",
+        f"Messages and {title}",
         [
             Table(
                 title="Top messages",
                 description="The messages that were written most often in the chosen time.",
                 targets=[
                     loki(
-                        f"topk(15, sum by (level, msg) (count_over_time({every} {stages} "
-                        '| __error__="" [$__range])))',
+                        f'topk(15, sum by (level, msg) (count_over_time({every} {stages} | __error__="" [$__range])))',
                         instant=True,
                     )
                 ],
                 width=16,
-                height=9,
+                height=10,
                 unit="short",
                 thresholds=CALM,
                 no_data=NO_LINES,
                 sort_by="Lines",
                 transformations=counts_table(columns={"level": "Level", "msg": "Message"}, value="Lines"),
-                overrides=[
-                    column("Level", width=90),
-                    column("Message", links=[link]),
-                    bar_column("Lines"),
-                ],
+                overrides=[column("Level", width=90), column("Message", links=[link]), bar_column("Lines")],
             ),
-            BarGauge(
-                title=f"Top {title}",
-                description=f"The lines of each {part} in the chosen time.",
-                targets=[
-                    loki(
-                        f'topk(10, sum by ({part}) (count_over_time({every} | json | {part}!="" '
-                        '| __error__="" [$__range])))',
-                        f"{{{{{part}}}}}",
-                        instant=True,
-                    )
-                ],
-                width=8,
-                height=9,
-                unit="short",
-                thresholds=(),
-                no_data=NO_LINES,
-                links=[lines_link(f'{service.selector} | json | {part}="${{__field.labels.{part}}}"')],
-            ),
+            top_parts(service, part, title),
         ],
+        collapsed=True,
+    )
+
+
+def top_parts(service: Service, part: str, title: str) -> Panel:
+    """The lines of each part of a service."""
+    return BarGauge(
+        title=f"Top {title}",
+        description=f"The lines of each {part} in the chosen time.",
+        targets=[
+            loki(
+                f'topk(10, sum by ({part}) (count_over_time({selected(service)} | json | __error__="" '
+                f'| {part}!="" [$__range])))',
+                instant=True,
+            )
+        ],
+        width=8,
+        height=10,
+        unit="short",
+        no_data=NO_LINES,
+        links=[lines_link(f'{service.selector} | json | {part}="${{__field.labels.{part}}}"')],
+    )
+
+
+TRACE_COLUMNS = (
+    column("Trace ID", links=[trace_link(), TRACE_IN_EXPLORE], width=280),
+    column("Duration", width=100),
+    column("Start time", width=170),
+)
+DURATION_FIRST = {
+    "id": "organize",
+    "options": {
+        "excludeByName": {},
+        "indexByName": {"Duration": 0, "Trace name": 1, "Start time": 2, "Trace ID": 3},
+        "renameByName": {},
+    },
+}
+
+
+def traces_table(title: str, description: str, target: Target, *, repeat: str = "") -> Table:
+    """Traces that the store found."""
+    return Table(
+        title=title,
+        description=description,
+        targets=[target],
+        height=9,
+        unit="µs",
+        thresholds=CALM,
+        no_data="no traces",
+        sort_by="Duration",
+        transformations=[DURATION_FIRST],
+        overrides=TRACE_COLUMNS,
+        repeat=repeat,
     )
 
 
 def traces_row(service: Service) -> Row:
-    """Traces that Jaeger has of this service."""
+    """Traces of this service."""
     slow = f"{milliseconds(service) / 2:g}ms"
-    by_id = column(
-        "Trace ID",
-        links=[
-            DataLink(
-                title="Spans, lines and metrics of this trace",
-                url=dashboard_url(TRACE_UID, {"trace_id": "${__value.raw}"}),
-            )
-        ],
-    )
-
-    def panel(title: str, description: str, target: JaegerSearch) -> Panel:
-        return Table(
-            title=title,
-            description=description,
-            targets=[target],
-            height=9,
-            unit="µs",
-            thresholds=CALM,
-            no_data="no traces",
-            overrides=[by_id],
-        )
-
     return Row(
         "Traces",
         [
-            panel(
+            traces_table(
                 "Slow traces",
                 f"Traces of {service.title} that took at least {slow}.",
-                JaegerSearch(datasource=JAEGER, service=service.name, min_duration=slow),
+                TRACES.search(service.name, min_duration=slow),
             ),
-            panel(
+            traces_table(
                 "Failed traces",
                 f"Traces of {service.title} in which a span failed.",
-                JaegerSearch(datasource=JAEGER, service=service.name, tags="error=true"),
+                TRACES.search(service.name, failed=True),
             ),
         ],
+        collapsed=True,
     )
 
 
-def alerts_row(service: Service, groups: Sequence[RuleGroup]) -> Row:
-    """What fires now, and all alerts with their very queries."""
+def alerts_row(groups: Sequence[RuleGroup]) -> Row:
+    """All alerts with their very queries."""
     return Row(
-        "Alerts",
+        "All alerts, with their queries and runbooks",
         [
-            AlertList(
-                title="Alerts now",
-                description="Alerts of this service that fire or are about to.",
-                filter=f'{{service="{service.name}"}}',
-                width=8,
-                height=11,
-                unit="short",
-                no_data="all is well",
-            ),
             Text(
-                title="All alerts, with their queries",
+                title="Alerts",
                 description="Every alert, a link to its query in Explore, and what to do.",
                 content=alerts_table(groups),
-                width=16,
+                width=24,
                 height=11,
             ),
         ],
+        collapsed=True,
     )
 
 
@@ -460,19 +450,20 @@ def alert_url(rule: AlertingRule) -> str:
     return explore_url(LokiTarget(datasource=LOKI, expr=one_line(rule.expr)))
 
 
-def logs_row(service: Service) -> Row:
-    """The lines themselves."""
+def logs_row(service: Service, *fields: str) -> Row:
+    """The lines themselves, with ``fields`` before the message."""
     selector = f"{selected(service)[:-1]}, {chosen('level')}}}"
     return Row(
-        "Logs",
+        "Lines",
         [
             Logs(
                 title="Lines",
-                description="Lines of the chosen levels and pods that match the search; their details link to traces.",
-                targets=[lines(f"{selector} {SEARCH}")],
-                height=16,
-                unit="short",
-                no_data="no line fits: widen the time, the levels or the search",
+                description=(
+                    "Lines of the chosen levels and pods that match the search, the newest first. Open one: its "
+                    "details lead to its trace and to the metrics of its service."
+                ),
+                targets=[lines(f"{selector} {SEARCH} {formatted(*fields)}")],
+                height=12,
             )
         ],
     )
@@ -489,23 +480,22 @@ def service_dashboard(
     variables: Sequence[Variable] = (),
     annotations: Sequence[LokiAnnotation] = (),
 ) -> Dashboard:
-    """The dashboard of a service: the rows that all have, around its ``own``."""
+    """The dashboard of a service: alerts and numbers, graphs, its ``own`` row, and the lines."""
     return Dashboard(
         uid=dashboard_uid(service.name),
         title=service.title,
         description=service.description,
         tags=(TAG, SERVICE_TAG),
         variables=(*stream_variables(service), *variables),
-        annotations=annotations,
+        annotations=(alerts_firing(f'service="{service.name}"'), *annotations),
         links=links(),
         content=[
-            summary_row(service),
-            volume_row(service),
-            quality_row(service),
+            *summary(service),
+            graphs_row(service),
             own,
+            logs_row(service, part),
             messages_row(service, part, parts, stages=message),
             traces_row(service),
-            alerts_row(service, groups),
-            logs_row(service),
+            alerts_row(groups),
         ],
     )

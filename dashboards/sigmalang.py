@@ -12,10 +12,11 @@ from dashboards.common import (
     loki,
     rising,
     selected,
+    unwrapped,
 )
 from dashboards.service_rows import milliseconds, service_dashboard
-from lokictl.grafana import Logs, LokiAnnotation, Row, Table, TimeSeries, counts_table
-from rules.sigmalang import FAILURES, GROUPS
+from lokictl.grafana import Column, Logs, LokiAnnotation, Row, Table, TimeSeries, counts_table
+from rules.sigmalang import CRASHES_PANEL, FAILURES, FAILURES_PANEL, GROUPS, PHASES_PANEL
 from services.sigmalang import PANIC, SERVICE
 
 FIRST_LINE = r"""| json msg="msg" | label_format msg=`{{ regexReplaceAll "(?s)\n.*" .msg "" }}`"""
@@ -29,6 +30,46 @@ SLOW = milliseconds(SERVICE)
 BY_CODE = f'{SERVICE.selector} | json | code="${{__field.labels.code}}"'
 BY_PHASE = f'{SERVICE.select(level="error")} | json | phase="${{__field.labels.phase}}"'
 
+DIAGNOSTICS_TABLE = Table(
+    title="Diagnostics by code and unit",
+    description="Errors and warnings: which code in which unit, in the chosen time.",
+    targets=[
+        loki(
+            f'topk(15, sum by (level, code, phase, unit) (count_over_time({EVERY} | json | code!="" '
+            '| __error__="" [$__range])))',
+            instant=True,
+        )
+    ],
+    height=9,
+    unit="short",
+    thresholds=CALM,
+    no_data="no diagnostics",
+    sort_by="Times",
+    transformations=counts_table(
+        columns={"level": "Level", "code": "Code", "phase": "Phase", "unit": "Unit"}, value="Times"
+    ),
+    width=12,
+    overrides=[
+        column("Level", width=80),
+        column(
+            "Code",
+            width=90,
+            links=[lines_link(f'{SERVICE.selector} | json | code="${{__value.raw}}"', "The diagnostics")],
+        ),
+        column("Phase", width=110),
+        bar_column("Times", width=130),
+    ],
+)
+
+CRASHES = Logs(
+    title="Crashes of the compiler",
+    description="Panics with their stacks, each a bug of the compiler; none is best.",
+    targets=[lines(f"{EVERY} |= `{PANIC}`", limit=100)],
+    width=12,
+    height=5,
+    id=CRASHES_PANEL,
+)
+
 OWN = Row(
     "Compilation",
     [
@@ -36,6 +77,7 @@ OWN = Row(
             title="Failures by code",
             description=f"Errors of each code; more than {FAILURES} of one in 10 minutes mean a broken library.",
             targets=[loki(f"sum by (code) (count_over_time({FAILED} [$__interval]))", "{{code}}")],
+            width=8,
             draw="bars",
             stack="normal",
             interval="1m",
@@ -44,11 +86,13 @@ OWN = Row(
             thresholds=rising(1, FAILURES),
             no_data="everything compiles",
             links=[lines_link(BY_CODE, "The diagnostics in Explore")],
+            id=FAILURES_PANEL,
         ),
         TimeSeries(
             title="Failures by phase",
             description="The phase of the compiler in which units fail.",
             targets=[loki(f"sum by (phase) (count_over_time({FAILED} [$__interval]))", "{{phase}}")],
+            width=8,
             draw="bars",
             stack="normal",
             interval="1m",
@@ -63,11 +107,11 @@ OWN = Row(
             description=f"Where the time goes; a phase may take {SLOW:g} ms.",
             targets=[
                 loki(
-                    f'quantile_over_time(0.99, {EVERY} | json | unwrap duration_ms | __error__="" '
-                    "[$__interval]) by (phase)",
+                    f"quantile_over_time(0.99, {EVERY} {unwrapped('duration_ms', '$__interval')}) by (phase)",
                     "{{phase}}",
                 )
             ],
+            width=8,
             interval="1m",
             unit="ms",
             min=0,
@@ -75,56 +119,20 @@ OWN = Row(
             no_data="no phase ended",
             links=[
                 lines_link(
-                    f'{SERVICE.selector} | json | phase="${{__field.labels.phase}}" | duration_ms > 1000',
+                    f'{SERVICE.selector} | json | __error__="" | phase="${{__field.labels.phase}}" '
+                    "| duration_ms > 1000",
                     "Slow runs of this phase",
                 )
             ],
+            id=PHASES_PANEL,
         ),
-        Table(
-            title="Diagnostics by code and unit",
-            description="Errors and warnings: which code in which unit, in the chosen time.",
-            targets=[
-                loki(
-                    f'topk(15, sum by (level, code, phase, unit) (count_over_time({EVERY} | json | code!="" '
-                    '| __error__="" [$__range])))',
-                    instant=True,
-                )
-            ],
-            unit="short",
-            thresholds=CALM,
-            no_data="no diagnostics",
-            sort_by="Times",
-            transformations=counts_table(
-                columns={"level": "Level", "code": "Code", "phase": "Phase", "unit": "Unit"}, value="Times"
-            ),
-            overrides=[
-                column("Level", width=80),
-                column(
-                    "Code",
-                    width=90,
-                    links=[
-                        lines_link(f'{SERVICE.selector} | json | code="${{__value.raw}}"', "The diagnostics")
-                    ],
-                ),
-                column("Phase", width=110),
-                bar_column("Times"),
-            ],
-        ),
+        Column([DIAGNOSTICS_TABLE, CRASHES], width=12),
         Logs(
             title="Diagnostics",
             description="What the compiler has to say, in full: several lines each, newest first.",
             targets=[lines(f'{EVERY} | json | code!="" | __error__="" {DIAGNOSTIC}', limit=200)],
+            width=12,
             height=14,
-            unit="short",
-            no_data="no diagnostics",
-        ),
-        Logs(
-            title="Crashes of the compiler",
-            description="Panics with their stacks. Each is a fault of the compiler.",
-            targets=[lines(f"{EVERY} |= `{PANIC}`", limit=100)],
-            height=8,
-            unit="short",
-            no_data="no crash",
         ),
     ],
 )

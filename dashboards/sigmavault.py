@@ -16,7 +16,9 @@ from dashboards.common import (
 )
 from dashboards.service_rows import service_dashboard
 from lokictl.grafana import (
+    LINES_PER_SECOND,
     BarGauge,
+    Column,
     Logs,
     LokiAnnotation,
     Row,
@@ -26,7 +28,16 @@ from lokictl.grafana import (
     color_override,
     counts_table,
 )
-from rules.sigmavault import DENIED, FAILED_LOGINS, GROUPS, one_of
+from rules.sigmavault import (
+    AUDIT_PANEL,
+    DENIED,
+    DENIED_PANEL,
+    FAILED_LOGINS,
+    GROUPS,
+    LOGINS_PANEL,
+    PRIVILEGED_PANEL,
+    one_of,
+)
 from services.common import dashboard_uid
 from services.sigmavault import PRIVILEGED_ACTIONS, SERVICE
 
@@ -53,15 +64,17 @@ def by(label: str, title: str, description: str) -> TimeSeries:
     return TimeSeries(
         title=title,
         description=description,
-        targets=[loki(f"sum by ({label}) (count_over_time({OF_ACTOR} [$__interval]))", f"{{{{{label}}}}}")],
+        targets=[loki(f"sum by ({label}) (rate({OF_ACTOR} [$__interval]))", f"{{{{{label}}}}}")],
         width=8,
         draw="bars",
         stack="normal",
         interval="1m",
-        unit="short",
+        unit=LINES_PER_SECOND,
+        decimals=2,
         min=0,
         thresholds=CALM,
         no_data="no audit lines: is the trail silent?",
+        id=AUDIT_PANEL if label == "outcome" else None,
         overrides=OUTCOMES if label == "outcome" else (),
         links=[
             lines_link(f'{SERVICE.selector} | json | event!="" | {label}="${{__field.labels.{label}}}"'),
@@ -79,6 +92,37 @@ def by(label: str, title: str, description: str) -> TimeSeries:
         ],
     )
 
+
+PRIVILEGED_TABLE = Table(
+    title="Privileged actions",
+    description="Changes to keys, policies and secrets, and by whom.",
+    targets=[
+        loki(
+            "sum by (actor, action, resource, outcome) (count_over_time("
+            f"{OF_ACTOR} {PRIVILEGED} [$__range]))",
+            instant=True,
+        )
+    ],
+    height=6,
+    unit="short",
+    id=PRIVILEGED_PANEL,
+    thresholds=CALM,
+    no_data="no privileged action",
+    sort_by="Times",
+    transformations=counts_table(
+        columns={"actor": "Actor", "action": "Action", "resource": "Resource", "outcome": "Outcome"},
+        value="Times",
+    ),
+    overrides=[column("Actor", links=[TRAIL]), column("Times", width=90)],
+)
+
+OTHER_LINES = Logs(
+    title="Outside of the audit trail",
+    description="What the vault says of itself.",
+    targets=[lines(f'{selected(SERVICE)} | json | event="" | line_format `{{{{ .msg }}}}`', limit=200)],
+    width=12,
+    height=6,
+)
 
 OWN = Row(
     "Audit trail",
@@ -101,6 +145,7 @@ OWN = Row(
             unit="short",
             thresholds=rising(DENIED, FAILED_LOGINS),
             no_data="nothing was denied",
+            id=DENIED_PANEL,
             sort_by="Times",
             transformations=counts_table(
                 columns={
@@ -131,7 +176,6 @@ OWN = Row(
                 loki(
                     f'topk(10, sum by (source_ip) (count_over_time({AUDIT} | event="login" '
                     '| outcome="deny" [$__range])))',
-                    "{{source_ip}}",
                     instant=True,
                 )
             ],
@@ -140,31 +184,12 @@ OWN = Row(
             unit="short",
             thresholds=rising(FAILED_LOGINS / 2, FAILED_LOGINS),
             no_data="no failed logins",
+            id=LOGINS_PANEL,
             links=[
                 lines_link(
                     f'{SERVICE.selector} | json | source_ip="${{__field.labels.source_ip}}"', "All from here"
                 )
             ],
-        ),
-        Table(
-            title="Privileged actions",
-            description="Changes to keys, policies and secrets, and by whom.",
-            targets=[
-                loki(
-                    "sum by (actor, action, resource, outcome) (count_over_time("
-                    f"{OF_ACTOR} {PRIVILEGED} [$__range]))",
-                    instant=True,
-                )
-            ],
-            unit="short",
-            thresholds=CALM,
-            no_data="no privileged action",
-            sort_by="Times",
-            transformations=counts_table(
-                columns={"actor": "Actor", "action": "Action", "resource": "Resource", "outcome": "Outcome"},
-                value="Times",
-            ),
-            overrides=[column("Actor", links=[TRAIL]), column("Times", width=90)],
         ),
         Logs(
             title="Trail of one actor",
@@ -172,18 +197,8 @@ OWN = Row(
             targets=[lines(f"{OF_ACTOR} {ENTRY}")],
             width=12,
             height=12,
-            unit="short",
-            no_data="this actor did nothing",
         ),
-        Logs(
-            title="Outside of the audit trail",
-            description="What the vault says of itself.",
-            targets=[lines(f'{selected(SERVICE)} | json | event=""', limit=200)],
-            width=12,
-            height=12,
-            unit="short",
-            no_data="no lines",
-        ),
+        Column([PRIVILEGED_TABLE, OTHER_LINES], width=12),
     ],
 )
 

@@ -6,6 +6,8 @@ Grafana fills ``${VARIABLE}`` and ``$__env{VARIABLE}`` when it reads the files, 
 
 from __future__ import annotations
 
+from lokictl.grafana import TraceStore
+
 LOKI = "loki"
 PROMETHEUS = "prometheus"
 JAEGER = "jaeger"
@@ -14,6 +16,9 @@ ALERTMANAGER = "alertmanager"
 PORTS = {LOKI: 3100, PROMETHEUS: 9090, JAEGER: 16686, ALERTMANAGER: 9093}
 
 TRACE_ID = "trace_id"
+
+TRACES = TraceStore(traces="jaeger", uid=JAEGER)
+"""Where the traces are; ``traces="tempo"`` and Tempo's uid are all that Tempo needs instead."""
 
 
 def url(uid: str) -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datasources.common import JAEGER, LOKI, PROMETHEUS, TRACE_ID, environment, password, url, user
+from datasources.common import JAEGER, LOKI, PROMETHEUS, TRACE_ID, TRACES, environment, password, url, user
+from lokictl.grafana import TAGS as TAGS_OF_SPAN
+from lokictl.grafana import TRACE_OF_SPAN, DataSourceRef
 from lokictl.model import DataSource
-
-# The span's tag -> the label of its service in logs and metrics.
-TAGS = [{"key": "service.name", "value": "service"}]
+from services.common import NAMESPACE
 
 # `json` finds the id in the line; structured metadata of that name is there without it.
-LOGS_OF_TRACE = f'{{$${{__tags}}}} | json | {TRACE_ID}="$${{__trace.traceId}}"'
+LOGS_OF_TRACE = f'{{namespace="{NAMESPACE}"}} | json | {TRACE_ID}="{TRACE_OF_SPAN}"'
 
-METRICS = [
-    {"name": "Lines by level", "query": "sum by (level) (rate(log_lines_total{$$__tags}[5m]))"},
-    {"name": "Errors by module", "query": "sum by (module) (rate(log_errors_total{$$__tags}[5m]))"},
-    {
-        "name": "p99 of durations",
-        "query": "histogram_quantile(0.99, sum by (le) (rate(log_durations_bucket{$$__tags}[5m])))",
-    },
-]
+# Tag of a span or its process -> label of its service in the metrics.  Jaeger has no tag "service.name"; the others
+# are there where the applications send them.  Without any, the queries show all services side by side.
+TAGS = (("k8s.deployment.name", "service"), ("app", "service"))
+
+METRICS = {
+    "Lines by service and level": f"sum by (service, level) (rate(log_lines_total{{{TAGS_OF_SPAN}}}[5m]))",
+    "Errors by service": f"sum by (service) (rate(log_errors_total{{{TAGS_OF_SPAN}}}[5m]))",
+    "p99 of durations by service": (
+        f"histogram_quantile(0.99, sum by (le, service) (rate(log_durations_bucket{{{TAGS_OF_SPAN}}}[5m])))"
+    ),
+}
 
 SOURCE = DataSource(
     name="Jaeger",
@@ -27,26 +30,15 @@ SOURCE = DataSource(
     url=url(JAEGER),
     basic_auth=True,
     basic_auth_user=user(JAEGER),
-    json_data={
-        "nodeGraph": {"enabled": True},
-        "spanBar": {"type": "Duration"},
-        "traceIdTimeParams": {"enabled": True},
-        "tracesToLogsV2": {
-            "datasourceUid": LOKI,
-            "tags": TAGS,
-            "spanStartTimeShift": "-5m",
-            "spanEndTimeShift": "5m",
-            "customQuery": True,
-            "query": LOGS_OF_TRACE,
-        },
-        "tracesToMetrics": {
-            "datasourceUid": PROMETHEUS,
-            "tags": TAGS,
-            "spanStartTimeShift": "-30m",
-            "spanEndTimeShift": "30m",
-            "queries": METRICS,
-        },
-    },
+    json_data=TRACES.settings(
+        logs=DataSourceRef("loki", LOKI),
+        logs_query=LOGS_OF_TRACE,
+        metrics=DataSourceRef("prometheus", PROMETHEUS),
+        metrics_queries=METRICS,
+        tags=TAGS,
+        before="-30m",
+        after="30m",
+    ),
     secure_json_data=password(JAEGER),
     environment=environment(JAEGER),
 )

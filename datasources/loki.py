@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from datasources.common import ALERTMANAGER, JAEGER, LOKI, TRACE_ID, environment, password, url, user
+from datasources.common import (
+    ALERTMANAGER,
+    LOKI,
+    PROMETHEUS,
+    TRACE_ID,
+    TRACES,
+    environment,
+    password,
+    url,
+    user,
+)
+from lokictl.grafana import DataSourceRef, PrometheusTarget, explore_url, provisioned
 from lokictl.model import DataSource
 
+# From a line to the metrics of its service: what its pipeline counted, around the time that is looked at.
+LINES_OF_SERVICE = 'sum by (level) (rate(log_lines_total{service="${__value.raw}"}[5m]))'
 
-def _to_trace(name: str, matcher_type: str, matcher: str) -> dict[str, str]:
+
+def to_metrics() -> dict[str, str]:
+    """The field with the links from a line to the metrics of its service.
+
+    A URL, for what Grafana makes of a data source alone is not a query of Prometheus.
+    """
+    target = PrometheusTarget(datasource=DataSourceRef("prometheus", PROMETHEUS), expr=LINES_OF_SERVICE)
     return {
-        "name": name,
-        "matcherType": matcher_type,
-        "matcherRegex": matcher,
-        "datasourceUid": JAEGER,
-        "url": "$${__value.raw}",
-        "urlDisplayLabel": "Trace",
+        "name": "Service",
+        "matcherType": "label",
+        "matcherRegex": "^service$$",
+        "url": provisioned(explore_url(target)),
+        "urlDisplayLabel": "Metrics",
     }
 
 
@@ -32,9 +50,11 @@ SOURCE = DataSource(
         "alertmanagerUid": ALERTMANAGER,
         "httpHeaderName1": "X-Scope-OrgID",
         "derivedFields": [
-            _to_trace("TraceID", "regex", rf'"{TRACE_ID}"\s*:\s*"(\w+)"'),
+            # In JSON, or as the dashboards write it behind a line.
+            TRACES.derived_field("TraceID", rf'{TRACE_ID}"?\s*[:=]\s*"?(\w+)'),
             # Labels and structured metadata; Grafana before 10.3 tries it on the line, where it never matches.
-            _to_trace("TraceID (metadata)", "label", f"^{TRACE_ID}$$"),
+            TRACES.derived_field("TraceID (metadata)", f"^{TRACE_ID}$", label=True),
+            to_metrics(),
         ],
     },
     secure_json_data={**password(LOKI), "httpHeaderValue1": "$__env{LOKI_TENANT}"},

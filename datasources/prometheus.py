@@ -1,8 +1,8 @@
-"""Metrics, with exemplars that lead to traces."""
+"""Metrics.  The collectors write no exemplars; those of applications that do lead to their traces."""
 
 from __future__ import annotations
 
-from datasources.common import ALERTMANAGER, JAEGER, PROMETHEUS, TRACE_ID, environment, password, url, user
+from datasources.common import ALERTMANAGER, PROMETHEUS, TRACE_ID, TRACES, environment, password, url, user
 from lokictl.model import DataSource
 
 SOURCE = DataSource(
@@ -19,7 +19,7 @@ SOURCE = DataSource(
         "manageAlerts": True,
         "alertmanagerUid": ALERTMANAGER,
         "exemplarTraceIdDestinations": [
-            {"name": TRACE_ID, "datasourceUid": JAEGER, "urlDisplayLabel": "Trace"},
+            TRACES.exemplar_destination(TRACE_ID),
         ],
     },
     secure_json_data=password(PROMETHEUS),

@@ -10,6 +10,8 @@ from services.agents import HEARTBEAT, MAX_ATTEMPTS, SERVICE
 FAILURE_RATIO = 0.1
 BACKLOG = 100
 
+FAILURES_PANEL, HEARTBEATS_PANEL, QUEUE_PANEL = 111, 112, 113
+
 FINISHED = f'{SERVICE.selector} | json | status=~"^(?:succeeded|failed)$" | __error__="" [10m]'
 FAILED = f'{SERVICE.selector} | json | status="failed" | __error__="" [10m]'
 
@@ -30,6 +32,7 @@ sum by (service, task) (count_over_time({FINISHED}))
         f"{{{{ $value | humanizePercentage }}}} failed; {FAILURE_RATIO:.0%} is allowed."
     ),
     runbook="agents-task-failure-ratio",
+    panel=FAILURES_PANEL,
 )
 
 HEARTBEAT_MISSING = alert(
@@ -51,6 +54,7 @@ sum by (service, agent_id) (
         "and none in the last 5."
     ),
     runbook="agents-heartbeat-missing",
+    panel=HEARTBEATS_PANEL,
 )
 
 QUEUE_BACKLOG = alert(
@@ -68,6 +72,7 @@ avg_over_time({SERVICE.selector} | json | unwrap queue_depth | __error__="" [5m]
         f"5 minutes, and that for 10 minutes; {BACKLOG} is allowed."
     ),
     runbook="agents-queue-backlog",
+    panel=QUEUE_PANEL,
 )
 
 RETRIES_EXHAUSTED = alert(
@@ -87,6 +92,7 @@ sum by (service, task) (
         "in the last 10 minutes and will not be tried again."
     ),
     runbook="agents-retries-exhausted",
+    panel=FAILURES_PANEL,
 )
 
 GROUPS = (

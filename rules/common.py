@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from datasources.common import LOKI
+from lokictl.grafana import DataSourceRef, LokiTarget, explore_url
+from lokictl.logql import parse
+from lokictl.logql.expressions import LogExpr
 from lokictl.model import AlertingRule, RuleGroup, Service
 from lokictl.model.service import MINUTE
-from services.common import dashboard_url, runbook_url
+from services.common import (
+    ERRORS_PANEL,
+    GRAFANA_URL,
+    LINES_PANEL,
+    RATIO_PANEL,
+    UNPARSED_PANEL,
+    dashboard_uid,
+    dashboard_url,
+    runbook_url,
+)
 
 INTERVAL = MINUTE
 
@@ -21,11 +34,13 @@ def alert(
     summary: str,
     description: str,
     runbook: str,
+    panel: int,
     for_: int = 0,
 ) -> AlertingRule:
     """An alert of ``service`` with the labels and links that Alertmanager's routes and readers rely on.
 
-    ``runbook`` names a file of docs/runbooks/ (without ``.md``).
+    ``runbook`` names a file of docs/runbooks/ (without ``.md``), ``panel`` the panel of the service's dashboard that
+    shows what the alert is about: as a URL, and as Grafana itself wants to know it.
     """
     return AlertingRule(
         expr.strip(),
@@ -36,8 +51,20 @@ def alert(
             "summary": summary,
             "description": description,
             "runbook_url": runbook_url(runbook),
-            "dashboard_url": dashboard_url(service.name),
+            "dashboard_url": dashboard_url(service.name, panel),
+            "lines_url": lines_url(expr),
+            "__dashboardUid__": dashboard_uid(service.name),
+            "__panelId__": str(panel),
         },
+    )
+
+
+def lines_url(expr: str) -> str:
+    """The log lines that an alert counts or measures, in Explore: those of its first log query, of the last hour."""
+    query = next(iter(parse(expr).find_all(LogExpr)))
+    hour = {"from": "now-1h", "to": "now"}
+    return explore_url(
+        LokiTarget(datasource=DataSourceRef("loki", LOKI), expr=str(query)), time_range=hour, base=GRAFANA_URL
     )
 
 
@@ -75,6 +102,7 @@ sum by (service) (count_over_time({service.selector}[5m]))
             f"{service.objectives.error_ratio:.0%} is allowed."
         ),
         runbook="error-ratio-high",
+        panel=RATIO_PANEL,
     )
 
 
@@ -94,6 +122,7 @@ sum by (service) (count_over_time({service.select(level="error")}[1m]))
             f"more than {service.objectives.errors_per_minute} are a burst."
         ),
         runbook="error-burst",
+        panel=ERRORS_PANEL,
     )
 
 
@@ -107,6 +136,7 @@ def no_logs(service: Service) -> AlertingRule:
         summary=f"{service.title}: no logs for 10 minutes",
         description="No line of {{ $labels.service }} has arrived for 10 minutes: it is down, or its logs are lost.",
         runbook="no-logs",
+        panel=LINES_PANEL,
     )
 
 
@@ -130,4 +160,5 @@ sum by (service) (count_over_time({service.selector}{known} | json | __error__="
             "Alerts and dashboards do not see what they say."
         ),
         runbook="unparsed-lines",
+        panel=UNPARSED_PANEL,
     )

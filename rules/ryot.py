@@ -5,11 +5,14 @@ from __future__ import annotations
 from lokictl.model import RuleGroup
 from lokictl.model.service import MINUTE
 from rules.common import CRITICAL, INTERVAL, WARNING, alert, service_group
+from services.common import DURATIONS_PANEL
 from services.ryot import DATABASE, SERVICE
 
 MILLISECOND = 1_000_000
 SLOW = SERVICE.objectives.p99_duration // MILLISECOND
 TIMEOUTS = 5
+
+TIMEOUTS_PANEL = 111
 
 SLOW_REQUESTS = alert(
     SERVICE,
@@ -26,6 +29,7 @@ quantile_over_time(0.99, {SERVICE.selector} | json | unwrap duration_ms | __erro
         f"{{{{ $value | printf `%.0f` }}}} ms; {SLOW} ms is allowed."
     ),
     runbook="ryot-slow-requests",
+    panel=DURATIONS_PANEL,
 )
 
 DATABASE_TIMEOUTS = alert(
@@ -49,6 +53,7 @@ sum by (service, module) (
         f"5 minutes; up to {TIMEOUTS} are normal."
     ),
     runbook="ryot-database-timeouts",
+    panel=TIMEOUTS_PANEL,
 )
 
 GROUPS = (

@@ -20,6 +20,8 @@ MILLISECOND = 1_000_000
 SLOW = SERVICE.objectives.p99_duration // MILLISECOND
 FAILURES = 20
 
+FAILURES_PANEL, CRASHES_PANEL, PHASES_PANEL = 111, 112, 113
+
 COMPILE_FAILURES = alert(
     SERVICE,
     "CompileFailures",
@@ -35,6 +37,7 @@ sum by (service, code) (
         f"more than {FAILURES} of one code mean a broken library or a broken compiler, not a typing error."
     ),
     runbook="sigmalang-compile-failures",
+    panel=FAILURES_PANEL,
 )
 
 INTERNAL_COMPILER_ERROR = alert(
@@ -52,6 +55,7 @@ sum by (service, phase) (
         "10 minutes. The log line holds the whole stack."
     ),
     runbook="sigmalang-internal-compiler-error",
+    panel=CRASHES_PANEL,
 )
 
 SLOW_COMPILATION = alert(
@@ -69,6 +73,7 @@ quantile_over_time(0.99, {SERVICE.selector} | json | unwrap duration_ms | __erro
         f"15 minutes is {{{{ $value | printf `%.0f` }}}} ms; {SLOW} ms is allowed."
     ),
     runbook="sigmalang-slow-compilation",
+    panel=PHASES_PANEL,
 )
 
 GROUPS = (

@@ -11,6 +11,8 @@ from services.sigmavault import ADMINISTRATORS, PRIVILEGED_ACTIONS, SERVICE
 DENIED = 10
 FAILED_LOGINS = 20
 
+DENIED_PANEL, LOGINS_PANEL, AUDIT_PANEL, PRIVILEGED_PANEL = 111, 112, 113, 114
+
 
 def one_of(values: Iterable[str]) -> str:
     """A label filter's regular expression for exactly these values (bare alternations are not anchored)."""
@@ -33,6 +35,7 @@ sum by (service, actor) (
         f"more than {DENIED} mean a wrong policy, or somebody who is trying doors."
     ),
     runbook="sigmavault-denied-accesses",
+    panel=DENIED_PANEL,
 )
 
 # lokictl: disable=logql/high-cardinality-grouping — an attack from 500 addresses at once is told by DeniedAccesses
@@ -51,6 +54,7 @@ sum by (service, source_ip) (
         f"more than {FAILED_LOGINS} from one address are an attack until shown otherwise."
     ),
     runbook="sigmavault-brute-force",
+    panel=LOGINS_PANEL,
 )
 
 AUDIT_TRAIL_SILENT = alert(
@@ -64,6 +68,7 @@ AUDIT_TRAIL_SILENT = alert(
         "What happens in the vault now cannot be proved later."
     ),
     runbook="sigmavault-audit-trail-silent",
+    panel=AUDIT_PANEL,
 )
 
 # lokictl: disable=logql/high-cardinality-grouping — only administrators and privileged actions are left
@@ -89,6 +94,7 @@ sum by (service, actor, action) (
         f"{{{{ $labels.service }}}}, and is not one of {', '.join(ADMINISTRATORS)}."
     ),
     runbook="sigmavault-privileged-action",
+    panel=PRIVILEGED_PANEL,
 )
 
 GROUPS = (

@@ -13,14 +13,18 @@ RUNBOOK_URL = "https://runbooks.neurectomy.example"
 """Serves docs/runbooks/ of this repository."""
 
 
+LINES_PANEL, RATIO_PANEL, DURATIONS_PANEL, ERRORS_PANEL, UNPARSED_PANEL = 101, 102, 103, 104, 105
+"""Ids of panels that every service's dashboard has, for alerts to lead to; a service's own count from 111."""
+
+
 def dashboard_uid(service: str) -> str:
     """The uid of a service's dashboard."""
     return f"{NAMESPACE}-{service}"
 
 
-def dashboard_url(service: str) -> str:
-    """Where a service's dashboard is."""
-    return f"{GRAFANA_URL}/d/{dashboard_uid(service)}"
+def dashboard_url(service: str, panel: int) -> str:
+    """A panel of a service's dashboard: the last hour, at the time of whoever follows the link."""
+    return f"{GRAFANA_URL}/d/{dashboard_uid(service)}?from=now-1h&to=now&viewPanel={panel}"
 
 
 def runbook_url(runbook: str) -> str:

@@ -30,7 +30,22 @@ LEVEL = "level"
 STREAM_LABELS = (*POD_LABELS.values(), LEVEL)
 """All labels that a stream may have: what the runtime and the collector add (stream, filename) is dropped."""
 
-DURATION_BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)
+ROUND_BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000)
+AROUND_OBJECTIVE = (0.8, 1, 1.2, 1.5)
+
+
+def duration_buckets(services: tuple[Service, ...]) -> tuple[int, ...]:
+    """The bounds of the histograms of durations, in milliseconds.
+
+    Round ones, and close ones around each service's objective: a quantile is estimated within a bucket, and where it
+    matters is at the objective.
+    """
+    objectives = {service.objectives.p99_duration // 1_000_000 for service in services}
+    close = {round(objective * share) for objective in objectives for share in AROUND_OBJECTIVE}
+    return tuple(sorted({*ROUND_BUCKETS, *close}))
+
+
+DURATION_BUCKETS = duration_buckets(SERVICES)
 """Milliseconds."""
 
 

@@ -61,15 +61,17 @@ def extremes(elements: list[Sample], count: int, *, largest: bool) -> list[Sampl
 
 
 def _mean(values: list[float]) -> float:
-    mean = values[0]
-    for count, value in enumerate(values[1:], 2):
+    mean = 0.0
+    for count, value in enumerate(values, 1):
+        if math.isinf(mean) and math.isinf(value) and (mean > 0) == (value > 0):
+            continue
         mean += (value - mean) / count
     return mean
 
 
 def _variance(values: list[float]) -> float:
-    mean, total = values[0], 0.0
-    for count, value in enumerate(values[1:], 2):
+    mean = total = 0.0
+    for count, value in enumerate(values, 1):
         delta = value - mean
         mean += delta / count
         total += delta * (value - mean)

@@ -31,11 +31,13 @@ A public module-level `Dashboard` in a content project's ``dashboards`` folder i
 any dashboard's JSON.
 """
 
-from lokictl.grafana.dashboard import SCHEMA_VERSION, Dashboard, LokiAnnotation
-from lokictl.grafana.layout import Row
+from lokictl.grafana.dashboard import SCHEMA_VERSION, AlertAnnotation, Annotation, Dashboard, LokiAnnotation
+from lokictl.grafana.layout import Block, Column, Row
 from lokictl.grafana.links import DashboardLink, DataLink, dashboard_url, encoded, explore_url, trace_url
 from lokictl.grafana.panels import (
     LEVEL_COLORS,
+    LINES_PER_SECOND,
+    NEUTRAL,
     AlertList,
     BarGauge,
     Gauge,
@@ -45,12 +47,16 @@ from lokictl.grafana.panels import (
     Override,
     Panel,
     Stat,
+    StateTimeline,
     Table,
     Text,
     TimeSeries,
     Traces,
     color_override,
     counts_table,
+    lines_table,
+    series_color,
+    vectors_table,
 )
 from lokictl.grafana.targets import (
     DataSourceRef,
@@ -60,7 +66,12 @@ from lokictl.grafana.targets import (
     LokiTarget,
     PrometheusTarget,
     Target,
+    TempoSearch,
+    TempoServiceMap,
+    TempoTrace,
+    trace_target,
 )
+from lokictl.grafana.tracing import TAGS, TRACE_OF_SPAN, TraceStore, provisioned
 from lokictl.grafana.validation import schema, validate
 from lokictl.grafana.variables import (
     CustomVariable,
@@ -73,9 +84,17 @@ from lokictl.grafana.variables import (
 
 __all__ = [
     "LEVEL_COLORS",
+    "LINES_PER_SECOND",
+    "NEUTRAL",
     "SCHEMA_VERSION",
+    "TAGS",
+    "TRACE_OF_SPAN",
+    "AlertAnnotation",
     "AlertList",
+    "Annotation",
     "BarGauge",
+    "Block",
+    "Column",
     "CustomVariable",
     "Dashboard",
     "DashboardLink",
@@ -98,11 +117,16 @@ __all__ = [
     "QueryVariable",
     "Row",
     "Stat",
+    "StateTimeline",
     "Table",
     "Target",
+    "TempoSearch",
+    "TempoServiceMap",
+    "TempoTrace",
     "Text",
     "TextVariable",
     "TimeSeries",
+    "TraceStore",
     "Traces",
     "Variable",
     "color_override",
@@ -110,7 +134,12 @@ __all__ = [
     "dashboard_url",
     "encoded",
     "explore_url",
+    "lines_table",
+    "provisioned",
     "schema",
+    "series_color",
+    "trace_target",
     "trace_url",
     "validate",
+    "vectors_table",
 ]

@@ -8,9 +8,8 @@ from typing import Any
 
 import attr
 
-from lokictl.grafana.layout import Row, arranged
+from lokictl.grafana.layout import Block, Row, arranged
 from lokictl.grafana.links import DashboardLink
-from lokictl.grafana.panels import Panel
 from lokictl.grafana.targets import GRAFANA, DataSourceRef
 from lokictl.grafana.variables import Variable
 
@@ -23,7 +22,11 @@ _DEAD = ("__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style
 
 @attr.s(auto_attribs=True, kw_only=True)
 class LokiAnnotation:
-    """Log lines as marks in the graphs: ``expr`` is a log query, ``tags`` the labels that are shown with it."""
+    """Log lines as marks in the graphs: ``expr`` is a log query, ``tags`` the labels that are shown with it.
+
+    Off until somebody switches it on: every line is a mark of its own, the newest ``max_lines`` of them, so that many
+    lines hide the graphs, and where the marks begin is not where the lines began.  For alerts see `AlertAnnotation`.
+    """
 
     name: str
     datasource: DataSourceRef
@@ -31,7 +34,7 @@ class LokiAnnotation:
     title: str = ""
     tags: Sequence[str] = ()
     color: str = "red"
-    enabled: bool = True
+    enabled: bool = False
     max_lines: int = 100
 
     def to_json_data(self) -> dict[str, Any]:
@@ -51,6 +54,38 @@ class LokiAnnotation:
         }
 
 
+@attr.s(auto_attribs=True, kw_only=True)
+class AlertAnnotation:
+    """The time in which alerts fire as a region in the graphs.
+
+    ``datasource`` is a Prometheus that has the series ALERTS: its own alerts, and those of a Loki ruler that writes to
+    it (``remote_write``).  ``matchers`` choose among them (``service="ryot"``).
+    """
+
+    datasource: DataSourceRef
+    matchers: str = ""
+    name: str = "Alerts"
+    color: str = "red"
+    enabled: bool = True
+
+    def to_json_data(self) -> dict[str, Any]:
+        matchers = ", ".join(part for part in ('alertstate="firing"', self.matchers) if part)
+        return {
+            "name": self.name,
+            "datasource": self.datasource.to_json_data(),
+            "enable": self.enabled,
+            "hide": False,
+            "iconColor": self.color,
+            "expr": f"max by (alertname, service, severity) (ALERTS{{{matchers}}})",
+            "step": "60s",
+            "titleFormat": "{{alertname}}",
+            "textFormat": "",
+            "tagKeys": "service,severity",
+        }
+
+
+Annotation = LokiAnnotation | AlertAnnotation
+
 _BUILT_IN = {
     "builtIn": 1,
     "datasource": GRAFANA.to_json_data(),
@@ -66,17 +101,17 @@ _BUILT_IN = {
 class Dashboard:
     """A dashboard.
 
-    ``content`` are rows and loose panels from top to bottom; ``since`` and ``until`` are the time range at first
-    (``now-1h``); ``refresh`` is a text such as ``30s`` or "" for never.
+    ``content`` are rows, loose panels and columns from top to bottom; ``since`` and ``until`` are the time range at
+    first (``now-1h``); ``refresh`` is a text such as ``30s`` or "" for never.
     """
 
     uid: str
     title: str
     description: str = ""
-    content: Sequence[Row | Panel] = ()
+    content: Sequence[Row | Block] = ()
     tags: Sequence[str] = ()
     variables: Sequence[Variable] = ()
-    annotations: Sequence[LokiAnnotation] = ()
+    annotations: Sequence[Annotation] = ()
     links: Sequence[DashboardLink] = ()
     since: str = "now-1h"
     until: str = "now"

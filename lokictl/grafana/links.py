@@ -10,11 +10,17 @@ from urllib.parse import quote
 
 import attr
 
-from lokictl.grafana.targets import DataSourceRef, Target
+from lokictl.grafana.targets import DataSourceRef, Target, trace_target
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}|\$__\w+")
+# What a link leaves to Grafana.  The macros of a query are not among them: Explore fills them when it runs the query.
+_MACROS = "auto|interval|interval_ms|range|range_ms|range_s|rate_interval"
+_VARIABLE = re.compile(
+    rf"\$\{{(?!__(?:{_MACROS})\}})[^}}]*\}}|\$__(?!(?:{_MACROS})\b)\w+|\$(?!_)[A-Za-z]\w*|\[\[\w[^\]]*\]\]"
+)
+_PLAIN = re.compile(r"\$\{?(?!_)([A-Za-z]\w*)\}?$")
 
 TIME_RANGE = "${__url_time_range}"
+PANEL_RANGE = {"from": "${__from}", "to": "${__to}"}
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -61,11 +67,12 @@ def dashboard_url(uid: str, variables: Mapping[str, str] | None = None) -> str:
     return f"/d/{uid}?" + "&".join([TIME_RANGE, *pairs])
 
 
-def explore_url(target: Target) -> str:
-    """A link that opens a query in Explore (Grafana 10 and newer) at the panel's time range.
+def explore_url(target: Target, *, time_range: Mapping[str, str] = PANEL_RANGE, base: str = "") -> str:
+    """A link that opens a query in Explore (Grafana 10 and newer), at the panel's time range by default.
 
-    Variables such as ``${__value.raw}`` in the query stay as they are, so that Grafana fills them in; everything
-    around them is encoded.
+    Variables of the value (``${__value.raw}``) and of the dashboard (``$pod``) in the query stay readable for
+    Grafana, which fills them in; everything around them is encoded.  Several values of a dashboard's variable
+    become ``a|b``: match them with ``=~``.  ``base`` is Grafana's own URL, for links from elsewhere.
     """
     query = {**target.to_json_data(), "refId": target.ref_id or "A"}
     query.pop("hide", None)
@@ -73,17 +80,16 @@ def explore_url(target: Target) -> str:
         "a": {
             "datasource": target.datasource.uid,
             "queries": [query],
-            "range": {"from": "${__from}", "to": "${__to}"},
+            "range": dict(time_range),
         }
     }
-    return f"/explore?schemaVersion=1&orgId=1&panes={encoded(json.dumps(panes, separators=(',', ':')))}"
+    text = json.dumps(panes, separators=(",", ":"))
+    return f"{base}/explore?schemaVersion=1&orgId=1&panes={encoded(_safe_in_json(text))}"
 
 
 def trace_url(datasource: DataSourceRef, trace_id: str = "${__value.raw}") -> str:
-    """A link that opens one trace in Explore."""
-    from lokictl.grafana.targets import JaegerTrace
-
-    return explore_url(JaegerTrace(datasource=datasource, trace_id=trace_id))
+    """A link that opens one trace of a Jaeger or Tempo data source in Explore."""
+    return explore_url(trace_target(datasource, trace_id))
 
 
 def encoded(text: str) -> str:
@@ -94,3 +100,8 @@ def encoded(text: str) -> str:
         parts += [quote(text[position : variable.start()], safe=""), variable.group()]
         position = variable.end()
     return "".join([*parts, quote(text[position:], safe="")])
+
+
+def _safe_in_json(text: str) -> str:
+    """A dashboard's variables in the one form whose values are safe in JSON: no braces, no backslashes."""
+    return _VARIABLE.sub(lambda found: _PLAIN.sub(r"${\1:pipe}", found.group()), text)

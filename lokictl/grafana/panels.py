@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, ClassVar
 
 import attr
 
 from lokictl.grafana.links import DataLink
-from lokictl.grafana.targets import MIXED, DataSourceRef, Target
+from lokictl.grafana.targets import MIXED, DataSourceRef, PrometheusTarget, Target
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
+
+NEUTRAL = "#808080"
+"""The color of what is not known: no data is neither good nor bad."""
+
+LINES_PER_SECOND = "suffix: lines/s"
+"""The unit of a rate of log lines."""
 
 
 @attr.s(auto_attribs=True, kw_only=True)
 class Override:
-    """Other settings for the fields that ``by`` (``name``, ``regexp``, ``type``) and ``value`` find."""
+    """Other settings for the fields that ``by`` (``name``, ``regexp``, ``type``, ``query``) and ``value`` find."""
 
     by: str = "name"
     value: str
     properties: Mapping[str, Any]
 
     def to_json_data(self) -> dict[str, Any]:
-        matcher = {"name": "byName", "regexp": "byRegexp", "type": "byType"}[self.by]
+        matcher = {"name": "byName", "regexp": "byRegexp", "type": "byType", "query": "byFrameRefID"}[self.by]
         return {
             "matcher": {"id": matcher, "options": self.value},
             "properties": [{"id": name, "value": value} for name, value in self.properties.items()],
@@ -35,8 +42,18 @@ def color_override(name: str, color: str) -> Override:
     return Override(value=name, properties={"color": {"mode": "fixed", "fixedColor": color}})
 
 
+METRICS = " (metrics)"
+"""The end of a series' name that comes from metrics, beside the same from logs."""
+
+
+def series_color(name: str, color: str) -> Override:
+    """A series in one color, and the one from metrics beside it (``name (metrics)``) in the same."""
+    options = f"/^{re.escape(name)}({re.escape(METRICS)})?$/"
+    return Override(by="regexp", value=options, properties={"color": {"mode": "fixed", "fixedColor": color}})
+
+
 LEVEL_COLORS = tuple(
-    color_override(level, color)
+    series_color(level, color)
     for level, color in (("error", RED), ("warn", YELLOW), ("info", GREEN), ("debug", BLUE))
 )
 """The levels of a log in the colours that Grafana's log view gives them."""
@@ -47,10 +64,14 @@ class Panel:
     """What all panels share.
 
     ``width`` and ``height`` are grid units (24 columns; a row is about 30 pixels).  ``thresholds`` are
-    ``(value, colour)``; the first holds from the beginning, its value does not count.  ``no_data`` is shown where a
-    query finds nothing.  ``options`` and ``custom`` go over those of the panel's type.  ``interval``
-    (``1m``) is the least that ``$__interval`` becomes.
+    ``(value, color)``; the first holds from the beginning, its value does not count.  ``no_data`` is shown, in a
+    neutral color, where a query finds nothing; panels that show a text of their own then refuse it with ValueError.
+    ``options`` and ``custom`` go over those of the panel's type.  ``interval`` (``1m``) is the least that
+    ``$__interval`` becomes.  ``repeat`` names a variable, ``per_line`` is how many of its panels stand in a line.
     """
+
+    shows_no_data: ClassVar[bool] = True
+    """Whether this type of panel shows its ``no_data``."""
 
     title: str
     description: str = ""
@@ -71,10 +92,18 @@ class Panel:
     custom: Mapping[str, Any] = attr.Factory(dict)
     interval: str = ""
     repeat: str = ""
+    per_line: int = 2
     transparent: bool = False
     id: int | None = None
 
     type = ""
+
+    def __attrs_post_init__(self) -> None:
+        if self.no_data and not self.shows_no_data:
+            raise ValueError(
+                f'the panel "{self.title}" never shows its no_data: Grafana\'s {self.type} panels have a text of '
+                "their own; say it in the description"
+            )
 
     def default_options(self) -> dict[str, Any]:
         """The options of this type of panel."""
@@ -101,6 +130,22 @@ class Panel:
             attr.evolve(target, ref_id=target.ref_id or next(free)).to_json_data() for target in self.targets
         ]
 
+    def default_overrides(self) -> Sequence[Override]:
+        """The overrides of this type of panel; those of the panel itself come after them and win."""
+        return ()
+
+    def default_transformations(self) -> Sequence[Mapping[str, Any]]:
+        """The transformations of this type of panel, before those of the panel itself."""
+        return ()
+
+    def data_links(self) -> Sequence[DataLink]:
+        """The links on values."""
+        return self.links
+
+    def unknown_text(self) -> str:
+        """What stands in the place of a value that is not there."""
+        return self.no_data or "no data"
+
     def field_config(self) -> dict[str, Any]:
         """Units, limits, colours, links and no-data text."""
         steps = [
@@ -111,8 +156,8 @@ class Panel:
             "unit": self.unit or "short",
             "color": {"mode": self.color_mode()},
             "thresholds": {"mode": "absolute", "steps": steps},
-            "mappings": [dict(item) for item in self.mappings],
-            "links": [link.to_json_data() for link in self.links],
+            "mappings": [*(dict(item) for item in self.mappings), unknown(self.unknown_text())],
+            "links": [link.to_json_data() for link in self.data_links()],
             "custom": {**self.default_custom(), **self.custom},
         }
         for name, value in (("decimals", self.decimals), ("min", self.min), ("max", self.max)):
@@ -120,7 +165,8 @@ class Panel:
                 defaults[name] = value
         if self.no_data:
             defaults["noValue"] = self.no_data
-        return {"defaults": defaults, "overrides": [override.to_json_data() for override in self.overrides]}
+        overrides = (*self.default_overrides(), *self.overrides)
+        return {"defaults": defaults, "overrides": [override.to_json_data() for override in overrides]}
 
     def to_json_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -130,7 +176,9 @@ class Panel:
             "targets": self.named_targets(),
             "fieldConfig": self.field_config(),
             "options": {**self.default_options(), **self.options},
-            "transformations": [dict(item) for item in self.transformations],
+            "transformations": [
+                dict(item) for item in (*self.default_transformations(), *self.transformations)
+            ],
         }
         source = self.datasource()
         if source is not None:
@@ -140,13 +188,23 @@ class Panel:
         if self.interval:
             data["interval"] = self.interval
         if self.repeat:
-            data |= {"repeat": self.repeat, "repeatDirection": "h"}
+            data |= {"repeat": self.repeat, "repeatDirection": "h", "maxPerRow": self.per_line}
         return {**data, "transparent": True} if self.transparent else data
+
+
+def unknown(text: str) -> dict[str, Any]:
+    """The mapping of a value that is not there: a text in no color of health."""
+    result = {"text": text, "color": NEUTRAL, "index": 0}
+    return {"type": "special", "options": {"match": "null+nan", "result": result}}
 
 
 @attr.s(auto_attribs=True, kw_only=True)
 class TimeSeries(Panel):
-    """Lines, bars or points over time.  ``stack`` is none, normal or percent; ``legend`` list, table or hidden."""
+    """Lines, bars or points over time.  ``stack`` is none, normal or percent; ``legend`` list, table or hidden.
+
+    Where a panel has queries to Loki and to Prometheus, those to Prometheus are drawn as dashed lines: the same thing
+    from logs and from metrics.  ``gaps`` bridges so many seconds without a value (0: none).
+    """
 
     draw: str = "line"
     fill: int = 10
@@ -154,11 +212,13 @@ class TimeSeries(Panel):
     legend: str = "list"
     legend_calcs: Sequence[str] = ()
     threshold_lines: bool = False
+    colored_by_thresholds: bool = False
+    gaps: int = 0
 
     type = "timeseries"
 
     def color_mode(self) -> str:
-        return "palette-classic"
+        return "thresholds" if self.colored_by_thresholds else "palette-classic"
 
     def default_options(self) -> dict[str, Any]:
         return {
@@ -178,31 +238,81 @@ class TimeSeries(Panel):
             "lineWidth": 1,
             "fillOpacity": 80 if self.draw == "bars" else self.fill,
             "showPoints": "never",
-            "spanNulls": False,
+            "spanNulls": self.gaps * 1000 if self.gaps else False,
             "stacking": {"mode": self.stack, "group": "A"},
             "thresholdsStyle": {"mode": "dashed" if self.threshold_lines else "off"},
         }
 
+    def default_overrides(self) -> Sequence[Override]:
+        metrics = [isinstance(target, PrometheusTarget) for target in self.targets]
+        if all(metrics) or not any(metrics):
+            return ()
+        dashed = {
+            "custom.drawStyle": "line",
+            "custom.lineStyle": {"fill": "dash", "dash": [6, 4]},
+            "custom.lineWidth": 2,
+            "custom.fillOpacity": 0,
+            "custom.stacking": {"mode": "none", "group": "metrics"},
+        }
+        names = [target["refId"] for target in self.named_targets()]
+        return tuple(
+            Override(by="query", value=name, properties=dashed)
+            for name, is_metric in zip(names, metrics, strict=True)
+            if is_metric
+        )
+
+
+_FIELD_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{\{.*\}\}")
+
 
 @attr.s(auto_attribs=True, kw_only=True)
-class Stat(Panel):
-    """One number.  ``calculation`` reduces a series to it."""
+class ReducedPanel(Panel):
+    """A panel that shows one value of each series, or of each row of a table.
+
+    ``calculation`` reduces a series over time to a value.  The answers of instant queries are tables of values, of
+    which each row is shown; there ``${__field.labels.name}`` in links becomes ``${__data.fields.name}``, and a
+    query's ``legend`` names its value.
+    """
+
+    calculation: str = "lastNotNull"
+
+    def is_table(self) -> bool:
+        """Whether all queries are instant ones."""
+        return bool(self.targets) and all(target.instant for target in self.targets)
+
+    def color_mode(self) -> str:
+        return "thresholds"
+
+    def reduce_options(self) -> dict[str, Any]:
+        """Which values are shown."""
+        if self.is_table():
+            return {"calcs": [], "fields": "", "values": True, "limit": 25}
+        return {"calcs": [self.calculation], "fields": "", "values": False}
+
+    def data_links(self) -> Sequence[DataLink]:
+        if not self.is_table():
+            return self.links
+        return [
+            attr.evolve(link, url=_FIELD_LABEL.sub(r"${__data.fields.\1}", link.url)) for link in self.links
+        ]
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class Stat(ReducedPanel):
+    """One number, or a few side by side: the answer of each query, named by its legend."""
 
     width: int = 4
     height: int = 4
-    calculation: str = "lastNotNull"
     color: str = "value"
     graph: bool = False
     text: str = "auto"
 
     type = "stat"
 
-    def color_mode(self) -> str:
-        return "thresholds"
-
     def default_options(self) -> dict[str, Any]:
         return {
-            "reduceOptions": {"calcs": [self.calculation], "fields": "", "values": False},
+            "reduceOptions": self.reduce_options(),
             "colorMode": self.color,
             "graphMode": "area" if self.graph else "none",
             "textMode": self.text,
@@ -210,12 +320,19 @@ class Stat(Panel):
             "orientation": "auto",
         }
 
+    def default_overrides(self) -> Sequence[Override]:
+        if not self.is_table():
+            return ()
+        return tuple(
+            Override(by="query", value=data["refId"], properties={"displayName": target.legend})
+            for target, data in zip(self.targets, self.named_targets(), strict=True)
+            if target.legend and not _PLACEHOLDER.search(target.legend)
+        )
+
 
 @attr.s(auto_attribs=True, kw_only=True)
-class BarGauge(Panel):
-    """A bar for each series or row, the largest first where the query sorts."""
-
-    calculation: str = "lastNotNull"
+class BarGauge(ReducedPanel):
+    """A bar for each series or row, the largest first."""
 
     type = "bargauge"
 
@@ -224,29 +341,37 @@ class BarGauge(Panel):
 
     def default_options(self) -> dict[str, Any]:
         return {
-            "reduceOptions": {"calcs": [self.calculation], "fields": "", "values": False},
+            "reduceOptions": self.reduce_options(),
             "displayMode": "gradient",
             "orientation": "horizontal",
             "showUnfilled": True,
             "valueMode": "color",
         }
 
+    def default_transformations(self) -> Sequence[Mapping[str, Any]]:
+        if not self.is_table():
+            return ()
+        return (
+            *counts_table(columns={}, value=BAR_VALUE),
+            {"id": "sortBy", "options": {"sort": [{"field": BAR_VALUE, "desc": True}]}},
+        )
+
+
+BAR_VALUE = "value"
+"""The name of the values of bars that come from an instant query."""
+
 
 @attr.s(auto_attribs=True, kw_only=True)
-class Gauge(Panel):
+class Gauge(ReducedPanel):
     """A number between two limits."""
 
     width: int = 4
-    calculation: str = "lastNotNull"
 
     type = "gauge"
 
-    def color_mode(self) -> str:
-        return "thresholds"
-
     def default_options(self) -> dict[str, Any]:
         return {
-            "reduceOptions": {"calcs": [self.calculation], "fields": "", "values": False},
+            "reduceOptions": self.reduce_options(),
             "showThresholdLabels": False,
             "showThresholdMarkers": True,
             "orientation": "auto",
@@ -254,12 +379,43 @@ class Gauge(Panel):
 
 
 @attr.s(auto_attribs=True, kw_only=True)
+class StateTimeline(Panel):
+    """What state things were in over time: a line of colored stretches for each series."""
+
+    width: int = 24
+    height: int = 6
+    legend: bool = False
+
+    type = "state-timeline"
+
+    def color_mode(self) -> str:
+        return "thresholds"
+
+    def default_options(self) -> dict[str, Any]:
+        return {
+            "alignValue": "left",
+            "mergeValues": True,
+            "rowHeight": 0.8,
+            "showValue": "auto",
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": self.legend},
+            "tooltip": {"mode": "single", "sort": "none"},
+        }
+
+    def default_custom(self) -> dict[str, Any]:
+        return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
 class Table(Panel):
-    """Rows and columns.  ``sort_by`` names a column, the largest first."""
+    """Rows and columns.  ``sort_by`` names a column, the largest first; ``no_data`` is for a table without rows."""
 
     sort_by: str = ""
+    filterable: bool = False
 
     type = "table"
+
+    def unknown_text(self) -> str:
+        return "–"
 
     def color_mode(self) -> str:
         return "thresholds"
@@ -269,21 +425,72 @@ class Table(Panel):
         return {"showHeader": True, "cellHeight": "sm", "sortBy": sort}
 
     def default_custom(self) -> dict[str, Any]:
-        return {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True}
+        return {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": self.filterable}
 
 
 def counts_table(*, columns: Mapping[str, str], value: str) -> tuple[dict[str, Any], ...]:
-    """Transformations of an instant Loki vector into a table: label -> column title, and the title of the value."""
-    order = {name: index for index, name in enumerate([*columns, "Value #A", "Value"])}
+    """Transformations of an instant vector into a table: label -> column title, and the title of the value."""
+    return vectors_table(columns=columns, values={"A": value})
+
+
+def vectors_table(
+    *, columns: Mapping[str, str], values: Mapping[str, str], values_first: int = 0
+) -> tuple[dict[str, Any], ...]:
+    """Transformations of instant vectors into one table, with a row for each set of labels.
+
+    ``columns`` are label -> column title, ``values`` are refId -> column title, both in the order of the columns;
+    ``values_first`` of the values stand before the labels.
+    """
+    fields = {
+        **{f"Value #{ref}": title for ref, title in values.items()},
+        # What Prometheus calls the value where it has but one query.
+        "Value": next(iter(values.values())),
+    }
+    titled = list(fields)
+    order = [*titled[:values_first], *columns, *titled[values_first:]]
     return (
         {"id": "labelsToFields", "options": {"mode": "columns"}},
+        {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
         {"id": "merge", "options": {}},
         {
             "id": "organize",
             "options": {
                 "excludeByName": {"Time": True},
-                "indexByName": order,
-                "renameByName": {**columns, "Value #A": value, "Value": value},
+                "indexByName": {name: index for index, name in enumerate(order)},
+                "renameByName": {**columns, **fields},
+            },
+        },
+    )
+
+
+def lines_table(
+    *, columns: Mapping[str, str], numbers: Sequence[str] = (), time: str = "Time"
+) -> tuple[dict[str, Any], ...]:
+    """Transformations of log lines into a table: the time and the labels, as label -> column title.
+
+    ``numbers`` are labels whose values are numbers.  A limit of lines bounds such a table; a vector with a series for
+    each trace or user runs into Loki's limit of series instead.
+    """
+    order = ["Time", *columns]
+    return (
+        {
+            "id": "extractFields",
+            "options": {"source": "labels", "format": "json", "replace": True, "keepTime": True},
+        },
+        {"id": "filterFieldsByName", "options": {"include": {"names": order}}},
+        {
+            "id": "convertFieldType",
+            "options": {
+                "conversions": [{"targetField": name, "destinationType": "number"} for name in numbers],
+                "fields": {},
+            },
+        },
+        {
+            "id": "organize",
+            "options": {
+                "excludeByName": {},
+                "indexByName": {name: index for index, name in enumerate(order)},
+                "renameByName": {**columns, "Time": time},
             },
         },
     )
@@ -300,6 +507,7 @@ class Logs(Panel):
     newest_first: bool = True
     labels: bool = False
 
+    shows_no_data = False
     type = "logs"
 
     def default_options(self) -> dict[str, Any]:
@@ -323,6 +531,7 @@ class Traces(Panel):
     width: int = 24
     height: int = 14
 
+    shows_no_data = False
     type = "traces"
 
 
@@ -332,6 +541,7 @@ class NodeGraph(Panel):
 
     height: int = 10
 
+    shows_no_data = False
     type = "nodeGraph"
 
     def default_options(self) -> dict[str, Any]:
@@ -349,6 +559,7 @@ class Heatmap(Panel):
     buckets: bool = False
     y_unit: str = ""
 
+    shows_no_data = False
     type = "heatmap"
 
     def default_options(self) -> dict[str, Any]:
@@ -384,6 +595,7 @@ class AlertList(Panel):
     filter: str = ""
     height: int = 7
 
+    shows_no_data = False
     type = "alertlist"
 
     def default_options(self) -> dict[str, Any]:
@@ -404,6 +616,7 @@ class Text(Panel):
     content: str
     height: int = 3
 
+    shows_no_data = False
     type = "text"
 
     def default_options(self) -> dict[str, Any]:

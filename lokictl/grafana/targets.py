@@ -1,4 +1,4 @@
-"""Queries of panels: Loki, Prometheus and Jaeger.  grafanalib 0.7.1 has none of them in their current form."""
+"""Queries of panels: Loki, Prometheus, Jaeger and Tempo.  grafanalib 0.7.1 has none of them in their current form."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class Target(ABC):
     datasource: DataSourceRef
     ref_id: str = ""
     hide: bool = False
+
+    instant = False
+    """Whether the answer is one table of the values at one time, not series over time."""
+
+    legend = ""
 
     @abstractmethod
     def query_json(self) -> dict[str, Any]:
@@ -140,3 +145,39 @@ class JaegerDependencies(Target):
 
     def query_json(self) -> dict[str, Any]:
         return {"queryType": "dependencyGraph"}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class TempoTrace(Target):
+    """One trace by its id."""
+
+    trace_id: str
+
+    def query_json(self) -> dict[str, Any]:
+        return {"queryType": "traceql", "query": self.trace_id, "tableType": "traces", "limit": 20}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class TempoSearch(Target):
+    """Traces that a TraceQL query finds (``{ resource.service.name = "a" && duration > 500ms }``)."""
+
+    query: str
+    limit: int = 20
+
+    def query_json(self) -> dict[str, Any]:
+        return {"queryType": "traceql", "query": self.query, "tableType": "traces", "limit": self.limit}
+
+
+@attr.s(auto_attribs=True, kw_only=True)
+class TempoServiceMap(Target):
+    """Which service calls which, for a node graph; Tempo's data source needs a Prometheus for it (``serviceMap``)."""
+
+    def query_json(self) -> dict[str, Any]:
+        return {"queryType": "serviceMap"}
+
+
+def trace_target(datasource: DataSourceRef, trace_id: str) -> Target:
+    """One trace by its id, as the kind of the data source asks for it."""
+    if datasource.type == "tempo":
+        return TempoTrace(datasource=datasource, trace_id=trace_id)
+    return JaegerTrace(datasource=datasource, trace_id=trace_id)

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote
 
 from lokictl.lint.findings import Path
 
@@ -66,11 +67,13 @@ def links(source: Source) -> Iterator[Link]:
     """Every link to another data source."""
     data = settings(source)
     for index, entry in enumerate(as_list(data.get("derivedFields"))):
-        yield from _link(entry, ("jsonData", "derivedFields", index, "datasourceUid"), "derived field")
+        field = ("jsonData", "derivedFields", index)
+        yield from _link(entry, (*field, "datasourceUid"), "derived field")
+        yield from _url(entry, (*field, "url"), "derived field")
     for index, entry in enumerate(as_list(data.get("exemplarTraceIdDestinations"))):
-        yield from _link(
-            entry, ("jsonData", "exemplarTraceIdDestinations", index, "datasourceUid"), "exemplars"
-        )
+        destination = ("jsonData", "exemplarTraceIdDestinations", index)
+        yield from _link(entry, (*destination, "datasourceUid"), "exemplars")
+        yield from _url(entry, (*destination, "url"), "exemplars")
     for key, purpose in _LINKED.items():
         yield from _link(data.get(key), ("jsonData", key, "datasourceUid"), purpose)
     yield from _link(data, ("jsonData", "alertmanagerUid"), "alerts")
@@ -86,6 +89,17 @@ _LINKED = {
     "serviceMap": "service map",
     "lokiSearch": "search in Loki",
 }
+
+
+_EXPLORE = re.compile(r'"datasource":"([A-Za-z0-9_-]+)"')
+
+
+def _url(owner: Any, path: Path, purpose: str) -> Iterator[Link]:
+    """The data source that a URL opens in Explore."""
+    url = as_dict(owner).get(str(path[-1]))
+    found = _EXPLORE.search(unquote(url)) if isinstance(url, str) else None
+    if found:
+        yield Link(path, found[1], purpose)
 
 
 def _link(owner: Any, path: Path, purpose: str) -> Iterator[Link]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -68,12 +70,16 @@ def linked(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from linked(item)
+    elif isinstance(value, str) and value.startswith("/explore?"):
+        pane = json.loads(parse_qs(urlsplit(value).query)["panes"][0])["a"]
+        yield pane["datasource"]
 
 
 def test_links_lead_to_data_sources_that_exist() -> None:
     links = {(uid, target) for uid, source in SOURCES.items() for target in linked(dict(source.json_data))}
     assert links == {
         ("loki", "jaeger"),
+        ("loki", "prometheus"),
         ("loki", "alertmanager"),
         ("prometheus", "jaeger"),
         ("prometheus", "alertmanager"),
@@ -83,7 +89,7 @@ def test_links_lead_to_data_sources_that_exist() -> None:
 
 
 def test_the_derived_fields_find_trace_ids_in_lines_and_in_metadata() -> None:
-    in_line, in_metadata = SOURCES["loki"].with_environment()["jsonData"]["derivedFields"]
+    in_line, in_metadata, _ = SOURCES["loki"].with_environment()["jsonData"]["derivedFields"]
     for service in PROJECT.services:
         found = re.search(in_line["matcherRegex"], service.example_line())
         assert found is not None

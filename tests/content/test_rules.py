@@ -50,8 +50,18 @@ def test_an_alert_has_its_labels_and_annotations(rule: AlertingRule) -> None:
         "tier": service.tier,
     }
     assert rule.labels["severity"] in ("critical", "warning")
-    assert set(rule.annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
-    assert rule.annotations["dashboard_url"].endswith(f"/d/neurectomy-{service.name}")
+    assert set(rule.annotations) == {
+        "summary",
+        "description",
+        "runbook_url",
+        "dashboard_url",
+        "lines_url",
+        "__dashboardUid__",
+        "__panelId__",
+    }
+    assert rule.annotations["dashboard_url"].startswith(
+        f"https://grafana.neurectomy.example/d/neurectomy-{service.name}?"
+    )
     runbook = rule.annotations["runbook_url"].removeprefix(RUNBOOKS)
     text = (ROOT / "docs" / "runbooks" / runbook).read_text(encoding="utf-8")
     assert rule.alert.removeprefix(service.name.capitalize()) in text

@@ -8,10 +8,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from lokictl.grafana import validate
+from lokictl.logql import parse
+from lokictl.logql.expressions import LogExpr
+from lokictl.model import AlertingRule
 from lokictl.project import load
 from tests.dashboards.run import (
     END,
@@ -31,6 +35,8 @@ from tests.dashboards.run import (
 
 GOLDEN = Path(__file__).parent / "frames.json"
 DASHBOARDS = dashboards()
+SAYS_ITS_OWN = ("logs", "heatmap", "nodeGraph", "traces", "alertlist")
+"""Panels that never show a no-data text but their own."""
 WITH_LOKI = [uid for uid, data in DASHBOARDS.items() if any(loki_queries(data))]
 
 
@@ -85,7 +91,8 @@ def test_every_panel_says_what_it_shows(uid: str) -> None:
         assert panel["title"], panel
         assert len(panel["description"]) > 10, panel["title"]
         assert defaults["unit"], panel["title"]
-        assert defaults.get("noValue"), panel["title"]
+        if panel["type"] not in SAYS_ITS_OWN:
+            assert defaults.get("noValue"), panel["title"]
 
 
 @pytest.mark.parametrize("uid", DASHBOARDS)
@@ -100,6 +107,17 @@ def test_ids_are_unique_and_nothing_overlaps(uid: str) -> None:
         own = {(x, y) for x in columns for y in rows}
         assert not own & cells, panel["title"]
         cells |= own
+    lines = {y for _, y in cells}
+    assert len(cells) == 24 * len(lines) == 24 * (max(lines) + 1), "there is a hole"
+
+
+TALL = 63
+"""Grid lines of the tallest dashboard: about 2,400 pixels."""
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_no_dashboard_is_endless(uid: str) -> None:
+    assert max(item["gridPos"]["y"] + item["gridPos"]["h"] for item in DASHBOARDS[uid]["panels"]) <= TALL
 
 
 @pytest.mark.parametrize("selection", ["all", "one", "none"])
@@ -146,14 +164,23 @@ def test_the_same_code_gives_the_same_bytes() -> None:
     assert json.dumps(again, sort_keys=True) == json.dumps(DASHBOARDS, sort_keys=True)
 
 
-def test_rules_lead_to_dashboards_that_exist() -> None:
-    linked = {
-        rule.annotations["dashboard_url"].rpartition("/d/")[2]
-        for rule in project().rules
-        if hasattr(rule, "annotations") and "dashboard_url" in rule.annotations
-    }
-    assert linked
-    assert linked <= set(DASHBOARDS)
+ALERTS = {rule.alert: rule for rule in project().rules if isinstance(rule, AlertingRule)}
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_alerts_lead_to_their_panel_and_their_lines(name: str) -> None:
+    """By a URL for people, by uid and id for Grafana; the lines are those that the alert's query reads."""
+    rule = ALERTS[name]
+    uid, panel = rule.annotations["__dashboardUid__"], rule.annotations["__panelId__"]
+    url = urlsplit(rule.annotations["dashboard_url"])
+    assert url.path == f"/d/{uid}"
+    assert parse_qs(url.query) == {"from": ["now-1h"], "to": ["now"], "viewPanel": [panel]}
+    (shown,) = [item for item in panels(DASHBOARDS[uid]) if str(item["id"]) == panel]
+    assert shown["targets"]
+    (query,) = json.loads(parse_qs(urlsplit(rule.annotations["lines_url"]).query)["panes"][0])["a"]["queries"]
+    lines = parse(query["expr"])
+    assert isinstance(lines, LogExpr)
+    assert str(lines) in str(rule.expression)
 
 
 def test_the_logs_are_of_the_time_that_is_asked_for() -> None:

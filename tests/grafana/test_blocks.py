@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import attr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lokictl.grafana import (
+    NEUTRAL,
+    TAGS,
+    TRACE_OF_SPAN,
+    AlertAnnotation,
     AlertList,
     BarGauge,
+    Block,
+    Column,
     CustomVariable,
     Dashboard,
     DashboardLink,
@@ -35,17 +43,20 @@ from lokictl.grafana import (
     QueryVariable,
     Row,
     Stat,
+    StateTimeline,
     Table,
     Target,
     Text,
     TextVariable,
     TimeSeries,
     Traces,
+    TraceStore,
     Variable,
     counts_table,
     dashboard_url,
     encoded,
     explore_url,
+    series_color,
     trace_url,
     validate,
 )
@@ -222,8 +233,217 @@ def test_other_links() -> None:
         "/d/x?${__url_time_range}&var-a=b%20c&var-id=${__value.raw}"
     )
     assert "${__value.raw}" in trace_url(JAEGER)
+    assert encoded("a $b [[c]] $__interval $__range_ms") == "a%20$b%20[[c]]%20%24__interval%20%24__range_ms"
     assert encoded('{"a":"$__from ${b}"}') == "%7B%22a%22%3A%22$__from%20${b}%22%7D"
     assert DataLink(title="a", url="/x").to_json_data() == {"title": "a", "url": "/x", "targetBlank": True}
+
+
+IN_EXPLORE = {
+    '{pod=~"$pod.*"}': '{pod=~"${pod:pipe}.*"}',
+    '{pod=~"${pod}"}': '{pod=~"${pod:pipe}"}',
+    "|~ `${search:raw}`": "|~ `${search:raw}`",
+    '{app="${__field.labels.app}"}': '{app="${__field.labels.app}"}',
+    'rate({app="a"}[$__interval])': 'rate({app="a"}[%24__interval])',
+    "|~ `a$`": "|~ `a%24`",
+}
+
+
+@pytest.mark.parametrize("expr", IN_EXPLORE)
+def test_variables_in_links_to_explore(expr: str) -> None:
+    """Grafana fills those of the dashboard and the value, in forms that do not break the JSON; Explore the macros."""
+    url = explore_url(LokiTarget(datasource=LOKI, expr=expr))
+    shown = unquote(url.replace("%24", "%2524"))
+    assert json.loads(shown.partition("panes=")[2])["a"]["queries"][0]["expr"] == IN_EXPLORE[expr]
+
+
+def test_links_from_elsewhere_have_grafanas_url_and_a_time() -> None:
+    hour = {"from": "now-1h", "to": "now"}
+    url = explore_url(QUERY, time_range=hour, base="https://grafana.example")
+    assert url.startswith("https://grafana.example/explore?")
+    assert json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]["range"] == hour
+
+
+INSTANT = LokiTarget(datasource=LOKI, expr="sum by (app) (rate({a=`b`}[5m]))", legend="now", instant=True)
+RANGE = LokiTarget(datasource=LOKI, expr="sum by (app) (rate({a=`b`}[5m]))", legend="{{app}}")
+REDUCED = (Stat, BarGauge, Gauge)
+
+
+@pytest.mark.parametrize("kind", REDUCED)
+def test_values_of_instant_queries_are_rows_of_a_table(kind: type[Stat | BarGauge | Gauge]) -> None:
+    """Reduced, they would be one number without a name."""
+    link = DataLink(title="x", url="/d/${__field.labels.app}")
+    rows = kind(title="a", targets=[INSTANT], links=[link]).to_json_data()
+    assert rows["options"]["reduceOptions"] == {"calcs": [], "fields": "", "values": True, "limit": 25}
+    assert rows["fieldConfig"]["defaults"]["links"][0]["url"] == "/d/${__data.fields.app}"
+    series = kind(title="a", targets=[RANGE], links=[link]).to_json_data()
+    assert series["options"]["reduceOptions"] == {"calcs": ["lastNotNull"], "fields": "", "values": False}
+    assert series["fieldConfig"]["defaults"]["links"][0]["url"] == "/d/${__field.labels.app}"
+
+
+def test_bars_of_instant_queries_are_sorted() -> None:
+    transformations = BarGauge(title="a", targets=[INSTANT]).to_json_data()["transformations"]
+    assert transformations[-1] == {"id": "sortBy", "options": {"sort": [{"field": "value", "desc": True}]}}
+    assert BarGauge(title="a", targets=[RANGE]).to_json_data()["transformations"] == []
+
+
+def test_values_of_stats_have_the_names_of_their_queries() -> None:
+    panel = Stat(title="a", targets=[INSTANT, attr.evolve(INSTANT, legend="range")]).to_json_data()
+    assert panel["fieldConfig"]["overrides"] == [
+        {
+            "matcher": {"id": "byFrameRefID", "options": name},
+            "properties": [{"id": "displayName", "value": legend}],
+        }
+        for name, legend in (("A", "now"), ("B", "range"))
+    ]
+
+
+@pytest.mark.parametrize("kind", [*REDUCED, TimeSeries, StateTimeline, Table])
+def test_no_data_has_no_color_of_health(kind: type[Panel]) -> None:
+    panel = kind(title="a", no_data="silent", thresholds=[(0, "green"), (1, "red")]).to_json_data()
+    (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
+    assert mapping["options"]["match"] == "null+nan"
+    assert mapping["options"]["result"]["color"] == NEUTRAL
+    assert panel["fieldConfig"]["defaults"]["noValue"] == "silent"
+
+
+@pytest.mark.parametrize("kind", [Logs, Heatmap, NodeGraph, Traces, AlertList])
+def test_a_text_that_would_never_be_shown_is_refused(kind: type[Panel]) -> None:
+    with pytest.raises(ValueError, match='the panel "a" never shows its no_data'):
+        kind(title="a", no_data="nothing")
+
+
+def test_metrics_beside_logs_are_dashed() -> None:
+    metrics = PrometheusTarget(datasource=PROMETHEUS, expr="up", legend="{{app}} (metrics)")
+    (override,) = TimeSeries(title="a", targets=[RANGE, metrics]).to_json_data()["fieldConfig"]["overrides"]
+    assert override["matcher"] == {"id": "byFrameRefID", "options": "B"}
+    assert {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [6, 4]}} in override["properties"]
+    for alone in ([RANGE], [metrics]):
+        assert TimeSeries(title="a", targets=alone).to_json_data()["fieldConfig"]["overrides"] == []
+
+
+@pytest.mark.parametrize(
+    "name, same", [("ryot", True), ("ryot (metrics)", True), ("ryot2", False), ("a ryot", False)]
+)
+def test_a_color_is_for_logs_and_metrics_of_one_name(name: str, same: bool) -> None:
+    pattern = series_color("ryot", "blue").value
+    assert bool(re.search(pattern.strip("/"), name)) is same
+
+
+def test_alerts_are_regions_in_the_graphs() -> None:
+    data = Dashboard(
+        uid="x", title="X", annotations=[AlertAnnotation(datasource=PROMETHEUS, matchers='service="a"')]
+    ).to_json()
+    assert validate(data) == []
+    _, own = data["annotations"]["list"]
+    assert own["expr"] == 'max by (alertname, service, severity) (ALERTS{alertstate="firing", service="a"})'
+    assert own["enable"] is True
+
+
+def test_a_mark_for_each_line_is_off_at_first() -> None:
+    assert LokiAnnotation(name="a", datasource=LOKI, expr='{app="a"}').to_json_data()["enable"] is False
+
+
+STORES = {
+    "jaeger": (
+        {"query": "$id"},
+        {"queryType": "search", "service": "a", "limit": 20, "tags": "error=true", "minDuration": "1s"},
+        {"queryType": "dependencyGraph"},
+    ),
+    "tempo": (
+        {"queryType": "traceql", "query": "$id", "tableType": "traces", "limit": 20},
+        {
+            "queryType": "traceql",
+            "query": '{ resource.service.name =~ "a" && trace:duration >= 1s && status = error }',
+            "tableType": "traces",
+            "limit": 20,
+        },
+        {"queryType": "serviceMap"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_stores_of_traces(kind: Literal["jaeger", "tempo"]) -> None:
+    store = TraceStore(traces=kind, uid="t")
+    found = (store.trace("$id"), store.search("a", min_duration="1s", failed=True), store.calls())
+    assert tuple(target.query_json() for target in found) == STORES[kind]
+    assert {target.datasource for target in found} == {DataSourceRef(kind, "t")}
+    pane = json.loads(parse_qs(urlsplit(store.url()).query)["panes"][0])["a"]
+    assert (pane["datasource"], pane["queries"][0]["query"]) == ("t", "${__value.raw}")
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_settings_of_stores_of_traces(kind: Literal["jaeger", "tempo"]) -> None:
+    store = TraceStore(traces=kind, uid="t")
+    field = store.derived_field("Trace", "^trace_id$", label=True)
+    assert (field["matcherType"], field["matcherRegex"], field["url"]) == (
+        "label",
+        "^trace_id$$",
+        "$${__value.raw}",
+    )
+    destination = store.exemplar_destination("trace_id")
+    assert ("url" in destination) is (kind == "jaeger")
+    data = store.settings(
+        logs=LOKI,
+        logs_query=f'{{a="b"}} | trace_id="{TRACE_OF_SPAN}"',
+        metrics=PROMETHEUS,
+        metrics_queries={"Up": f"up{{{TAGS}}}"},
+        tags=[("app", "job")],
+    )
+    assert data["tracesToLogsV2"]["query"] == '{a="b"} | trace_id="$${__trace.traceId}"'
+    assert data["tracesToLogsV2"]["tags"] == []
+    assert data["tracesToMetrics"]["queries"] == [{"name": "Up", "query": "up{$$__tags}"}]
+    assert data["tracesToMetrics"]["tags"] == [{"key": "app", "value": "job"}]
+    assert ("serviceMap" in data) is (kind == "tempo")
+
+
+def test_other_stores_of_traces_are_refused() -> None:
+    with pytest.raises(ValueError, match="zipkin"):
+        TraceStore(traces="zipkin", uid="t")  # type: ignore[arg-type]
+
+
+def text(width: int, height: int) -> Text:
+    return Text(title="t", content="", width=width, height=height)
+
+
+FILLED: dict[str, tuple[list[Block], list[tuple[int, int, int, int]]]] = {
+    "a line is filled": (
+        [text(4, 4)] * 5,
+        [(0, 0, 5, 4), (5, 0, 5, 4), (10, 0, 5, 4), (15, 0, 5, 4), (20, 0, 4, 4)],
+    ),
+    "the highest gives the height": ([text(8, 8), text(16, 12)], [(0, 0, 8, 12), (8, 0, 16, 12)]),
+    "a column beside a tall panel": (
+        [text(16, 12), Column([text(8, 3), text(8, 6)])],
+        [(0, 0, 16, 12), (16, 0, 8, 4), (16, 4, 8, 8)],
+    ),
+    "a column gives the height": (
+        [Column([text(6, 4), text(6, 4)], width=12), text(12, 5)],
+        [(0, 0, 12, 4), (0, 4, 12, 4), (12, 0, 12, 8)],
+    ),
+    "what does not fit begins a new line": (
+        [text(16, 4), text(16, 4)],
+        [(0, 0, 24, 4), (0, 4, 24, 4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILLED)
+def test_lines_are_filled(case: str) -> None:
+    blocks, expected = FILLED[case]
+    data = Dashboard(uid="x", title="X", content=blocks).to_json()
+    places = [panel["gridPos"] for panel in data["panels"]]
+    assert [(place["x"], place["y"], place["w"], place["h"]) for place in places] == expected
+
+
+def test_two_panels_of_one_id_are_refused() -> None:
+    panels = [attr.evolve(text(8, 4), id=7)] * 2
+    with pytest.raises(ValueError, match="two panels have the id 7"):
+        Dashboard(uid="x", title="X", content=panels).to_json()
+
+
+def test_columns_without_panels_are_refused() -> None:
+    with pytest.raises(ValueError, match="a column has no panels"):
+        Dashboard(uid="x", title="X", content=[Column([])]).to_json()
 
 
 sizes = st.tuples(st.integers(1, 24), st.integers(1, 20))
@@ -261,6 +481,7 @@ def test_nothing_overlaps(
         }
         assert not own & cells
         cells |= own
+    assert len(cells) == 24 * len({y for _, y in cells}), "a line is not filled"
 
 
 @pytest.mark.parametrize("width", [0, 25])

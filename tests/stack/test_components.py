@@ -177,6 +177,13 @@ def test_the_metrics_of_the_document() -> None:
         "agents_queue_depth": ("service",),
     }
     assert 10000 in collection.DURATION_BUCKETS
+    for service in PROJECT.services:
+        objective = service.objectives.p99_duration // 1_000_000
+        around = [
+            bound for bound in collection.DURATION_BUCKETS if 0.5 * objective < bound <= 1.5 * objective
+        ]
+        assert min(around) < objective in around, service.name
+        assert max(around) > objective, service.name
 
 
 def test_both_collectors_do_the_same() -> None:
