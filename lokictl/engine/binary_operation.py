@@ -39,13 +39,18 @@ def with_number(
 
 
 def signature(matching: ast.VectorMatching | None) -> Callable[[Labels], Labels]:
-    """The labels by which two elements match."""
+    """The labels by which two elements match; an empty label counts as absent."""
     if matching is None or (not matching.on and not matching.labels):
-        return lambda labels: labels
+        return with_values
     names = frozenset(matching.labels)
     if matching.on:
-        return lambda labels: tuple(item for item in labels if item[0] in names and item[1] != "")
-    return lambda labels: tuple(item for item in labels if item[0] not in names)
+        return lambda labels: tuple(item for item in labels if item[1] and item[0] in names)
+    return lambda labels: tuple(item for item in labels if item[1] and item[0] not in names)
+
+
+def with_values(labels: Labels) -> Labels:
+    """The labels without those that are empty."""
+    return labels if all(value for _, value in labels) else tuple(item for item in labels if item[1])
 
 
 def set_operation(node: ast.BinaryOperation, left: list[Sample], right: list[Sample]) -> list[Sample]:
@@ -80,7 +85,7 @@ def with_vector(node: ast.BinaryOperation, left: list[Sample], right: list[Sampl
             continue
         first, second = (partner[1], value) if group == "right" else (value, partner[1])
         outcome = _outcome(node, first, second)
-        own = _result_labels(labels, partner[0], matching)
+        own = with_values(_result_labels(labels, partner[0], matching))
         known = seen.setdefault(place, set())
         if group is None and known:
             raise EvaluationError(MANY_TO_ONE)

@@ -17,7 +17,7 @@ from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.engine.vector_aggregation import aggregate
-from lokictl.logql import ast, parse
+from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
 from lokictl.logql.units import format_go_duration, format_prometheus_duration, quote
@@ -83,9 +83,7 @@ class CompiledQuery:
 
     def __init__(self, text: str, store: LogStore, limits: Limits) -> None:
         self.store, self.limits = store, limits
-        # Loki prints what it has parsed and parses it again before it runs it; what that loses is lost here, too.
-        parsed = parse(text)
-        self.expression = parse(str(parsed)) if _has_selector(parsed) else parsed
+        self.expression = _as_run(parse(text))
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -287,8 +285,8 @@ class CompiledQuery:
         entries: list[tuple[Entry, Stream]] = []
         required = required_texts(self.expression.stages)
         for stream in self.store:
-            if selects(stream) and not _ends_at(stream, start):
-                all_entries = stream.between(start, end)
+            if selects(stream) and _is_found(stream, start, end):
+                all_entries = stream.between(start, max(end, start + 1))
                 found_any = found_any or bool(all_entries)
                 entries += [(entry, stream) for entry in candidates(stream, all_entries, required)]
         if not found_any:
@@ -330,9 +328,28 @@ class CompiledQuery:
         return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
 
 
-def _ends_at(stream: Stream, start: int) -> bool:
-    """Whether the stream's last line stands exactly at the start: Loki finds chunks by open intervals of ms."""
-    return not stream.entries or -(-stream.entries[-1].timestamp // 1_000_000) <= start // 1_000_000
+def _is_found(stream: Stream, start: int, end: int) -> bool:
+    """Whether a log query opens the stream: Loki compares the edges of what it has stored in milliseconds.
+
+    A stream whose entries all lie at the very start is found, one that merely ends there is not.
+    """
+    entries = stream.entries
+    first, last = entries[0].timestamp // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
+    low, high = start // MILLISECOND, -(-end // MILLISECOND)
+    return not (high <= first or last < low or (last == low and first < last))
+
+
+def _as_run(parsed: ast.Expr) -> ast.Expr:
+    """Loki prints what it has parsed and parses it again before it runs it; what that loses is lost here, too.
+
+    Text that does not parse again (``group_left`` in front of a compound side, ``-0``) runs as it was.
+    """
+    if not _has_selector(parsed):
+        return parsed
+    try:
+        return parse(str(parsed))
+    except LogQLError:
+        return parsed
 
 
 def _has_selector(expression: ast.Expr) -> bool:
@@ -359,13 +376,17 @@ def _reported(errors: list[tuple[int, Labels]]) -> Labels:
     """Which of several failed series to name. In Loki chance decides; the kind that most of them have is likeliest."""
     first = min(index for index, _ in errors)
     candidates = sorted(labels for index, labels in errors if index == first)
-    kinds = [dict(labels)[ERROR] for labels in candidates]
+    kinds = [_kind(labels) for labels in candidates]
     return max(zip(kinds, candidates, strict=True), key=lambda item: kinds.count(item[0]))[1]
+
+
+def _kind(labels: Labels) -> str:
+    return next(value for name, value in labels if name == ERROR)
 
 
 def pipeline_error(labels: Labels) -> PipelineError:
     """Loki's text for a series of lines that could not be processed."""
-    kind = dict(labels)[ERROR]
+    kind = _kind(labels)
     series = "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
     return PipelineError(
         f"pipeline error: '{kind}' for series: '{series}'.\n"
@@ -382,7 +403,9 @@ def absent_labels(selector: ast.StreamSelector) -> Labels:
     for matcher in selector.matchers:
         if matcher.name == "__name__":
             continue
-        if matcher.operator == MatchOperator.EQUAL and matcher.name not in seen and matcher.value:
+        if matcher.operator == MatchOperator.EQUAL and not matcher.value and matcher.name not in seen:
+            continue
+        if matcher.operator == MatchOperator.EQUAL and matcher.name not in seen:
             found[matcher.name] = matcher.value
         else:
             found.pop(matcher.name, None)
@@ -400,12 +423,11 @@ def compile_label_replace(node: ast.LabelReplace) -> Callable[[Labels], Labels]:
         match = regex.search(values.get(node.source, "").encode("utf-8", "surrogateescape"))
         if match is None:
             return labels
-        text = expand(node.replacement, lambda group: _group(match, names, group, regex.groups))
-        if text:
-            values[node.destination] = text
-        else:
-            values.pop(node.destination, None)
-        return tuple(sorted(values.items()))
+        values[node.destination] = expand(
+            node.replacement, lambda group: _group(match, names, group, regex.groups)
+        )
+        # A replacement drops every label that is empty, not the destination alone.
+        return tuple(sorted(item for item in values.items() if item[1]))
 
     return replace
 

@@ -15,7 +15,7 @@ from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
-from lokictl.logql.units import SECOND, parse_bytes, parse_float, parse_go_duration
+from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, seconds
 
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
 PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
@@ -23,7 +23,12 @@ PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_
 
 def compile_selector_test(selector: ast.StreamSelector) -> Callable[[Stream], bool]:
     """Whether a stream has the labels that the selector asks for."""
-    tests = [(matcher.name, compile_matcher(matcher)) for matcher in selector.matchers]
+    # Loki's index does not look at the metric name, which is the same for all logs.
+    tests = [
+        (matcher.name, compile_matcher(matcher))
+        for matcher in selector.matchers
+        if matcher.name != "__name__"
+    ]
     return lambda stream: all(test(stream.label_map.get(name, "")) for name, test in tests)
 
 
@@ -198,7 +203,7 @@ def compile_value(node: ast.RangeAggregation) -> Callable[[bytes, LabelBuilder],
 
 
 def _seconds(text: str) -> float:
-    return parse_go_duration(text) / SECOND
+    return seconds(parse_go_duration(text))
 
 
 CONVERSIONS: dict[str | None, Callable[[str], float]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -23,11 +24,15 @@ class LabelBuilder:
 
     A name is in at most one of ``metadata`` and ``parsed``; ``deleted`` hides stream labels; ``extracted`` are the
     names that any stage has set, which a later parser does not set again.
+
+    ``blank_key`` is what the first empty key of a JSON line in the stream was: one that makes a label (a nested one),
+    or one that does not.  Loki remembers that for all later lines.
     """
 
     __slots__ = (
         "base",
         "base_labels",
+        "blank_key",
         "deleted",
         "error",
         "error_details",
@@ -39,6 +44,7 @@ class LabelBuilder:
     def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
         self.base = base
         self.base_labels = base_labels
+        self.blank_key: bool | None = None
         self.reset(metadata)
 
     def reset(self, metadata: Labels) -> None:
@@ -109,11 +115,12 @@ class LabelBuilder:
         }
         found.update(self.metadata)
         found.update(self.parsed)
-        if self.error:
-            found[ERROR] = self.error
-        if self.error_details:
-            found[ERROR_DETAILS] = self.error_details
-        return tuple(sorted(found.items()))
+        if not self.error and not self.error_details:
+            return tuple(sorted(found.items()))
+        # A field called like the error's label stays beside it.
+        items = sorted(found.items())
+        items += [item for item in ((ERROR, self.error), (ERROR_DETAILS, self.error_details)) if item[1]]
+        return tuple(sorted(items, key=itemgetter(0)))
 
     def grouped(self, names: tuple[str, ...], without: bool) -> Labels:
         """The labels after range-level grouping; lines with an error keep all of theirs."""

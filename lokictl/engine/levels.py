@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Mapping
+
+from lokictl.engine.json_parser import OBJECT, STRING, JsonError, Visit, each_member
+from lokictl.engine.logfmt_parser import pairs
+from lokictl.logql.units import parse_decimal
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -16,6 +20,10 @@ LEVEL_NAMES = (
     *("level", "LEVEL", "Level", "log.level", "severity", "SEVERITY", "Severity", "SeverityText"),
     *("lvl", "LVL", "Lvl", "severity_text", "Severity_Text", "SEVERITY_TEXT"),
 )
+_NAMES = frozenset(LEVEL_NAMES)
+_LOWER_NAMES = tuple(dict.fromkeys(name.lower() for name in LEVEL_NAMES))
+NESTED = 2
+"""How deep in a JSON line a level is looked for."""
 _LEVELS = {
     **dict.fromkeys(("trace", "trc"), "trace"),
     **dict.fromkeys(("debug", "dbg"), "debug"),
@@ -60,6 +68,8 @@ def _level(line: bytes, labels: Mapping[str, str], metadata: Mapping[str, str]) 
         for name in LEVEL_NAMES:
             if source.get(name):
                 return _normalised(source[name])
+    if "severity_number" in metadata:
+        return _of_number(metadata["severity_number"])
     found = _from_json(line) if line.strip()[:1] == b"{" else _from_logfmt(line) if b"=" in line else None
     if found is not None and found.lower() in _LEVELS:
         return _LEVELS[found.lower()]
@@ -67,23 +77,45 @@ def _level(line: bytes, labels: Mapping[str, str], metadata: Mapping[str, str]) 
     return _WORDS[word[1].decode().lower()] if word else "unknown"
 
 
-def _from_json(line: bytes) -> str | None:
+_SEVERITIES = ("trace", "debug", "info", "warn", "error", "fatal")
+
+
+def _of_number(text: str) -> str:
+    """The level of an OpenTelemetry severity number: four numbers each."""
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    nested = [item for item in value.values() if isinstance(item, dict)] if isinstance(value, dict) else []
-    for level in ([value] if isinstance(value, dict) else []) + nested:
-        for name in LEVEL_NAMES:
-            if isinstance(level.get(name), str):
-                return str(level[name])
-    return None
+        number = parse_decimal(text)
+    except ValueError:
+        return "info"
+    if number == 0 or number > 24:
+        return "unknown"
+    return _SEVERITIES[max(number - 1, 0) // 4]
+
+
+def _from_json(line: bytes) -> str | None:
+    """The first level field in the line, in the order of the text; its escapes are not decoded."""
+    found: list[bytes] = []
+
+    def visit(depth: int) -> Visit:
+        def member(key: str, raw: bytes, kind: int) -> bool:
+            if kind == STRING and key in _NAMES:
+                found.append(raw)
+                return False
+            if kind == OBJECT and depth < NESTED:
+                return each_member(raw, visit(depth + 1))
+            return True
+
+        return member
+
+    with contextlib.suppress(JsonError):
+        each_member(line, visit(1))
+    return found[0].decode("utf-8", "replace") if found else None
 
 
 def _from_logfmt(line: bytes) -> str | None:
-    names = {name.lower() for name in LEVEL_NAMES}
-    pairs = dict(re.findall(r'([^\s="]+)="?([^\s"]*)', line.decode("utf-8", "replace")))
-    for name, value in pairs.items():
-        if name.lower() in names:
-            return str(value)
-    return None
+    """The value of the name that stands first in the list, wherever it stands in the line."""
+    values: dict[str, str] = {}
+    for key, value, error in pairs(line):
+        if error:
+            break
+        values.setdefault(key.decode("utf-8", "replace").lower(), value.decode("utf-8", "replace"))
+    return next((values[name] for name in _LOWER_NAMES if values.get(name)), None)

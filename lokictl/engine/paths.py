@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lokictl.logql.units import MAX_INT64
+
 _JSON_TOKENS = re.compile(
     r"""\s*(?:(?P<FIELD>[A-Za-z_][A-Za-z0-9_]*)|(?P<DOT>\.)|(?P<STRING>"[^"\]]*"?)|(?P<INDEX>[0-9]+)(?![\w.])"""
     r"""|(?P<LSB>\[)|(?P<RSB>\]))"""
@@ -24,6 +26,9 @@ class _Tokens:
             found = pattern.match(text, at)
             if found is None:
                 self.bad = text[at:].lstrip()[:1]
+                break
+            if found.lastgroup == "INDEX" and (found.end() == len(text) or int(found["INDEX"]) > MAX_INT64):
+                # Loki's lexer gives up on a number that ends the path or does not fit.
                 break
             self.tokens.append((found.lastgroup or "", found[found.lastgroup or 0]))
             at = found.end()

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 
 from lokictl.engine.extraction import Series
-from lokictl.logql.units import SECOND
+from lokictl.logql import units
 
 Window = Callable[[Series, int, int], float]
 """Called with a series and the half-open index range of its samples in the window."""
@@ -15,7 +15,7 @@ Window = Callable[[Series, int, int], float]
 
 def aggregator(operation: str, parameter: float | None, width: int, *, unwrapped: bool) -> Window:
     """The function of one operation over windows of ``width`` nanoseconds."""
-    seconds = width / SECOND
+    seconds = units.seconds(width)
     if operation == "count_over_time" or (operation == "rate" and not unwrapped):
         if operation == "rate":
             return lambda series, low, high: (high - low) / seconds

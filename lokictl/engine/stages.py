@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from lokictl.engine import json_parser as js
+from lokictl.engine.errors import EvaluationError
 from lokictl.engine.hints import Hints
 from lokictl.engine.json_parser import JsonError, each_member, label_name, nested_name, text_value, unescape
 from lokictl.engine.json_paths import find_paths
@@ -86,9 +87,11 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
 
                 each_member(raw, inner)
             return
-        if not name or not hints.wants(name):
+        if (not name and not _names_a_label(builder, depth)) or not hints.wants(name):
             return
-        final = _free_name(builder, name)
+        final = name
+        if builder.is_taken(name):
+            final = name + ("_" if depth and not key.strip() else "") + EXTRACTED_SUFFIX
         if final in builder.extracted:
             return
         if not hints.put(builder, final, text_value(raw, kind)):
@@ -109,10 +112,19 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
     return True
 
 
+def _names_a_label(builder: LabelBuilder, depth: int) -> bool:
+    """Whether an empty key makes a label: nested ones do, others only where a nested one came first."""
+    if builder.blank_key is None:
+        builder.blank_key = depth > 0
+    return depth > 0 or builder.blank_key
+
+
 def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
     """``| json a="x.y", b``"""
     names = [item.name for item in stage.extractions]
     paths = [json_path(item.path) for item in stage.extractions]
+    if any("" in path[1:] for path in paths):
+        raise EvaluationError("Loki crashes on an empty key in a json path")
     _check_names(stage.extractions)
     if hints.no_labels:
         return lambda line, time, builder: line
@@ -170,7 +182,9 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
             if error:
                 if stage.strict:
                     hints.fail(builder, LOGFMT_ERROR, error)
-                    return line
+                    # A filter on the error is asked at once, even one that stands before this stage.
+                    check = hints.filters.get(ERROR)
+                    return line if check is None or check(builder) else None
                 continue
             if not value and not stage.keep_empty:
                 continue
@@ -201,6 +215,7 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
             return line
+        seen = set(builder.extracted)
         for name in wanted:
             if not builder.is_taken(name):
                 builder.set(name, "")
@@ -212,13 +227,21 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                 continue
             source = label_name(decode(key))
             target = targets.get(source)
-            if target is None or not hints.wants(source):
+            if target is None:
+                continue
+            # A named field is always read; the source of a renamed one only where the query asks for it by that
+            # name, and no stage before has set it.
+            if source not in wanted and (source in seen or not hints.wants(source)):
                 continue
             name = _free_name(builder, target)
             if name != target and name in builder.extracted:
                 continue
             text = decode(value)
             builder.set(name, "" if _BROKEN.search(text) else text)
+            # The names count as extracted from the start: if they are all that is needed, the first one found
+            # ends the reading, and the others stay empty.
+            if hints.satisfied(builder):
+                break
         return line
 
     return run
@@ -230,7 +253,7 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
 def regexp_stage(stage: ast.RegexpParser, hints: Hints) -> StageFunction:
     """``| regexp "…"``"""
     compiled = compile_search(stage.pattern)
-    groups = sorted((index, name) for name, index in compiled.group_names.items())
+    groups = sorted((index, label_name(name)) for name, index in compiled.group_names.items())
     search = compiled.search
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:

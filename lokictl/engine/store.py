@@ -24,16 +24,17 @@ class Entry(NamedTuple):
 class Stream:
     """The entries of one label set, in the order of their times (and of arrival among equals).
 
-    ``escapes``: some line has a backslash.
+    ``escapes``: some line has a backslash.  ``blank``: no line has any text or structured metadata.
     """
 
-    __slots__ = ("_crowds", "entries", "escapes", "label_map", "labels")
+    __slots__ = ("_crowds", "blank", "entries", "escapes", "label_map", "labels")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.label_map = dict(labels)
         self.entries: list[Entry] = []
         self.escapes = False
+        self.blank = True
         # The lines of times that several lines share.
         self._crowds: dict[int, set[tuple[bytes, Labels]]] = {}
 
@@ -98,6 +99,8 @@ class LogStore:
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
                 continue
             sequence += 1
+            if stream.blank and (data or metadata):
+                stream.blank = False
             if not stream.escapes and b"\\" in data:
                 stream.escapes = True
             item = make(Entry, (timestamp, sequence, data, metadata))
@@ -113,8 +116,8 @@ class LogStore:
         self.version += 1
 
     def __iter__(self) -> Iterator[Stream]:
-        """The streams in the order of their labels."""
-        return iter(self.streams[key] for key in sorted(self.streams))
+        """The streams in the order of their labels, without those of empty lines only: Loki never finds them."""
+        return iter(self.streams[key] for key in sorted(self.streams) if not self.streams[key].blank)
 
     def __len__(self) -> int:
         return sum(len(stream.entries) for stream in self.streams.values())

@@ -61,17 +61,15 @@ def extremes(elements: list[Sample], count: int, *, largest: bool) -> list[Sampl
 
 
 def _mean(values: list[float]) -> float:
-    mean = 0.0
-    for count, value in enumerate(values, 1):
-        if math.isinf(mean) and math.isinf(value) and (mean > 0) == (value > 0):
-            continue
+    mean = values[0]
+    for count, value in enumerate(values[1:], 2):
         mean += (value - mean) / count
     return mean
 
 
 def _variance(values: list[float]) -> float:
-    mean = total = 0.0
-    for count, value in enumerate(values, 1):
+    mean, total = values[0], 0.0
+    for count, value in enumerate(values[1:], 2):
         delta = value - mean
         mean += delta / count
         total += delta * (value - mean)

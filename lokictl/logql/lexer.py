@@ -61,6 +61,7 @@ ONE_CHARACTER = frozenset(",.{}()]=><+-*/%^|")
 SKIPPED = frozenset(" \t\r\n#/")
 """What white space and comments begin with."""
 FLAGS = ("--strict", "--keep-empty")
+_FLAG = re.compile(rf"(?:{'|'.join(FLAGS)})(?!\w)")
 
 END = "$end"
 
@@ -110,6 +111,9 @@ class _Lexer:
             self.position = 1
         while True:
             token = self.next()
+            if self.text[token.end : token.end + 1] == "\0" and not isinstance(token, LexicalError):
+                # Go's scanner reads one character ahead, and places the error where the token begins.
+                token = LexicalError("invalid character NUL", token.start, token.end)
             tokens.append(token)
             if isinstance(token, LexicalError) or token.kind == END:
                 return tokens
@@ -213,9 +217,9 @@ class _Lexer:
         return None
 
     def minus(self, start: int) -> Token:
-        for flag in FLAGS:
-            if self.text.startswith(flag, start):
-                return self.token("FUNCTION_FLAG", start, start + len(flag), flag, line_known=False)
+        flag = _FLAG.match(self.text, start)
+        if flag:
+            return self.token("FUNCTION_FLAG", start, flag.end(), flag[0], line_known=False)
         matched = _DURATION_CHARACTERS.match(self.text, start + 1)
         if matched:
             try:
@@ -242,13 +246,15 @@ class _Lexer:
         end = self.text.find("`", start + 1)
         if end < 0:
             return LexicalError("literal not terminated", start, len(self.text))
+        if "\0" in self.text[start:end]:
+            return LexicalError("invalid character NUL", start, end + 1)
         # Go's raw strings lose carriage returns.
         return self.token("STRING", start, end + 1, self.text[start + 1 : end].replace("\r", ""))
 
     def quoted(self, start: int, mark: str) -> Token | LexicalError:
         end, count, error = scan_quoted(self.text, start, mark)
-        if error:
-            return LexicalError(error, start, end)
+        if error or "\0" in self.text[start:end]:
+            return LexicalError(error or "invalid character NUL", start, end)
         if mark == "'":
             if count != 1:
                 return LexicalError("invalid char literal", start, end)
@@ -283,6 +289,8 @@ def scan_number(text: str, start: int) -> tuple[int, str]:
 class _NumberScanner:
     NAMES = {"x": "hexadecimal literal", "o": "octal literal", "0": "octal literal", "b": "binary literal"}
 
+    FOREIGN = {"0": "89", "o": "89", "b": "23456789"}
+
     def __init__(self, text: str, start: int) -> None:
         self.text, self.start, self.position = text, start, start
         self.error = ""
@@ -298,8 +306,8 @@ class _NumberScanner:
     def digits(self, pattern: re.Pattern[str]) -> bool:
         matched = pattern.match(self.text, self.position)
         found = matched[0] if matched else ""
-        if self.prefix in ("0", "o") and not self.invalid:
-            self.invalid = next((digit for digit in found if digit in "89"), "")
+        if self.prefix in self.FOREIGN and not self.invalid:
+            self.invalid = next((digit for digit in found if digit in self.FOREIGN[self.prefix]), "")
         self.position += len(found)
         return any(digit != "_" for digit in found)
 
@@ -335,11 +343,15 @@ class _NumberScanner:
             self.prefix = "o"
             self.position += 1
             return _DIGITS, False
-        if letter == "b":
-            # Binary numbers are not known: the prefix is read and nothing may follow.
+        if letter == "b" and self.text[max(self.start - 1, 0)] in " \t\r\n":
+            # Behind a blank a binary number is refused: the prefix is read and nothing may follow.
             self.fail("decimal literal has no digits")
             self.position += 1
             return _DIGITS, True
+        if letter == "b":
+            self.prefix = "b"
+            self.position += 1
+            return _DIGITS, False
         self.prefix = "0"
         return _DIGITS, True
 
@@ -366,7 +378,7 @@ class _NumberScanner:
     def separators(self) -> None:
         number = self.text[self.start : self.position]
         if "_" in number:
-            body = number[2:] if number[:2].lower() in ("0x", "0o") else number
+            body = number[2:] if number[:2].lower() in ("0x", "0o", "0b") else number
             lead = r"^(?!_?[0-9a-fA-F])" if body != number else r"^_"
             if re.search(rf"{lead}|__|_$|_[^0-9a-fA-F_]|[.eEpP+-]_", body if body != number else number):
                 self.fail("'_' must separate successive digits")

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from lokictl.logql import ast
-from lokictl.logql.units import format_bytes, format_value, parse_bytes, quote
+from lokictl.logql.units import format_bytes, format_float, format_value, parse_bytes, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ def _literal(node: ast.Literal) -> ast.Node:
         return Written("(1e308 * 10)" if node.value > 0 else "(-1e308 * 10)")
     if node.value == 0 and math.copysign(1, node.value) < 0:
         return Written("(0 * -1)")
-    return node
+    # `1e+06` is the same number, and nobody's way to write a threshold.
+    plain = format_float(node.value)
+    return node if plain == str(node) else Written(plain)
 
 
 def is_plain_name(name: str) -> bool:

@@ -224,7 +224,9 @@ class _Parser:
 
     def do_line_filter_or(self, values: Values, span: Span) -> ast.Stage:
         filter_ = values[0]
-        return ast.LineFilter(filter_.operator, (*filter_.legs, *values[2]), span=span)
+        # What follows an `ip()` in a chain takes the place of all that stood between it and the first.
+        kept = filter_.legs if filter_.operator.is_negative else filter_.legs[:1]
+        return ast.LineFilter(filter_.operator, (*kept, *values[2]), span=span)
 
     def do_leg(self, values: Values, span: Span) -> list[ast.LineFilterLeg]:
         return [ast.LineFilterLeg(values[0].value, span=span)]

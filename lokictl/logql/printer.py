@@ -84,11 +84,10 @@ def _names(word: str, items: tuple[ast.LabelName | ast.Matcher, ...]) -> str:
 
 
 def _string_filter(node: ast.StringLabelFilter) -> str:
-    name = _name(node.name)
     if node.operator == ast.MatchOperator.REGEX and _is_real_regex(node.value):
         text = quote(node.value) if "`" in node.value else f"`{node.value}`"
-        return f"{name}{node.operator}{text}"
-    return f"{name}{node.operator}{quote(node.value)}"
+        return f"{node.name}{node.operator}{text}"
+    return f"{_name(node.name)}{node.operator}{quote(node.value)}"
 
 
 def _is_real_regex(pattern: str) -> bool:
@@ -102,7 +101,7 @@ def _is_real_regex(pattern: str) -> bool:
 
 
 def _number_filter(node: ast.NumberLabelFilter) -> str:
-    return f"{_name(node.name)}{node.operator}{format_value(node.value)}"
+    return f"{node.name}{node.operator}{format_value(node.value)}"
 
 
 def _unwrap(node: ast.Unwrap) -> str:
@@ -188,11 +187,9 @@ _PRINTERS: dict[type[ast.Node], Callable[..., str]] = {
     ast.KeepLabels: lambda node: _names("keep", node.items),
     ast.StringLabelFilter: _string_filter,
     ast.NumberLabelFilter: _number_filter,
-    ast.DurationLabelFilter: lambda node: (
-        f"{_name(node.name)}{node.operator}{format_go_duration(node.value)}"
-    ),
-    ast.BytesLabelFilter: lambda node: f"{_name(node.name)}{node.operator}{format_bytes(node.value)}",
-    ast.IpLabelFilter: lambda node: f"{_name(node.name)}{node.operator}ip({quote(node.pattern)})",
+    ast.DurationLabelFilter: lambda node: f"{node.name}{node.operator}{format_go_duration(node.value)}",
+    ast.BytesLabelFilter: lambda node: f"{node.name}{node.operator}{format_bytes(node.value)}",
+    ast.IpLabelFilter: lambda node: f"{node.name}{node.operator}ip({quote(node.pattern)})",
     ast.AndLabelFilter: lambda node: f"( {canonical(node.left)} , {canonical(node.right)} )",
     ast.OrLabelFilter: lambda node: f"( {canonical(node.left)} or {canonical(node.right)} )",
     ast.LabelFilterStage: lambda node: f"| {canonical(node.filter)}",
@@ -203,7 +200,7 @@ _PRINTERS: dict[type[ast.Node], Callable[..., str]] = {
     ast.RangeAggregation: _range_aggregation,
     ast.VectorAggregation: _vector_aggregation,
     ast.BinaryOperation: _binary,
-    ast.Literal: lambda node: format_float(node.value),
+    ast.Literal: lambda node: format_float(node.value, exponent_from=6),
     ast.VectorFunction: lambda node: f"vector({node.value:f})",
     ast.LabelReplace: _label_replace,
     ast.Variants: _variants,

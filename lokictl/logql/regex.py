@@ -295,12 +295,12 @@ class _Parser:
     def perl_group(self) -> None:
         rest = self.rest()
         prefix = "(?P<" if rest.startswith("(?P<") else "(?<" if rest.startswith("(?<") else ""
-        if prefix and not rest.startswith(("(?<=", "(?<!")):
+        if prefix:
             end = rest.find(">")
             if end < 0:
                 raise RegexError("invalid named capture", rest)
             name = rest[len(prefix) : end]
-            if not re.fullmatch(r"\w+", name):
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise RegexError("invalid named capture", rest[: end + 1])
             self.names.append(name)
             self.stack.append(Regex(LEFT_PAREN, capture=len(self.names), name=name, flags=self.flags))

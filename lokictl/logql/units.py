@@ -126,6 +126,13 @@ def parse_go_duration(text: str) -> int:
     return -total if negative else total
 
 
+def seconds(nanoseconds: int) -> float:
+    """A duration in seconds as Go computes it: whole seconds and the rest apart, so 1235 ms are 1.2349999999999999."""
+    sign = -1 if nanoseconds < 0 else 1
+    whole, rest = divmod(abs(nanoseconds), SECOND)
+    return float(sign * whole) + float(sign * rest) / 1e9
+
+
 def _time_quote(text: str) -> str:
     """How Go's package ``time`` quotes: every byte of what is not printable ASCII as ``\\x``."""
     parts = []
@@ -250,6 +257,16 @@ def _underscores_fit(text: str) -> bool:
     digit = "[0-9a-fA-F]" if hexadecimal else "[0-9]"
     body = "0" + body[2:] if hexadecimal else body
     return re.search(rf"(?<!{digit})_|_(?!{digit})", body) is None
+
+
+def parse_decimal(text: str) -> int:
+    """``strconv.ParseInt(text, 10, 64)``.  Raises ValueError with Go's words."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
+        raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
+    value = int(text)
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: value out of range")
+    return value
 
 
 def format_float(value: float, *, exponent_from: int = 21) -> str:

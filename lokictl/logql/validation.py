@@ -96,9 +96,6 @@ def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) 
     return ""
 
 
-_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
-
 def check_regexp(pattern: str) -> str:
     """What is wrong with the expression of a ``regexp`` stage."""
     from lokictl.logql.regex import RegexError, parse_regex
@@ -109,8 +106,6 @@ def check_regexp(pattern: str) -> str:
         return str(error)
     seen: set[str] = set()
     for name in names:
-        if not _NAME.fullmatch(name):
-            return f"invalid extracted label name '{name}'"
         if name in seen:
             return f"duplicate extracted label name '{name}'"
         seen.add(name)

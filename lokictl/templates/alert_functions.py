@@ -91,6 +91,9 @@ def humanize_duration(value: Any) -> str:
             seconds *= 1000
         return four(seconds) + prefix + "s"
     sign, magnitude = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if magnitude >= 2.0**63:
+        # More seconds than an int64 holds become the most negative one.
+        return f"{sign}-106751991167300d -15h -30m -8s"
     whole = int(magnitude)
     days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
     if days:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lokictl.logql.units import format_float, quote
@@ -151,7 +151,7 @@ def format_value(value: Any, directive: Directive) -> str:
     if value is None:
         return _pad("<nil>", directive) if verb == "v" else f"%!{verb}(<nil>)"
     if isinstance(value, bool):
-        return _pad(display(value), directive, zero=False) if verb in "tv" else _wrong(value, verb)
+        return _pad(display(value), directive, zero=False) if verb in "tv" else _wrong(value, directive)
     if isinstance(value, float):
         return _float(value, directive)
     if isinstance(value, Duration) and verb in "vs":
@@ -162,11 +162,14 @@ def format_value(value: Any, directive: Directive) -> str:
         return _string(value, directive)
     if isinstance(value, list | dict | Struct | Sample | QueryResult):
         return _composite(value, directive)
-    return _string(str(value), directive) if verb in "vsxXq" else _wrong(value, verb)
+    return _string(str(value), directive) if verb in "vsxXq" else _wrong(value, directive)
 
 
-def _wrong(value: Any, verb: str) -> str:
-    return f"%!{verb}({type_name(value)}={display(value)})"
+def _wrong(value: Any, directive: Directive) -> str:
+    """A verb that does not go with the value: the value as ``%v`` shows it, flags, width and precision included."""
+    verb = directive.verb
+    shown = format_value(value, replace(directive, flags=directive.flags.replace("#", ""), verb="v"))
+    return f"%!{verb}({type_name(value)}={shown})"
 
 
 def _pad(text: str, directive: Directive, *, zero: bool = True) -> str:
@@ -196,7 +199,7 @@ def _string(text: str, directive: Directive) -> str:
         if directive.has("#") and data:
             digits = " ".join("0x" + part for part in digits.split(" "))
         return _pad(digits.upper() if verb == "X" else digits, directive)
-    return _wrong(text, verb)
+    return _wrong(text, directive)
 
 
 def _ascii_quote(text: str) -> str:
@@ -214,14 +217,19 @@ def _integer(number: int, directive: Directive, value: Any) -> str:
     if verb == "c":
         return _pad(_character(number), directive)
     if verb == "q":
-        return _pad(
-            "'" + _character(number).replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'",
-            directive,
-        )
+        return _pad(_quoted_character(number, ascii_only=directive.has("+")), directive)
     if verb == "U":
         shown = f"U+{number & 0xFFFFFFFFFFFFFFFF:04X}"
         return _pad(f"{shown} '{_character(number)}'" if directive.has("#") else shown, directive, zero=False)
-    return _wrong(value, verb)
+    return _wrong(value, directive)
+
+
+def _quoted_character(number: int, *, ascii_only: bool) -> str:
+    character = _character(number)
+    if character == '"':
+        return "'\"'"
+    body = "\\'" if character == "'" else (_ascii_quote if ascii_only else quote)(character)[1:-1]
+    return f"'{body}'"
 
 
 def _character(number: int) -> str:
@@ -246,7 +254,7 @@ def _digits(number: int, directive: Directive, digits: str) -> str:
 def _float(value: float, directive: Directive) -> str:
     verb = directive.verb
     if verb not in "vbgGxXfFeE":
-        return _wrong(value, verb)
+        return _wrong(value, directive)
     sign = "-" if math.copysign(1, value) < 0 and value == value else "+" if directive.has("+") else ""
     sign = sign or (" " if directive.has(" ") else "")
     if not math.isfinite(value):
@@ -266,6 +274,8 @@ def _float(value: float, directive: Directive) -> str:
 def float_body(value: float, verb: str, precision: int | None, *, alternate: bool = False) -> str:
     """A float without its sign by ``%e``, ``%f``, ``%g`` (or upper case, or ``%x``)."""
     lower = verb.lower()
+    if verb == "b":
+        return _binary(value)
     if lower == "x":
         text = value.hex().replace("0x1.", "0x1.").rstrip("0") if value else "0x0p+00"
         mantissa, _, exponent = value.hex().partition("p")
@@ -281,6 +291,12 @@ def float_body(value: float, verb: str, precision: int | None, *, alternate: boo
     else:
         text = format_float(value)
     return text.upper() if verb.isupper() else text
+
+
+def _binary(value: float) -> str:
+    """``%b``: the mantissa as a whole number and the exponent of two."""
+    exponent = max(math.frexp(value)[1] - 53, -1074) if value else -1074
+    return f"{int(math.ldexp(value, -exponent))}p{exponent:+d}"
 
 
 def _composite(value: Any, directive: Directive) -> str:

@@ -34,7 +34,8 @@ class Function:
 
 
 def _all(values: tuple[Any, ...]) -> str:
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else sprint(list(values))
+    shown = ["<no value>" if value is None or value is NIL else value for value in values]
+    return shown[0] if len(shown) == 1 and isinstance(shown[0], str) else sprint(shown)
 
 
 def length(value: Any) -> int:
@@ -46,7 +47,7 @@ def length(value: Any) -> int:
     if isinstance(value, QueryResult):
         return len(value.samples)
     if value is None or value is NIL:
-        raise FunctionError("len of nil pointer")
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     raise FunctionError(f"len of type {type_name(value)}")
 
 

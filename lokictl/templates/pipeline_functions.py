@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
-from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, quote
+from lokictl.logql.units import parse_bytes, parse_decimal, parse_float, parse_go_duration, quote, seconds
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import query_escape, query_unescape
 from lokictl.templates.functions import Function
@@ -29,11 +29,9 @@ def parse_int(text: str) -> int:
     """``strconv.ParseInt(text, 0, 64)``.  Raises ValueError with Go's words."""
     if not _INTEGER.fullmatch(text) or "__" in text or text.endswith("_"):
         raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
-    digits = text.lstrip("+-")
+    digits = text.lstrip("+-").lower()
     if digits[0] == "0" and len(digits) > 1 and digits[1] in "0123456789_":
         digits = "0o" + digits[1:].lstrip("_")
-    if "_" in digits and not digits.startswith("0"):
-        raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
     try:
         value = int(digits, 0)
     except ValueError:
@@ -237,7 +235,8 @@ def _fold(values: tuple[Any, ...], combine: Callable[[Decimal, Decimal], Decimal
             result = combine(result, _decimal(value))
         except (InvalidOperation, OverflowError):
             raise FunctionError("decimal out of range") from None
-    return float(result)
+    # A decimal knows no negative zero.
+    return float(result) if result else 0.0
 
 
 def _divided(first: Decimal, second: Decimal) -> Decimal:
@@ -329,7 +328,7 @@ def to_byte_count(text: str) -> float:
 
 def to_seconds(text: str) -> float:
     """``duration``: the seconds of a Go duration."""
-    return _worded(parse_go_duration, text) / SECOND
+    return _worded(lambda value: seconds(parse_go_duration(value)), text)
 
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -396,16 +395,6 @@ def unix_to_time(text: str) -> Time:
     if unit is None:
         raise FunctionError(f"unable to parse time '{text}': %!w(<nil>)")
     return Time(number * unit)
-
-
-def parse_decimal(text: str) -> int:
-    """``strconv.ParseInt(text, 10, 64)``.  Raises ValueError with Go's words."""
-    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
-        raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
-    value = int(text)
-    if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError(f"strconv.ParseInt: parsing {quote(text)}: value out of range")
-    return value
 
 
 def default(fallback: Any, *given: Any) -> Any:
@@ -480,7 +469,7 @@ FUNCTIONS: dict[str, Function] = {
     "now": Function(_now),
     "unixEpoch": Function(lambda time: str(time.seconds()), ("time.Time",)),
     "unixEpochMillis": Function(lambda time: str(time.nanoseconds // 1_000_000), ("time.Time",)),
-    "unixEpochNanos": Function(lambda time: str(time.nanoseconds), ("time.Time",)),
+    "unixEpochNanos": Function(lambda time: str(wrap_int64(time.nanoseconds)), ("time.Time",)),
     "unixToTime": Function(unix_to_time, (_S,)),
     "default": Function(default, ("any",), "any"),
 }

@@ -236,9 +236,19 @@ def _assembled(found: dict[str, str], zone: tzinfo) -> Time:
     if "year_day" in found and "month" not in found and "month_name" not in found:
         at = at.replace(month=1, day=1) + timedelta(days=int(found["year_day"]) - 1)
     fraction = int(found.get("fraction", ".0")[1:].ljust(9, "0")[:9])
-    offset = at.utcoffset() or timedelta()
-    since = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC) - offset
+    reading = at.replace(tzinfo=UTC)
+    since = reading - _offset(reading, zone) - datetime(1970, 1, 1, tzinfo=UTC)
     return Time((since.days * 86400 + since.seconds) * SECOND + fraction, zone)
+
+
+def _offset(reading: datetime, zone: tzinfo) -> timedelta:
+    """What a clock of ``zone`` is ahead of UTC when it shows ``reading``.
+
+    Of the two offsets of an hour that a clock shows twice (or never) it is the one that Go finds: it looks at the
+    reading as if it were UTC first, and then at what follows from that.
+    """
+    guess = reading.astimezone(zone).utcoffset() or timedelta()
+    return (reading - guess).astimezone(zone).utcoffset() or timedelta()
 
 
 def _zone(text: str) -> tzinfo:
@@ -296,14 +306,21 @@ METHODS: dict[str, Method] = {
 """The methods of a time that templates may call: parameter types and what they do."""
 
 DURATION_METHODS: dict[str, Method] = {
-    "Seconds": ((), lambda duration: duration / SECOND),
-    "Minutes": ((), lambda duration: duration / (60 * SECOND)),
-    "Hours": ((), lambda duration: duration / (3600 * SECOND)),
+    "Seconds": ((), lambda duration: _count(duration, SECOND)),
+    "Minutes": ((), lambda duration: _count(duration, 60 * SECOND)),
+    "Hours": ((), lambda duration: _count(duration, 3600 * SECOND)),
     "Milliseconds": ((), lambda duration: _int64(int(duration / 1_000_000))),
     "Microseconds": ((), lambda duration: _int64(int(duration / 1_000))),
     "Nanoseconds": ((), lambda duration: _int64(int(duration))),
     "String": ((), lambda duration: _duration_text(duration)),
 }
+
+
+def _count(duration: int, unit: int) -> float:
+    """How many units a duration is, the whole ones and the rest apart, as Go computes it."""
+    sign = -1 if duration < 0 else 1
+    whole, rest = divmod(abs(duration), unit)
+    return float(sign * whole) + float(sign * rest) / float(unit)
 
 
 class Named(int):
@@ -321,9 +338,9 @@ class Named(int):
 
 
 def _int64(value: int) -> int:
-    from lokictl.templates.values import Int64
+    from lokictl.templates.values import wrap_int64
 
-    return Int64(value)
+    return wrap_int64(value)
 
 
 def _duration_text(duration: int) -> str:

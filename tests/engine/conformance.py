@@ -24,23 +24,40 @@ RECORDINGS = Path(__file__).parent.parent / "data" / "eval"
 SERIES_LIMIT = 10_000
 
 
+def suites(file: Path) -> dict[str, dict[str, Any]]:
+    """The suites of a file by their names."""
+    return {suite["name"]: suite for suite in json.loads(file.read_text(encoding="utf-8"))["suites"]}
+
+
 def check_file(file: Path) -> tuple[int, list[str]]:
     """The number of queries, and a description of each that differs."""
     total, wrong = 0, []
     for suite in json.loads(file.read_text(encoding="utf-8"))["suites"]:
-        engine = Engine(store_of(suite["streams"]), Limits(max_query_series=SERIES_LIMIT))
-        for query in suite["queries"]:
-            total += 1
-            problem = check_query(engine, query)
-            if problem:
-                asked = {key: query[key] for key in query if key not in ("result", "expr")}
-                wrong.append(f"[{suite['name']}] {query['expr']}\n  asked    {asked}\n  {problem}")
+        count, differences = check_suite(suite)
+        total += count
+        wrong += differences
     return total, wrong
 
 
-def store_of(streams: list[dict[str, Any]]) -> LogStore:
-    store = LogStore()
-    for stream in streams:
+def check_suite(suite: dict[str, Any]) -> tuple[int, list[str]]:
+    """The number of queries of one suite, and a description of each that differs."""
+    wrong = []
+    engine = Engine(store_of(suite), Limits(max_query_series=SERIES_LIMIT))
+    for query in suite["queries"]:
+        problem = check_query(engine, query)
+        if problem:
+            asked = {key: query[key] for key in query if key not in ("result", "expr")}
+            wrong.append(f"[{suite['name']}] {query['expr']}\n  asked    {asked}\n  {problem}")
+    return len(suite["queries"]), wrong
+
+
+def store_of(suite: dict[str, Any]) -> LogStore:
+    """The logs of a suite; ``discover_…`` marks what that Loki added to them."""
+    store = LogStore(
+        discover_service_name=suite.get("discover_service_name", False),
+        discover_log_levels=suite.get("discover_log_levels", False),
+    )
+    for stream in suite["streams"]:
         store.push(stream["labels"], stream["entries"])
     return store
 

@@ -1,16 +1,32 @@
-"""The engine's answers, compared with recordings of a real Loki's: one test per topic."""
+"""The engine's answers, compared with recordings of a real Loki's: one test per suite of logs.
+
+``pytest -k early_stop`` runs the suites of one topic, ``-k "json and nested"`` those with a name.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.engine.conformance import RECORDINGS, check_file
-
-TOPICS = sorted(file.stem for file in RECORDINGS.glob("*.json"))
+from tests.engine.conformance import RECORDINGS, check_suite, suites
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_answers_are_lokis_own(topic: str) -> None:
-    total, wrong = check_file(RECORDINGS / f"{topic}.json")
-    print(f"{topic}: {total - len(wrong)} of {total} agree ({(total - len(wrong)) / total:.2%})")
+@cache
+def recorded(file: Path) -> dict[str, dict[str, Any]]:
+    return suites(file)
+
+
+CASES = [
+    pytest.param(file, name, id=f"{file.stem}-{name}")
+    for file in sorted(RECORDINGS.glob("*.json"))
+    for name in recorded(file)
+]
+
+
+@pytest.mark.parametrize("file, suite", CASES)
+def test_answers_are_lokis_own(file: Path, suite: str) -> None:
+    total, wrong = check_suite(recorded(file)[suite])
     assert not wrong, f"{len(wrong)} of {total} differ\n\n" + "\n\n".join(wrong[:20])

@@ -135,7 +135,7 @@ def test_repairs_of_queries_that_a_real_loki_answered() -> None:
     changed = 0
     for file in sorted(RECORDINGS.glob("*.json")):
         for suite in json.loads(file.read_text(encoding="utf-8"))["suites"]:
-            engine = Engine(store_of(suite["streams"]), Limits(max_query_series=SERIES_LIMIT))
+            engine = Engine(store_of(suite), Limits(max_query_series=SERIES_LIMIT))
             for query in suite["queries"]:
                 after = fixed(query["expr"], "query.logql").after
                 if after != query["expr"]:
