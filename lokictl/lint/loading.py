@@ -12,6 +12,7 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
+from lokictl.lint.promql import is_promql
 from lokictl.lint.query import DocumentText
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
@@ -387,17 +388,6 @@ def _is_promql(file: RuleFile, found: FoundRules, loaded: Loaded, *, explicit: b
 
 def _reads_logs(result: Any) -> bool:
     return isinstance(result, Node) and any(result.find_all(StreamSelector))
-
-
-def is_promql(text: str) -> bool:
-    """Whether a text is a PromQL expression (and looks like one: something more than a word)."""
-    import promql_parser
-
-    try:
-        promql_parser.parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _skip(file: str, message: str, hint: str, loaded: Loaded, severity: Severity = Severity.INFO) -> None:

@@ -59,3 +59,27 @@ VERSIONS = [
 @pytest.mark.parametrize("query, version, count", VERSIONS)
 def test_version(query: str, version: tuple[int, int], count: int) -> None:
     assert len(findings(query, "logql/version", loki_version=version)) == count
+
+
+LONG = [
+    "equal line filters",
+    "different line filters",
+    "label filters on one label",
+    "numbers on one label",
+    "matchers of one label",
+]
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_thousands_of_filters_are_not_compared_in_pairs(kind: str) -> None:
+    """With every pair compared, or the query parsed again for each repair, this took minutes."""
+    count = 2_000
+    query = {
+        "equal line filters": '{a="b"}' + ' != "x"' * count,
+        "different line filters": '{a="b"}' + "".join(f' |= "x{item}x"' for item in range(count)),
+        "label filters on one label": '{a="b"} | json' + "".join(f' | c!="{item}"' for item in range(count)),
+        "numbers on one label": '{a="b"} | json' + "".join(f" | c!={item}" for item in range(count)),
+        "matchers of one label": '{a="b"' + "".join(f',c!="{item}"' for item in range(count)) + "}",
+    }[kind]
+    found = findings(query, "logql/redundant-filter")
+    assert len(found) == (count - 1 if kind == "equal line filters" else 0)

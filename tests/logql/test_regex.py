@@ -32,6 +32,8 @@ REFUSED = [
     ("[z-a]", "invalid character class range: `z-a`"),
     (r"\8", r"invalid escape sequence: `\8`"),
     ("(?P<a-b>x)", "invalid named capture: `(?P<a-b>`"),
+    ("(?<!a)b", "invalid named capture: `(?<!a)b`"),
+    ("x(?<=a>)b", "invalid named capture: `(?<=a>`"),
     ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
     (r"\pX", r"invalid character class range: `\pX`"),
     ("a\\", "trailing backslash at end of expression: ``"),

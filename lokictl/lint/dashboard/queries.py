@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
+from lokictl.lint.promql import promql_error
 from lokictl.logql.expressions import LogExpr, LogRange, MetricExpr
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")
@@ -166,20 +167,10 @@ class PromQL(DashboardCheck):
             # What a dashboard's own variable holds outside of quotes is not known.
             if any(not found.in_text and not found.is_macro for found in variables(expr)):
                 continue
-            message = _promql_error(interpolate(expr).text)
+            message = promql_error(interpolate(expr).text)
             if message:
                 yield self.finding(
                     dashboard.place(*target.path, "expr"),
                     f"this is not PromQL: {message}",
                     hint="try it in Explore",
                 )
-
-
-def _promql_error(text: str) -> str:
-    import promql_parser
-
-    try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        return str(error).strip().splitlines()[0] if str(error).strip() else "it cannot be parsed"
-    return ""

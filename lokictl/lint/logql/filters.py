@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
@@ -16,6 +15,13 @@ from lokictl.logql.expressions import MatchOperator as Match
 
 CONTAINS, NOT_CONTAINS = Line.CONTAINS, Line.NOT_CONTAINS
 
+COMPARED = 200
+"""Filters of one pipeline that are compared with each other; comparing thousands in pairs takes too long."""
+
+
+PARSED_AGAIN = 1_000
+"""Characters up to which a query is parsed again for each repair."""
+
 
 def removal(query: Query, stage: ast.Node) -> Edit | None:
     """The edit that takes a stage out, with its `|` and the blanks before it."""
@@ -25,18 +31,23 @@ def removal(query: Query, stage: ast.Node) -> Edit | None:
     start = _blanks_before(query.text, span.start)
     if not isinstance(stage, ast.LineFilter) and query.text[start - 1 : start] == "|":
         start = _blanks_before(query.text, start - 1)
-    after = parse_cached(query.text[:start] + query.text[span.end :])
-    if isinstance(after, LogQLError) or _stages(after) + Counter([str(stage)]) != Counter(_stages_of(query)):
+    if not _can_go(query, stage, start, span.end):
         return None
     return query.source.edit(start, span.end, "")
 
 
-def _stages(expression: ast.Node) -> Counter[str]:
-    return Counter(str(node) for node in expression.walk() if isinstance(node, ast.Stage))
+def _can_go(query: Query, stage: ast.Node, start: int, end: int) -> bool:
+    """Whether the query without a stretch of its text is the query without the stage."""
+    if len(query.text) <= PARSED_AGAIN and query.expression is not None:
+        after = parse_cached(query.text[:start] + query.text[end:])
+        return bool(after == query.expression.replace(stage, None))
+    return "#" not in query.text and "//" not in query.text and _is_one_stage(query.text[start:end], stage)
 
 
-def _stages_of(query: Query) -> Iterator[str]:
-    return (str(node) for node in query.all_nodes if isinstance(node, ast.Stage))
+def _is_one_stage(text: str, stage: ast.Node) -> bool:
+    """Whether a stretch of a pipeline is this stage and nothing else."""
+    found = parse_cached('{a="b"}' + text)
+    return isinstance(found, ast.LogExpr) and found.stages == (stage,)
 
 
 def _blanks_before(text: str, offset: int) -> int:
@@ -57,29 +68,33 @@ class RedundantFilter(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
             lines: list[ast.LineFilter] = []
+            known: set[ast.LineFilter] = set()
             labels: dict[str, ast.LabelFilterStage] = {}
             for stage in log.stages:
                 if isinstance(stage, ast.LineFilter):
-                    yield from self._line(query, stage, lines)
+                    yield from self._line(query, stage, lines, known)
                 elif isinstance(stage, ast.LabelFilterStage):
                     yield from self._label(query, stage, labels)
                 elif semantics.relabels(stage):
                     labels = {}
                 if semantics.writes_line(stage):
-                    lines = []
+                    lines, known = [], set()
 
-    def _line(self, query: Query, stage: ast.LineFilter, before: list[ast.LineFilter]) -> Iterator[Finding]:
+    def _line(
+        self, query: Query, stage: ast.LineFilter, before: list[ast.LineFilter], known: set[ast.LineFilter]
+    ) -> Iterator[Finding]:
         if any(query.has_variable(leg.value) for leg in stage.legs):
             return
         if always_true(stage):
             message = f"`{query.written(stage)}` lets every line through"
             yield self.finding(query.place(stage), message, hint="remove it", edit=removal(query, stage))
             return
+        if stage in known:
+            message = f"`{query.written(stage)}` is here twice"
+            yield self.finding(query.place(stage), message, hint="remove one", edit=removal(query, stage))
+            return
+        known.add(stage)
         for other in before:
-            if other == stage:
-                message = f"`{query.written(stage)}` stands here twice"
-                yield self.finding(query.place(stage), message, hint="remove one", edit=removal(query, stage))
-                return
             implied = _implied(stage, other)
             if implied is not None:
                 message = f"`{query.written(other)}` holds wherever `{query.written(stage)}` does"
@@ -87,7 +102,8 @@ class RedundantFilter(QueryCheck):
                 place = other if implied is stage else stage
                 yield self.finding(query.place(place), message, hint=hint, severity=Severity.INFO)
                 return
-        before.append(stage)
+        if len(before) < COMPARED:
+            before.append(stage)
 
     def _label(
         self, query: Query, stage: ast.LabelFilterStage, seen: dict[str, ast.LabelFilterStage]
@@ -99,7 +115,7 @@ class RedundantFilter(QueryCheck):
             return
         text = str(stage)
         if text in seen:
-            message = f"`{query.written(stage)}` stands here twice"
+            message = f"`{query.written(stage)}` is here twice"
             yield self.finding(query.place(stage), message, hint="remove one", edit=removal(query, stage))
         seen.setdefault(text, stage)
 
@@ -163,15 +179,17 @@ class ContradictoryFilter(QueryCheck):
             yield from self._labels(query, log)
 
     def _selector(self, query: Query, selector: ast.StreamSelector) -> Iterator[Finding]:
-        for index, matcher in enumerate(selector.matchers):
-            for other in selector.matchers[:index]:
-                if other.name == matcher.name and _excludes(query, other, matcher):
+        same: dict[str, list[ast.Matcher]] = {}
+        for matcher in selector.matchers:
+            for other in same.setdefault(matcher.name, [])[:COMPARED]:
+                if _excludes(query, other, matcher):
                     message = (
                         f"`{query.written(other)}` and `{query.written(matcher)}` cannot both hold: "
                         "the selector matches no stream"
                     )
                     yield self.finding(query.place(matcher), message)
                     return
+            same[matcher.name].append(matcher)
 
     def _lines(self, query: Query, log: ast.LogExpr) -> Iterator[Finding]:
         wanted: list[ast.LineFilter] = []
@@ -190,6 +208,7 @@ class ContradictoryFilter(QueryCheck):
             text = _text_of(stage)
             if text is not None and stage.operator in (CONTAINS, NOT_CONTAINS):
                 (wanted if stage.operator == CONTAINS else refused).append(stage)
+        wanted, refused = wanted[:COMPARED], refused[:COMPARED]
         for need in wanted:
             for refuse in refused:
                 if (_text_of(refuse) or "\0") in (_text_of(need) or ""):
@@ -228,7 +247,7 @@ class ContradictoryFilter(QueryCheck):
                 yield self.finding(query.place(part), message)
                 continue
             name = str(getattr(part, "name", ""))
-            for other in known.get(name, []):
+            for other in known.get(name, [])[:COMPARED]:
                 if _excludes(query, other, part):
                     message = (
                         f"`{query.written(other)}` and `{query.written(part)}` cannot both hold: "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lokictl.diagnostics import nearest
+from lokictl.lint.promql import is_promql, metrics_of
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.lexer import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
@@ -36,23 +37,24 @@ def repair(text: str, error: LogQLError) -> Repair | None:
     if len(text) > LONGEST:
         return None
     budget = [MAX_PARSES]
-    candidates = _guesses(text, error, budget)
+    guesses = FOR_PROMQL if metrics_of(text) and is_promql(text) else GUESSES
+    candidates = _guesses(text, error, guesses)
     complete = next((found for found in candidates if found.text and _parses(found.text, budget)), None)
     if complete is not None:
         return complete
     for found in candidates:
         if found.text and budget[0] > 0:
-            second = _second(found, budget)
+            second = _second(found, budget, guesses)
             if second is not None:
                 return second
     return next((Repair(found.advice) for found in candidates if not found.text), None)
 
 
-def _second(first: Repair, budget: list[int]) -> Repair | None:
+def _second(first: Repair, budget: list[int], guesses: tuple[Guess, ...]) -> Repair | None:
     error = parse_cached(first.text)
     if not isinstance(error, LogQLError):
         return first
-    for found in _guesses(first.text, error, budget):
+    for found in _guesses(first.text, error, guesses):
         if found.text and budget[0] > 0 and _parses(found.text, budget):
             advice = first.advice if found.advice == first.advice else f"{first.advice}; {found.advice}"
             return Repair(advice, found.text)
@@ -64,10 +66,10 @@ def _parses(text: str, budget: list[int]) -> bool:
     return budget[0] >= 0 and not isinstance(parse_cached(text), LogQLError)
 
 
-def _guesses(text: str, error: LogQLError, budget: list[int]) -> list[Repair]:
+def _guesses(text: str, error: LogQLError, guesses: tuple[Guess, ...]) -> list[Repair]:
     masked = mask(text)
     seen: dict[tuple[str, str], Repair] = {}
-    for guess in GUESSES:
+    for guess in guesses:
         for found in guess(text, masked, error):
             if found.text != text:
                 seen.setdefault((found.advice, found.text), found)
@@ -191,7 +193,7 @@ def after_range(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     for found in re.finditer(r"(\[[^\]]*\])\s*(\|[^()]*?)\s*(?=\))", masked):
         stages = text[found.start(2) : found.end(2)]
         moved = f"{text[: found.start()].rstrip()} {stages} {found[1]}{text[found.end() :]}"
-        yield Repair("the range stands at the end, after the whole pipeline", moved)
+        yield Repair("the range goes at the end, after the whole pipeline", moved)
     for found in re.finditer(r"(\[[^\]]*\])\s*\)\s*(offset\s+-?\w+)", masked):
         moved = f"{text[: found.end(1)]} {found[2]}){text[found.end() :]}"
         yield Repair("`offset` belongs to the range, inside the parentheses", moved)
@@ -216,14 +218,37 @@ PROMQL_FUNCTIONS = {
     "increase": ("count_over_time", "LogQL counts lines with `count_over_time`"),
     "irate": ("rate", "LogQL has no `irate`"),
     "absent": ("absent_over_time", "LogQL has `absent_over_time`, with a range"),
+    "group": ("count", "LogQL has no `group`; `count` has the same series"),
     "count_overtime": ("count_over_time", "the function is `count_over_time`"),
-    "quantile": ("quantile_over_time", "LogQL has quantiles over time only"),
 }
 UNKNOWN_FUNCTIONS = (
-    *("histogram_quantile", "delta", "idelta", "deriv", "changes", "resets", "predict_linear", "clamp_max"),
-    *("clamp_min", "clamp", "abs", "ceil", "floor", "round", "time", "label_join", "count_values", "group"),
+    *(
+        "quantile",
+        "histogram_quantile",
+        "delta",
+        "idelta",
+        "deriv",
+        "changes",
+        "resets",
+        "predict_linear",
+        "clamp_max",
+    ),
+    *("clamp_min", "clamp", "abs", "ceil", "floor", "round", "time", "label_join", "count_values"),
     *("avg_over_time_of", "holt_winters", "scalar", "ln", "log2", "log10", "exp", "sqrt", "timestamp"),
 )
+
+
+def promql(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
+    """An expression on metrics, which Loki does not have."""
+    metrics = metrics_of(text)
+    if not metrics or not is_promql(text):
+        return
+    if any(":" in name for name in metrics):
+        yield Repair("recording rules are written to Prometheus; a Loki rule cannot query what they record")
+    else:
+        named = " and ".join(f"`{name}`" for name in metrics[:2])
+        what = f"{named} {'are metrics' if len(metrics) > 1 else 'is a metric'}"
+        yield Repair(f"this is PromQL: {what} in Prometheus; move the rule there, or count log lines")
 
 
 def promql_functions(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
@@ -234,23 +259,32 @@ def promql_functions(text: str, masked: str, error: LogQLError) -> Iterator[Repa
         lower = word.lower()
         if lower in known or lower in RESERVED or lower in ("bytes", "duration", "duration_seconds", "ip"):
             continue
-        if lower in PROMQL_FUNCTIONS:
+        close = matching(masked, found.end() - 1)
+        if lower == "increase" and "unwrap" in masked[found.end() : close]:
+            advice = "LogQL has no `increase`; `rate_counter` is the rate of a counter, per second"
+            yield Repair(advice, text[: found.start(1)] + "rate_counter" + text[found.end(1) :])
+        elif lower in PROMQL_FUNCTIONS:
             new, advice = PROMQL_FUNCTIONS[lower]
             yield Repair(advice, text[: found.start(1)] + new + text[found.end(1) :])
         elif lower in UNKNOWN_FUNCTIONS:
             yield Repair(f"`{word}` is a function of PromQL; LogQL has nothing like it")
         elif guess := nearest(lower, known):
             yield Repair(
-                f"there is no function `{word}`; `{guess}`?",
+                f"there is no function `{word}`; did you mean `{guess}`?",
                 text[: found.start(1)] + guess + text[found.end(1) :],
             )
+    for found in re.finditer(r"\bgroup\b(?=\s+(?:by|without)\b)", masked):
+        advice = PROMQL_FUNCTIONS["group"][1]
+        yield Repair(advice, text[: found.start()] + "count" + text[found.end() :])
 
 
 def metric_name(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     """``http_requests{app="x"}``: a log stream has no metric name."""
     for found in re.finditer(r"(?<![\w.:])([A-Za-z_:][\w:]*)(\s*)\{", masked):
         if found[1].lower() not in RESERVED:
-            advice = f"log streams have no metric name: leave out `{found[1]}`"
+            named = f"`{found[1]}`"
+            what = "this is PromQL: l" if is_promql(text) else "l"
+            advice = f"{what}og streams have no metric name; to count log lines, leave out {named}"
             yield Repair(advice, text[: found.start(1)] + text[found.end(2) :])
     if re.search(r"\b\w+:\w+", masked) and "{" not in masked:
         yield Repair("recording rules are written to Prometheus; a Loki rule cannot query what they record")
@@ -268,8 +302,8 @@ OPERATORS = (
     ("||", "or", "LogQL writes `or`"),
     ("|!=", "!=", "the line filter is `!=`, without `|`"),
     ("|!~", "!~", "the line filter is `!~`, without `|`"),
-    ("| =", "|=", "the line filter is `|=`, without a blank"),
-    ("| ~", "|~", "the line filter is `|~`, without a blank"),
+    ("| =", "|=", "the line filter is `|=`, without a space"),
+    ("| ~", "|~", "the line filter is `|~`, without a space"),
     ("| !=", "!=", "the line filter is `!=`, without `|`"),
     ("| !~", "!~", "the line filter is `!~`, without `|`"),
     ("|==", "|=", "the line filter is `|=`"),
@@ -287,11 +321,103 @@ def operators(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
         if offset >= 0:
             yield Repair(advice, text[:offset] + right + text[offset + len(wrong) :])
     for found in re.finditer(r"(?<![=!<>|~])==(?!=)(?=\s*[\"`])", masked):
-        advice = "texts are compared with `=`; `==` is for numbers"
+        advice = "strings are compared with `=`; `==` is for numbers"
         yield Repair(advice, text[: found.start()] + "=" + text[found.end() :])
     for found in re.finditer(r"(?<=[)\d])\s*(?<![=!<>|~])=(?![=~])(?=\s*[-\d.(a-z])", masked):
         offset = found.end() - 1
         yield Repair("numbers of a result are compared with `==`", text[:offset] + "==" + text[offset + 1 :])
+
+
+INVERTED = {
+    "=": "!=",
+    "!=": "=",
+    "=~": "!~",
+    "!~": "=~",
+    ">": "<=",
+    "<": ">=",
+    ">=": "<",
+    "<=": ">",
+    "==": "!=",
+}
+_QUANTITY = r"\d+(?:\.\d+)?"
+_UNITS = r"(?:ns|us|µs|ms|[smh]|[kKMGTPE]i?[bB]|[bB])"
+
+
+_NAMES = r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*"
+_BARE_GROUPING = re.compile(rf"\b(by|without)\s+({_NAMES})(?=\s*(?:\(|$|[)<>=!+*/-]))")
+_ODD_LABEL = re.compile(
+    r"(?<![\w.\"$\[])[A-Za-z_]\w*(?:[.-][A-Za-z_]\w*)+(?=\s*(?:=~|!~|!=|[<>]=?|==?|[,)}]|$))"
+)
+
+
+def other_languages(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
+    """``by job``, ``not x="a"``, ``x in ("a", "b")``, ``x > "10s"``, ``5 kB``, ``a.b="c"``, ``| distinct x``"""
+    for found in re.finditer(
+        r"\b(by|without)\s+([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)(?=\s*(?:\(|$|[)<>=!+*/-]))", masked
+    ):
+        advice = f"the labels after `{found[1]}` need parentheses"
+        yield Repair(advice, f"{text[: found.start(2)]}({found[2]}){text[found.end(2) :]}")
+    for found in re.finditer(r"\b(not|NOT)\s+([A-Za-z_]\w*)\s*(=~|!~|!=|>=|<=|==|=|>|<)", masked):
+        advice = f"LogQL has no `not`: turn the operator around, `{INVERTED[found[3]]}`"
+        yield Repair(advice, f"{text[: found.start()]}{found[2]}{INVERTED[found[3]]}{text[found.end() :]}")
+    for found in re.finditer(r"\b([A-Za-z_]\w*)\s+(not\s+)?in\s*\(([^()]*)\)", masked, re.IGNORECASE):
+        values = re.findall(r"[^\s,\"'`]+", text[found.start(3) : found.end(3)])
+        operator = "!~" if found[2] else "=~"
+        new = f'{found[1]}{operator}"{"|".join(values)}"'
+        yield Repair("LogQL has no `in`; match the values", text[: found.start()] + new + text[found.end() :])
+    for found in re.finditer(r"([<>]=?|==)\s*([\"`])", masked):
+        quoted = re.match(rf"({_QUANTITY}{_UNITS}?)[\"`]", text[found.end() :])
+        if quoted:
+            end = found.end() + quoted.end()
+            advice = f"numbers, durations and sizes have no quotes: {quoted[1]}"
+            yield Repair(advice, f"{text[: found.end(1)]} {quoted[1]}{text[end:]}")
+    for found in re.finditer(rf"(?<=[<>=\s])({_QUANTITY})\s+({_UNITS})(?!\w)", masked):
+        advice = f"no space between the number and its unit: {found[1]}{found[2]}"
+        yield Repair(advice, f"{text[: found.end(1)]}{text[found.start(2) :]}")
+    yield from _label_names(text, masked)
+    for found in re.finditer(r"\|\s*distinct\s+([A-Za-z_]\w*)", masked):
+        advice = "LogQL has no `distinct`; to count the values: count(sum by (…) (count_over_time(…)))"
+        name, start = found[1], _log_start(masked, found.start())
+        width = re.search(r"\[\w+\]", masked[found.end() :])
+        log = f"{text[max(start, 0) : found.start()].rstrip()} {width[0] if width else '[5m]'}"
+        yield Repair(advice, f"count(sum by ({name}) (count_over_time({log})))" if start >= 0 else "")
+    for found in re.finditer(r"(?<=[\"`])\s*(?:&&|\band\b)\s*(?=[\"`])", masked):
+        yield Repair("write a line filter for each text", f"{text[: found.start()]} |= {text[found.end() :]}")
+    if re.search(r"\b(?:not|NOT)\s*\(|!\s*\(", masked):
+        yield Repair("LogQL has no `not`: turn the operators around, and `and` into `or`")
+
+
+def _label_names(text: str, masked: str) -> Iterator[Repair]:
+    """Dots and dashes in label names, which the parsers turn into ``_``."""
+    found = list(
+        re.finditer(
+            r"(?<![\w.\"$\[])[A-Za-z_]\w*(?:[.-][A-Za-z_]\w*)+(?=\s*(?:=~|!~|!=|[<>]=?|==?|[,)}]|$))", masked
+        )
+    )
+    if found:
+        name = found[0][0]
+        plain = re.sub(r"[.-]", "_", name)
+        advice = f"label names have letters, digits and `_` only: `{name}` becomes the label `{plain}`"
+        changed = text
+        for item in reversed(found):
+            changed = changed[: item.start()] + re.sub(r"[.-]", "_", item[0]) + changed[item.end() :]
+        yield Repair(advice, changed)
+
+
+def lines_as_numbers(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
+    """``{…} | unwrap x`` without a function around, ``sum({…})``"""
+    if "[" in masked:
+        return
+    if re.search(r"\|\s*unwrap\b", masked) and masked.lstrip().startswith("{"):
+        advice = "`unwrap` goes inside a range aggregation"
+        yield Repair(advice, f"sum_over_time({text.strip()} [5m])")
+    grouping = r"(?:(?:by|without)\s*\([^)]*\)\s*)?"
+    for found in re.finditer(rf"\b({VECTOR_WORDS})\b\s*{grouping}\((?:\s*\d+\s*,\s*)?(?=\s*\{{)", masked):
+        close = matching(masked, masked.rindex("(", 0, found.end()))
+        if close > 0:
+            inside = text[found.end() : close].strip()
+            advice = f"`{found[1]}` aggregates numbers, not lines: count the lines of a range"
+            yield Repair(advice, f"{text[: found.end()]}count_over_time({inside} [5m]){text[close:]}")
 
 
 def missing_pipe(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
@@ -303,6 +429,10 @@ def missing_pipe(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     for found in re.finditer(r"\|\s*(?=[\"`])", masked):
         advice = "a line filter has an operator: `|=` contains, `|~` matches"
         yield Repair(advice, text[: found.start()] + "|= " + text[found.end() :])
+    for found in re.finditer(r"(?<=\})\s+([A-Za-z][\w.-]*)\s*$", masked):
+        if found[1].lower() not in STAGE_WORDS:
+            advice = f'to find lines with a text: |= "{found[1]}"'
+            yield Repair(advice, f'{text[: found.start()]} |= "{found[1]}"')
     for found in re.finditer(r"(?<=\})\s*([A-Za-z_]\w*\s*(?:=~|!~|!=|[<>]=?|==?)|=?\s*[\"`])", masked):
         is_filter = found[1][0] not in '="`'
         advice = "a label filter begins with `|`" if is_filter else "the line filter is `|=`"
@@ -319,7 +449,7 @@ def misspelt_stage(text: str, masked: str, error: LogQLError) -> Iterator[Repair
         if word in ("where", "filter", "search"):
             yield Repair(f"LogQL has no `{word}`", text[: found.start(1)] + text[found.end(1) :].lstrip())
         elif guess := nearest(word, STAGE_WORDS):
-            advice = f"there is no stage `{found[1]}`; `{guess}`?"
+            advice = f"there is no stage `{found[1]}`; did you mean `{guess}`?"
             yield Repair(advice, text[: found.start(1)] + guess + text[found.end(1) :])
 
 
@@ -329,14 +459,12 @@ def misspelt_stage(text: str, masked: str, error: LogQLError) -> Iterator[Repair
 def quotes(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     """Single, typographic and escaped quotes; values without quotes; escapes that Go does not know."""
     if any(mark in masked for mark in "“”„‟«»‘’"):
-        yield Repair(
-            'LogQL knows the plain quote `"` only', re.sub("[“”„‟«»]", '"', re.sub("[‘’]", "'", text))
-        )
+        yield Repair('use the plain quote `"`', re.sub("[“”„‟«»]", '"', re.sub("[‘’]", "'", text)))
     if re.search(r"'[^']*'", masked):
         changed = re.sub(
             r"'([^'\"]*)'", lambda found: f'"{found[1]}"' if masked[found.start()] == "'" else found[0], text
         )
-        yield Repair("strings stand in double quotes or in backticks", changed)
+        yield Repair("strings need double quotes or backticks", changed)
     if '\\"' in text and '\\"' in masked:
         yield Repair(r'quotes need no backslash here: `"`, not `\"`', text.replace('\\"', '"'))
     for found in re.finditer(
@@ -345,7 +473,7 @@ def quotes(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
         word = text[found.start(2) : found.end(2)]
         if word.lower() not in ("ip", "bool"):
             quoted = f'{text[: found.start(2)]}"{word}"{text[found.end(2) :]}'
-            yield Repair(f'a text stands in quotes: "{word}"', quoted)
+            yield Repair(f'string values must be quoted: "{word}"', quoted)
     if isinstance(error, ParseError) and error.message == "invalid char escape":
         yield from _escapes(text, error)
 
@@ -365,7 +493,7 @@ def _escapes(text: str, error: ParseError) -> Iterator[Repair]:
 def commas(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     """A comma too many, or too few."""
     for found in re.finditer(r",\s*(?=[})])", masked):
-        yield Repair("no comma before the bracket", text[: found.start()] + text[found.end() :])
+        yield Repair("no comma before the closing bracket", text[: found.start()] + text[found.end() :])
     for found in re.finditer(r'(?<=["`])(\s+)(?=[A-Za-z_]\w*\s*(?:=~|!~|!=|=))', masked):
         if masked.rfind("{", 0, found.start()) > masked.rfind("}", 0, found.start()):
             yield Repair(
@@ -377,31 +505,71 @@ def commas(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
 
 def brackets(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     """Brackets and quotes that are not closed, or closed twice."""
-    stack: list[str] = []
-    pairs = {"(": ")", "[": "]", "{": "}"}
+    stack: list[int] = []
     for offset, character in enumerate(masked):
-        if character in pairs:
-            stack.append(pairs[character])
+        if character in CLOSING:
+            stack.append(offset)
         elif character in ")]}":
-            if stack and stack[-1] == character:
+            if stack and CLOSING[masked[stack[-1]]] == character:
                 stack.pop()
             else:
-                advice = f"there is a `{character}` too many"
-                yield Repair(advice, text[:offset] + text[offset + 1 :])
-                if stack:
-                    missing = stack[-1]
-                    yield Repair(f"a `{missing}` is missing", text[:offset] + missing + text[offset:])
+                yield from _closed_too_often(text, offset, stack, masked)
                 break
     for mark in '"`':
         if masked.count(mark) % 2:
             yield from _unclosed_quote(text, masked, mark)
     if stack:
-        if isinstance(error, ParseError) and 0 < error.offset < len(text):
-            before, after = text[: error.offset].rstrip(), text[error.offset :]
-            yield Repair(f"a `{stack[-1]}` is missing", f"{before}{stack[-1]} {after}")
-        closing = "".join(reversed(stack))
-        what = " ".join(f"`{item}`" for item in reversed(stack))
-        yield Repair(f"{what} is missing at the end", text.rstrip() + closing)
+        yield from _unclosed_brackets(text, masked, stack, error)
+
+
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+_OPERATOR = re.compile(
+    r"\s*(?:(?<![=!<>|~])(?:[<>]=?|[=!]=)(?!~)|[+*/%^]|\b(?:and|or|unless|by|without)\b|(?<=\s)-(?=\s))"
+)
+
+
+def _closed_too_often(text: str, offset: int, stack: list[int], masked: str) -> Iterator[Repair]:
+    advice = f"there is one `{text[offset]}` too many"
+    yield Repair(advice, text[:offset] + text[offset + 1 :])
+    if stack:
+        missing = CLOSING[masked[stack[-1]]]
+        yield Repair(f"a `{missing}` is missing", text[:offset] + missing + text[offset:])
+
+
+def _unclosed_brackets(text: str, masked: str, stack: list[int], error: LogQLError) -> Iterator[Repair]:
+    """Closes what is open: a function's parenthesis before the operator behind its argument, all others late."""
+    missing = " ".join(f"`{CLOSING[masked[offset]]}`" for offset in reversed(stack))
+    if all(masked[offset] == "(" for offset in stack):
+        places = [_end_of_argument(masked, offset) for offset in stack]
+        closed = text
+        for place in sorted(places, reverse=True):
+            closed = f"{closed[:place].rstrip()}){closed[place:]}"
+        where = "at the end" if min(places) >= len(text.rstrip()) else "before the operator"
+        yield Repair(f"{missing} is missing {where}", closed)
+    closing = "".join(CLOSING[masked[offset]] for offset in reversed(stack))
+    if isinstance(error, ParseError) and 0 < error.offset < len(text):
+        before, after = text[: error.offset].rstrip(), text[error.offset :]
+        yield Repair(f"a `{closing[0]}` is missing", f"{before}{closing[0]} {after}")
+    yield Repair(f"{missing} is missing at the end", text.rstrip() + closing)
+
+
+def _end_of_argument(masked: str, opening: int) -> int:
+    """Where an unclosed parenthesis was probably meant to close: behind the first operand in it."""
+    depth = 0
+    # Parentheses that only group hold whole expressions; those of functions rarely do.
+    is_call = bool(re.search(r"[\w)]\s*$", masked[:opening]))
+    last = len(masked.rstrip())
+    for offset in range(opening + 1, len(masked)):
+        if masked[offset] in CLOSING:
+            depth += 1
+        elif masked[offset] in ")]}":
+            depth -= 1
+        elif depth == 0 and (found := _OPERATOR.match(masked, offset)):
+            if is_call and masked[opening + 1 : offset].strip():
+                return offset
+            if found[0].strip()[0] in "<>=!":
+                last = len(masked[:offset].rstrip())
+    return last
 
 
 def _unclosed_quote(text: str, masked: str, mark: str) -> Iterator[Repair]:
@@ -434,6 +602,8 @@ def refused(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     if lacking := re.search(r"parameter required for operation (\w+)", message):
         example = "0.99" if lacking[1] == "quantile_over_time" else "5"
         yield Repair(f"`{lacking[1]}` needs a number first: {lacking[1]}({example}, …)")
+    if re.search(r"`\(\?(?:<[=!]|[=!])", message):
+        yield Repair('Loki\'s regular expressions (RE2) have no look-around; use two filters: |~ "…" !~ "…"')
     if "unexpected type for" in message and "leg of binary operation" in message:
         yield Repair("only numbers can be combined: wrap each log query, as in count_over_time({…} [5m])")
     if len(re.findall(r"\}\s*(?:&&|\|\||and|or)\s*\{", masked)):
@@ -441,16 +611,9 @@ def refused(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
 
 
 GUESSES: tuple[Guess, ...] = (
-    *(function_as_stage, swapped_arguments, after_range, missing_range, range_text),
-    *(
-        promql_functions,
-        metric_name,
-        operators,
-        quotes,
-        commas,
-        missing_pipe,
-        misspelt_stage,
-        brackets,
-        refused,
-    ),
+    *(promql, function_as_stage, swapped_arguments, after_range, lines_as_numbers, missing_range, range_text),
+    *(promql_functions, metric_name, operators, other_languages, quotes, commas, missing_pipe),
+    *(misspelt_stage, brackets, refused),
 )
+FOR_PROMQL: tuple[Guess, ...] = (promql, promql_functions, metric_name)
+"""What to try for an expression on metrics: any more, and the result means something else."""
