@@ -6,8 +6,9 @@ import json
 import random
 from typing import Any
 
+from lokictl.durations import HOUR
+
 START = 1_767_225_600_000_000_000
-HOUR = 3_600_000_000_000
 MODULES = ("api", "auth", "cache", "database", "scheduler")
 LEVELS = ("info",) * 12 + ("debug",) * 4 + ("warn",) * 2 + ("error",) * 2
 MESSAGES = ("request served", "cache miss, read through", "token renewed for session", "row locked, waiting")

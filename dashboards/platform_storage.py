@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dashboards.common import SERVICE_COLORS, chosen, lines_link, loki, rising
 from dashboards.platform_parts import graph, platform_dashboard
+from lokictl.durations import DAY
 from lokictl.grafana import BarGauge, Block, Column, Row, Stat, Text, TimeSeries
 from lokictl.model import Service
-from lokictl.model.service import DAY
 from services import SERVICES
 from services.common import NAMESPACE
 from stack.figures import COMPRESSION, GIGABYTE, HOT_DAYS, LOKI_REPLICAS, WARM_DAYS

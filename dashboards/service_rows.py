@@ -34,6 +34,7 @@ from dashboards.common import (
     unwrapped,
 )
 from datasources.common import TRACES
+from lokictl.durations import MILLISECOND
 from lokictl.grafana import (
     LEVEL_COLORS,
     LINES_PER_SECOND,
@@ -67,7 +68,6 @@ from services.common import (
     dashboard_uid,
 )
 
-MILLISECOND = 1_000_000
 NO_LINES = "no lines"
 
 BESIDE = "Of the last 5 minutes of the chosen time, and beside it of all of it."

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import DAY
 from lokictl.model.capacity import CapacityPlan, StorageTier
-from lokictl.model.service import DAY, Service
+from lokictl.model.service import Service
 
 if TYPE_CHECKING:
     from lokictl.project import Project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lokictl.model import RuleGroup
-from lokictl.model.service import MINUTE
 from rules.common import CRITICAL, INTERVAL, WARNING, alert, service_group
 from services.agents import HEARTBEAT, MAX_ATTEMPTS, SERVICE
 
@@ -24,7 +23,7 @@ sum by (service, task) (count_over_time({FAILED}))
 sum by (service, task) (count_over_time({FINISHED}))
   > {FAILURE_RATIO}
 """,
-    for_=5 * MINUTE,
+    for_="5m",
     severity=WARNING,
     summary="Agents: {{ $value | humanizePercentage }} of the tasks {{ $labels.task }} fail",
     description=(
@@ -64,7 +63,7 @@ QUEUE_BACKLOG = alert(
 avg_over_time({SERVICE.selector} | json | unwrap queue_depth | __error__="" [5m]) by (service)
   > {BACKLOG}
 """,
-    for_=10 * MINUTE,
+    for_="10m",
     severity=WARNING,
     summary="Agents: {{ $value | printf `%.0f` }} tasks wait",
     description=(

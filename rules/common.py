@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datasources.common import LOKI
+from lokictl.durations import Duration
 from lokictl.grafana import DataSourceRef, LokiTarget, explore_url
 from lokictl.logql import parse
 from lokictl.logql.expressions import LogExpr
 from lokictl.model import AlertingRule, RuleGroup, Service
-from lokictl.model.service import MINUTE
 from services.common import (
     ERRORS_PANEL,
     GRAFANA_URL,
@@ -19,7 +19,7 @@ from services.common import (
     runbook_url,
 )
 
-INTERVAL = MINUTE
+INTERVAL = "1m"
 
 CRITICAL = "critical"
 WARNING = "warning"
@@ -35,7 +35,7 @@ def alert(
     description: str,
     runbook: str,
     panel: int,
-    for_: int = 0,
+    for_: Duration = 0,
 ) -> AlertingRule:
     """An alert of ``service`` with the labels and links that Alertmanager's routes and readers rely on.
 
@@ -43,8 +43,8 @@ def alert(
     shows what the alert is about: as a URL, and as Grafana itself wants to know it.
     """
     return AlertingRule(
+        service.name.capitalize() + name,
         expr.strip(),
-        alert=service.name.capitalize() + name,
         for_=for_,
         labels={"severity": severity, "service": service.name, "tier": service.tier},
         annotations={
@@ -93,7 +93,7 @@ sum by (service) (count_over_time({service.select(level="error")}[5m]))
 sum by (service) (count_over_time({service.selector}[5m]))
   > {service.objectives.error_ratio}
 """,
-        for_=5 * MINUTE,
+        for_="5m",
         severity=CRITICAL,
         summary=f"{service.title}: {{{{ $value | humanizePercentage }}}} of all lines are errors",
         description=(

@@ -7,19 +7,19 @@ from rules.common import INTERVAL
 from services.common import NAMESPACE
 
 LINES = RecordingRule(
+    "log_lines:rate5m",
     f'sum by (service, level) (rate({{namespace="{NAMESPACE}"}}[5m]))',
-    record="log_lines:rate5m",
 )
 
 ERRORS = RecordingRule(
+    "log_errors:rate5m",
     f'sum by (service, module) (rate({{namespace="{NAMESPACE}", level="error"}} | json | __error__="" [5m]))',
-    record="log_errors:rate5m",
 )
 
 DURATIONS = RecordingRule(
+    "log_durations_ms:p99_5m",
     f'quantile_over_time(0.99, {{namespace="{NAMESPACE}"}} | json | unwrap duration_ms | __error__="" [5m]) '
     "by (service)",
-    record="log_durations_ms:p99_5m",
 )
 
 GROUPS = (RuleGroup("recordings", (LINES, ERRORS, DURATIONS), interval=INTERVAL),)

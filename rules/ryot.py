@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from lokictl.durations import MILLISECOND
 from lokictl.model import RuleGroup
-from lokictl.model.service import MINUTE
 from rules.common import CRITICAL, INTERVAL, WARNING, alert, service_group
 from services.common import DURATIONS_PANEL
 from services.ryot import DATABASE, SERVICE
 
-MILLISECOND = 1_000_000
 SLOW = SERVICE.objectives.p99_duration // MILLISECOND
 TIMEOUTS = 5
 
@@ -21,7 +20,7 @@ SLOW_REQUESTS = alert(
 quantile_over_time(0.99, {SERVICE.selector} | json | unwrap duration_ms | __error__="" [5m]) by (service)
   > {SLOW}
 """,
-    for_=2 * MINUTE,
+    for_="2m",
     severity=WARNING,
     summary="Ryot: the slowest 1 % of requests take {{ $value | printf `%.0f` }} ms or more",
     description=(

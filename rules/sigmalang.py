@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lokictl.durations import MILLISECOND
 from lokictl.model import RuleGroup
-from lokictl.model.service import MINUTE
 from rules.common import (
     CRITICAL,
     INTERVAL,
@@ -16,7 +16,6 @@ from rules.common import (
 )
 from services.sigmalang import PANIC, SERVICE
 
-MILLISECOND = 1_000_000
 SLOW = SERVICE.objectives.p99_duration // MILLISECOND
 FAILURES = 20
 
@@ -65,7 +64,7 @@ SLOW_COMPILATION = alert(
 quantile_over_time(0.99, {SERVICE.selector} | json | unwrap duration_ms | __error__="" [15m]) by (service, phase)
   > {SLOW}
 """,
-    for_=5 * MINUTE,
+    for_="5m",
     severity=WARNING,
     summary="ΣLANG: the phase {{ $labels.phase }} takes {{ $value | printf `%.0f` }} ms",
     description=(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lokictl.model import FieldType, LogField, Objectives, Service
-from lokictl.model.service import DAY, SECOND
 from services.common import NAMESPACE, common_fields, stream_labels
 
 HEARTBEAT = "heartbeat"
@@ -46,8 +45,8 @@ SERVICE = Service(
             example=4,
         ),
     ),
-    retention=60 * DAY,
-    debug_retention=3 * DAY,
-    objectives=Objectives(error_ratio=0.05, p99_duration=60 * SECOND),
+    retention="60d",
+    debug_retention="3d",
+    objectives=Objectives(error_ratio=0.05, p99_duration="60s"),
     monthly_storage=3_000_000_000,
 )

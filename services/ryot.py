@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lokictl.model import LogField, Objectives, Service
-from lokictl.model.service import DAY, SECOND
 from services.common import NAMESPACE, common_fields, stream_labels
 
 DATABASE = "database"
@@ -24,8 +23,8 @@ SERVICE = Service(
             example="api",
         ),
     ),
-    retention=30 * DAY,
-    debug_retention=3 * DAY,
-    objectives=Objectives(error_ratio=0.05, p99_duration=5 * SECOND),
+    retention="30d",
+    debug_retention="3d",
+    objectives=Objectives(error_ratio=0.05, p99_duration="5s"),
     monthly_storage=5_000_000_000,
 )

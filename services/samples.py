@@ -11,13 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
+from lokictl.durations import MILLISECOND
 from lokictl.model import Service
 from lokictl.sample import Incident, SampleEntry, SampleRequest, SampleSource, Trace
 from lokictl.sample.common import ERRORS, GARBAGE, SILENCE, line_time, with_common_incidents
 from services import agents, ryot, sigmalang, sigmavault
-
-MILLISECOND = 1_000_000
-SECOND = 1_000 * MILLISECOND
 
 Value = str | int | float
 

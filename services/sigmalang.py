@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lokictl.model import FieldType, LogField, Objectives, Service
-from lokictl.model.service import DAY, SECOND
 from services.common import NAMESPACE, common_fields, stream_labels
 
 PANIC = "panic: internal compiler error"
@@ -38,8 +37,8 @@ SERVICE = Service(
             "unit", description="The compilation unit.", example="core/collections.sig", high_cardinality=True
         ),
     ),
-    retention=30 * DAY,
-    debug_retention=3 * DAY,
-    objectives=Objectives(error_ratio=0.05, p99_duration=30 * SECOND),
+    retention="30d",
+    debug_retention="3d",
+    objectives=Objectives(error_ratio=0.05, p99_duration="30s"),
     monthly_storage=6_000_000_000,
 )

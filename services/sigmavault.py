@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lokictl.model import FieldType, LogField, Objectives, Service
-from lokictl.model.service import DAY, SECOND
 from services.common import NAMESPACE, common_fields, stream_labels
 
 PRIVILEGED_ACTIONS = ("rotate_key", "delete_secret", "grant_policy", "unseal")
@@ -54,8 +53,8 @@ SERVICE = Service(
             high_cardinality=True,
         ),
     ),
-    retention=30 * DAY,
-    debug_retention=3 * DAY,
-    objectives=Objectives(error_ratio=0.05, p99_duration=5 * SECOND),
+    retention="30d",
+    debug_retention="3d",
+    objectives=Objectives(error_ratio=0.05, p99_duration="5s"),
     monthly_storage=3_000_000_000,
 )

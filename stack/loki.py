@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lokictl.durations import HOUR
 from lokictl.model import Service
 from lokictl.model.component import Component, HelmValue
-from lokictl.model.service import HOUR
 from services import SERVICES
 from stack import access, content, objects
 from stack.figures import (

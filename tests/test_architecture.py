@@ -15,6 +15,7 @@ FLOORS = {
     "diagnostics": 0,
     "reporting": 0,
     "logql": 1,
+    "durations": 1,
     "engine": 2,
     "templates": 2,
     "model": 2,

@@ -10,11 +10,10 @@ from typing import Any
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.http import LokiClient, refusal, to_result
 from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
+from lokictl.durations import HOUR, SECOND
 from lokictl.logql.expressions import Expr
 from lokictl.logql.units import quote
 
-SECOND = 1_000_000_000
-HOUR = 3600 * SECOND
 EARLY = 946_684_800 * SECOND
 """Lines from before 2000 (tests that start at 0) are moved: Loki does not find lines near the epoch."""
 BATCH_BYTES = 1_000_000

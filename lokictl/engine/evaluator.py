@@ -22,8 +22,6 @@ from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
 from lokictl.logql.units import format_go_duration, format_prometheus_duration, quote
 
-MILLISECOND = 1_000_000
-
 Sample = tuple[Labels, float]
 Steps = list[int]
 Evaluate = Callable[[Steps], list[list[Sample]]]

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lokictl.durations import SECOND
+
 if TYPE_CHECKING:
     from lokictl.backends.http import LokiClient
 
-SECOND = 1_000_000_000
 MAX_STEPS = 1_000
 
 

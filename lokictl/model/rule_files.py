@@ -224,12 +224,10 @@ class _Reader:
         labels = self._texts(cursor.child("labels"))
         if record is not None:
             self._alert_only(cursor)
-            return RecordingRule(
-                expr, record=cursor.child("record").text, labels=labels, origin=Origin(cursor)
-            )
+            return RecordingRule(cursor.child("record").text, expr, labels=labels, origin=Origin(cursor))
         return AlertingRule(
+            cursor.child("alert").text,
             expr,
-            alert=cursor.child("alert").text,
             for_=self._duration(cursor.child("for")),
             keep_firing_for=self._duration(cursor.child("keep_firing_for")),
             labels=labels,

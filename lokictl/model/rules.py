@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Position
+from lokictl.durations import DurationField, format_prometheus_duration
 from lokictl.model.documents import Cursor, Document, Path
 
 if TYPE_CHECKING:
@@ -95,13 +96,12 @@ def _caller() -> Origin:
     return Origin(python=first or Position())
 
 
-@dataclass(frozen=True)
 class _Rule(ABC):
     """What alerting and recording rules share."""
 
     expr: str
-    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    origin: Origin = field(default_factory=_caller, kw_only=True, compare=False, repr=False)
+    labels: Mapping[str, str]
+    origin: Origin
 
     @property
     @abstractmethod
@@ -118,12 +118,20 @@ class _Rule(ABC):
 
 @dataclass(frozen=True)
 class AlertingRule(_Rule):
-    """An alert: ``for_`` (and ``keep_firing_for``, which Loki drops) in nanoseconds."""
+    """An alert: ``AlertingRule("ShopErrors", "sum(…) > 10", for_="5m")``.
 
-    alert: str = field(kw_only=True)
-    for_: int = field(default=0, kw_only=True)
-    keep_firing_for: int = field(default=0, kw_only=True)
-    annotations: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    ``for_`` (and ``keep_firing_for``, which Loki drops) take any `lokictl.durations.Duration` and are nanoseconds
+    afterwards.
+    """
+
+    alert: str
+    expr: str
+    _: KW_ONLY
+    for_: DurationField = DurationField()
+    keep_firing_for: DurationField = DurationField()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -133,9 +141,9 @@ class AlertingRule(_Rule):
         """The rule in the words of a rule file, keys in the usual order."""
         rule: dict[str, Any] = {"alert": self.alert, "expr": self.expr}
         if self.for_:
-            rule["for"] = _duration(self.for_)
+            rule["for"] = format_prometheus_duration(self.for_)
         if self.keep_firing_for:
-            rule["keep_firing_for"] = _duration(self.keep_firing_for)
+            rule["keep_firing_for"] = format_prometheus_duration(self.keep_firing_for)
         if self.labels:
             rule["labels"] = dict(self.labels)
         if self.annotations:
@@ -145,9 +153,13 @@ class AlertingRule(_Rule):
 
 @dataclass(frozen=True)
 class RecordingRule(_Rule):
-    """A recording rule: the name under which the result is written."""
+    """A recording rule: ``RecordingRule("shop:errors:rate5m", "sum(rate(…))")``, the name of the series first."""
 
-    record: str = field(kw_only=True)
+    record: str
+    expr: str
+    _: KW_ONLY
+    labels: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -168,18 +180,20 @@ Rule = AlertingRule | RecordingRule
 class RuleGroup:
     """Rules evaluated together, in order.
 
-    ``interval`` in nanoseconds (0: the ruler's own); ``limit`` 0 for none; ``query_offset`` (nanoseconds) and
-    ``labels`` are accepted by Loki and dropped; ``remote_write`` exists for lokitool only.
+    ``interval`` and ``query_offset`` take any `lokictl.durations.Duration` and are nanoseconds afterwards (0: the
+    ruler's own interval); ``limit`` 0 for none; ``query_offset`` and ``labels`` are accepted by Loki and dropped;
+    ``remote_write`` exists for lokitool only.
     """
 
     name: str
     rules: tuple[Rule, ...] = ()
-    interval: int = field(default=0, kw_only=True)
-    limit: int = field(default=0, kw_only=True)
-    query_offset: int = field(default=0, kw_only=True)
-    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    remote_write: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True)
-    origin: Origin = field(default_factory=_caller, kw_only=True, compare=False, repr=False)
+    _: KW_ONLY
+    interval: DurationField = DurationField()
+    limit: int = 0
+    query_offset: DurationField = DurationField()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    remote_write: tuple[Mapping[str, Any], ...] = ()
+    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
 
     @classmethod
     def from_yaml(cls, text: str, file: str = "") -> RuleGroup:
@@ -192,9 +206,9 @@ class RuleGroup:
         """The group in the words of a rule file, keys in the usual order."""
         group: dict[str, Any] = {"name": self.name}
         if self.interval:
-            group["interval"] = _duration(self.interval)
+            group["interval"] = format_prometheus_duration(self.interval)
         if self.query_offset:
-            group["query_offset"] = _duration(self.query_offset)
+            group["query_offset"] = format_prometheus_duration(self.query_offset)
         if self.limit:
             group["limit"] = self.limit
         if self.labels:
@@ -227,12 +241,6 @@ class RuleFile:
     def to_yaml(self) -> str:
         """The file in the ruler's own form (``groups:``)."""
         return dump_yaml({"groups": [group.to_dict() for group in self.groups]})
-
-
-def _duration(nanoseconds: int) -> str:
-    from lokictl.logql.units import format_prometheus_duration
-
-    return format_prometheus_duration(nanoseconds)
 
 
 def dump_yaml(value: Any) -> str:

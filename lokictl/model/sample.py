@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from lokictl.model.service import SECOND, Service
+from lokictl.durations import SECOND
+from lokictl.model.service import Service
 
 
 class SampleEntry(NamedTuple):

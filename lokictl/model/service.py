@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from lokictl.durations import DurationField
 
 
 class FieldType(StrEnum):
@@ -55,25 +52,26 @@ class LogField:
     high_cardinality: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Objectives:
     """What is good enough.
 
-    ``error_ratio`` 0–1; ``p99_duration`` in nanoseconds; ``errors_per_minute`` and ``unparsed_lines`` (in
-    10 minutes) are the counts up to which nobody need look.
+    ``error_ratio`` 0–1; ``p99_duration`` takes any `lokictl.durations.Duration` and is nanoseconds afterwards;
+    ``errors_per_minute`` and ``unparsed_lines`` (in 10 minutes) are the counts up to which nobody need look.
     """
 
     error_ratio: float = 0.05
-    p99_duration: int = 5 * SECOND
+    p99_duration: DurationField = DurationField("5s")
     errors_per_minute: int = 50
     unparsed_lines: int = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """One watched service: the only place where its labels and fields are named.
 
-    ``name`` is the value of the ``service`` label; ``retention`` and ``debug_retention`` in nanoseconds;
+    ``name`` is the value of the ``service`` label; ``retention`` and ``debug_retention`` take any
+    `lokictl.durations.Duration` and are nanoseconds afterwards;
     ``line_format`` is "json", "logfmt" or "text"; ``monthly_storage`` in bytes, compressed.
     """
 
@@ -85,8 +83,8 @@ class Service:
     labels: tuple[StreamLabel, ...] = ()
     fields: tuple[LogField, ...] = ()
     line_format: str = "json"
-    retention: int = 30 * DAY
-    debug_retention: int = 3 * DAY
+    retention: DurationField = DurationField("30d")
+    debug_retention: DurationField = DurationField("3d")
     objectives: Objectives = field(default_factory=Objectives)
     monthly_storage: int = 0
 

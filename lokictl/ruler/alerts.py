@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from lokictl.durations import MINUTE
 from lokictl.model.rules import AlertingRule
 from lokictl.ruler.expansion import ExpansionError, Vector, expand
 
-MINUTE = 60_000_000_000
 RESOLVED_RETENTION = 15 * MINUTE
 DUPLICATE_ALERTS = "vector contains metrics with the same labelset after applying alert labels"
 

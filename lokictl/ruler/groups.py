@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lokictl.backends.interface import Backend, QueryError
+from lokictl.durations import MINUTE
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
-from lokictl.ruler.alerts import MINUTE, Alert, AlertState, Notification
+from lokictl.ruler.alerts import Alert, AlertState, Notification
 
 NOT_A_VECTOR = "rule result is not a vector or scalar"
 DUPLICATE_SAMPLES = "vector contains metrics with the same labelset after applying rule labels"

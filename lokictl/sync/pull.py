@@ -260,7 +260,7 @@ def rules_module(namespace: str, tenant: str, lives: list[Live]) -> str:
     imports = [f"from lokictl.model import {', '.join(classes)}"]
     units = [unit for unit in sorted(UNITS) if f"={unit}" in body or f"* {unit}" in body]
     if units:
-        imports.append(f"from lokictl.model.service import {', '.join(units)}")
+        imports.append(f"from lokictl.durations import {', '.join(units)}")
     text = _module(f"Rules of the namespace {namespace}.", imports, body)
     made = _run(text)["FILE"]
     for live, group in zip(lives, made.groups, strict=True):

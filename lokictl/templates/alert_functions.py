@@ -7,13 +7,14 @@ import math
 import re
 from typing import Any
 
+from lokictl.durations import SECOND
 from lokictl.logql.units import format_float, parse_float, parse_prometheus_duration, quote
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import query_escape
 from lokictl.templates.functions import Function
 from lokictl.templates.pipeline_functions import lower, upper
 from lokictl.templates.regular_expressions import compile_go, replace_all
-from lokictl.templates.times import SECOND, Time
+from lokictl.templates.times import Time
 from lokictl.templates.values import Duration, QueryResult, Sample, to_bytes, type_name
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
+from lokictl.durations import SECOND
 from lokictl.logql.units import parse_bytes, parse_decimal, parse_float, parse_go_duration, quote, seconds
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import query_escape, query_unescape
 from lokictl.templates.functions import Function
 from lokictl.templates.regular_expressions import count_matches, replace_all
-from lokictl.templates.times import SECOND, ZERO_SECONDS, Time, format_time, location, parse_time
+from lokictl.templates.times import ZERO_SECONDS, Time, format_time, location, parse_time
 from lokictl.templates.values import NIL, Int64, from_bytes, is_true, to_bytes, wrap_int64
 
 MAX_TEXT = 16 * 1024 * 1024

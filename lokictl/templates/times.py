@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from lokictl.durations import SECOND
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.values import Duration
 
@@ -19,7 +20,6 @@ MONTHS = (
     *("August", "September", "October", "November", "December"),
 )
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-SECOND = 1_000_000_000
 ZERO_SECONDS = -62135596800
 """The first second of year 1: what Go's zero time is."""
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokictl.diagnostics import Problem
+from lokictl.durations import MINUTE
 from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import YamlDocument
 
-MINUTE = 60 * 1_000_000_000
 DEFAULT_INTERVAL = MINUTE
 DEFAULT_START = 1_767_225_600 * 1_000_000_000
 """2026-01-01T00:00:00Z: where time begins in a test that does not say so."""

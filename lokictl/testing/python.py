@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lokictl.durations import MINUTE
 from lokictl.model import RuleFile, RuleGroup, load_rule_files
 from lokictl.testing.execution import Timeline
 from lokictl.testing.lines import line_maker
-from lokictl.testing.model import DEFAULT_INTERVAL, DEFAULT_START, MINUTE
+from lokictl.testing.model import DEFAULT_INTERVAL, DEFAULT_START
 
 if TYPE_CHECKING:
     from lokictl.backends import EmbeddedBackend, LogEntry

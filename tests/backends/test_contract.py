@@ -18,11 +18,10 @@ from lokictl.backends import (
     QueryError,
     open_backend,
 )
+from lokictl.durations import MINUTE, SECOND
 from lokictl.model import RuleGroup
 from lokictl.ruler import GroupEvaluator
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 START = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z."""
 

@@ -7,11 +7,11 @@ import random
 import pytest
 
 from lokictl.backends import EmbeddedBackend, LogEntry, LogStream, QueryError, open_backend
+from lokictl.durations import SECOND
 from lokictl.engine import Limits
 from lokictl.engine.extraction import Extractor
 from lokictl.logql import parse
 
-SECOND = 1_000_000_000
 START = 1_767_225_600 * SECOND
 COUNT = 'sum(count_over_time({app="web"}[1h]))'
 

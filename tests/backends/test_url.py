@@ -10,8 +10,8 @@ import pytest
 
 from lokictl.backends import BackendError, LogEntry, LogStream, QueryError, open_backend
 from lokictl.backends.url import UrlBackend
+from lokictl.durations import SECOND
 
-SECOND = 1_000_000_000
 START = 1_767_225_600 * SECOND
 STREAMS = [LogStream({"app": "web"}, [LogEntry(START, "a"), LogEntry(START + SECOND, "b")])]
 COUNT = 'sum(count_over_time({app="web"}[1m]))'

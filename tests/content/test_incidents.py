@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lokictl.durations import MINUTE
 from lokictl.engine import Engine, LogStore
 from lokictl.model import AlertingRule
 from lokictl.project import load
@@ -15,7 +16,6 @@ from lokictl.sample import SampleEntry, SampleSource, fill_store, generate
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = load(ROOT)
-MINUTE = 60_000_000_000
 START = 1_767_225_600_000_000_000
 LENGTH = 40 * MINUTE
 INCIDENT_START = START + 18 * MINUTE

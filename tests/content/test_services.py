@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lokictl.durations import DAY
 from lokictl.model import Service
-from lokictl.model.service import DAY
 from lokictl.project import load
 from services import SERVICES
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lokictl.durations import MINUTE
 from lokictl.engine import Engine, LogStore
 from lokictl.engine.result import Result
 from lokictl.logql.grafana_variables import interpolate
@@ -15,7 +16,6 @@ from lokictl.sample import fill_store, project_sources
 from lokictl.sample.generate import generate_all
 
 ROOT = Path(__file__).resolve().parents[2]
-MINUTE = 60_000_000_000
 HALF_HOUR = 30 * MINUTE
 END = 1_768_473_000_000_000_000
 START = END - HALF_HOUR

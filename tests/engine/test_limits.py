@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lokictl.durations import MINUTE, SECOND
 from lokictl.engine import Engine, EngineError, Limits, LogStore
-
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 
 
 def engine(**limits: int) -> Engine:

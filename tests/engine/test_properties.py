@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lokictl.durations import SECOND
 from lokictl.engine import Engine, LogStore
 
-SECOND = 1_000_000_000
 START = 1_767_225_600 * SECOND
 END = START + 600 * SECOND
 

@@ -13,11 +13,11 @@ from collections import Counter
 from random import Random
 
 from lokictl import logql
+from lokictl.durations import SECOND
 from lokictl.engine import Engine, EngineError, LogStore
 from lokictl.logql import LogQLError
 from tests.fuzz.inputs import KEYS, VALUES, log_line, mutate, seeds
 
-SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 SLOW = 5.0
 """Seconds that one query may take."""

@@ -94,14 +94,14 @@ def test_in_a_dashboard_the_query_says_it() -> None:
 
 
 def test_reach_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = "AlertingRule('''%s''', alert='%s')"
+    rule = "AlertingRule('%s', '''%s''')"
     module = (
         '"""Rules."""\n'
         "from lokictl.model import AlertingRule, RuleGroup\n\n"
         "# lokictl: disable=logql/never-true — known\n"
-        f"A = {rule % (NEVER, 'A')}\n"
-        f"B = {rule % (NEVER, 'B')}\n"
-        f"C = {rule % (NEVER, 'C')}  # lokictl: disable=logql/never-true — known\n"
+        f"A = {rule % ('A', NEVER)}\n"
+        f"B = {rule % ('B', NEVER)}\n"
+        f"C = {rule % ('C', NEVER)}  # lokictl: disable=logql/never-true — known\n"
         "GROUP = RuleGroup('g', (A, B, C))\n"
     )
     for name, text in {"lokictl.toml": "", "rules/suppressed_rules.py": module}.items():

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import SECOND
 from lokictl.model.log_files import LogLine, parse_log_lines, read_log_file
 from lokictl.model.times import format_time, parse_time
 
 T = 1_767_225_600_000_000_000
-SECOND = 1_000_000_000
 
 TIMES = {
     "2026-01-01T00:00:00Z": T,

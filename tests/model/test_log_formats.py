@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import HOUR, SECOND
 from lokictl.model.log_files import FORMATS, LogLine, LogReader, parse_log_lines, read_log_file
 
 S = 1_711_096_975_000_000_000
@@ -23,9 +24,6 @@ NANO = S + 639_123_456
 NOVEMBER = 1_795_651_200_000_000_000
 """2026-11-26"""
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
 
 WHOLE = {
     # --- ISO 8601 and its relatives in front

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import MINUTE
 from lokictl.model import AlertingRule, RecordingRule, RuleFile, RuleGroup, parse_rule_files
-
-MINUTE = 60_000_000_000
 
 GROUP = """\
 name: g
@@ -112,6 +111,6 @@ def test_bad_files_report_all_problems(text: str, expected: list[tuple[int, str]
 
 
 def test_python_rules_know_where_they_were_written() -> None:
-    rule = AlertingRule('count_over_time({a="b"}[5m]) > 1', alert="A")
+    rule = AlertingRule("A", 'count_over_time({a="b"}[5m]) > 1')
     assert rule.origin.position("expr").file == __file__
     assert rule.origin.position().line > 0

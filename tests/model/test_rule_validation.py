@@ -125,20 +125,20 @@ def test_what_loki_drops_is_named() -> None:
 
 
 TYPED = [
-    (RuleGroup("g", (AlertingRule("vector(1)", alert="A", for_=1),)), []),
+    (RuleGroup("g", (AlertingRule("A", "vector(1)", for_=1),)), []),
     (RuleGroup("", ()), ["group 0: Groupname must not be empty"]),
-    (RuleGroup("g", (AlertingRule("", alert="A"),)), ["field 'expr' must be set in rule"]),
-    (RuleGroup("g", (AlertingRule("vector(1)", alert=""),)), ["one of 'record' or 'alert' must be set"]),
-    (RuleGroup("g", (RecordingRule("vector(1)", record="é"),)), ["invalid recording rule name: é"]),
+    (RuleGroup("g", (AlertingRule("A", ""),)), ["field 'expr' must be set in rule"]),
+    (RuleGroup("g", (AlertingRule("", "vector(1)"),)), ["one of 'record' or 'alert' must be set"]),
+    (RuleGroup("g", (RecordingRule("é", "vector(1)"),)), ["invalid recording rule name: é"]),
     (
-        RuleGroup("g", (RecordingRule("x", record="r"),)),
+        RuleGroup("g", (RecordingRule("r", "x"),)),
         [
             "could not parse expression for record 'r' in group 'g': "
             "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER"
         ],
     ),
     (
-        RuleGroup("g", (AlertingRule("vector(1)", alert="A", labels={"a": "\udcff"}),)),
+        RuleGroup("g", (AlertingRule("A", "vector(1)", labels={"a": "\udcff"}),)),
         ["invalid label value: \udcff"],
     ),
 ]

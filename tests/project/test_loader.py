@@ -14,7 +14,7 @@ RULES = """\
 from lokictl.model import AlertingRule, RuleGroup
 
 def factory(name):
-    return AlertingRule(f'count_over_time({{a="{name}"}}[1m]) > 0', alert=name)
+    return AlertingRule(name, f'count_over_time({{a="{name}"}}[1m]) > 0')
 
 FIRST = factory("First")
 SECOND = factory("Second")
@@ -97,21 +97,21 @@ EXPRESSIONS = '''\
 from lokictl.model import AlertingRule, RuleGroup
 
 SERVICE = "shop"
-ONE = AlertingRule('count_over_time({a="b"}[1m]) > 0', alert="One")
+ONE = AlertingRule("One", 'count_over_time({a="b"}[1m]) > 0')
 TWO = AlertingRule(
+    "Two",
     """
     sum by (a) (
       count_over_time({a="b"} |= "x" [1m])
     ) > 0
 """,
-    alert="Two",
 )
 THREE = AlertingRule(
+    "Three",
     f"""
 count_over_time({{service="{SERVICE}"}}[5m])
   > 0
 """,
-    alert="Three",
 )
 GROUPS = (RuleGroup("g", (ONE, TWO, THREE)),)
 '''

@@ -152,7 +152,7 @@ GROUP = "groups:\n  - name: {}\n    rules:\n      - {{record: a, expr: '1'}}\n"
 
 def test_the_layout_of_the_ruler(make_project: MakeProject) -> None:
     rule = "from lokictl.model import RecordingRule, RuleFile, RuleGroup\n"
-    file = 'F = RuleFile("base", (RuleGroup("g", (RecordingRule("1", record="a"),)),), tenant="other")\n'
+    file = 'F = RuleFile("base", (RuleGroup("g", (RecordingRule("a", "1"),)),), tenant="other")\n'
     project = make_project({"rules/one.yaml": GROUP.format("g"), "rules/two.py": rule + file})
     assert [path for path, _ in rendering(project, what=["rules"])] == [
         "rules/demo/one.yaml",
@@ -184,7 +184,7 @@ def test_what_only_lokitool_knows_is_left_out(make_project: MakeProject) -> None
 
 def test_namespaces_that_are_no_file_names(make_project: MakeProject) -> None:
     rule = "from lokictl.model import RecordingRule, RuleFile, RuleGroup\n"
-    rule += '_G = (RuleGroup("g", (RecordingRule("1", record="a"),)),)\n'
+    rule += '_G = (RuleGroup("g", (RecordingRule("a", "1"),)),)\n'
     project = make_project(
         {"rules/two.py": rule + 'F = [RuleFile("team/base", _G), RuleFile(".b.yml", _G)]\n'}
     )

@@ -22,8 +22,8 @@ OTHER_TENANT = """\
 from lokictl.model import AlertingRule, RuleFile, RuleGroup
 
 _RULE = AlertingRule(
+    "Braces",
     'count_over_time({app="x"} |= `"{{.}}"` [5m]) > 0',
-    alert="Braces",
     annotations={"summary": "{{ $labels.app }}: 100% — “ΣLANG”\\nsecond line\\n"},
 )
 FILE = RuleFile("team b", (RuleGroup("braces", (_RULE,)),), tenant="team-b")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lokictl.backends import EmbeddedBackend, LogEntry, LogStream
+from lokictl.durations import MINUTE, SECOND
 from lokictl.model import AlertingRule, RecordingRule, RuleGroup
 from lokictl.ruler import GroupEvaluator, RecordedSample, evaluate_groups, record
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 START = 1_767_225_600 * SECOND
 
 
@@ -29,7 +28,7 @@ PER_POD = 'sum by (pod) (count_over_time({app="web"}[1m]))'
 
 
 def test_states_over_time(backend: EmbeddedBackend) -> None:
-    rule = AlertingRule(f"{PER_POD} > 5", alert="Busy", for_=2 * MINUTE, labels={"severity": "page"})
+    rule = AlertingRule("Busy", f"{PER_POD} > 5", for_=2 * MINUTE, labels={"severity": "page"})
     evaluator = GroupEvaluator(RuleGroup("g", (rule,)), backend)
     assert evaluator.interval == MINUTE
     seen = [
@@ -50,14 +49,14 @@ def test_states_over_time(backend: EmbeddedBackend) -> None:
 
 
 def test_late_lines(backend: EmbeddedBackend) -> None:
-    rule = AlertingRule('count_over_time({pod="c"}[5m]) > 0', alert="Late")
+    rule = AlertingRule("Late", 'count_over_time({pod="c"}[5m]) > 0')
     evaluator = GroupEvaluator(RuleGroup("g", (rule,), interval=30 * SECOND), backend)
     times = [one.time - START for one in evaluator.run(START, START + 10 * MINUTE) if one.rules[0].firing]
     assert times == [7 * MINUTE + number * 30 * SECOND for number in range(4)]
 
 
 def test_recorded_samples(backend: EmbeddedBackend) -> None:
-    rule = RecordingRule(PER_POD, record="web:lines", labels={"team": "{{ not a template }}", "app": ""})
+    rule = RecordingRule("web:lines", PER_POD, labels={"team": "{{ not a template }}", "app": ""})
     (one,) = GroupEvaluator(RuleGroup("g", (rule,)), backend).evaluate(START + MINUTE).rules
     labels = {"team": "{{ not a template }}"}
     assert one.samples == tuple(
@@ -79,7 +78,7 @@ RECORDING = [
 
 @pytest.mark.parametrize("labels, limit, pods, error", RECORDING)
 def test_recording(labels: dict[str, str], limit: int, pods: list[str], error: str) -> None:
-    rule = RecordingRule("vector(1)", record="r", labels=labels)
+    rule = RecordingRule("r", "vector(1)", labels=labels)
     samples, failure = record(rule, START, VECTOR, limit=limit)
     assert [sample.labels["pod"] for sample in samples] == pods
     assert all("__name__" not in sample.labels for sample in samples)
@@ -87,7 +86,7 @@ def test_recording(labels: dict[str, str], limit: int, pods: list[str], error: s
 
 
 def test_the_limit_of_a_group_counts_for_each_rule(backend: EmbeddedBackend) -> None:
-    rules = (AlertingRule(PER_POD, alert="Any"), RecordingRule(PER_POD, record="r"))
+    rules = (AlertingRule("Any", PER_POD), RecordingRule("r", PER_POD))
     evaluation = GroupEvaluator(RuleGroup("g", rules, limit=1), backend).evaluate(START + MINUTE)
     assert [(one.error, one.alerts, one.samples) for one in evaluation.rules] == [
         ("exceeded limit of 1 with 2 alerts", (), ()),
@@ -117,7 +116,7 @@ EXPRESSIONS = [
 def test_expressions(
     backend: EmbeddedBackend, expr: str, vector: list[tuple[dict[str, str], float]], error: str
 ) -> None:
-    rules = (AlertingRule(expr, alert="A"), RecordingRule(expr, record="r"))
+    rules = (AlertingRule("A", expr), RecordingRule("r", expr))
     for one in GroupEvaluator(RuleGroup("g", rules), backend).evaluate(START + MINUTE).rules:
         assert list(one.vector) == vector
         assert one.error.startswith(error)
@@ -126,7 +125,7 @@ def test_expressions(
 
 
 def test_an_error_keeps_the_alerts(backend: EmbeddedBackend) -> None:
-    rule = AlertingRule('sum by (pod) (count_over_time({app="web"} | json [1m])) > 0', alert="A")
+    rule = AlertingRule("A", 'sum by (pod) (count_over_time({app="web"} | json [1m])) > 0')
     evaluator = GroupEvaluator(RuleGroup("g", (rule,)), backend)
     assert evaluator.evaluate(START - MINUTE).rules[0].health == "ok"
     assert evaluator.evaluate(START).rules[0].health == "err"
@@ -136,8 +135,8 @@ def test_an_error_keeps_the_alerts(backend: EmbeddedBackend) -> None:
 def test_templates_ask_the_backend_at_the_time_of_the_evaluation(backend: EmbeddedBackend) -> None:
     text = '{{ with query "sum(count_over_time({pod=\\"a\\"}[5m]))" }}{{ . | first | value }}{{ end }}'
     rule = AlertingRule(
+        "A",
         "vector(1)",
-        alert="A",
         annotations={
             "lines": text,
             "number": '{{ range query "1 + 1" }}{{ .Value }}{{ end }}',
@@ -160,7 +159,7 @@ def test_templates_ask_the_backend_at_the_time_of_the_evaluation(backend: Embedd
 
 
 def test_groups_in_the_order_of_time(backend: EmbeddedBackend) -> None:
-    rule = RecordingRule("vector(1)", record="r")
+    rule = RecordingRule("r", "vector(1)")
     groups = [
         RuleGroup(name, (rule,), interval=interval * SECOND)
         for name, interval in (("slow", 60), ("fast", 20), ("own", 0))
@@ -186,7 +185,7 @@ def test_groups_in_the_order_of_time(backend: EmbeddedBackend) -> None:
 
 
 def test_what_loki_drops_has_no_effect(backend: EmbeddedBackend) -> None:
-    rule = AlertingRule(f"{PER_POD} > 5", alert="Busy", keep_firing_for=60 * MINUTE)
+    rule = AlertingRule("Busy", f"{PER_POD} > 5", keep_firing_for=60 * MINUTE)
     group = RuleGroup("g", (rule,), query_offset=10 * MINUTE, labels={"team": "web"})
     evaluations = [one.rules[0] for one in GroupEvaluator(group, backend).run(START, START + 6 * MINUTE)]
     assert [len(one.firing) for one in evaluations] == [0, 2, 2, 2, 2, 0, 0]
@@ -194,7 +193,7 @@ def test_what_loki_drops_has_no_effect(backend: EmbeddedBackend) -> None:
 
 
 def test_notifications(backend: EmbeddedBackend) -> None:
-    rule = AlertingRule('count_over_time({pod="a"}[1m]) > 5', alert="Busy")
+    rule = AlertingRule("Busy", 'count_over_time({pod="a"}[1m]) > 5')
     evaluator = GroupEvaluator(RuleGroup("g", (rule,)), backend)
     sent = [
         [(one.resolved, (one.starts_at - START) // MINUTE) for one in evaluation.rules[0].notifications]

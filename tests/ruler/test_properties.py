@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lokictl.durations import SECOND
 from lokictl.model import AlertingRule
 from lokictl.ruler import Alert, AlertState
 
-SECOND = 1_000_000_000
 STEP = 30 * SECOND
 RETENTION = 15 * 60 * SECOND
 
@@ -44,7 +44,7 @@ def states(history: list[list[Alert]]) -> list[list[tuple[object, ...]]]:
 @given(runs, holds)
 @settings(max_examples=150, deadline=None)
 def test_states_keep_their_promises(run: list[object], hold: int) -> None:
-    rule = AlertingRule("vector(1)", alert="A", for_=hold)
+    rule = AlertingRule("A", "vector(1)", for_=hold)
     for number, alerts in enumerate(play(rule, run)):
         now = number * STEP
         assert [alert.labels["pod"] for alert in alerts] == sorted(alert.labels["pod"] for alert in alerts)
@@ -67,7 +67,7 @@ def test_states_keep_their_promises(run: list[object], hold: int) -> None:
 @given(runs, holds)
 @settings(max_examples=100, deadline=None)
 def test_the_order_of_an_answer_does_not_matter(run: list[object], hold: int) -> None:
-    rule = AlertingRule("vector(1)", alert="A", for_=hold)
+    rule = AlertingRule("A", "vector(1)", for_=hold)
     turned = [list(reversed(vector)) if isinstance(vector, list) else vector for vector in run]
     assert states(play(rule, run)) == states(play(rule, turned))
 
@@ -75,7 +75,7 @@ def test_the_order_of_an_answer_does_not_matter(run: list[object], hold: int) ->
 @given(runs, holds, st.integers(min_value=1, max_value=3))
 @settings(max_examples=100, deadline=None)
 def test_no_more_active_alerts_than_the_limit(run: list[object], hold: int, limit: int) -> None:
-    rule = AlertingRule("vector(1)", alert="A", for_=hold)
+    rule = AlertingRule("A", "vector(1)", for_=hold)
     for alerts in play(rule, run, limit):
         assert sum(alert.state != "inactive" for alert in alerts) <= limit
 
@@ -83,7 +83,7 @@ def test_no_more_active_alerts_than_the_limit(run: list[object], hold: int, limi
 @given(runs, holds)
 @settings(max_examples=100, deadline=None)
 def test_series_do_not_disturb_each_other(run: list[object], hold: int) -> None:
-    rule = AlertingRule("vector(1)", alert="A", for_=hold)
+    rule = AlertingRule("A", "vector(1)", for_=hold)
     alone = [
         [item for item in vector if item[0]["pod"] == "a"] if isinstance(vector, list) else vector
         for vector in run

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import MINUTE, SECOND
 from lokictl.model import FieldType, LogField, Service, StreamLabel
 from lokictl.model.log_files import parse_log_lines
 from lokictl.project import load
@@ -15,8 +16,6 @@ from lokictl.sample import choose_sources, default_source, generate, project_sou
 from lokictl.sample.generate import generate_all
 from lokictl.sample.output import push_body, to_ndjson, to_text
 
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 START = 1_700_000_000 * SECOND
 ROOT = Path(__file__).resolve().parents[2]
 

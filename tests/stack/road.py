@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from lokictl.durations import MINUTE
 from lokictl.project import load
 from lokictl.render.rules import tenant_rules
 from lokictl.render.settings import settings_of
@@ -26,7 +27,6 @@ from tests.stack.servers import free_ports, get_json, program, server
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = load(ROOT)
-MINUTE = 60 * 1_000_000_000
 HEADERS = {"X-Scope-OrgID": TENANT}
 
 ALERTMANAGER = program("alertmanager", "prometheus-alertmanager")

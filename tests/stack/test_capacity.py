@@ -20,9 +20,9 @@ from lokictl.capacity import (
     svg_plot,
 )
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import DAY
 from lokictl.model import Service, StreamLabel
 from lokictl.model.capacity import CapacityPlan, PlatformLimits, StorageTier
-from lokictl.model.service import DAY
 from lokictl.project import load
 from services import SERVICES
 

@@ -59,12 +59,12 @@ CONTENT_MAPS = "kubernetes/platform/content.yaml"
 
 CHANGES = [
     # file, text, its replacement, files that change with it, files that do not
-    ("services/ryot.py", "retention=30 * DAY", "retention=45 * DAY", LOKI, COLLECTORS | RULES),
-    ("services/ryot.py", "debug_retention=3 * DAY", "debug_retention=2 * DAY", LOKI, COLLECTORS | RULES),
+    ("services/ryot.py", 'retention="30d"', 'retention="45d"', LOKI, COLLECTORS | RULES),
+    ("services/ryot.py", 'debug_retention="3d"', 'debug_retention="2d"', LOKI, COLLECTORS | RULES),
     (
         "services/ryot.py",
-        "p99_duration=5 * SECOND",
-        "p99_duration=6 * SECOND",
+        'p99_duration="5s"',
+        'p99_duration="6s"',
         RULES | {CONTENT_MAPS},
         COLLECTORS | LOKI,
     ),

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.durations import MINUTE, SECOND
 from lokictl.model.yaml_source import load_document
 from lokictl.testing import load_test_file, parse_test_file
 from lokictl.testing.loading import is_test_text
@@ -16,8 +17,6 @@ from lokictl.testing.schema import schema, schema_text
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).resolve().parents[2]
-SECOND = 1_000_000_000
-MINUTE = 60 * SECOND
 START = DEFAULT_START
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.durations import SECOND
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.logql import ast, semantics
 from lokictl.logql.units import format_float, format_prometheus_duration
 
-SECOND = 1_000_000_000
 MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 
 

@@ -9,8 +9,6 @@ from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 
-HOUR = 3_600_000_000_000
-
 
 class RangeBelowInterval(QueryCheck):
     """Lines between two evaluations that no evaluation sees."""

@@ -21,9 +21,6 @@ from lokictl.lint.interface import (
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.rules import AlertingRule, RecordingRule
 
-SECOND = 1_000_000_000
-HOUR = 3600 * SECOND
-
 
 class RefusedByLoki(GroupCheck):
     """What Loki's ruler refuses when the file is loaded or uploaded."""

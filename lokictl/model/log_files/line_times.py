@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from lokictl.model.times import SECOND, match_rfc3339, unix_nanoseconds
+from lokictl.durations import SECOND
+from lokictl.model.times import match_rfc3339, unix_nanoseconds
 
-DAY = 86_400 * SECOND
 EARLIEST_UNIX_SECONDS = 100_000_000
 """A smaller number in front of a line or in a JSON field (before March 1973) is a count or a duration, not a time."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.durations import DAY, MILLISECOND
 from lokictl.model.log_files.documents import Record, records_of_document
 from lokictl.model.log_files.formats import (
     NO_LABELS,
@@ -28,11 +29,9 @@ from lokictl.model.log_files.formats import (
     read_text,
     texts,
 )
-from lokictl.model.log_files.line_times import DAY
 from lokictl.model.log_files.opening import open_log, text_lines
 from lokictl.model.times import match_rfc3339
 
-MILLISECOND = 1_000_000
 WAITING_LINES = 10_000
 """Lines in front of the first time of a file that are kept until it is known."""
 MAX_DOCUMENT_LINES = 5_000_000

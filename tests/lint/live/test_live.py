@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from lokictl.durations import DAY
 from lokictl.lint.interface import Finding, LokiOptions, Workspace
 from lokictl.lint.live import CHECKS
 from lokictl.lint.live.checks import firings
@@ -18,7 +19,6 @@ from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.schema import matcher_test
 from lokictl.logql import LogExpr, parse
 from lokictl.model.rules import dump_yaml
-from lokictl.model.service import DAY
 from tests.lint.dashboard.cases import dashboard, panel, target
 
 STREAMS = [

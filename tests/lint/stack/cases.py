@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from lokictl.durations import DAY
 from lokictl.lint.interface import Finding, Workspace, WorkspaceCheck
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.stack import CHECKS
 from lokictl.model import FieldType, LogField, Service, StreamLabel
-from lokictl.model.service import DAY
 
 
 def labels(service: str) -> tuple[StreamLabel, ...]:
