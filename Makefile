@@ -23,7 +23,7 @@ test-newest test-lowest:  ## the tests with the newest, with the lowest versions
 	$(PYTHON) -m venv --clear .venv-$(PACKAGES)
 	.venv-$(PACKAGES)/bin/pip install --quiet --disable-pip-version-check uv
 	.venv-$(PACKAGES)/bin/uv pip install --quiet --python .venv-$(PACKAGES) \
-	  --resolution $(if $(filter lowest,$(PACKAGES)),lowest-direct,highest) --all-extras --group test --editable .
+	  --resolution $(if $(filter lowest,$(PACKAGES)),lowest-direct,highest) --requirement pyproject.toml --all-extras --group test --editable .
 	.venv-$(PACKAGES)/bin/pytest -n auto
 
 lint: $(STAMP)

@@ -117,11 +117,11 @@ GROUPS = (RuleGroup("g", (ONE, TWO, THREE)),)
 '''
 
 PLACES = {
-    ("One", "count_over_time"): "rules/a.py:4:21",
-    ("One", "> 0"): "rules/a.py:4:50",
-    ("Two", '|= "x"'): "rules/a.py:8:31",
-    ("Two", "> 0"): "rules/a.py:9:7",
-    ("Three", "> 0"): "rules/a.py:16:3",
+    ("One", "count_over_time"): "rules/a.py:4:28",
+    ("One", "> 0"): "rules/a.py:4:57",
+    ("Two", '|= "x"'): "rules/a.py:9:31",
+    ("Two", "> 0"): "rules/a.py:10:7",
+    ("Three", "> 0"): "rules/a.py:17:3",
     ("Three", "service"): "rules/a.py:13",
 }
 
