@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 
+from lokictl.durations import MILLISECOND
 from lokictl.engine.binary_operation import set_operation, with_number, with_vector
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
 from lokictl.engine.extraction import Extractor, compile_selector_test
