@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from lokictl.model.component import Component
+from lokictl.model.component import Component, HelmValue
 from services import agents, sigmavault
 from stack import access, objects
-from stack.figures import IMAGES, PORTS
+from stack.figures import IMAGES, PORTS, address
 
 NAME = "alertmanager"
 CONFIG_FILE = "alertmanager.yaml"
 SECRETS = "/etc/alertmanager/secrets"
-SECRET = "alertmanager-receivers"  # noqa: S105 - the name of the Kubernetes secret
-"""A secret with the keys ``slack_url``, ``pagerduty_key``, ``smtp_password`` and ``teams_url``."""
+SECRET = HelmValue(
+    "alertmanager.receiversSecret",
+    "alertmanager-receivers",
+    "A secret with the keys slack_url, pagerduty_key, smtp_password and teams_url.",
+)
 
 VAULT = sigmavault.SERVICE
 PLATFORM_TIER = "platform"
 
-TEAMS_BRIDGE = "http://prometheus-msteams.monitoring.svc.cluster.local:2000/alerts"
+TEAMS_BRIDGE = f"http://{address('prometheus-msteams', 2000)}/alerts"
 """Where Teams is reached by Alertmanagers before 0.28, which cannot speak to it themselves."""
 
 
@@ -138,19 +141,26 @@ def component() -> Component:
     container = objects.container(
         NAME,
         IMAGES.alertmanager,
-        args=[f"--config.file=/etc/alertmanager/{CONFIG_FILE}", "--storage.path=/alertmanager"],
+        args=[
+            f"--config.file=/etc/alertmanager/{CONFIG_FILE}",
+            "--storage.path=/alertmanager",
+            # One replica: nothing to gossip with.
+            "--cluster.listen-address=",
+        ],
         ports={"http": PORTS.alertmanager},
         mounts={"/etc/alertmanager": "config:ro", SECRETS: "secrets:ro", "/alertmanager": "data"},
-        resources=objects.resources("50m", "64Mi", memory_limit="128Mi"),
+        resources=objects.resources("50m", "64Mi", memory_limit="256Mi"),
+        startup=objects.probe("/-/ready", "http", failures=30),
         readiness=objects.probe("/-/ready", "http"),
-        liveness=objects.probe("/-/healthy", "http", delay=30),
+        liveness=objects.probe("/-/healthy", "http"),
     )
     volumes = [
         objects.config_volume("config", "alertmanager-config"),
         objects.secret_volume("secrets", SECRET),
-        objects.empty_volume("data"),
     ]
-    template = objects.pod(NAME, [container], account=NAME, volumes=volumes)
+    template = objects.pod(
+        NAME, [container], account=NAME, volumes=volumes, config_maps=["alertmanager-config"]
+    )
     return Component(
         name=NAME,
         title="Alertmanager",
@@ -159,7 +169,15 @@ def component() -> Component:
         manifests=(
             *access.account(NAME),
             objects.config_map("alertmanager-config", NAME, files),
-            objects.workload("Deployment", NAME, template, replicas=1),
+            # Silences and what was already notified are on its volume.
+            objects.workload(
+                "StatefulSet",
+                NAME,
+                template,
+                replicas=1,
+                serviceName=NAME,
+                volumeClaimTemplates=[objects.claim("data", "1Gi", NAME)],
+            ),
             objects.service(NAME, NAME, {"http": PORTS.alertmanager}),
         ),
         checks=("amtool check-config", "amtool config routes test"),

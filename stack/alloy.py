@@ -26,8 +26,8 @@ from stack.collection import (
     Place,
     crash_selector,
 )
+from stack.collector import daemon_set, only_when_chosen
 from stack.figures import IMAGES, PORTS, TENANT
-from stack.promtail import daemon_set
 
 NAME = "alloy"
 CONFIG_FILE = "config.alloy"
@@ -267,10 +267,15 @@ def component() -> Component:
         title="Grafana Alloy",
         description="The collector, one per node; the successor of the document's Promtail.",
         configuration=files,
-        manifests=(
-            *access.collector(NAME),
-            objects.config_map("alloy-config", NAME, files),
-            *daemon_set(NAME, IMAGES.alloy, arguments, "/etc/alloy"),
+        manifests=tuple(
+            only_when_chosen(
+                NAME,
+                [
+                    *access.collector(NAME),
+                    objects.config_map("alloy-config", NAME, files),
+                    *daemon_set(NAME, IMAGES.alloy, arguments, "/etc/alloy"),
+                ],
+            )
         ),
         checks=("alloy fmt", "alloy validate"),
     )

@@ -11,9 +11,9 @@ from typing import Any
 
 from lokictl.model import FieldType, Service
 from services import SERVICES, agents, sigmalang, sigmavault
-from stack.figures import MONITORING, PORTS
+from stack.figures import PORTS, address
 
-PUSH_URL = f"http://loki.{MONITORING}.svc.cluster.local:{PORTS.loki_http}/loki/api/v1/push"
+PUSH_URL = f"http://{address('loki', PORTS.loki_http)}/loki/api/v1/push"
 
 POD_LOGS = "/var/log/pods"
 

@@ -1,7 +1,8 @@
 """The stack on one machine, for tests: the same rendered files, with the few settings that one machine needs.
 
 ``docker-compose.test.yml`` mounts what ``lokictl render`` wrote into ``build/``.  Loki's file is the rendered one,
-changed by flags only: one replica, its own ring, MinIO instead of S3.
+changed by flags only: one replica, its own ring, MinIO instead of S3.  Version 1 and 2 of Docker Compose read it, and
+no container finds a name outside: alerts of a test reach nobody.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HEADER = """\
 # Written by `python -m stack.compose`; tests/stack/test_compose.py keeps it up to date.
 #
 #   make check                                           # renders build/
-#   docker compose -f docker-compose.test.yml up --wait  # starts the stack
+#   docker compose -f docker-compose.test.yml up --wait  # starts the stack (version 1: docker-compose … up -d)
 #   .venv/bin/lokictl sample --since 1h --push http://localhost:3100 --tenant neurectomy
 #
 # Then: Grafana on http://localhost:3000, with every dashboard, data source and rule of this project.
@@ -33,9 +34,13 @@ def local(port: int, protocol: str = "") -> str:
     return f"127.0.0.1:{port}:{port}{protocol}"
 
 
+NOBODY = "127.0.0.1"
+"""A name server that does not answer: the services find each other, and nothing else."""
+
+
 def service(image: str, *, healthy: str = "", **rest: Any) -> dict[str, Any]:
     """One service of the compose file; ``healthy`` is a shell command that succeeds once it is up."""
-    item: dict[str, Any] = {"image": image, **rest}
+    item: dict[str, Any] = {"image": image, **rest, "dns": [NOBODY]}
     if healthy:
         check = {"test": ["CMD-SHELL", healthy], "interval": "3s", "timeout": "5s", "retries": 40}
         item["healthcheck"] = check
@@ -65,7 +70,6 @@ def configuration() -> dict[str, Any]:
     """The compose file."""
     build = "./build"
     return {
-        "name": "lokictl-test",
         "services": {
             "minio": service(
                 IMAGES.minio,
@@ -80,7 +84,6 @@ def configuration() -> dict[str, Any]:
             "memcached-service": service(
                 IMAGES.memcached,
                 command=[part for argument in memcached.ARGUMENTS for part in argument.split(" ")],
-                networks=alias("memcached-service"),
             ),
             "loki": service(
                 IMAGES.loki,
@@ -97,7 +100,6 @@ def configuration() -> dict[str, Any]:
                 ],
                 ports=[local(PORTS.loki_http)],
                 depends_on={"minio": {"condition": "service_healthy"}},
-                networks=alias("loki"),
                 tmpfs=[f"{loki.DATA}:uid=10001"],
             ),
             "prometheus": service(
@@ -109,7 +111,6 @@ def configuration() -> dict[str, Any]:
                 ],
                 volumes=[f"{build}/stack/prometheus:/etc/prometheus:ro"],
                 ports=[local(PORTS.prometheus)],
-                networks=alias("prometheus"),
             ),
             "alertmanager": service(
                 IMAGES.alertmanager,
@@ -124,15 +125,14 @@ def configuration() -> dict[str, Any]:
                 user="0",
                 volumes=[f"{build}/stack/alertmanager:/config:ro"],
                 ports=[local(PORTS.alertmanager)],
-                networks=alias("alertmanager"),
             ),
             "jaeger": service(
                 IMAGES.jaeger,
-                env_file=[f"{build}/stack/jaeger/jaeger.env"],
+                command=[f"--config=/etc/jaeger/{jaeger.CONFIG_FILE}"],
+                volumes=[f"{build}/stack/jaeger:/etc/jaeger:ro"],
                 user="0",
-                tmpfs=["/badger"],
+                tmpfs=[jaeger.DATA],
                 ports=[local(PORTS.jaeger_ui), local(PORTS.jaeger_collector), local(PORTS.otlp_http)],
-                networks=alias(jaeger.NAME),
             ),
             "grafana": service(
                 IMAGES.grafana,
@@ -145,16 +145,9 @@ def configuration() -> dict[str, Any]:
                     f"curl -fs http://localhost:{PORTS.grafana}/api/health && "
                     f"curl -fs {grafana.ENVIRONMENT['LOKI_URL']}/ready"
                 ),
-                networks=alias("grafana"),
             ),
         },
-        "networks": {"default": {}},
     }
-
-
-def alias(name: str) -> dict[str, Any]:
-    """The name by which the rendered files know a service: that of its Kubernetes service."""
-    return {"default": {"aliases": [f"{name}.monitoring.svc.cluster.local"]}}
 
 
 def text() -> str:

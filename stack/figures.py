@@ -9,12 +9,14 @@ from services.common import NAMESPACE
 MONITORING = "monitoring"
 APPLICATIONS = NAMESPACE
 TENANT = "neurectomy"
+COLLECTOR = "alloy"
+"""The collector that runs by default: "alloy" or "promtail", never both (every line would be counted twice)."""
 STORAGE_CLASS = "fast-ssd"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP unless said otherwise."""
+    """TCP unless the name says otherwise."""
 
     loki_http: int = 3100
     loki_grpc: int = 9096
@@ -24,14 +26,19 @@ class Ports:
     grafana: int = 3000
     prometheus: int = 9090
     alertmanager: int = 9093
+    smtp: int = 587
     memcached: int = 11211
     memcached_metrics: int = 9150
     jaeger_ui: int = 16686
     jaeger_collector: int = 14268
-    jaeger_admin: int = 14269
+    jaeger_compact_udp: int = 6831
+    jaeger_metrics: int = 8888
+    jaeger_health: int = 13133
     otlp_grpc: int = 4317
     otlp_http: int = 4318
     s3: int = 443
+    https: int = 443
+    kubernetes_api: tuple[int, ...] = (443, 6443)
     minio: int = 9000
     dns: int = 53
     node_exporter: int = 9100
@@ -54,7 +61,7 @@ class Images:
     grafana: str = "docker.io/grafana/grafana:12.3.0"
     prometheus: str = "quay.io/prometheus/prometheus:v3.7.3"
     alertmanager: str = "quay.io/prometheus/alertmanager:v0.28.1"
-    jaeger: str = "docker.io/jaegertracing/all-in-one:1.74.0"
+    jaeger: str = "docker.io/jaegertracing/jaeger:2.13.0"
     minio: str = "docker.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 
 
@@ -80,6 +87,7 @@ class Limits:
     chunk_age: str = "1h"
     queries_per_second: int = 100
     query_seconds: float = 0.48
+    series_per_query: int = 5_000
     results_cache_megabytes: int = 100
     cache_ttl: str = "1h"
 
@@ -103,6 +111,16 @@ LIMITS = Limits()
 LOKI_REPLICAS = 3
 REPLICATION_FACTOR = 3
 LOKI_VOLUME = "100Gi"
+LOKI_MEMORY = "4Gi"
+WAL_REPLAY_SHARE = 0.5
+"""Of its memory limit, Loki may fill this share while it replays its write-ahead log; then it flushes first."""
+
+GO_MEMORY_SHARE = 0.9
+"""From this share of the memory limit on, Go's garbage collector works harder (``GOMEMLIMIT``)."""
+
+COLLECTOR_MEMORY_MEBIBYTES = 1024
+"""The collectors' memory limit; Alloy needs about 250 MiB on a node with twelve quiet pods."""
+
 MEMCACHED_REPLICAS = 3
 MEMCACHED_MEGABYTES = 512
 CACHE_HIT_RATE = 0.5
@@ -123,3 +141,8 @@ JAEGER_RETENTION_HOURS = 7 * 24
 
 HOT_P99_SECONDS = 0.2
 WARM_P99_SECONDS = 2.0
+
+
+def address(service: str, port: int) -> str:
+    """``host:port`` of a service.  Short names, so that the platform runs in any namespace."""
+    return f"{service}:{port}"

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lokictl.model.component import Component
+from lokictl.model.component import Component, HelmValue
 from stack import access, content, objects
-from stack.figures import IMAGES, MONITORING, PORTS, TENANT
+from stack.figures import IMAGES, PORTS, TENANT, address
 
 NAME = "grafana"
-ADMIN_SECRET = "grafana-admin"  # noqa: S105 - the name of the Kubernetes secret
-"""A secret with the keys ``user`` and ``password``; made outside of this repository."""
-
+ADMIN_SECRET = HelmValue("grafana.adminSecret", "grafana-admin", "A secret with the keys user and password.")
 
 PROVISIONING = "/etc/grafana/provisioning"
 
 
-def address(name: str, port: int) -> str:
-    return f"http://{name}.{MONITORING}.svc.cluster.local:{port}"
-
-
 ENVIRONMENT = {
-    "LOKI_URL": address("loki", PORTS.loki_http),
-    "PROMETHEUS_URL": address("prometheus", PORTS.prometheus),
-    "JAEGER_URL": address("jaeger", PORTS.jaeger_ui),
-    "ALERTMANAGER_URL": address("alertmanager", PORTS.alertmanager),
+    "LOKI_URL": f"http://{address('loki', PORTS.loki_http)}",
+    "PROMETHEUS_URL": f"http://{address('prometheus', PORTS.prometheus)}",
+    "JAEGER_URL": f"http://{address('jaeger', PORTS.jaeger_ui)}",
+    "ALERTMANAGER_URL": f"http://{address('alertmanager', PORTS.alertmanager)}",
     "LOKI_TENANT": TENANT,
     "GF_PATHS_PROVISIONING": PROVISIONING,
     "GF_ANALYTICS_REPORTING_ENABLED": "false",
@@ -33,8 +27,11 @@ ENVIRONMENT = {
 }
 
 
-def deployment(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    """Grafana's Deployment, with the rendered ``files`` as its provisioning folder."""
+def stateful_set(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """Grafana's StatefulSet, with the rendered ``files`` as its provisioning folder.
+
+    Dashboards are reread while Grafana runs; data sources and providers restart it.
+    """
     container = objects.container(
         NAME,
         IMAGES.grafana,
@@ -50,21 +47,31 @@ def deployment(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
             "/tmp": "tmp",  # noqa: S108 - a volume inside the container
         },
         resources=objects.resources("250m", "512Mi", memory_limit="1Gi"),
+        startup=objects.probe("/api/health", "http", failures=30),
         readiness=objects.probe("/api/health", "http"),
-        liveness=objects.probe("/api/health", "http", delay=60),
+        liveness=objects.probe("/api/health", "http", failures=6),
     )
     template = objects.pod(
         NAME,
         [container],
         account=NAME,
         user=472,
+        config_maps=[content.DATASOURCES, content.PROVIDER],
         volumes=[
             content.provisioning_volume("provisioning", files),
-            objects.empty_volume("data"),
             objects.empty_volume("tmp"),
         ],
     )
-    return (objects.workload("Deployment", NAME, template, replicas=1),)
+    return (
+        objects.workload(
+            "StatefulSet",
+            NAME,
+            template,
+            replicas=1,
+            serviceName=NAME,
+            volumeClaimTemplates=[objects.claim("data", "10Gi", NAME)],
+        ),
+    )
 
 
 COMPONENT = Component(
@@ -73,6 +80,6 @@ COMPONENT = Component(
     description="Logs, metrics and traces on one screen.",
     configuration={"grafana.env": "".join(f"{name}={value}\n" for name, value in ENVIRONMENT.items())},
     manifests=(*access.account(NAME), objects.service(NAME, NAME, {"http": PORTS.grafana})),
-    content_manifests=deployment,
+    content_manifests=stateful_set,
     checks=("grafana-server starts with it",),
 )

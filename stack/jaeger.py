@@ -1,59 +1,138 @@
-"""Jaeger: traces of the last seven days."""
+"""Jaeger: traces of the last seven days.
+
+Version 2, which is an OpenTelemetry Collector: Jaeger 1 ended in 2025, and its last releases no longer listen on
+6831/UDP, which the document asks for.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from lokictl.model.component import Component
 from stack import access, objects
-from stack.figures import IMAGES, JAEGER_RETENTION_HOURS, PORTS, STORAGE_CLASS
+from stack.figures import IMAGES, JAEGER_RETENTION_HOURS, PORTS
 
 NAME = "jaeger"
+CONFIG_FILE = "jaeger.yaml"
+DATA = "/badger"
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside a pod, behind a network policy
+
+
+def configuration(data: str = DATA) -> dict[str, Any]:
+    """Jaeger's configuration file; traces are kept below the folder ``data``."""
+
+    def everywhere(port: int) -> dict[str, str]:
+        return {"endpoint": f"{ANY_ADDRESS}:{port}"}
+
+    return {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
+            "pipelines": {
+                "traces": {
+                    "receivers": ["otlp", "jaeger"],
+                    "processors": ["batch"],
+                    "exporters": ["jaeger_storage_exporter"],
+                }
+            },
+            "telemetry": {
+                "resource": {"service.name": NAME},
+                "metrics": {
+                    "level": "basic",
+                    "readers": [
+                        {
+                            "pull": {
+                                "exporter": {
+                                    "prometheus": {"host": ANY_ADDRESS, "port": PORTS.jaeger_metrics}
+                                }
+                            }
+                        }
+                    ],
+                },
+                "logs": {"level": "warn"},
+            },
+        },
+        "extensions": {
+            "healthcheckv2": {"use_v2": True, "http": everywhere(PORTS.jaeger_health)},
+            "jaeger_query": {"storage": {"traces": "local"}, "http": everywhere(PORTS.jaeger_ui)},
+            "jaeger_storage": {
+                "backends": {
+                    "local": {
+                        "badger": {
+                            "directories": {"keys": f"{data}/keys", "values": f"{data}/values"},
+                            "ephemeral": False,
+                            "ttl": {"spans": f"{JAEGER_RETENTION_HOURS}h"},
+                        }
+                    }
+                }
+            },
+        },
+        "receivers": {
+            "otlp": {"protocols": {"grpc": everywhere(PORTS.otlp_grpc), "http": everywhere(PORTS.otlp_http)}},
+            "jaeger": {
+                "protocols": {
+                    "thrift_http": everywhere(PORTS.jaeger_collector),
+                    "thrift_compact": everywhere(PORTS.jaeger_compact_udp),
+                }
+            },
+        },
+        "processors": {"batch": {}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "local"}},
+    }
 
 
 def component() -> Component:
     """Jaeger as a component: collectors (Jaeger's own and OTLP), storage and user interface in one."""
+    files: dict[str, dict[str, Any]] = {CONFIG_FILE: configuration()}
     ports = {
         "ui": PORTS.jaeger_ui,
         "collector": PORTS.jaeger_collector,
+        "compact-udp": PORTS.jaeger_compact_udp,
         "otlp-grpc": PORTS.otlp_grpc,
         "otlp-http": PORTS.otlp_http,
-        "metrics": PORTS.jaeger_admin,
-    }
-    environment = {
-        "SPAN_STORAGE_TYPE": "badger",
-        "BADGER_EPHEMERAL": "false",
-        "BADGER_DIRECTORY_KEY": "/badger/key",
-        "BADGER_DIRECTORY_VALUE": "/badger/data",
-        "BADGER_SPAN_STORE_TTL": f"{JAEGER_RETENTION_HOURS}h",
-        "COLLECTOR_OTLP_ENABLED": "true",
+        "metrics": PORTS.jaeger_metrics,
     }
     container = objects.container(
         NAME,
         IMAGES.jaeger,
-        env=[{"name": name, "value": value} for name, value in environment.items()],
-        ports=ports,
-        mounts={"/badger": "data", "/tmp": "tmp"},  # noqa: S108 - a volume inside the container
-        resources=objects.resources("250m", "512Mi", memory_limit="1Gi"),
-        readiness=objects.probe("/", "metrics"),
-        liveness=objects.probe("/", "metrics", delay=60),
+        args=[f"--config=/etc/jaeger/{CONFIG_FILE}"],
+        ports={**ports, "health": PORTS.jaeger_health},
+        mounts={
+            "/etc/jaeger": "config:ro",
+            DATA: "data",
+            "/tmp": "tmp",  # noqa: S108 - a volume inside the container
+        },
+        resources=objects.resources("250m", "512Mi", memory_limit="2Gi"),
+        startup=objects.probe("/status", "health", failures=60),
+        readiness=objects.probe("/status", "health"),
+        liveness=objects.probe("/status", "health", failures=6),
     )
-    template = objects.pod(NAME, [container], account=NAME, user=10001, volumes=[objects.empty_volume("tmp")])
+    template = objects.pod(
+        NAME,
+        [container],
+        account=NAME,
+        user=10001,
+        config_maps=["jaeger-config"],
+        volumes=[objects.config_volume("config", "jaeger-config"), objects.empty_volume("tmp")],
+    )
     return Component(
         name=NAME,
         title="Jaeger",
         description="Traces; Grafana links them to logs and metrics.",
-        configuration={"jaeger.env": "".join(f"{name}={value}\n" for name, value in environment.items())},
+        configuration=files,
         manifests=(
             *access.account(NAME),
+            objects.config_map("jaeger-config", NAME, files),
             objects.workload(
                 "StatefulSet",
                 NAME,
                 template,
                 replicas=1,
                 serviceName=NAME,
-                volumeClaimTemplates=[objects.claim("data", "50Gi", STORAGE_CLASS, NAME)],
+                volumeClaimTemplates=[objects.claim("data", "50Gi", NAME)],
             ),
             objects.service(NAME, NAME, ports),
         ),
+        checks=("jaeger starts with it",),
     )
 
 

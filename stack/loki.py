@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lokictl.durations import HOUR
+from lokictl.durations import DAY, HOUR
 from lokictl.model import Service
-from lokictl.model.component import Component, HelmValue
+from lokictl.model.component import Component, HelmExpression, HelmValue, Manifest, Refusal
 from services import SERVICES
 from stack import access, content, objects
 from stack.figures import (
@@ -16,25 +16,27 @@ from stack.figures import (
     INDEX_PERIOD,
     LIMITS,
     LOG_BUCKET,
+    LOKI_MEMORY,
     LOKI_REPLICAS,
     LOKI_VOLUME,
-    MONITORING,
     PORTS,
     REPLICATION_FACTOR,
-    STORAGE_CLASS,
     TSDB_FROM,
+    WAL_REPLAY_SHARE,
+    address,
 )
 
 NAME = "loki"
 CONFIG_FILE = "loki.yaml"
-CREDENTIALS = "loki-s3-creds"
-"""A secret with the keys ``access_key`` and ``secret_key``; made outside of this repository."""
+CREDENTIALS = HelmValue("s3.secret", "loki-s3-creds", "A secret with the keys access_key and secret_key.")
 
-MEMCACHED = f"dns+memcached-service.{MONITORING}.svc.cluster.local:{PORTS.memcached}"
-REMOTE_WRITE_URL = f"http://prometheus.{MONITORING}.svc.cluster.local:{PORTS.prometheus}/api/v1/write"
-ALERTMANAGER_URL = f"http://alertmanager.{MONITORING}.svc.cluster.local:{PORTS.alertmanager}"
+MEMCACHED = f"dns+{address('memcached-service', PORTS.memcached)}"
+REMOTE_WRITE_URL = f"http://{address('prometheus', PORTS.prometheus)}/api/v1/write"
+ALERTMANAGER_URL = f"http://{address('alertmanager', PORTS.alertmanager)}"
 RULES_DIRECTORY = "/etc/loki/rules"
 DATA = "/var/loki"
+RESOURCES = objects.resources("1", "2Gi", memory_limit=LOKI_MEMORY)
+WAL_CEILING = "2GB"
 
 
 def configuration(
@@ -59,12 +61,12 @@ def configuration(
             "ring": {"kvstore": {"store": "memberlist"}},
             "storage": {"s3": s3()},
         },
-        "memberlist": {"join_members": [f"loki-headless.{MONITORING}.svc.cluster.local:{PORTS.loki_gossip}"]},
+        "memberlist": {"join_members": [address("loki-headless", PORTS.loki_gossip)]},
         "ingester": {
             "chunk_idle_period": LIMITS.chunk_idle,
             "max_chunk_age": LIMITS.chunk_age,
             "chunk_encoding": "snappy",
-            "wal": {"enabled": True, "dir": f"{DATA}/wal"},
+            "wal": {"enabled": True, "dir": f"{DATA}/wal", "replay_memory_ceiling": WAL_CEILING},
         },
         "querier": {"max_concurrent": LIMITS.queries_in_flight(LOKI_REPLICAS)},
         "query_range": {
@@ -89,7 +91,7 @@ def s3() -> dict[str, Any]:
     """The object store; address and keys come from the environment (``-config.expand-env``)."""
     return {
         "endpoint": "${S3_ENDPOINT}",
-        "bucketnames": LOG_BUCKET,
+        "bucketnames": f"${{S3_BUCKET:-{LOG_BUCKET}}}",
         "region": "${S3_REGION:-us-east-1}",
         "access_key_id": "${AWS_ACCESS_KEY_ID}",
         "secret_access_key": "${AWS_SECRET_ACCESS_KEY}",
@@ -151,6 +153,10 @@ def limits(services: tuple[Service, ...]) -> dict[str, Any]:
         "allow_structured_metadata": True,
         # The services name themselves; a stream has the document's labels and no other.
         "discover_service_name": [],
+        "discover_log_levels": False,
+        # What is kept can be read in one query, and every dashboard's largest panel.
+        "max_query_length": hours(longest_retention(services) + DAY),
+        "max_query_series": LIMITS.series_per_query,
         "volume_enabled": True,
         "retention_period": hours(min(service.retention for service in services)),
         "retention_stream": retention(services),
@@ -167,6 +173,11 @@ def retention(services: tuple[Service, ...]) -> list[dict[str, Any]]:
     ]
     debug = min(service.debug_retention for service in services)
     return [*streams, {"selector": '{level="debug"}', "priority": 10, "period": hours(debug)}]
+
+
+def longest_retention(services: tuple[Service, ...]) -> int:
+    """How long any line is kept, in nanoseconds."""
+    return max(service.retention for service in services)
 
 
 def hours(nanoseconds: int) -> str:
@@ -193,17 +204,70 @@ def ruler() -> dict[str, Any]:
     }
 
 
+OBJECT_STORE = {
+    "S3_ENDPOINT": HelmValue(
+        "s3.endpoint", "s3.us-east-1.amazonaws.com", "The object store: host, or host:port."
+    ),
+    "S3_REGION": HelmValue("s3.region", "us-east-1"),
+    "S3_BUCKET": HelmValue("s3.bucket", LOG_BUCKET),
+    "S3_INSECURE": HelmExpression(
+        ".Values.s3.insecure | toString",
+        "false",
+        (HelmValue("s3.insecure", False, "Plain HTTP, for a MinIO without TLS."),),
+    ),
+}
+
+OPEN_WITHOUT_RANGES = Refusal(
+    'and (ne .Values.loki.serviceType "ClusterIP") (not .Values.loki.sourceRanges)',
+    "loki.serviceType opens Loki to the outside, and Loki asks nobody who they are:"
+    " set loki.sourceRanges to the addresses that may reach it",
+)
+
 SERVICE_PORTS = {"http": PORTS.loki_http, "grpc": PORTS.loki_grpc}
 POD_PORTS = {**SERVICE_PORTS, "gossip": PORTS.loki_gossip}
 
 
-def stateful_set(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    """The StatefulSet, with the rendered rules of every tenant."""
+REPLICAS = HelmValue(
+    "loki.replicas",
+    LOKI_REPLICAS,
+    "Three or more keep every line three times and survive the loss of one; fewer keep it once.",
+    objects.REPLICAS,
+)
+
+
+def scaled_flags() -> list[HelmExpression]:
+    """What follows from the chart's values; flags win over the file, which is for the default values."""
+    ceiling = objects.memory_share("loki.resources", RESOURCES, WAL_REPLAY_SHARE)
+    in_flight = LIMITS.queries_in_flight(1)
+    return [
+        HelmExpression(
+            f'printf "-distributor.replication-factor=%d" (ternary {REPLICATION_FACTOR} 1 '
+            f"(ge (int .Values.{REPLICAS.path}) {REPLICATION_FACTOR}))",
+            f"-distributor.replication-factor={REPLICATION_FACTOR}",
+        ),
+        HelmExpression(
+            f'printf "-querier.max-concurrent=%d" (max 1 (div {in_flight} (int .Values.{REPLICAS.path})))',
+            f"-querier.max-concurrent={LIMITS.queries_in_flight(LOKI_REPLICAS)}",
+        ),
+        HelmExpression(
+            f'printf "-ingester.wal-replay-memory-ceiling=%s" ({ceiling.template} | default "{WAL_CEILING}")',
+            f"-ingester.wal-replay-memory-ceiling={ceiling.default}",
+        ),
+    ]
+
+
+def stateful_set(files: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """The StatefulSet, with the rendered rules of every tenant; the ruler rereads them, so they restart nothing."""
     rules = content.rule_volumes(files)
     container = objects.container(
         NAME,
         IMAGES.loki,
-        args=["-target=all", f"-config.file=/etc/loki/config/{CONFIG_FILE}", "-config.expand-env=true"],
+        args=[
+            "-target=all",
+            f"-config.file=/etc/loki/config/{CONFIG_FILE}",
+            "-config.expand-env=true",
+            *scaled_flags(),
+        ],
         ports=POD_PORTS,
         mounts={
             "/etc/loki/config": "config:ro",
@@ -214,19 +278,21 @@ def stateful_set(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
         env=[
             objects.secret_env("AWS_ACCESS_KEY_ID", CREDENTIALS, "access_key"),
             objects.secret_env("AWS_SECRET_ACCESS_KEY", CREDENTIALS, "secret_key"),
-            {"name": "S3_ENDPOINT", "value": HelmValue("s3.endpoint", "s3.us-east-1.amazonaws.com")},
-            {"name": "S3_REGION", "value": HelmValue("s3.region", "us-east-1")},
+            *({"name": name, "value": value} for name, value in OBJECT_STORE.items()),
         ],
-        resources=objects.resources("1", "2Gi", memory_limit="4Gi"),
-        readiness=objects.probe("/ready", "http", delay=15),
-        liveness=objects.probe("/ready", "http", delay=120),
+        resources=RESOURCES,
+        # Replaying the write-ahead log: up to an hour. Not ready is no reason to kill an ingester later on.
+        startup=objects.probe("/ready", "http", failures=360),
+        readiness=objects.probe("/ready", "http"),
+        liveness=objects.probe("/loki/api/v1/status/buildinfo", "http", failures=6),
     )
     template = objects.pod(
         NAME,
         [container],
         account=NAME,
-        token=True,
+        token=access.LOKI_RIGHTS,
         user=10001,
+        config_maps=["loki-config"],
         spread=True,
         volumes=[
             objects.config_volume("config", "loki-config"),
@@ -235,16 +301,15 @@ def stateful_set(files: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
         ],
         terminationGracePeriodSeconds=300,
     )
-    storage_class = HelmValue("storageClass", STORAGE_CLASS)
     return (
         objects.workload(
             "StatefulSet",
             NAME,
             template,
-            replicas=LOKI_REPLICAS,
+            replicas=REPLICAS,
             serviceName="loki-headless",
             podManagementPolicy="Parallel",
-            volumeClaimTemplates=[objects.claim("data", LOKI_VOLUME, storage_class, NAME)],
+            volumeClaimTemplates=[objects.claim("data", LOKI_VOLUME, NAME)],
         ),
     )
 
@@ -253,8 +318,8 @@ def services() -> list[dict[str, Any]]:
     """The services and the disruption budget."""
     return [
         objects.service("loki-headless", NAME, POD_PORTS, headless=True),
-        objects.service(NAME, NAME, SERVICE_PORTS, type_=HelmValue("loki.serviceType", "LoadBalancer")),
-        objects.disruption_budget(NAME, available=2),
+        objects.exposed(objects.service(NAME, NAME, SERVICE_PORTS), NAME, "Loki"),
+        objects.disruption_budget(NAME),
     ]
 
 
@@ -275,6 +340,7 @@ def component() -> Component:
             *services(),
         ),
         content_manifests=stateful_set,
+        refusals=(OPEN_WITHOUT_RANGES,),
         checks=("loki -verify-config",),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lokictl.model.component import Component
+from lokictl.model.component import Component, HelmValue
 from stack import access, objects
 from stack.figures import IMAGES, MEMCACHED_MEGABYTES, MEMCACHED_REPLICAS, PORTS
 
@@ -20,23 +20,27 @@ def component() -> Component:
         IMAGES.memcached,
         args=[part for argument in ARGUMENTS for part in argument.split(" ")],
         ports={"memcached": PORTS.memcached},
-        # 20 % above the cache itself for connections and the hash table.
-        resources=objects.resources("250m", f"{MEMCACHED_MEGABYTES * 12 // 10}Mi"),
+        # Above the cache itself, for connections and the hash table.
+        resources=objects.resources(
+            "250m", f"{MEMCACHED_MEGABYTES * 12 // 10}Mi", memory_limit=f"{MEMCACHED_MEGABYTES * 3 // 2}Mi"
+        ),
+        go=False,
         readiness={"tcpSocket": {"port": "memcached"}, "initialDelaySeconds": 2, "periodSeconds": 10},
         liveness={"tcpSocket": {"port": "memcached"}, "initialDelaySeconds": 30, "periodSeconds": 10},
     )
     exporter = objects.container(
         "exporter",
         IMAGES.memcached_exporter,
-        image_value="memcachedexporter.image",
+        value="memcachedexporter",
         args=[
             f"--memcached.address=localhost:{PORTS.memcached}",
             f"--web.listen-address=:{PORTS.memcached_metrics}",
         ],
         ports={"metrics": PORTS.memcached_metrics},
-        resources=objects.resources("20m", "32Mi"),
+        resources=objects.resources("20m", "32Mi", memory_limit="64Mi"),
     )
     template = objects.pod(NAME, [cache, exporter], account=NAME, user=11211, spread=True)
+    replicas = HelmValue("memcached.replicas", MEMCACHED_REPLICAS, schema=objects.REPLICAS)
     ports = {"memcached": PORTS.memcached, "metrics": PORTS.memcached_metrics}
     return Component(
         name=NAME,
@@ -45,10 +49,10 @@ def component() -> Component:
         configuration={"memcached.args": "\n".join(ARGUMENTS) + "\n"},
         manifests=(
             *access.account(NAME),
-            objects.workload("Deployment", NAME, template, replicas=MEMCACHED_REPLICAS),
+            objects.workload("Deployment", NAME, template, replicas=replicas),
             # Headless: Loki's client finds every replica by DNS and spreads the keys itself.
             objects.service("memcached-service", NAME, ports, headless=True),
-            objects.disruption_budget(NAME, available=MEMCACHED_REPLICAS - 1),
+            objects.disruption_budget(NAME),
         ),
         checks=("memcached answers",),
     )

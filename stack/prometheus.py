@@ -11,10 +11,9 @@ from stack.figures import (
     HOT_P99_SECONDS,
     IMAGES,
     LIMITS,
-    MONITORING,
     PORTS,
     PROMETHEUS_RETENTION,
-    STORAGE_CLASS,
+    address,
 )
 
 NAME = "prometheus"
@@ -42,34 +41,28 @@ def configuration(rules_directory: str = "/etc/prometheus") -> dict[str, Any]:
             static("prometheus", "localhost", PORTS.prometheus),
             static("alertmanager", "alertmanager", PORTS.alertmanager),
             static("grafana", "grafana", PORTS.grafana),
-            static("jaeger", "jaeger", PORTS.jaeger_admin),
-            pods("kube-state-metrics", "kube-state-metrics", PORTS.kube_state_metrics, namespace=None),
-            pods("node-exporter", "node-exporter", PORTS.node_exporter, namespace=None),
+            static("jaeger", "jaeger", PORTS.jaeger_metrics),
+            pods("kube-state-metrics", "kube-state-metrics", PORTS.kube_state_metrics, everywhere=True),
+            pods("node-exporter", "node-exporter", PORTS.node_exporter, everywhere=True),
             kubelet(),
         ],
     }
-
-
-def address(name: str, port: int) -> str:
-    """The address of a service of the monitoring namespace."""
-    host = name if name == "localhost" else f"{name}.{MONITORING}.svc.cluster.local"
-    return f"{host}:{port}"
 
 
 def static(job: str, host: str, port: int) -> dict[str, Any]:
     return {"job_name": job, "static_configs": [{"targets": [address(host, port)]}]}
 
 
-def pods(job: str, app: str, port: int, *, namespace: str | None = MONITORING) -> dict[str, Any]:
-    """A job for the pods with the label ``app`` (a regular expression), on one port."""
+def pods(job: str, app: str, port: int, *, everywhere: bool = False) -> dict[str, Any]:
+    """A job for the pods with the label ``app`` (a regular expression), on one port.
+
+    The platform's own are in Prometheus' namespace; those of others may be ``everywhere``.
+    """
     discovery: dict[str, Any] = {"role": "pod"}
-    if namespace:
-        discovery["namespaces"] = {"names": [namespace]}
-    name = (
-        "__meta_kubernetes_pod_label_app"
-        if namespace
-        else "__meta_kubernetes_pod_label_app_kubernetes_io_name"
-    )
+    name = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
+    if not everywhere:
+        discovery["namespaces"] = {"own_namespace": True}
+        name = "__meta_kubernetes_pod_label_app"
     return {
         "job_name": job,
         "kubernetes_sd_configs": [discovery],
@@ -141,11 +134,13 @@ ALERTS: tuple[dict[str, Any], ...] = (
     ),
     alert(
         "LokiStreamsNearLimit",
-        f"sum by (tenant) (loki_ingester_memory_streams) / 3 > {round(NEAR * LIMITS.streams_per_tenant)}",
+        "sum by (tenant) (loki_ingester_memory_streams)"
+        " / scalar(max(loki_distributor_replication_factor))"
+        f" > {round(NEAR * LIMITS.streams_per_tenant)}",
         for_="10m",
         severity="warning",
         summary="Loki: tenant {{ $labels.tenant }} has {{ $value | humanize }} streams",
-        description=f"{LIMITS.streams_per_tenant:,} streams are allowed; each is held by 3 ingesters.",
+        description=f"{LIMITS.streams_per_tenant:,} streams are allowed, however many ingesters hold each.",
     ),
     alert(
         "LokiCacheHitRateLow",
@@ -201,7 +196,8 @@ FIRING: dict[str, tuple[list[dict[str, str]], str, dict[str, str]]] = {
         [
             series(f'loki_ingester_memory_streams{{tenant="neurectomy", pod="loki-{i}"}}', "8100x40")
             for i in range(3)
-        ],
+        ]
+        + [series("loki_distributor_replication_factor", "3x40")],
         "20m",
         {"tenant": "neurectomy"},
     ),
@@ -242,7 +238,7 @@ FIRING_TEXTS: dict[str, tuple[str, str]] = {
     ),
     "LokiStreamsNearLimit": (
         "Loki: tenant neurectomy has 8.1k streams",
-        "10,000 streams are allowed; each is held by 3 ingesters.",
+        "10,000 streams are allowed, however many ingesters hold each.",
     ),
     "LokiCacheHitRateLow": (
         "Loki: the cache answers 40% of what it is asked",
@@ -265,7 +261,8 @@ SILENT: dict[str, list[dict[str, str]]] = {
     "LokiStreamsNearLimit": [
         series(f'loki_ingester_memory_streams{{tenant="neurectomy", pod="loki-{i}"}}', "8000x60")
         for i in range(3)
-    ],
+    ]
+    + [series("loki_distributor_replication_factor", "3x60")],
     "LokiCacheHitRateLow": [
         series("loki_cache_hits", "0+60x60"),
         series("loki_cache_fetched_keys", "0+100x60"),
@@ -327,14 +324,17 @@ def component() -> Component:
         ports={"http": PORTS.prometheus},
         mounts={"/etc/prometheus": "config:ro", "/prometheus": "data"},
         resources=objects.resources("500m", "2Gi", memory_limit="4Gi"),
+        # A year of blocks and a write-ahead log take their time.
+        startup=objects.probe("/-/ready", "http", failures=180),
         readiness=objects.probe("/-/ready", "http"),
-        liveness=objects.probe("/-/healthy", "http", delay=60),
+        liveness=objects.probe("/-/healthy", "http", failures=6),
     )
     template = objects.pod(
         NAME,
         [container],
         account=NAME,
         token=True,
+        config_maps=["prometheus-config"],
         volumes=[objects.config_volume("config", "prometheus-config")],
     )
     return Component(
@@ -351,7 +351,7 @@ def component() -> Component:
                 template,
                 replicas=1,
                 serviceName=NAME,
-                volumeClaimTemplates=[objects.claim("data", "200Gi", STORAGE_CLASS, NAME)],
+                volumeClaimTemplates=[objects.claim("data", "200Gi", NAME)],
             ),
             objects.service(NAME, NAME, {"http": PORTS.prometheus}),
         ),

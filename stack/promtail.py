@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lokictl.model.component import Component, HelmValue
+from lokictl.model.component import Component
 from stack import access, objects
 from stack.collection import (
     CLUSTER,
@@ -23,7 +23,8 @@ from stack.collection import (
     Place,
     crash_selector,
 )
-from stack.figures import IMAGES, PORTS, TENANT
+from stack.collector import daemon_set, only_when_chosen
+from stack.figures import IMAGES, TENANT
 
 NAME = "promtail"
 CONFIG_FILE = "promtail.yaml"
@@ -148,40 +149,6 @@ def syslog_job(place: Place = CLUSTER) -> dict[str, Any]:
     }
 
 
-def daemon_set(name: str, image: str, args: list[str], config_path: str) -> list[dict[str, Any]]:
-    """One collector on every node, whatever its taints; also the service that Prometheus scrapes."""
-    container = objects.container(
-        name,
-        image,
-        image_value=f"{name}.image",
-        args=args,
-        ports={"metrics": PORTS.collector_metrics, "syslog-udp": PORTS.syslog_udp},
-        mounts={config_path: "config:ro", f"/run/{name}": "run", "/var/log/pods": "pods:ro"},
-        env=[{"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
-        resources=objects.resources("100m", "128Mi", memory_limit="256Mi"),
-        readiness=objects.probe("/-/ready" if name == "alloy" else "/ready", "metrics"),
-        root=True,
-    )
-    template = objects.pod(
-        name,
-        [container],
-        account=name,
-        token=True,
-        user=0,
-        volumes=[
-            objects.config_volume("config", f"{name}-config"),
-            objects.empty_volume("run"),
-            {"name": "pods", "hostPath": {"path": "/var/log/pods", "type": "Directory"}},
-        ],
-        tolerations=[{"operator": "Exists"}],
-        priorityClassName=HelmValue("collector.priorityClassName", "system-node-critical"),
-    )
-    return [
-        objects.workload("DaemonSet", name, template, updateStrategy={"type": "RollingUpdate"}),
-        objects.service(f"{name}-metrics", name, {"metrics": PORTS.collector_metrics}),
-    ]
-
-
 def component() -> Component:
     """Promtail as a component."""
     files: dict[str, dict[str, Any]] = {CONFIG_FILE: configuration()}
@@ -190,15 +157,20 @@ def component() -> Component:
         title="Promtail",
         description="The document's collector, one per node.",
         configuration=files,
-        manifests=(
-            *access.collector(NAME),
-            objects.config_map("promtail-config", NAME, files),
-            *daemon_set(
+        manifests=tuple(
+            only_when_chosen(
                 NAME,
-                IMAGES.promtail,
-                [f"-config.file=/etc/promtail/{CONFIG_FILE}", "-config.expand-env=true"],
-                "/etc/promtail",
-            ),
+                [
+                    *access.collector(NAME),
+                    objects.config_map("promtail-config", NAME, files),
+                    *daemon_set(
+                        NAME,
+                        IMAGES.promtail,
+                        [f"-config.file=/etc/promtail/{CONFIG_FILE}", "-config.expand-env=true"],
+                        "/etc/promtail",
+                    ),
+                ],
+            )
         ),
         checks=("promtail -check-syntax",),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,6 +37,27 @@ def test_everything_listens_on_loopback_only() -> None:
     for service in compose.configuration()["services"].values():
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
+
+
+def test_both_versions_of_compose_know_every_key() -> None:
+    """Version 1 (docker-compose 1.27 to 1.29) refuses a file with a `name`."""
+    assert set(compose.configuration()) == {"services"}
+
+
+def test_no_service_finds_a_name_outside() -> None:
+    services = compose.configuration()["services"]
+    assert all(service["dns"] == ["127.0.0.1"] for service in services.values())
+    assert not any("network_mode" in service or "extra_hosts" in service for service in services.values())
+
+
+def test_the_services_are_called_what_the_rendered_files_call_them() -> None:
+    services = compose.configuration()["services"]
+    files = dict(rendering(load(ROOT), what=["stack"]))
+    for name in ("loki/loki.yaml", "prometheus/prometheus.yaml", "grafana/grafana.env"):
+        hosts = r"\b(loki|alertmanager|prometheus|jaeger|memcached-service|grafana):\d"
+        named = set(re.findall(hosts, files[f"stack/{name}"]))
+        assert named
+        assert named <= set(services)
 
 
 def test_images_are_pinned() -> None:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
-import pytest
 import yaml
 
-from lokictl.diagnostics import LokictlError
-from lokictl.model.component import Component, HelmValue, plain
-from lokictl.project import load
 from lokictl.render import rendering, settings_of
 from lokictl.render.config_maps import APPLY_LIMIT, applied_bytes
-from lokictl.render.stack import CHART, chart_values, filled_components, render_components
+from lokictl.render.stack import filled_components, render_components
 from services import SERVICES
 from stack import loki
 from stack.content import provisioning_maps, rule_maps, rule_volumes
 from stack.loki import stateful_set
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-PROJECT = load(ROOT)
-COMPONENTS = filled_components(PROJECT, settings_of(PROJECT))
-FILES = render_components(COMPONENTS)
+from tests.stack.platform import EVERY, FILES, OBJECTS, OPTIONAL, PROJECT, objects
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
@@ -31,16 +21,16 @@ def test_rendering_twice_gives_the_same_bytes() -> None:
 
 
 def test_manifests_are_the_components_objects() -> None:
-    for component in COMPONENTS:
-        if component.manifests:
-            read = list(yaml.safe_load_all(FILES[f"kubernetes/platform/{component.name}.yaml"]))
-            assert read == [plain(item) for item in component.manifests]
+    folders = {"platform": [], "optional": []}
+    for path, text in FILES.items():
+        if path.startswith("kubernetes/"):
+            folders[path.split("/")[1]] += list(yaml.safe_load_all(text))
+    assert folders["platform"] == OBJECTS
+    assert sorted(folders["optional"], key=str) == sorted((item for _, item in OPTIONAL), key=str)
 
 
 def test_every_config_map_can_be_applied() -> None:
-    found = [
-        plain(item) for component in COMPONENTS for item in component.manifests if item["kind"] == "ConfigMap"
-    ]
+    found = objects("ConfigMap")
     assert {item["metadata"]["name"] for item in found} >= {
         *("grafana-datasources", "grafana-dashboard-provider", "loki-rules", "loki-config"),
     }
@@ -50,10 +40,9 @@ def test_every_config_map_can_be_applied() -> None:
 
 
 def test_grafana_and_loki_mount_config_maps_that_exist() -> None:
-    objects = [plain(item) for component in COMPONENTS for item in component.manifests]
-    maps = {item["metadata"]["name"]: item["data"] for item in objects if item["kind"] == "ConfigMap"}
+    maps = {item["metadata"]["name"]: item["data"] for item in objects("ConfigMap")}
     mounted = 0
-    for item in objects:
+    for item in EVERY:
         for volume in (
             item["spec"]["template"]["spec"].get("volumes", ()) if "template" in item.get("spec", {}) else ()
         ):
@@ -98,66 +87,6 @@ def test_config_maps_hold_the_rendered_configuration() -> None:
         if item["kind"] == "ConfigMap" and item["metadata"]["name"] == "loki-config"
     ]
     assert found["data"]["loki.yaml"] == FILES["stack/loki/loki.yaml"]
-
-
-@pytest.fixture
-def chart(tmp_path: Path) -> Path:
-    """The chart's folder on disk."""
-    for path, text in FILES.items():
-        if path.startswith(f"helm/{CHART}/"):
-            file = tmp_path / path.removeprefix("helm/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-    return tmp_path / CHART
-
-
-def helm_objects(chart: Path, values: dict[str, Any] | None = None) -> dict[tuple[str, str], dict[str, Any]]:
-    """What Helm makes of the chart: (kind, name) -> object."""
-    helm = pytest.importorskip("helm_python")
-    rendered = helm.Chart.load(chart).render(values=values, name="test", namespace="monitoring")
-    found = [item for text in rendered.values() for item in yaml.safe_load_all(text) if item]
-    return {(item["kind"], item["metadata"]["name"]): item for item in found}
-
-
-def test_helm_accepts_the_chart(chart: Path) -> None:
-    helm = pytest.importorskip("helm_python")
-    report = helm.lint(chart, strict=True)
-    warning = 2
-    assert [message for message in report["messages"] if message["severity"] >= warning] == []
-    assert report["errors"] == []
-
-
-def test_helm_gives_the_same_objects_as_the_plain_manifests(chart: Path) -> None:
-    expected = [plain(item) for component in COMPONENTS for item in component.manifests]
-    assert helm_objects(chart) == {(item["kind"], item["metadata"]["name"]): item for item in expected}
-
-
-def test_helm_values_reach_the_objects(chart: Path) -> None:
-    found = helm_objects(
-        chart, {"loki": {"replicas": 5}, "storageClass": "slow", "alloy": {"image": "mine/alloy:1"}}
-    )
-    loki = found["StatefulSet", "loki"]["spec"]
-    assert loki["replicas"] == 5
-    assert loki["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "slow"
-    assert found["DaemonSet", "alloy"]["spec"]["template"]["spec"]["containers"][0]["image"] == "mine/alloy:1"
-
-
-def test_values_have_one_default_each() -> None:
-    values = chart_values(COMPONENTS)
-    assert values["loki"]["replicas"] == 3
-    assert values["storageClass"] == "fast-ssd"
-    twice = [
-        Component(name=name, title=name, manifests=({"kind": "X", "a": HelmValue("x.y", number)},))
-        for name, number in (("a", 1), ("b", 2))
-    ]
-    with pytest.raises(LokictlError, match="two defaults"):
-        chart_values(twice)
-
-
-def test_template_braces_of_configuration_survive() -> None:
-    component = Component(name="c", title="c", manifests=({"kind": "X", "text": "{{ $labels.a }}"},))
-    text = render_components([component])[f"helm/{CHART}/templates/c.yaml"]
-    assert text == "kind: X\ntext: '{{ \"{{\" }} $labels.a }}'\n"
 
 
 def test_a_change_of_a_service_changes_what_depends_on_it() -> None:
