@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  lokictl lint                                  the content project around the current folder
+  lokictl lint                                  the content project, or the files below the current folder
   lokictl lint rules.yaml dashboards/           plain files and folders
   helm template my-chart | lokictl lint -       standard input
   lokictl lint --select rule --format github    only one family, as annotations
@@ -85,9 +85,9 @@ def command(
 ) -> int:
     """Check rules, dashboards and data sources, and whether they fit.
 
-    Without files: the whole content project.  With files or folders: those, whatever they hold (rule files in
-    any form, dashboards as JSON, data source provisioning, .logql files).  `lokictl explain NAME` explains a
-    check; `# lokictl: disable=NAME — reason` in a file silences it.
+    Without files: the whole content project, or what is below the current folder where there is none.  With files
+    or folders: those, whatever they hold (docs/formats.md has an example of each kind).  `lokictl explain NAME`
+    explains a check; `# lokictl: disable=NAME — reason` in a file silences it.
     """
     import gc
 
@@ -97,6 +97,7 @@ def command(
     gc.disable()
     if (only_diff or fix) and not paths:
         raise click.UsageError("--fix needs files: the repairs of Python content are shown as hints")
+    paths = paths or _paths_without_project(project_root)
     project, settings = _project_and_settings(paths, project_root)
     settings = _with_options(settings, select, ignore, enable, loki_version)
     loki = _loki_options(loki_url, since, tenant)
@@ -115,6 +116,20 @@ def command(
     _print(report, output_format, quiet)
     limit = Severity(fail_on).rank
     return 1 if any(finding.severity.rank <= limit for finding in report.findings) else 0
+
+
+def _paths_without_project(root: Path | None) -> tuple[str, ...]:
+    """The current folder, where no content project is around it; else nothing."""
+    from lokictl.project.configuration import find_configuration
+
+    if root is not None:
+        return ()
+    try:
+        find_configuration()
+    except LokictlError as error:
+        if all(problem.name == "project/missing" for problem in error.problems):
+            return (".",)
+    return ()
 
 
 def _project_and_settings(paths: tuple[str, ...], root: Path | None) -> tuple[Project | None, Settings]:

@@ -167,13 +167,17 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
 
 
 def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
-    """The project around the current folder; without one, the test files below it (``*_test.yaml``)."""
-    from lokictl.testing.runner import load_rules, project_root
+    """The project around the current folder; without one, the test files below it, by name or by what they hold."""
+    from lokictl.testing.runner import find_test_files, load_rules, project_root
 
     if project_root(Path.cwd()) is None:
         files = sorted(path for pattern in FILE_NAMES for path in Path().rglob(pattern))
-        if files:
-            return None, tuple(files)
+        files = files or find_test_files([Path()])
+        if not files:
+            message = "there are no tests below the current folder, and there is no content project here"
+            hint = "a test file has `tests:`; `lokictl schema test` prints the format"
+            raise LokictlError(Problem("test/none", message, hint=hint))
+        return None, tuple(files)
     return load_rules(), ()
 
 

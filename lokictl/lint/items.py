@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lokictl.lint.dashboard_json import datasource_type, is_logql, panels_of
 from lokictl.lint.findings import Path, PathPart, Place, place_in
 from lokictl.lint.query import DocumentText, Query, QueryKind, RuleText
+from lokictl.logql.placeholders import has_placeholder
 from lokictl.model.documents import Document
 from lokictl.model.rules import AlertingRule
 
@@ -148,6 +149,7 @@ def rule_query(rule: RuleItem) -> Query:
         RuleText(rule.rule.origin, text),
         item=rule.item,
         interval=rule.group.group.interval,
+        templated=has_placeholder(text),
         rule=rule,
     )
 

@@ -13,6 +13,7 @@ from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, Node, Span
 from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
+from lokictl.logql.placeholders import as_variables
 from lokictl.model.documents import Document
 from lokictl.model.rules import Origin
 
@@ -72,9 +73,9 @@ class Query:
 
     @cached_property
     def filled(self) -> Interpolated:
-        """The text with Grafana's variables replaced by something that parses."""
+        """The text with Grafana's variables (and placeholders of other tools) replaced by something that parses."""
         if self.templated:
-            return interpolate(self.text, keep_strings=True)
+            return interpolate(as_variables(self.text), keep_strings=True)
         return Interpolated(self.text, (), ())
 
     @property

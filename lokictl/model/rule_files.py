@@ -14,6 +14,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.logql.placeholders import has_placeholder
+from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.contents import FoundRules, contents_of
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.json_source import load_json
@@ -262,11 +264,9 @@ class _Reader:
         return tuple(value)
 
     def _duration(self, cursor: Cursor) -> int:
-        if cursor.value is None:
-            return 0
-        from lokictl.logql.units import parse_prometheus_duration
-
         text = cursor.text
+        if cursor.value is None or has_placeholder(text):
+            return 0
         try:
             return parse_prometheus_duration(text)
         except ValueError as error:
@@ -281,6 +281,8 @@ class _Reader:
     def _integer(self, cursor: Cursor) -> int:
         value = cursor.value
         if value is None:
+            return 0
+        if isinstance(value, str) and has_placeholder(value):
             return 0
         if not isinstance(value, int) or isinstance(value, bool):
             self._problem(cursor, f"`{cursor.path[-1]}` must be a whole number")

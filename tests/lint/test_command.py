@@ -74,7 +74,7 @@ WRONG_USE = [
     (("lint", "--fix"), "--fix needs files"),
     (("lint", "-", "--fix"), "standard input"),
     (("lint", "good.yaml", "--loki", "http://x", "--since", "soon"), "--since"),
-    (("lint",), "there is no content project"),
+    (("lint", "--project", "nowhere"), "nowhere"),
     (("explain", "rule/nam"), 'did you mean "rule/name"?'),
     (("explain", "rul"), "no family"),
 ]
@@ -135,3 +135,19 @@ def test_settings_of_the_folder_above(run, tmp_path: Path) -> None:
     ended, _, errors = run("lint", "bad.yaml")
     assert ended == 2
     assert 'did you mean "ignore"?' in errors
+
+
+def test_without_a_project_the_current_folder_is_linted(run, tmp_path: Path) -> None:
+    assert run("lint")[1].startswith("bad.yaml:5:15: warning:")
+    (tmp_path / "prometheus.yaml").write_text(
+        "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up == 0}\n"
+    )
+    (tmp_path / "c.jsonnet").write_text('{ expr: \'sum(rate({a="b"} |= "x" [5m]))\' }\n')
+    (tmp_path / "d.tf").write_text('expr = "sum(rate({a=\\"b\\"} |= \\"x\\" [5m]))"\n')
+    ended, output, _ = run("lint")
+    assert ended == 1
+    assert "2 files look like LogQL and were not read: ./c.jsonnet (Jsonnet), ./d.tf (Terraform)" in output
+    ended, output, _ = run("lint", "prometheus.yaml", "c.jsonnet")
+    assert ended == 0
+    assert "promtool" in output
+    assert "jsonnet FILE | lokictl lint -" in output
