@@ -168,6 +168,7 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
 
 def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
     """The project around the current folder; without one, the test files below it, by name or by what they hold."""
+    from lokictl.diagnostics import LokictlError, Problem
     from lokictl.testing.runner import find_test_files, load_rules, project_root
 
     if project_root(Path.cwd()) is None:
