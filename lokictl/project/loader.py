@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
 from lokictl.model.rules import Origin
@@ -337,15 +337,18 @@ def _repeated_in(group: RuleGroup) -> Iterator[Problem]:
             first = seen[key].origin.position()
             message = f'the group "{group.name}" has two rules with the name "{rule.name}"'
             hint = f"the other is at {first}; rename one, or tell them apart by a label"
-            yield _rule_problem(rule.origin, message, "alert" if hasattr(rule, "alert") else "record", hint)
+            key_name = "alert" if hasattr(rule, "alert") else "record"
+            # Loki accepts these; lokitool warns of them.
+            yield _rule_problem(rule.origin, message, key_name, hint, Severity.WARNING)
         seen.setdefault(key, rule)
 
 
-def _rule_problem(origin: Origin, message: str, key: str, hint: str = "") -> Problem:
+def _rule_problem(
+    origin: Origin, message: str, key: str, hint: str = "", severity: Severity = Severity.ERROR
+) -> Problem:
     position = origin.position(key)
-    return Problem(
-        "rule/duplicate", message, position=position, hint=hint, source_line=origin.source_line(position)
-    )
+    line = origin.source_line(position)
+    return Problem("rule/duplicate", message, severity, position, hint, line)
 
 
 def _ungrouped(rule: Rule) -> Problem:

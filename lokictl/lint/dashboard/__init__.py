@@ -30,10 +30,13 @@ from lokictl.lint.dashboard.queries import (
     AnnotationQuery,
     FixedRange,
     InstantQueryInTimeSeries,
+    LegendLabel,
     LogQueryInMetricPanel,
     MaxLinesWithoutEffect,
     MetricQueryInLogsPanel,
+    NumericStep,
     PromQL,
+    RangeInRangeQuery,
 )
 from lokictl.lint.dashboard.sources import BrokenLink, DataSourceByName, ImportPlaceholder, UnknownDataSource
 from lokictl.lint.dashboard.variables import (
@@ -63,6 +66,9 @@ CHECKS: tuple[type[Check], ...] = (
     LogQueryInMetricPanel,
     InstantQueryInTimeSeries,
     FixedRange,
+    RangeInRangeQuery,
+    NumericStep,
+    LegendLabel,
     AnnotationQuery,
     MaxLinesWithoutEffect,
     PromQL,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.promql import promql_error
+from lokictl.logql import semantics
 from lokictl.logql.expressions import LogExpr, LogRange, MetricExpr
+from lokictl.logql.grafana_variables import STAND_IN, interpolate, variables
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")
 
@@ -116,6 +119,79 @@ class FixedRange(QueryCheck):
             )
 
 
+class RangeInRangeQuery(QueryCheck):
+    name = "dashboard/range-in-range-query"
+    severity = Severity.WARNING
+    summary = "[$__range] in a range query: every point of it reads the whole time range again"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        target, panel = query.target or {}, _panel(query)
+        if query.kind != QueryKind.PANEL or _is_hidden(query) or not isinstance(query.expression, MetricExpr):
+            return
+        if target.get("queryType") == "instant" or (target.get("instant") and not target.get("queryType")):
+            return
+        found = next(
+            (item for item in query.filled.variables if item.in_range and item.name.startswith("__range")),
+            None,
+        )
+        if found is None:
+            return
+        drawn = panel.get("type") in TIME_SERIES
+        what = "each point counts a whole time range" if drawn else "the panel shows one point of it"
+        hint = "write [$__auto]" if drawn else 'make the query instant ("queryType": "instant")'
+        yield self.finding(
+            query.source.place(*found.span),
+            f"a range query with {found.text} reads the whole time range for every point, and {what}",
+            hint=hint,
+        )
+
+
+class NumericStep(DashboardCheck):
+    name = "dashboard/numeric-step"
+    severity = Severity.WARNING
+    summary = "a step that is a number, which the Loki data source of Grafana 10 and newer refuses"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        for target in targets(dashboard):
+            step = target.data.get("step")
+            if target.type == "loki" and isinstance(step, int | float) and not isinstance(step, bool):
+                yield self.finding(
+                    dashboard.place(*target.path, "step"),
+                    f'"step": {step} is a number; Grafana 10 and newer read a string there, and the panel fails',
+                    hint=f'write "step": "{step}s", or take it out',
+                )
+
+
+_LEGEND_LABEL = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+
+
+class LegendLabel(QueryCheck):
+    name = "dashboard/legend-label"
+    severity = Severity.WARNING
+    summary = "a legend that names a label which the query does not return"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        legend = (query.target or {}).get("legendFormat")
+        if query.kind != QueryKind.PANEL or not isinstance(legend, str) or _is_hidden(query):
+            return
+        if not isinstance(query.expression, MetricExpr) or query.dashboard is None:
+            return
+        labels = semantics.labels_of(query.expression)
+        if labels.open or any(name.startswith(STAND_IN) for name in labels.names):
+            return
+        for found in _LEGEND_LABEL.finditer(legend):
+            name = found[1]
+            if labels.lacks(name) and not name.startswith("__"):
+                returned = ", ".join(sorted(labels.names)) or "no labels"
+                yield self.finding(
+                    query.dashboard.text_place((*query.path[:-1], "legendFormat"), *found.span()),
+                    f"the legend names {name}, which the query does not return (it returns {returned})",
+                    hint=suggestion(
+                        name, sorted(labels.names), f"add {name} to the grouping, or leave it out"
+                    ),
+                )
+
+
 class AnnotationQuery(QueryCheck):
     name = "dashboard/annotation-metric-query"
     severity = Severity.ERROR
@@ -158,8 +234,6 @@ class PromQL(DashboardCheck):
     summary = "a query to Prometheus that is not PromQL"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        from lokictl.logql.grafana_variables import interpolate, variables
-
         for target in targets(dashboard):
             expr = target.data.get("expr")
             if target.type != "prometheus" or not isinstance(expr, str) or not expr.strip():

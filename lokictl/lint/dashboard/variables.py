@@ -20,7 +20,15 @@ from lokictl.lint.dashboard_json import (
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
-from lokictl.logql.expressions import Matcher, MatchOperator, StreamSelector
+from lokictl.logql.expressions import (
+    LineFilter,
+    LineFilterOperator,
+    Matcher,
+    MatchOperator,
+    Node,
+    StreamSelector,
+    StringLabelFilter,
+)
 
 ALWAYS_KNOWN = ("interval", "timeFilter", "timeFrom", "timeTo")
 SELF_USED = ("adhoc", "groupby")
@@ -46,15 +54,26 @@ class UndefinedVariable(DashboardCheck):
                 if name in known or name in told:
                     continue
                 told.add(name)
-                guess = nearest(name, known - set(ALWAYS_KNOWN))
-                hint = (
-                    f'did you mean "${guess}"?' if guess else "add the variable, or take it out of the query"
-                )
-                yield self.finding(
-                    dashboard.text_place(path, start, end),
-                    f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it stands',
-                    hint=hint,
-                )
+                yield self._finding(dashboard, path, text, (name, start, end), known)
+
+    def _finding(
+        self, dashboard: DashboardItem, path: Path, text: str, used: tuple[str, int, int], known: set[str]
+    ) -> Finding:
+        name, start, end = used
+        place = dashboard.text_place(path, start, end)
+        if name.startswith("DS_") or text[:start].endswith("$"):
+            return self.finding(
+                place,
+                f"{name} must be filled in before Grafana reads the dashboard: at import, or by what deploys it",
+                hint="the import dialog, the operator (spec.datasources) or the Grafana chart do that",
+                severity=Severity.INFO,
+            )
+        guess = nearest(name, known - set(ALWAYS_KNOWN))
+        return self.finding(
+            place,
+            f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it is',
+            hint=f'did you mean "${guess}"?' if guess else "add the variable, or take it out of the query",
+        )
 
     def _places(self, dashboard: DashboardItem) -> Iterator[tuple[Path, str]]:
         for target in targets(dashboard):
@@ -109,10 +128,13 @@ class UnusedVariable(DashboardCheck):
         for path, entry in listed:
             name = str(entry.get("name"))
             if name not in used and entry.get("type") not in SELF_USED and not entry.get("skipUrlSync"):
+                # A hidden variable may only pass its value from dashboard to dashboard.
+                hidden = entry.get("hide") in (2, "hideVariable")
                 yield self.finding(
                     dashboard.place(*path, "name"),
                     f'nothing in the dashboard uses the variable "{name}"',
                     hint="use it in a query, or take it out: Grafana fills it on every load",
+                    severity=Severity.INFO if hidden else None,
                 )
 
 
@@ -140,18 +162,39 @@ class MultiValueInEquality(QueryCheck):
             for _, entry in variables(query.dashboard)
             if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
         }
-        for matcher in query.nodes(Matcher):
-            if matcher.operator not in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):
-                continue
-            for name, _, _ in references(matcher.value):
-                if name in several and not re.search(rf"\$\{{{name}:", matcher.value):
-                    fixed = "=~" if matcher.operator == MatchOperator.EQUAL else "!~"
+        for node, operator, text in _plain_comparisons(query):
+            for name, _, _ in references(text):
+                if name in several and not re.search(rf"\$\{{{name}:", text):
                     yield self.finding(
-                        query.place(matcher),
-                        f'"${name}" can be {several[name]}, which Grafana writes as a|b: with {matcher.operator} '
-                        "that is one value that no stream has",
-                        hint=f'write {matcher.name}{fixed}"{matcher.value}"',
+                        query.place(node),
+                        f'"${name}" can be {several[name]}, which Grafana writes as a|b: {operator} looks for that '
+                        "text as it is",
+                        hint=f"write {_as_regex(query, node, operator, text)}",
                     )
+
+
+_REGEX_OPERATOR = {"=": "=~", "!=": "!~", "|=": "|~"}
+
+
+def _plain_comparisons(query: Query) -> Iterator[tuple[Node, str, str]]:
+    """(node, operator, text) of everything that is compared with a text, not with a regular expression."""
+    named: list[Matcher | StringLabelFilter] = [*query.nodes(Matcher), *query.nodes(StringLabelFilter)]
+    for node in named:
+        if node.operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):
+            yield node, node.operator.value, node.value
+    for stage in query.nodes(LineFilter):
+        if stage.operator in (LineFilterOperator.CONTAINS, LineFilterOperator.NOT_CONTAINS):
+            for leg in stage.legs:
+                if not leg.is_ip:
+                    yield stage, stage.operator.value, leg.value
+
+
+def _as_regex(query: Query, node: Node, operator: str, text: str) -> str:
+    fixed = _REGEX_OPERATOR[operator]
+    if isinstance(node, LineFilter):
+        return f'{fixed} "{text}"'
+    name = query.written(node).partition(operator)[0].strip()
+    return f'{name}{fixed}"{text}"'
 
 
 class VariableAllValue(QueryCheck):

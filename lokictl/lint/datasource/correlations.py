@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path as FilePath
 from typing import Any
 
-from lokictl.diagnostics import Severity, nearest
+from lokictl.diagnostics import Severity, nearest, suggestion
 from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
@@ -30,22 +33,65 @@ class UnknownDataSource(DataSourceCheck):
         known = {
             str(item.data.get("uid")): item for item in self.workspace.datasources if item.data.get("uid")
         }
-        # In a project everything is known; among plain files, others may be provisioned elsewhere.
-        severity = None if self.workspace.project is not None else Severity.WARNING
-        if self.workspace.project is not None:
-            known |= {source.uid: datasource for source in self.workspace.project.datasources}
+        project = self.workspace.project
+        if project is not None:
+            known |= {source.uid: datasource for source in project.datasources}
         for link in links(datasource):
-            if link.uid not in known:
-                guess = nearest(link.uid, known)
-                yield self.finding(
-                    datasource.place(*link.path),
-                    f'"{datasource.name}" leads to a data source with the uid "{link.uid}" ({link.purpose}), '
-                    "which is not here",
-                    hint=f'did you mean "{guess}"?'
-                    if guess
-                    else f"known: {', '.join(sorted(known)) or 'none'}",
-                    severity=severity,
-                )
+            if link.uid in known:
+                continue
+            nameless = self._nameless(link.uid)
+            if nameless is None and link.uid in self._beside(datasource):
+                continue
+            otherwise = f"known: {', '.join(sorted(known)) or 'none'}"
+            if nameless is not None:
+                otherwise = f'the data source "{nameless.name}" here has no uid: give it uid: {link.uid}'
+            yield self.finding(
+                datasource.place(*link.path),
+                f'"{datasource.name}" leads to a data source with the uid "{link.uid}" ({link.purpose}), '
+                "which is not here",
+                hint=suggestion(link.uid, known, otherwise) if nameless is None else otherwise,
+                severity=self._certainty(nameless),
+            )
+
+    def _certainty(self, nameless: DataSourceItem | None) -> Severity:
+        """In a project everything is known; of plain files, the others may be elsewhere."""
+        if self.workspace.project is not None:
+            return Severity.ERROR
+        return (
+            Severity.WARNING if nameless is not None or len(self.workspace.datasources) > 1 else Severity.INFO
+        )
+
+    def _nameless(self, uid: str) -> DataSourceItem | None:
+        """The data source without a uid that a link probably means."""
+        for item in self.workspace.datasources:
+            if not item.data.get("uid") and uid.lower() in (
+                item.name.lower(),
+                str(item.data.get("type")).lower(),
+            ):
+                return item
+        return None
+
+    def _beside(self, datasource: DataSourceItem) -> frozenset[str]:
+        """The uids in the other files of the folder: Grafana reads them all."""
+        return uids_in(str(FilePath(datasource.file).parent)) if datasource.file else frozenset()
+
+
+MAX_FILES = 100
+_UID_LINE = re.compile(r"""^\s*(?:-\s*)?uid:\s*["']?([\w-]+)|[{,]\s*uid:\s*["']?([\w-]+)""", re.MULTILINE)
+
+
+@lru_cache(maxsize=256)
+def uids_in(folder: str) -> frozenset[str]:
+    """Every ``uid:`` in the YAML files of a folder."""
+    found: set[str] = set()
+    files = [file for file in FilePath(folder).glob("*.y*ml") if file.is_file()]
+    for file in sorted(files)[:MAX_FILES]:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        found |= {match[1] or match[2] for match in _UID_LINE.finditer(text)}
+    return frozenset(found)
 
 
 class IncompleteLoop(WorkspaceCheck):
@@ -110,9 +156,7 @@ class DerivedField(DataSourceCheck):
             pattern = compiled(read(text))
             place = datasource.place(*path, "matcherRegex")
             if pattern is None and _go_refuses(read(text)):
-                yield self.finding(
-                    place, f'the regular expression of "{name}" is none: {text}', hint="correct it"
-                )
+                yield self.finding(place, f'invalid matcherRegex in the derived field "{name}": {text}')
             elif pattern is not None and not is_label and pattern.groups == 0:
                 yield self.finding(
                     place,

@@ -34,7 +34,7 @@ class DataSourceUid(DataSourceCheck):
                 datasource.place("uid", key=True),
                 f'the data source "{datasource.name}" has no uid: Grafana makes one from its name, '
                 "and dashboards lose it when the name changes",
-                hint="set a short, stable one: uid: loki",
+                hint=f"set a short, stable one: uid: {uid_for(datasource)}",
             )
         elif not is_reference(str(uid)) and not _UID.fullmatch(str(uid)):
             yield self.finding(
@@ -43,6 +43,12 @@ class DataSourceUid(DataSourceCheck):
                 hint="use letters, digits, - and _, at most 40 of them",
                 severity=Severity.ERROR,
             )
+
+
+def uid_for(datasource: DataSourceItem) -> str:
+    """A uid that a data source without one could have: its name as Grafana allows it."""
+    plain = re.sub(r"[^a-z0-9_-]+", "-", datasource.name.lower()).strip("-")[:40]
+    return plain or str(datasource.data.get("type") or "loki")
 
 
 class DuplicateDataSource(WorkspaceCheck):
@@ -88,7 +94,7 @@ SECRET_KEYS = re.compile(
 
 class PlainSecret(DataSourceCheck):
     name = "datasource/plain-secret"
-    severity = Severity.ERROR
+    severity = Severity.WARNING
     summary = "a password or token that stands in the file"
 
     def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
@@ -106,8 +112,9 @@ class PlainSecret(DataSourceCheck):
 
     def _is_secret(self, datasource: DataSourceItem, path: Path) -> bool:
         key = str(path[-1])
-        if self._is_tenant(datasource, key):
-            return False
+        header = _header_of(datasource, key)
+        if header is not None:
+            return CREDENTIAL.search(header) is not None
         if path[0] == "secureJsonData":
             return key not in NOT_SECRET
         return SECRET_KEYS.fullmatch(key) is not None
@@ -120,11 +127,15 @@ class PlainSecret(DataSourceCheck):
             hint=f"let Grafana read it: secureJsonData.{path[-1]}: $__env{{{variable}}} or $__file{{/run/secrets/…}}",
         )
 
-    def _is_tenant(self, datasource: DataSourceItem, key: str) -> bool:
-        """Whether a header's value is the name of a tenant, which is no secret."""
-        number = key.removeprefix("httpHeaderValue")
-        header = settings(datasource).get(f"httpHeaderName{number}")
-        return isinstance(header, str) and header.lower() in ("x-scope-orgid", "x-grafana-org-id")
+
+CREDENTIAL = re.compile(r"auth|token|key|secret|password|cookie|session|credential", re.IGNORECASE)
+
+
+def _header_of(datasource: DataSourceItem, key: str) -> str | None:
+    """The name of the header whose value is at ``key``; "" for one without a name, None for no header's value."""
+    if not key.startswith("httpHeaderValue"):
+        return None
+    return str(settings(datasource).get(f"httpHeaderName{key.removeprefix('httpHeaderValue')}") or "")
 
 
 _DOLLAR = re.compile(r"\$\$|\$\{[^}]*\}|\$\w+|\$[*#@!?-]|\$")

@@ -138,6 +138,48 @@ def is_part_of(part: ast.Node, whole: ast.Node) -> bool:
     )
 
 
+class SilentAtZero(QueryCheck):
+    """``count_over_time(…) < 30``: nothing at all is the worst case, and the alert does not see it."""
+
+    name = "logql/silent-at-zero"
+    severity = Severity.INFO
+    summary = "an alert on too few lines that stays silent when there are none"
+    wants = (ast.BinaryOperation,)
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if query.kind != QueryKind.ALERT or self._is_covered(query):
+            return
+        for node, expression, operator, value in thresholds(query):
+            if node.return_bool or operator not in ("<", "<="):
+                continue
+            silent = semantics.is_positive(expression) and semantics.returns_lines_only(expression)
+            is_share = any(item.operator == "/" for item in expression.find_all(ast.BinaryOperation))
+            if silent and not is_share and _meets(operator, value, semantics.is_count(expression)):
+                message = f"with no line at all there is no result: `{operator} {format_float(value)}` does not fire"
+                yield self.finding(query.place(node), message, hint=_zero_hint(query, node, expression))
+
+    def _is_covered(self, query: Query) -> bool:
+        """Whether this rule, or another one of its file, looks for silence."""
+        if any(node.operation == "absent_over_time" for node in query.nodes(ast.RangeAggregation)):
+            return True
+        selectors = set(query.nodes(ast.StreamSelector))
+        file = query.rule.group.file if query.rule is not None else None
+        return any(
+            node.operation == "absent_over_time" and node.log_range.log.selector in selectors
+            for rule in self.workspace.rules
+            if rule.group.file is file
+            for node in rule.query.nodes(ast.RangeAggregation)
+        )
+
+
+def _zero_hint(query: Query, node: ast.BinaryOperation, expression: ast.MetricExpr) -> str:
+    has_labels = isinstance(expression, ast.VectorAggregation) and not expression.grouping.labels
+    if has_labels and isinstance(node.right, ast.Literal):
+        written = " ".join(query.written(expression).split())
+        return f"write ({written} or vector(0)) {node.operator} {format_float(node.right.value)}"
+    return f"add an alert on {_absent_text(query, expression)}"
+
+
 class AlwaysTrue(QueryCheck):
     """A comparison that every value meets."""
 
@@ -292,4 +334,4 @@ def _vanishes(expression: ast.MetricExpr) -> bool:
     )
 
 
-CHECKS = (NeverTrue, AlwaysTrue, CountThreshold, QuantileRange, AbsentOverTime, Division)
+CHECKS = (NeverTrue, SilentAtZero, AlwaysTrue, CountThreshold, QuantileRange, AbsentOverTime, Division)

@@ -101,10 +101,24 @@ class ParserError(QueryCheck):
                 continue
             failing = next((stage for stage in reversed(log.stages) if semantics.fallible(stage)), None)
             if failing is not None:
-                what = semantics.fallible(failing)
-                message = f"one line on which `{what}` fails makes the whole query fail"
+                message = f"a line {_failure(log, failing)} makes the whole query fail"
                 hint = 'add `| __error__=""` at the end, if such lines need not count'
                 yield self.finding(query.place(failing), message, hint=hint)
+
+
+def _failure(log: ast.LogExpr, failing: ast.Stage) -> str:
+    """The lines on which a stage fails."""
+    what = semantics.fallible(failing)
+    if what != "json":
+        return f"on which `{what}` fails"
+    later = log.stages[log.stages.index(failing) + 1 :]
+    wanted = any(
+        isinstance(node, ast.StringLabelFilter) and node.operator == ast.MatchOperator.EQUAL and node.value
+        for stage in later
+        for node in semantics.comparisons(stage)
+    )
+    # A line of plain text has none of the labels, so that the filter drops it, error and all.
+    return "whose JSON breaks off behind the filtered fields" if wanted else "that is not JSON"
 
 
 def _ranges_without_parsing(query: Query) -> Iterator[ast.LogRange]:

@@ -87,7 +87,11 @@ class RedundantFilter(QueryCheck):
             return
         if always_true(stage):
             message = f"`{query.written(stage)}` lets every line through"
-            yield self.finding(query.place(stage), message, hint="remove it", edit=removal(query, stage))
+            edit = removal(query, stage)
+            # Grafana's query builder writes an empty filter by itself, and Loki drops it.
+            built = query.dashboard is not None and stage.legs[0].value == ""
+            severity = Severity.INFO if built else None
+            yield self.finding(query.place(stage), message, hint="remove it", edit=edit, severity=severity)
             return
         if stage in known:
             message = f"`{query.written(stage)}` is here twice"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
@@ -72,6 +73,76 @@ class RegexIsPlain(QueryCheck):
         plain = PLAIN[operator]  # type: ignore[index]
         blank = " " if isinstance(node, ast.LineFilter) else ""
         return f"{name}{plain}{blank}{quoted}"
+
+
+class RegexAsText(QueryCheck):
+    """``=`` and ``|=`` compare plain text: ``.*`` in it is a dot and a star."""
+
+    name = "logql/regex-as-text"
+    severity = Severity.WARNING
+    summary = "a regular expression in an operator that compares plain text"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node, operator, text in _plain_texts(query):
+            if query.has_variable(text):
+                continue
+            in_line = isinstance(node, ast.LineFilter)
+            sign = regex_sign(text, in_line=in_line)
+            if not sign:
+                continue
+            wanted = {"=": "=~", "!=": "!~", "|=": "|~"}[operator]
+            wanted = "!~" if in_line and operator == "!=" else wanted
+            message = f"`{operator}` compares plain text: `{sign}` is not a regular expression here"
+            # A line can hold any text; of a label's value nobody expects this.
+            certain = not in_line or sign != "|" or _names_levels(text)
+            severity = None if certain else Severity.INFO
+            yield self.finding(
+                query.place(node), message, hint=f"for a regular expression write {wanted}", severity=severity
+            )
+
+
+def _plain_texts(query: Query) -> Iterator[tuple[ast.Node, str, str]]:
+    """(node, operator, text) of every comparison with plain text."""
+    named: list[Named] = [*query.nodes(ast.Matcher), *query.nodes(ast.StringLabelFilter)]
+    for node in named:
+        if node.operator in (Match.EQUAL, Match.NOT_EQUAL):
+            yield node, node.operator.value, node.value
+    for stage in query.nodes(ast.LineFilter):
+        if stage.operator in (Line.CONTAINS, Line.NOT_CONTAINS):
+            for leg in stage.legs:
+                if not leg.is_ip:
+                    yield stage, stage.operator.value, leg.value
+
+
+_SIGNS = re.compile(
+    r"^\(\?[imsU]+\)"
+    # Not the globs of files, and not the columns of SQL.
+    r"|(?<!\*)\.[*+](?!\s*(?:,|from\b))"
+    r"|\\[dws][*+{]"
+    r"|\[[^\]\s]*\w-\w[^\]\s]*\][*+{]",
+    re.IGNORECASE,
+)
+_ALTERNATIVES = re.compile(r"[\w.:/-]+(?:\|[\w.:/-]+)+|\([\w.:/-]+(?:\|[\w.:/-]+)+\)")
+_WORDS = re.compile(r"[A-Za-z][\w -]{2,}(?:\|[A-Za-z][\w -]{2,})+")
+_STATUS = re.compile(r"[1-5](?:\.\.|\d\.)")
+_LEVELS = re.compile(
+    r"\b(?:err(?:or)?s?|warn(?:ing)?|fatal|panic|crit(?:ical)?|exception|fail(?:ed|ure)?|timeout|denied|refused|severe)\b",
+    re.IGNORECASE,
+)
+
+
+def regex_sign(text: str, *, in_line: bool) -> str:
+    """What in a text shows that a regular expression was meant; "" for nothing."""
+    found = _SIGNS.search(text)
+    if found:
+        return found[0]
+    if (_WORDS if in_line else _ALTERNATIVES).fullmatch(text):
+        return "|"
+    return text if not in_line and _STATUS.fullmatch(text) else ""
+
+
+def _names_levels(text: str) -> bool:
+    return _LEVELS.search(text.replace("|", " ")) is not None
 
 
 class RegexUnanchored(QueryCheck):
@@ -174,4 +245,4 @@ def _least(node: Regex) -> int:
     return 0
 
 
-CHECKS = (RegexIsPlain, RegexUnanchored, RegexNeverMatches)
+CHECKS = (RegexIsPlain, RegexAsText, RegexUnanchored, RegexNeverMatches)

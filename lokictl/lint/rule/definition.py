@@ -52,6 +52,8 @@ def _is_suspicious(rule: RuleItem) -> bool:
     from lokictl.lint.rule.templates import is_plain
     from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME
 
+    if not rule.rule.name:
+        return True
     names = [*rule.rule.labels, *getattr(rule.rule, "annotations", {})]
     texts = [*rule.rule.labels.values(), *getattr(rule.rule, "annotations", {}).values()]
     if not rule.is_alert and not METRIC_NAME.fullmatch(rule.rule.name):
@@ -87,7 +89,7 @@ class Duplicate(WorkspaceCheck):
     """Two rules of one name and labels in a group."""
 
     name = "rule/duplicate"
-    severity = Severity.ERROR
+    severity = Severity.WARNING
     summary = "two rules with the same name and labels in one group, or two groups of one name"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
@@ -98,7 +100,7 @@ class Duplicate(WorkspaceCheck):
             return
         for problem in repeated_rules(workspace.rule_files):
             place = Place(problem.position, problem.source_line)
-            yield self.finding(place, problem.message, hint=problem.hint)
+            yield self.finding(place, problem.message, hint=problem.hint, severity=problem.severity)
 
 
 class Name(RuleCheck):

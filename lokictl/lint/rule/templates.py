@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
@@ -219,4 +220,74 @@ def _is_fraction(expression: ast.Node) -> bool:
     return False
 
 
-CHECKS = (TemplateLabel, TemplateError, ValueInLabel, Humanize)
+class PercentageTwice(RuleCheck):
+    """``* 100`` in the expression and ``humanizePercentage`` in the annotation."""
+
+    name = "rule/percentage-twice"
+    severity = Severity.WARNING
+    summary = "a percentage that an annotation multiplies by 100 again"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        expression = rule.query.expression
+        if expression is None or not _is_percentage(expression):
+            return
+        for path, text in templates_of(rule):
+            for found in _PERCENTAGE.finditer(text):
+                message = (
+                    "the value is a percentage already, and humanizePercentage multiplies it by 100 again"
+                )
+                hint = f'write {{{{ {found[1]} | printf "%.1f" }}}}%, or leave `* 100` out of the expression'
+                yield self.finding(rule.text_place(path, found.start(), found.end()), message, hint=hint)
+
+
+_PERCENTAGE = re.compile(r"\{\{-?\s*(\$value|\.Value)\s*\|\s*humanizePercentage\s*-?\}\}")
+
+
+def _is_percentage(expression: ast.Node) -> bool:
+    """Whether the values are shares times 100."""
+    if not isinstance(expression, ast.BinaryOperation):
+        return False
+    if expression.operator in (*ast.COMPARISONS, "and", "unless"):
+        return _is_percentage(expression.left)
+    sides = (expression.left, expression.right)
+    if expression.operator == "*":
+        others = [side for side in sides if not (isinstance(side, ast.Literal) and side.value == 100)]
+        return len(others) == 1 and _is_share(others[0])
+    inner = expression.left
+    return (
+        expression.operator == "/"
+        and not isinstance(expression.right, ast.Literal)
+        and isinstance(inner, ast.BinaryOperation)
+        and inner.operator == "*"
+        and any(isinstance(side, ast.Literal) and side.value == 100 for side in (inner.left, inner.right))
+    )
+
+
+class HelmEscape(RuleCheck):
+    """What Helm turns into a template of the alert stands as text where no Helm runs."""
+
+    name = "rule/helm-escape"
+    severity = Severity.WARNING
+    summary = "a template escaped for Helm in a file that Helm does not render"
+
+    def check(self, rule: RuleItem) -> Iterator[Finding]:
+        if "templates" in PurePath(rule.place().position.file).parts[:-1]:
+            return
+        for path, text in templates_of(rule):
+            found = _ESCAPED.search(text)
+            if found:
+                message = (
+                    f"this is escaped for Helm: Loki prints {(found['inner'] or found[0]).strip()} as it is"
+                )
+                hint = (
+                    "write the template itself; or render the chart first: helm template … | lokictl lint -"
+                )
+                yield self.finding(rule.text_place(path, found.start(), found.end()), message, hint=hint)
+
+
+_ESCAPED = re.compile(
+    r"\{\{-?\s*(?:`(?P<inner>[^`]*\{\{[^`]*)`|(?P<quote>[\"'])\{\{(?P=quote)|[\"]\{\{[^\"]*\}\}[\"])\s*-?\}\}"
+)
+
+
+CHECKS = (TemplateLabel, TemplateError, ValueInLabel, Humanize, PercentageTwice, HelmEscape)

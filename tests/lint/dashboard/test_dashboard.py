@@ -255,6 +255,74 @@ CASES: list[Case] = [
         ),
         ['"$app" can be All'],
     ),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(
+            panel("logs", target('{app="a"} | json | x="$app"')),
+            variables=[variable("app", "custom", multi=True)],
+        ),
+        ['"$app" can be several values'],
+    ),
+    (
+        "dashboard/multi-value-in-equality",
+        dashboard(
+            panel("logs", target('{app="a"} |= "$app" != "${app}" |~ "$app" |= "${app:pipe}"')),
+            variables=[variable("app", "custom", multi=True)],
+        ),
+        ['"$app" can be several values', "!= looks for that text"],
+    ),
+    (
+        "dashboard/range-in-range-query",
+        dashboard(panel("stat", target('sum(count_over_time({app="a"}[$__range]))'))),
+        ["the panel shows one point of it"],
+    ),
+    (
+        "dashboard/range-in-range-query",
+        dashboard(panel("timeseries", target('sum(count_over_time({app="a"}[${__range_s}s]))'))),
+        ["each point counts a whole time range"],
+    ),
+    (
+        "dashboard/range-in-range-query",
+        dashboard(panel("stat", target('sum(count_over_time({app="a"}[$__range]))', queryType="instant"))),
+        [],
+    ),
+    (
+        "dashboard/range-in-range-query",
+        dashboard(panel("stat", target('sum(count_over_time({app="a"}[$__auto])) / $__range_s'))),
+        [],
+    ),
+    ("dashboard/numeric-step", dashboard(panel("timeseries", target(step=10))), ['"step": 10 is a number']),
+    ("dashboard/numeric-step", dashboard(panel("timeseries", target(step="10s"))), []),
+    ("dashboard/numeric-step", dashboard(panel("timeseries", {**promql("up"), "step": 10})), []),
+    (
+        "dashboard/legend-label",
+        dashboard(
+            panel("timeseries", target('sum by (x) (rate({app="a"}[$__auto]))', legendFormat="{{pod}}"))
+        ),
+        ["the legend names pod, which the query does not return (it returns x)"],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(panel("timeseries", target(legendFormat="{{ pod }} lines"))),
+        ["it returns no labels"],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(panel("timeseries", target('sum by (x) (rate({app="a"}[$__auto]))', legendFormat="{{x}}"))),
+        [],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(
+            panel("timeseries", target('sum by ($by) (rate({app="a"}[$__auto]))', legendFormat="{{pod}}"))
+        ),
+        [],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(panel("timeseries", target('rate({app="a"}[$__auto])', legendFormat="{{pod}}"))),
+        [],
+    ),
     ("dashboard/multi-value-in-equality", dashboard(USES_APP, variables=[variable("app", multi=True)]), []),
     (
         "dashboard/multi-value-in-equality",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,16 @@ CASES: list[Case] = [
     ("datasource/plain-secret", [loki(url="http://me:hunter2@loki:3100")], ["the url of"]),
     ("datasource/plain-secret", [loki(url="http://me:${PW}@loki:3100")], []),
     ("datasource/plain-secret", [loki(secureJsonData={"authToken": "${TOKEN:-}"})], []),
+    (
+        "datasource/plain-secret",
+        [
+            loki(
+                jsonData={"httpHeaderName1": "X-Loki-Query-Limits", "httpHeaderName2": "X-Api-Key"},
+                secureJsonData={"httpHeaderValue1": "{}", "httpHeaderValue2": "abc"},
+            )
+        ],
+        ["httpHeaderValue2"],
+    ),
     ("datasource/plain-secret", [loki(secureJsonData={"tlsCACert": "-----BEGIN"})], []),
     (
         "datasource/plain-secret",
@@ -171,7 +182,11 @@ CASES: list[Case] = [
     ("datasource/incomplete-loop", [fields(FIELD)], []),
     ("datasource/derived-field", [fields(FIELD)], []),
     ("datasource/derived-field", [fields({**FIELD, "matcherRegex": r"trace_id=\w+"})], ["has no group"]),
-    ("datasource/derived-field", [fields({**FIELD, "matcherRegex": "trace_id=(?<id>x"})], ["is none"]),
+    (
+        "datasource/derived-field",
+        [fields({**FIELD, "matcherRegex": "trace_id=(?<id>x"})],
+        ["invalid matcherRegex"],
+    ),
     ("datasource/derived-field", [fields({**FIELD, "matcherRegex": r"(?<=trace_id=)(\w+)"})], []),
     ("datasource/derived-field", [fields({**FIELD, "matcherRegex": ""})], ["has no matcherRegex"]),
     (
@@ -273,3 +288,34 @@ def test_derived_fields_are_tried_on_sample_lines(source: dict[str, Any], expect
     messages = [finding.message for finding in check(workspace).check(loaded.datasources[0])]  # type: ignore[attr-defined]
     assert len(messages) == bool(expected), messages
     assert expected in "".join(messages)
+
+
+def hints(check: str, text: str, file: str = "datasources.yaml") -> list[tuple[str, str]]:
+    report = run_text(text, file, Settings(select=(check,)))
+    return [(finding.severity.value, finding.hint) for finding in report.findings]
+
+
+def test_the_uid_is_made_of_the_name() -> None:
+    sources = [{"name": "Metrics", "type": "prometheus"}, {"name": "Loki (EU)", "type": "loki"}]
+    found = hints("datasource/uid", dump_yaml({"apiVersion": 1, "datasources": sources}))
+    assert [hint for _, hint in found] == [
+        "set a short, stable one: uid: metrics",
+        "set a short, stable one: uid: loki-eu",
+    ]
+
+
+def test_a_data_source_without_a_uid_is_named() -> None:
+    sources = [{"name": "Loki", "type": "loki"}, {**JAEGER, "jsonData": BACK}]
+    found = hints("datasource/unknown-datasource", dump_yaml({"apiVersion": 1, "datasources": sources}))
+    assert found == [("warning", 'the data source "Loki" here has no uid: give it uid: loki')]
+
+
+def test_the_other_files_of_the_folder_count(tmp_path: Path) -> None:
+    one = tmp_path / "loki.yml"
+    text = dump_yaml({"apiVersion": 1, "datasources": [fields(FIELD)]})
+    one.write_text(text)
+    assert hints("datasource/unknown-datasource", text, str(one)) == [("info", "known: loki")]
+    (tmp_path / "sub").mkdir()
+    other = tmp_path / "sub" / "loki.yml"
+    (tmp_path / "sub" / "jaeger.yml").write_text(dump_yaml({"apiVersion": 1, "datasources": [JAEGER]}))
+    assert hints("datasource/unknown-datasource", text, str(other)) == []
