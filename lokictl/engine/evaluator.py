@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from operator import itemgetter
 
 from lokictl.durations import MILLISECOND
@@ -18,10 +20,16 @@ from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.engine.vector_aggregation import aggregate
-from lokictl.logql import LogQLError, ast, parse
+from lokictl.logql import ast, parse
 from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.regex import compile_anchored
-from lokictl.logql.units import format_go_duration, format_prometheus_duration, quote
+from lokictl.logql.units import (
+    format_bytes,
+    format_go_duration,
+    format_prometheus_duration,
+    parse_bytes,
+    quote,
+)
 
 Sample = tuple[Labels, float]
 Steps = list[int]
@@ -45,14 +53,13 @@ class Engine:
     def __init__(self, store: LogStore, limits: Limits | None = None) -> None:
         self.store = store
         self.limits = limits or Limits()
-        self._compiled: dict[str, CompiledQuery] = {}
+        self._compiled: dict[ast.Expr | str, CompiledQuery] = {}
 
     def compile(self, expression: ast.Expr | str) -> CompiledQuery:
         """A query ready to run; the same text gives the same object, which keeps the samples it has extracted."""
-        text = expression if isinstance(expression, str) else str(expression)
-        compiled = self._compiled.get(text)
+        compiled = self._compiled.get(expression)
         if compiled is None:
-            compiled = self._compiled[text] = CompiledQuery(text, self.store, self.limits)
+            compiled = self._compiled[expression] = CompiledQuery(expression, self.store, self.limits)
         return compiled
 
     def query(self, expression: ast.Expr | str, *, time: int) -> Result:
@@ -80,9 +87,9 @@ class Engine:
 class CompiledQuery:
     """One query over one store; lines are parsed once however often it is asked."""
 
-    def __init__(self, text: str, store: LogStore, limits: Limits) -> None:
+    def __init__(self, expression: ast.Expr | str, store: LogStore, limits: Limits) -> None:
         self.store, self.limits = store, limits
-        self.expression = _as_run(parse(text))
+        self.expression = _as_run(parse(expression) if isinstance(expression, str) else expression)
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -117,6 +124,10 @@ class CompiledQuery:
         step = max(step, 1)
         if self.limits.max_points and (end - start) // step > self.limits.max_points:
             raise LimitError(TOO_MANY_POINTS.format(limit=f"{self.limits.max_points:,}"))
+        if any(node.operation == "approx_topk" for node in self.expression.find_all(ast.VectorAggregation)):
+            raise UnsupportedError(
+                "Loki does not answer approx_topk in a range query; use topk, or an instant query"
+            )
         steps = list(range(start, end + 1, step)) if end >= start else []
         if isinstance(self.expression, ast.Literal):
             value = self.expression.value
@@ -339,20 +350,21 @@ def _is_found(stream: Stream, start: int, end: int) -> bool:
 
 
 def _as_run(parsed: ast.Expr) -> ast.Expr:
-    """Loki prints what it has parsed and parses it again before it runs it; what that loses is lost here, too.
-
-    Text that does not parse again (``group_left`` in front of a compound side, ``-0``) runs as it was.
-    """
-    if not _has_selector(parsed):
+    """The expression as the query API runs it: on its way there sizes in label filters are rounded as they print."""
+    if next(parsed.find_all(ast.StreamSelector), None) is None:
         return parsed
-    try:
-        return parse(str(parsed))
-    except LogQLError:
-        return parsed
+    for literal in parsed.find_all(ast.Literal):
+        if not math.isfinite(literal.value):
+            raise EvaluationError("failed to enqueue request")
+    rounded: ast.Expr = parsed.transform(_rounded)
+    return rounded
 
 
-def _has_selector(expression: ast.Expr) -> bool:
-    return any(isinstance(node, ast.StreamSelector) for node in expression.walk())
+def _rounded(node: ast.Node) -> ast.Node:
+    if isinstance(node, ast.BytesLabelFilter):
+        value = parse_bytes(format_bytes(node.value))
+        return node if value == node.value else replace(node, value=value)
+    return node
 
 
 def _valid(labels: Labels) -> Labels:

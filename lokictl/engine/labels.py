@@ -25,14 +25,14 @@ class LabelBuilder:
     A name is in at most one of ``metadata`` and ``parsed``; ``deleted`` hides stream labels; ``extracted`` are the
     names that any stage has set, which a later parser does not set again.
 
-    ``blank_key`` is what the first empty key of a JSON line in the stream was: one that makes a label (a nested one),
-    or one that does not.  Loki remembers that for all later lines.
+    ``blank_keys`` are the empty keys of JSON lines met in the stream, and whether the first one made a label (as
+    nested ones do): Loki remembers that for all later lines.
     """
 
     __slots__ = (
         "base",
         "base_labels",
-        "blank_key",
+        "blank_keys",
         "deleted",
         "error",
         "error_details",
@@ -44,7 +44,7 @@ class LabelBuilder:
     def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
         self.base = base
         self.base_labels = base_labels
-        self.blank_key: bool | None = None
+        self.blank_keys: dict[str, bool] = {}
         self.reset(metadata)
 
     def reset(self, metadata: Labels) -> None:

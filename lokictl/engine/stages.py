@@ -87,7 +87,7 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
 
                 each_member(raw, inner)
             return
-        if (not name and not _names_a_label(builder, depth)) or not hints.wants(name):
+        if (not name and not _names_a_label(builder, key, depth)) or not hints.wants(name):
             return
         final = name
         if builder.is_taken(name):
@@ -112,11 +112,12 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
     return True
 
 
-def _names_a_label(builder: LabelBuilder, depth: int) -> bool:
+def _names_a_label(builder: LabelBuilder, key: str, depth: int) -> bool:
     """Whether an empty key makes a label: nested ones do, others only where a nested one came first."""
-    if builder.blank_key is None:
-        builder.blank_key = depth > 0
-    return depth > 0 or builder.blank_key
+    if depth:
+        builder.blank_keys.setdefault("", True)
+        return True
+    return builder.blank_keys.setdefault(key, False)
 
 
 def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:

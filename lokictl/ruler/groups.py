@@ -129,7 +129,7 @@ class GroupEvaluator:
     def expect(self, start: int, end: int) -> None:
         """Tells the backend that the rules will be asked from ``start`` to ``end``."""
         for rule in self.group.rules:
-            self.backend.expect(rule.expr, start, end)
+            self.backend.expect(evaluated_text(rule), start, end)
 
     def _alerting(self, state: AlertState, time: int) -> RuleEvaluation:
         vector: Vector = ()
@@ -163,7 +163,7 @@ class GroupEvaluator:
             refusal = self._refusals[id(rule)] = never_runs(rule)
         if refusal:
             raise QueryError(refusal)
-        result = self.backend.query(rule.expr, time=time)
+        result = self.backend.query(evaluated_text(rule), time=time)
         return _elements(result.kind, result.vector, result.scalar)
 
     def _template_query(self, expression: str, time: int) -> Vector:
@@ -176,15 +176,29 @@ def instant_vector(backend: Backend, rule: Rule, time: int) -> Vector:
     refusal = never_runs(rule)
     if refusal:
         raise QueryError(refusal)
-    result = backend.query(rule.expr, time=time)
+    result = backend.query(evaluated_text(rule), time=time)
     return _elements(result.kind, result.vector, result.scalar)
+
+
+def evaluated_text(rule: Rule) -> str:
+    """What the ruler asks for a rule: the canonical text of its expression, with what that loses.
+
+    The query API runs the expression itself.
+    """
+    from lokictl.logql.errors import LogQLError
+
+    try:
+        return str(rule.expression)
+    except LogQLError:
+        return rule.expr
 
 
 def never_runs(rule: Rule) -> str:
     """Why every evaluation of a rule fails, whatever the logs are; "" where it does not.
 
     Loki accepts log queries as rules, and runs the canonical text of the expression: one that does not parse again
-    (a literal that folds to ``NaN``) can be stored but never run.
+    (a literal that folds to ``NaN``, ``group_left`` without labels in front of a compound side) can be stored but
+    never run.
     """
     from lokictl.logql.errors import LogQLError
     from lokictl.logql.expressions import LogExpr

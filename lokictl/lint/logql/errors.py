@@ -135,6 +135,54 @@ def _ranges_without_parsing(query: Query) -> Iterator[ast.LogRange]:
             yield log_range
 
 
+class LogfmtStopsEarly(QueryCheck):
+    """``| logfmt a, b`` that ends at the first field it finds."""
+
+    name = "logql/logfmt-stops-early"
+    severity = Severity.WARNING
+    summary = "`logfmt` with named fields that reads only one of them"
+    wants = (ast.LogfmtParser,)
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if not any(len(stage.extractions) > 1 for stage in query.nodes(ast.LogfmtParser)):
+            return
+        outer = {id(node.inner): node for node in query.nodes(ast.VectorAggregation)}
+        for node in query.nodes(ast.RangeAggregation):
+            for stage, needed in _stopping(node, outer.get(id(node))):
+                names = ", ".join(item.name for item in stage.extractions)
+                message = (
+                    f"Loki stops reading a line at the first of these fields that it finds ({names}): "
+                    "the others stay empty"
+                )
+                listed = " and ".join(f"`{name}`" for name in sorted(needed))
+                hint = (
+                    f"the query needs {listed} only; write `| logfmt`, which reads all that the query needs"
+                )
+                yield self.finding(query.place(stage), message, hint=hint)
+
+
+def _stopping(
+    node: ast.RangeAggregation, outer: ast.VectorAggregation | None
+) -> Iterator[tuple[ast.LogfmtParser, frozenset[str]]]:
+    """The stages that stop early, and the labels that the query needs."""
+    from lokictl.engine.extraction import extraction_grouping
+    from lokictl.engine.hints import metric_hints
+
+    log_range = node.log_range
+    grouping = extraction_grouping(node, outer)
+    if grouping is None or grouping.without:
+        return
+    needed = metric_hints(log_range.log.stages, log_range.unwrap, grouping).required
+    stream_labels = {matcher.name for matcher in log_range.log.selector.matchers}
+    for stage in log_range.log.stages if needed else ():
+        if not isinstance(stage, ast.LogfmtParser) or len(stage.extractions) < 2:
+            continue
+        # The names count as found before reading begins; labels of the stream do not.
+        named = {item.name for item in stage.extractions} - stream_labels
+        if needed and needed <= named:
+            yield stage, needed
+
+
 class UnusedParser(QueryCheck):
     """A parser whose labels nobody reads."""
 
@@ -192,5 +240,5 @@ class LabelFormatSelf(QueryCheck):
 
 CHECKS = (
     *(UnwrapWithoutErrorFilter, ErrorFilterTooEarly, ParserError),
-    *(UnusedParser, UnusedLineFormat, LabelFormatSelf),
+    *(LogfmtStopsEarly, UnusedParser, UnusedLineFormat, LabelFormatSelf),
 )

@@ -209,7 +209,7 @@ def _may_be_lost(node: ast.Node) -> bool:
     if isinstance(node, ast.Literal):
         return not math.isfinite(node.value) or (node.value == 0 and math.copysign(1, node.value) < 0)
     if isinstance(node, ast.VectorMatching):
-        return not node.on and not node.labels
+        return (not node.on and not node.labels) or (bool(node.group) and not node.include)
     names: tuple[str, ...] = ()
     if isinstance(node, ast.Grouping):
         names = node.labels
