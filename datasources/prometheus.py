@@ -1,4 +1,4 @@
-"""Metrics.  The collectors write no exemplars; those of applications that do lead to their traces."""
+"""Metrics.  Jaeger's span metrics have exemplars, which lead to traces; the collectors' metrics of logs have none."""
 
 from __future__ import annotations
 

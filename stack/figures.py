@@ -30,9 +30,11 @@ class Ports:
     memcached: int = 11211
     memcached_metrics: int = 9150
     jaeger_ui: int = 16686
+    jaeger_query_grpc: int = 16685
     jaeger_collector: int = 14268
     jaeger_compact_udp: int = 6831
     jaeger_metrics: int = 8888
+    span_metrics: int = 8889
     jaeger_health: int = 13133
     otlp_grpc: int = 4317
     otlp_http: int = 4318

@@ -10,7 +10,8 @@ from typing import Any
 
 from lokictl.model.component import Component
 from stack import access, objects
-from stack.figures import IMAGES, JAEGER_RETENTION_HOURS, PORTS
+from stack.collection import DURATION_BUCKETS
+from stack.figures import IMAGES, JAEGER_RETENTION_HOURS, PORTS, Ports
 
 NAME = "jaeger"
 CONFIG_FILE = "jaeger.yaml"
@@ -18,11 +19,14 @@ DATA = "/badger"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside a pod, behind a network policy
 
 
-def configuration(data: str = DATA) -> dict[str, Any]:
-    """Jaeger's configuration file; traces are kept below the folder ``data``."""
+def configuration(data: str = DATA, *, ports: Ports = PORTS, host: str = ANY_ADDRESS) -> dict[str, Any]:
+    """Jaeger's configuration file; traces are kept below the folder ``data``.
 
-    def everywhere(port: int) -> dict[str, str]:
-        return {"endpoint": f"{ANY_ADDRESS}:{port}"}
+    From the spans it makes metrics of each service's operations, with exemplars that lead to their traces.
+    """
+
+    def at(port: int) -> dict[str, str]:
+        return {"endpoint": f"{host}:{port}"}
 
     return {
         "service": {
@@ -31,29 +35,28 @@ def configuration(data: str = DATA) -> dict[str, Any]:
                 "traces": {
                     "receivers": ["otlp", "jaeger"],
                     "processors": ["batch"],
-                    "exporters": ["jaeger_storage_exporter"],
-                }
+                    "exporters": ["jaeger_storage_exporter", "spanmetrics"],
+                },
+                "metrics/spans": {"receivers": ["spanmetrics"], "exporters": ["prometheus"]},
             },
             "telemetry": {
                 "resource": {"service.name": NAME},
                 "metrics": {
                     "level": "basic",
                     "readers": [
-                        {
-                            "pull": {
-                                "exporter": {
-                                    "prometheus": {"host": ANY_ADDRESS, "port": PORTS.jaeger_metrics}
-                                }
-                            }
-                        }
+                        {"pull": {"exporter": {"prometheus": {"host": host, "port": ports.jaeger_metrics}}}}
                     ],
                 },
                 "logs": {"level": "warn"},
             },
         },
         "extensions": {
-            "healthcheckv2": {"use_v2": True, "http": everywhere(PORTS.jaeger_health)},
-            "jaeger_query": {"storage": {"traces": "local"}, "http": everywhere(PORTS.jaeger_ui)},
+            "healthcheckv2": {"use_v2": True, "http": at(ports.jaeger_health)},
+            "jaeger_query": {
+                "storage": {"traces": "local"},
+                "http": at(ports.jaeger_ui),
+                "grpc": at(ports.jaeger_query_grpc),
+            },
             "jaeger_storage": {
                 "backends": {
                     "local": {
@@ -67,16 +70,27 @@ def configuration(data: str = DATA) -> dict[str, Any]:
             },
         },
         "receivers": {
-            "otlp": {"protocols": {"grpc": everywhere(PORTS.otlp_grpc), "http": everywhere(PORTS.otlp_http)}},
+            "otlp": {"protocols": {"grpc": at(ports.otlp_grpc), "http": at(ports.otlp_http)}},
             "jaeger": {
                 "protocols": {
-                    "thrift_http": everywhere(PORTS.jaeger_collector),
-                    "thrift_compact": everywhere(PORTS.jaeger_compact_udp),
+                    "thrift_http": at(ports.jaeger_collector),
+                    "thrift_compact": at(ports.jaeger_compact_udp),
                 }
             },
         },
         "processors": {"batch": {}},
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "local"}},
+        "connectors": {
+            "spanmetrics": {
+                "exemplars": {"enabled": True},
+                "histogram": {"explicit": {"buckets": [f"{bound}ms" for bound in DURATION_BUCKETS]}},
+                "metrics_flush_interval": "15s",
+            }
+        },
+        "exporters": {
+            "jaeger_storage_exporter": {"trace_storage": "local"},
+            # Exemplars exist in the OpenMetrics format only.
+            "prometheus": {**at(ports.span_metrics), "enable_open_metrics": True},
+        },
     }
 
 
@@ -90,6 +104,7 @@ def component() -> Component:
         "otlp-grpc": PORTS.otlp_grpc,
         "otlp-http": PORTS.otlp_http,
         "metrics": PORTS.jaeger_metrics,
+        "span-metrics": PORTS.span_metrics,
     }
     container = objects.container(
         NAME,

@@ -75,6 +75,7 @@ FLOWS: tuple[Flow, ...] = (
     Flow("prometheus", "alertmanager", PORTS.alertmanager),
     Flow("prometheus", "grafana", PORTS.grafana),
     Flow("prometheus", "jaeger", PORTS.jaeger_metrics),
+    Flow("prometheus", "jaeger", PORTS.span_metrics),
     Flow("prometheus", ANYWHERE, PORTS.node_exporter),
     Flow("prometheus", ANYWHERE, PORTS.kube_state_metrics),
     Flow("prometheus", ANYWHERE, PORTS.kubelet),

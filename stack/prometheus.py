@@ -42,6 +42,7 @@ def configuration(rules_directory: str = "/etc/prometheus") -> dict[str, Any]:
             static("alertmanager", "alertmanager", PORTS.alertmanager),
             static("grafana", "grafana", PORTS.grafana),
             static("jaeger", "jaeger", PORTS.jaeger_metrics),
+            static("spans", "jaeger", PORTS.span_metrics),
             pods("kube-state-metrics", "kube-state-metrics", PORTS.kube_state_metrics, everywhere=True),
             pods("node-exporter", "node-exporter", PORTS.node_exporter, everywhere=True),
             kubelet(),
