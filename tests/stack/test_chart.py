@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ from tests.stack.servers import needs
 Objects = dict[tuple[str, str], Object]
 VALUES: dict[str, Any] = yaml.safe_load(FILES[f"helm/{CHART}/values.yaml"])
 KUBERNETES = "1.31"
+# The same loader in C, where there is one: dashboards are long.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def write_chart(folder: Path, files: dict[str, str] = FILES) -> Path:
@@ -54,7 +57,7 @@ def helm_objects(chart: Path, values: dict[str, Any] | None = None, namespace: s
     """What Helm makes of the chart: (kind, name) -> object."""
     helm = pytest.importorskip("helm_python")
     rendered = helm.Chart.load(chart).render(values=values, name="test", namespace=namespace)
-    found = [item for text in rendered.values() for item in yaml.safe_load_all(text) if item]
+    found = [item for text in rendered.values() for item in yaml.load_all(text, Loader=LOADER) if item]
     assert len({(item["kind"], item["metadata"]["name"]) for item in found}) == len(found)
     return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
@@ -66,6 +69,12 @@ def differences(before: Any, after: Any, path: str = "") -> dict[str, tuple[Any,
         for key in before.keys() | after.keys():
             found |= differences(before.get(key), after.get(key), f"{path}/{key}")
         return found
+    if all(
+        isinstance(items, list) and all("name" in item for item in items if items)
+        for items in (before, after)
+    ):
+        named = [{item["name"]: item for item in items} for items in (before, after)]
+        return differences(*named, path)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return {
             place: value
@@ -149,7 +158,7 @@ def test_the_namespace_is_the_releases(chart: Path) -> None:
 # --- values ------------------------------------------------------------------------------------------------------
 
 POD = "/spec/template/spec"
-FIRST = f"{POD}/containers/0"
+GRAFANA_ENV = f"/StatefulSet grafana{POD}/containers/grafana/env"
 
 
 def loki_arguments(chart: Path, values: dict[str, Any]) -> dict[str, str]:
@@ -213,18 +222,22 @@ VALUE_CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         }
         | {"/StorageClass fast-ssd": None},
     ),
-    ("image", {"alloy": {"image": "mine/alloy:1"}}, {f"/DaemonSet alloy{FIRST}/image": "mine/alloy:1"}),
+    (
+        "image",
+        {"alloy": {"image": "mine/alloy:1"}},
+        {f"/DaemonSet alloy{POD}/containers/alloy/image": "mine/alloy:1"},
+    ),
     (
         "digest",
         {"loki": {"image": "r.example:5000/loki@sha256:ab"}},
-        {f"/StatefulSet loki{FIRST}/image": "r.example:5000/loki@sha256:ab"},
+        {f"/StatefulSet loki{POD}/containers/loki/image": "r.example:5000/loki@sha256:ab"},
     ),
     (
         "resources",
         {"jaeger": {"resources": {"limits": {"memory": "4Gi"}}}},
         {
-            f"/StatefulSet jaeger{FIRST}/resources/limits/memory": "4Gi",
-            f"/StatefulSet jaeger{FIRST}/env/0/value": str(4 * (1 << 30) * 9 // 10),
+            f"/StatefulSet jaeger{POD}/containers/jaeger/resources/limits/memory": "4Gi",
+            f"/StatefulSet jaeger{POD}/containers/jaeger/env/GOMEMLIMIT/value": str(4 * (1 << 30) * 9 // 10),
         },
     ),
     (
@@ -236,29 +249,26 @@ VALUE_CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "applications",
         {"applications": {"namespace": "shop"}},
         {
-            f"/NetworkPolicy jaeger-network-policy/spec/ingress/{number}/from/0/namespaceSelector/matchLabels"
+            "/NetworkPolicy jaeger-network-policy/spec/ingress/from/0/namespaceSelector/matchLabels"
             "/kubernetes.io/metadata.name": "shop"
-            for number in (2, 3, 4, 5)
         },
     ),
     (
         "MinIO",
         {"s3": {"endpoint": "minio:9000", "port": 9000, "insecure": True, "bucket": "logs"}},
         {
-            f"/StatefulSet loki{FIRST}/env/2/value": "minio:9000",
-            f"/StatefulSet loki{FIRST}/env/4/value": "logs",
-            f"/StatefulSet loki{FIRST}/env/5/value": "true",
-            "/NetworkPolicy loki-network-policy/spec/egress/7/ports/0/port": 9000,
+            f"/StatefulSet loki{POD}/containers/loki/env/S3_ENDPOINT/value": "minio:9000",
+            f"/StatefulSet loki{POD}/containers/loki/env/S3_BUCKET/value": "logs",
+            f"/StatefulSet loki{POD}/containers/loki/env/S3_INSECURE/value": "true",
+            "/NetworkPolicy loki-network-policy/spec/egress/ports/0/port": 9000,
         },
     ),
     (
         "API servers",
         {"kubernetesApi": {"ports": [8443]}},
         {
-            "/NetworkPolicy alloy-network-policy/spec/egress/3/ports": [{"protocol": "TCP", "port": 8443}],
-            "/NetworkPolicy prometheus-network-policy/spec/egress/11/ports": [
-                {"protocol": "TCP", "port": 8443}
-            ],
+            "/NetworkPolicy alloy-network-policy/spec/egress/ports": [{"protocol": "TCP", "port": 8443}],
+            "/NetworkPolicy prometheus-network-policy/spec/egress/ports": [{"protocol": "TCP", "port": 8443}],
         },
     ),
     (
@@ -268,7 +278,7 @@ VALUE_CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             "/Service syslog/spec/type": "LoadBalancer",
             "/Service syslog/spec/externalTrafficPolicy": "Local",
             "/Service syslog/spec/loadBalancerSourceRanges": ["10.0.0.0/8"],
-            f"/DaemonSet alloy{FIRST}/ports/1/hostPort": 514,
+            f"/DaemonSet alloy{POD}/containers/alloy/ports/syslog-udp/hostPort": 514,
         },
     ),
     (
@@ -303,11 +313,11 @@ VALUE_CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "secrets of other names",
         {"s3": {"secret": "a"}, "grafana": {"adminSecret": "b"}, "alertmanager": {"receiversSecret": "c"}},
         {
-            f"/StatefulSet loki{FIRST}/env/0/valueFrom/secretKeyRef/name": "a",
-            f"/StatefulSet loki{FIRST}/env/1/valueFrom/secretKeyRef/name": "a",
-            f"/StatefulSet grafana{FIRST}/env/8/valueFrom/secretKeyRef/name": "b",
-            f"/StatefulSet grafana{FIRST}/env/9/valueFrom/secretKeyRef/name": "b",
-            f"/StatefulSet alertmanager{POD}/volumes/1/secret/secretName": "c",
+            f"/StatefulSet loki{POD}/containers/loki/env/AWS_ACCESS_KEY_ID/valueFrom/secretKeyRef/name": "a",
+            f"/StatefulSet loki{POD}/containers/loki/env/AWS_SECRET_ACCESS_KEY/valueFrom/secretKeyRef/name": "a",
+            f"{GRAFANA_ENV}/GF_SECURITY_ADMIN_USER/valueFrom/secretKeyRef/name": "b",
+            f"{GRAFANA_ENV}/GF_SECURITY_ADMIN_PASSWORD/valueFrom/secretKeyRef/name": "b",
+            f"/StatefulSet alertmanager{POD}/volumes/secrets/secret/secretName": "c",
         },
     ),
 ]
@@ -319,7 +329,11 @@ VALUE_CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_a_value_changes_what_it_says_and_nothing_else(
     chart: Path, values: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    found = {path: after for path, (_, after) in changes(chart, values).items()}
+    # The position of a policy's rule says nothing.
+    found = {
+        re.sub(r"/(in|e)gress/\d+/", r"/\1gress/", path): after
+        for path, (_, after) in changes(chart, values).items()
+    }
     assert {
         path: ... if expected.get(path) is ... and value else value for path, value in found.items()
     } == expected
