@@ -24,6 +24,7 @@ from lokictl.model.documents import Cursor, DataDocument, Document, PlainDocumen
 from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import read_rules
 from lokictl.model.yaml_source import load_documents
+from lokictl.project.loader import Dashboard, JsonDashboard
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")
@@ -402,15 +403,9 @@ def _unknown(file: str, loaded: Loaded) -> None:
         _skip(file, "nothing to lint in this file", hint, loaded)
 
 
-def dashboard_of_project(data: dict[str, Any], file: str) -> DashboardItem:
-    """A dashboard of a content project: from its JSON file where there is one, else plain data."""
-    path = Path(file)
-    if file.endswith(".json") and path.is_file():
-        try:
-            document = load_json(path.read_text(encoding="utf-8", errors="replace"), file)
-        except LokictlError:
-            return DashboardItem(data, DataDocument.of(data, file), (), file)
-        for found in contents_of(document).dashboards:
-            cursor = classic(found)
-            return DashboardItem(cursor.value, cursor.document, cursor.path, file)
-    return DashboardItem(data, DataDocument.of(data, file), (), file)
+def dashboard_of_project(dashboard: Dashboard, data: dict[str, Any], file: str) -> DashboardItem:
+    """A dashboard of a content project: with the places of its file where it was read from one."""
+    cursor = dashboard.origin if isinstance(dashboard, JsonDashboard) else None
+    if cursor is None:
+        return DashboardItem(data, DataDocument.of(data, file), (), file)
+    return DashboardItem(cursor.value, cursor.document, cursor.path, file)

@@ -126,7 +126,7 @@ def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
         except LokictlError as error:
             loaded.findings += [as_finding(problem) for problem in error.problems]
             continue
-        item = dashboard_of_project(data, file)
+        item = dashboard_of_project(dashboard, data, file)
         dashboards.append(dataclasses.replace(item, datasource_types=types))
     workspace = Workspace(
         project.rule_files, tuple(dashboards), tuple(datasources), (), project.services, project
@@ -139,6 +139,10 @@ def _project_datasources(project: Project) -> list[DataSourceItem]:
 
     items = []
     for source in project.datasources:
+        if source.origin is not None:
+            cursor, file = source.origin, source.origin.document.source.file
+            items.append(DataSourceItem(cursor.value, cursor.document, cursor.path, file, source))
+            continue
         module = next(
             (
                 shown(project.root / folder / name)

@@ -57,7 +57,7 @@ class FoundRules:
 class FoundDashboard:
     """A dashboard: its model is at ``cursor``, in the classic schema or in ``schema`` "v2".
 
-    ``name`` is where its uid is when it is not in the model (``metadata.name``), ``inputs`` names what whoever
+    ``name`` is where its uid is when the model has none (``metadata.name``), ``inputs`` names what whoever
     deploys it fills (``DS_LOKI``).
     """
 
@@ -323,8 +323,9 @@ class _Finder:
         )
         for index in range(before, len(self.found.dashboards)):
             found = self.found.dashboards[index]
+            name = cursor.child("spec", "uid") if spec.get("uid") else cursor.child("metadata", "name")
             self.found.dashboards[index] = FoundDashboard(
-                found.cursor, found.schema, found.name, str(spec.get("folder") or ""), inputs
+                found.cursor, found.schema, name if name.text else None, str(spec.get("folder") or ""), inputs
             )
         return True
 

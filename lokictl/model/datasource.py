@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lokictl.model.documents import Cursor
+
 KNOWN = (
     *("name", "type", "uid", "access", "url", "isDefault", "editable", "basicAuth", "basicAuthUser"),
     *("jsonData", "secureJsonData", "correlations"),
@@ -41,6 +43,8 @@ class DataSource:
     environment: Mapping[str, str] = field(default_factory=dict)
     correlations: tuple[Mapping[str, Any], ...] = ()
     further: Mapping[str, Any] = field(default_factory=dict)
+    origin: Cursor | None = field(default=None, compare=False, repr=False)
+    """Its entry in a provisioning file; None for one written in Python."""
 
     @classmethod
     def from_provisioning(cls, entry: Mapping[str, Any]) -> DataSource:

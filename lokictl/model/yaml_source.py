@@ -74,9 +74,20 @@ class YamlDocument(Document):
             return json.dumps(text, ensure_ascii=False)[1:-1]
         if style == "'":
             return text.replace("'", "''")
-        if style not in ("|", ">") and (": " in text or " #" in text):
-            return None
-        return text
+        if style in ("|", ">") and node is not None:
+            return text.replace("\n", "\n" + " " * self._indent(node))
+        return None if ": " in text or " #" in text or "\n" in text else text
+
+    def style(self, path: Path) -> str:
+        """How the scalar at ``path`` is written: one of ``|``, ``>``, the quotes, or "" for a plain one."""
+        node, _ = self.find(path)
+        return str(getattr(node, "style", None) or "")
+
+    def _indent(self, node: yaml.Node) -> int:
+        start = int(node.start_mark.index)
+        return _block_indent(
+            self.source.text, start, self.source.text.find("\n", start) + 1, int(node.end_mark.index)
+        )
 
     def _end(self, node: yaml.Node) -> int:
         import yaml

@@ -13,6 +13,10 @@ from typing import Any, Protocol, TypeVar
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
+from lokictl.model.contents import Contents, contents_of
+from lokictl.model.dashboards import classic
+from lokictl.model.documents import Cursor, Document
+from lokictl.model.rule_files import read_documents
 from lokictl.model.rules import Origin
 from lokictl.model.sample import SampleSource
 from lokictl.project.configuration import Configuration, find_configuration, shown
@@ -39,6 +43,8 @@ class JsonDashboard:
     title: str
     data: dict[str, Any] = field(repr=False)
     path: str = ""
+    origin: Cursor | None = field(default=None, compare=False, repr=False)
+    """Where the model is in its file; None for one that a program made."""
 
     def to_json(self) -> dict[str, Any]:
         """The dashboard's JSON model."""
@@ -218,52 +224,50 @@ class _Collector:
                 dashboard = as_dashboard(item, module.path)
                 if dashboard is not None and not any(known is dashboard for _, known in found):
                     found.append((module.path, dashboard))
-        for file in self._files("dashboards", (".json",)):
-            data = self._json(file)
-            if data is not None:
-                path = shown(file)
-                uid, title = str(data.get("uid") or file.stem), str(data.get("title") or file.stem)
-                found.append((path, JsonDashboard(uid, title, data, path)))
+        for file in self._files("dashboards", (*YAML_SUFFIXES, ".json")):
+            found += self._dashboard_file(file)
         return found
 
-    def _json(self, file: Path) -> dict[str, Any] | None:
-        text = file.read_text(encoding="utf-8", errors="replace")
+    def _dashboard_file(self, file: Path) -> Iterator[tuple[str, Dashboard]]:
+        """The dashboards of a file in any form of docs/formats.md; a JSON file must be one."""
+        path = shown(file)
+        for document, contents in self._contents(file):
+            value = document.value
+            if not contents.dashboards and file.suffix == ".json":
+                if not isinstance(value, dict):
+                    problem = document.problem("dashboard/syntax", "a dashboard file holds one JSON object")
+                    self.problems.append(problem)
+                    continue
+                title = str(value.get("title") or file.stem)
+                yield path, JsonDashboard(str(value.get("uid") or file.stem), title, value, path)
+            for found in contents.dashboards:
+                cursor = classic(found)
+                uid, title = (str(cursor.value.get(key) or file.stem) for key in ("uid", "title"))
+                yield path, JsonDashboard(uid, title, cursor.value, path, cursor)
+
+    def _contents(self, file: Path) -> Iterator[tuple[Document, Contents]]:
+        """Each document of a file, and what is in it; what cannot be read is a problem."""
         try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            position = Position(shown(file), error.lineno, error.colno)
-            self.problems.append(
-                Problem("dashboard/syntax", f"not valid JSON: {error.msg}", position=position)
-            )
-            return None
-        if isinstance(value, dict) and isinstance(value.get("dashboard"), dict):
-            value = value["dashboard"]
-        if not isinstance(value, dict):
-            message = "a dashboard file holds one JSON object"
-            self.problems.append(Problem("dashboard/syntax", message, position=Position(shown(file), 1, 1)))
-            return None
-        return value
+            documents = read_documents(file.read_text(encoding="utf-8", errors="replace"), shown(file))
+        except LokictlError as error:
+            self.problems += error.problems
+            return
+        for document in documents:
+            contents = contents_of(document)
+            self.problems += contents.problems
+            yield document, contents
 
     def _datasource_files(self) -> Iterator[DataSource]:
-        from lokictl.model.yaml_source import load_documents
-
         for file in self._files("datasources", YAML_SUFFIXES):
-            try:
-                documents = load_documents(file.read_text(encoding="utf-8"), shown(file))
-            except LokictlError as error:
-                self.problems += error.problems
-                continue
-            for document in documents:
-                entries = document.value.get("datasources") if isinstance(document.value, dict) else None
-                for index, entry in enumerate(entries or []):
+            for _, contents in self._contents(file):
+                for cursor in contents.datasources:
+                    entry = cursor.value
                     missing = [key for key in ("name", "type", "uid", "url") if not entry.get(key)]
                     if missing:
                         message = f"a data source needs {', '.join(f'`{key}`' for key in missing)}"
-                        self.problems.append(
-                            document.problem("datasource/incomplete", message, "datasources", index)
-                        )
+                        self.problems.append(cursor.problem("datasource/incomplete", message))
                     else:
-                        yield DataSource.from_provisioning(entry)
+                        yield dataclasses.replace(DataSource.from_provisioning(entry), origin=cursor)
 
     # --- what is left ------------------------------------------------------------------------------------
 

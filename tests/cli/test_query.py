@@ -118,3 +118,20 @@ def test_format(lokictl: Lokictl) -> None:
     query = 'sum by(level)(rate({app="a"}|json[5m]))'
     assert lokictl("format", "--canonical", query).output == 'sum by (level)(rate({app="a"} | json[5m]))\n'
     assert lokictl("format", query).status == 0
+
+
+RULES = "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: 'sum(rate({app=\"a\"}   [5m]))'\n"
+
+
+def test_format_rewrites_files(lokictl: Lokictl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    checked = lokictl("format", "--check", "rules.yaml")
+    assert (checked.status, checked.output) == (1, "rules.yaml: would format 1 expression\n")
+    assert "+        expr: 'sum(rate({app=\"a\"}[5m]))'" in lokictl("format", "--diff", "rules.yaml").output
+    assert file.read_text() == RULES
+    assert lokictl("format", "rules.yaml").status == 0
+    assert file.read_text() == RULES.replace("   [5m]", "[5m]")
+    assert lokictl("format", "--check", "rules.yaml").status == 0
+    assert "there is no file other.yaml" in lokictl("format", "other.yaml").error

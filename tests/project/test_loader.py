@@ -249,3 +249,25 @@ def test_a_package_may_list_what_its_modules_define(write_project) -> None:
     project = load(root)
     assert [service.name for service in project.services] == ["web"]
     assert [(file.namespace, len(file.groups)) for file in project.rule_files] == [("web", 2)]
+
+
+def test_dashboards_and_data_sources_in_other_forms(write_project) -> None:
+    classic = "apiVersion: dashboard.grafana.app/v1beta1\nkind: Dashboard\nmetadata: {name: shop}\n"
+    v2 = "apiVersion: dashboard.grafana.app/v2beta1\nkind: Dashboard\nmetadata: {name: new}\n"
+    write_project(
+        {
+            "lokictl.toml": "",
+            "dashboards/a.yaml": classic + "spec: {title: Shop, schemaVersion: 41, panels: []}\n",
+            "dashboards/b.yaml": v2
+            + "spec: {title: New, elements: {}, layout: {kind: GridLayout, spec: {items: []}}}\n",
+            "datasources/map.yaml": "kind: ConfigMap\nmetadata: {name: x}\ndata:\n  a.yaml: |\n"
+            + "".join(f"    {line}\n" for line in DATASOURCES.splitlines()),
+        }
+    )
+    project = load()
+    assert [(item.uid, item.title) for item in project.dashboards] == [("shop", "Shop"), ("new", "New")]
+    assert all(item.to_json()["uid"] == item.uid for item in project.dashboards)
+    (source,) = project.datasources
+    assert source.uid == "loki"
+    assert source.origin is not None
+    assert source.origin.position("url").line == 7
