@@ -65,8 +65,8 @@ CHANGES = [
         "services/ryot.py",
         'p99_duration="5s"',
         'p99_duration="6s"',
-        RULES | {CONTENT_MAPS},
-        COLLECTORS | LOKI,
+        RULES | COLLECTORS | {CONTENT_MAPS},  # the collectors' buckets bracket the objective
+        LOKI,
     ),
     (
         "services/ryot.py",
