@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result, storable
@@ -14,10 +14,17 @@ from lokictl.engine.limits import Limits
 from lokictl.engine.store import LogStore
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Expr
+from lokictl.logql.versions import LokiVersion
+
+
+class _Options(TypedDict):
+    discover_service_name: bool
+    discover_log_levels: bool
+    version: LokiVersion | None
 
 
 class EmbeddedBackend(Backend):
-    """Runs queries in this process.
+    """Runs queries in this process, as the Loki ``version`` (3.7 by default) does.
 
     Late lines are put into the store when a query first asks for their time or a later one; a query for an
     earlier time after that gets a store without them.
@@ -31,11 +38,13 @@ class EmbeddedBackend(Backend):
         limits: Limits | None = None,
         discover_service_name: bool = False,
         discover_log_levels: bool = False,
+        version: LokiVersion | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._options = {
+        self._options: _Options = {
             "discover_service_name": discover_service_name,
             "discover_log_levels": discover_log_levels,
+            "version": version,
         }
         self._punctual: list[LogStream] = []
         self._late: list[tuple[int, int, dict[str, str], LogEntry]] = []

@@ -30,6 +30,7 @@ from lokictl.logql.units import (
     parse_bytes,
     quote,
 )
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
 Sample = tuple[Labels, float]
 Steps = list[int]
@@ -50,16 +51,26 @@ TOO_MANY_POINTS = (
 class Engine:
     """Answers LogQL queries over a `LogStore` as Loki does."""
 
-    def __init__(self, store: LogStore, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        limits: Limits | None = None,
+        *,
+        version: LokiVersion | str | None = None,
+    ) -> None:
+        """``version`` is the Loki to behave like; that of the store by default."""
         self.store = store
         self.limits = limits or Limits()
+        self.version = LokiVersion.parse(version) if isinstance(version, str) else version or store.loki
         self._compiled: dict[ast.Expr | str, CompiledQuery] = {}
 
     def compile(self, expression: ast.Expr | str) -> CompiledQuery:
         """A query ready to run; the same text gives the same object, which keeps the samples it has extracted."""
         compiled = self._compiled.get(expression)
         if compiled is None:
-            compiled = self._compiled[expression] = CompiledQuery(expression, self.store, self.limits)
+            compiled = self._compiled[expression] = CompiledQuery(
+                expression, self.store, self.limits, self.version
+            )
         return compiled
 
     def query(self, expression: ast.Expr | str, *, time: int) -> Result:
@@ -87,9 +98,12 @@ class Engine:
 class CompiledQuery:
     """One query over one store; lines are parsed once however often it is asked."""
 
-    def __init__(self, expression: ast.Expr | str, store: LogStore, limits: Limits) -> None:
-        self.store, self.limits = store, limits
-        self.expression = _as_run(parse(expression) if isinstance(expression, str) else expression)
+    def __init__(
+        self, expression: ast.Expr | str, store: LogStore, limits: Limits, version: LokiVersion = DEFAULT
+    ) -> None:
+        self.store, self.limits, self.version = store, limits, version
+        parsed = parse(expression, version=version) if isinstance(expression, str) else expression
+        self.expression = _as_run(parsed)
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -192,7 +206,7 @@ class CompiledQuery:
         )
 
     def _range(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Evaluate:
-        extractor = Extractor(node, outer, self.store, self.limits)
+        extractor = Extractor(node, outer, self.store, self.limits, self.version)
         log_range = node.log_range
         width, offset = log_range.range, log_range.offset
 
@@ -222,7 +236,7 @@ class CompiledQuery:
         return evaluate
 
     def _absent(self, node: ast.RangeAggregation) -> Evaluate:
-        extractor = Extractor(node, None, self.store, self.limits)
+        extractor = Extractor(node, None, self.store, self.limits, self.version)
         labels = absent_labels(node.log_range.log.selector)
         width, offset = node.log_range.range, node.log_range.offset
 
@@ -302,7 +316,7 @@ class CompiledQuery:
         if not found_any:
             return Result("streams")
         if self._pipeline is None:
-            self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages))
+            self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
         # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.
         if len({id(stream) for _, stream in entries}) > 1:
             entries.sort(key=itemgetter(0))
@@ -317,7 +331,9 @@ class CompiledQuery:
                 break
             builder = builders.get(stream.labels)
             if builder is None:
-                builder = builders[stream.labels] = LabelBuilder(stream.label_map, stream.labels, ())
+                builder = builders[stream.labels] = LabelBuilder(
+                    stream.label_map, stream.labels, (), self.version
+                )
             builder.reset(entry.metadata)
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):

@@ -16,6 +16,7 @@ from lokictl.engine.store import Entry, LogStore, Stream, valid_text
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, seconds
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
 PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
@@ -72,17 +73,18 @@ class Extractor:
         outer: ast.VectorAggregation | None,
         store: LogStore,
         limits: Limits,
+        version: LokiVersion = DEFAULT,
     ) -> None:
-        self.node, self.store, self.limits = node, store, limits
+        self.node, self.store, self.limits, self.version = node, store, limits, version
         self.selects = compile_selector_test(node.log_range.log.selector)
         self.grouping = extraction_grouping(node, outer)
-        self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping)
+        self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping, version)
         self.required = required_texts(self._stages())
         self.pipeline: Pipeline | None = None
         self.value: Callable[[bytes, LabelBuilder], float | None] | None = None
         self.series: dict[Labels, Series] = {}
         self.done: dict[Labels, tuple[int, int, int]] = {}
-        self.version = -1
+        self.seen = -1
         self.covered: tuple[int, int] | None = None
 
     def _stages(self) -> list[ast.Stage]:
@@ -92,7 +94,7 @@ class Extractor:
     def extract(self, first: int, last: int) -> list[Series]:
         """All series with samples in ``first < time <= last`` (and perhaps more), sorted by labels."""
         covered = self.covered
-        if self.version != self.store.version or covered is None or first < covered[0] or last > covered[1]:
+        if self.seen != self.store.version or covered is None or first < covered[0] or last > covered[1]:
             if covered is not None:
                 first, last = min(first, covered[0]), max(last, covered[1])
             self._extract(first, last)
@@ -111,7 +113,7 @@ class Extractor:
             samples.sort()
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
             self.series[labels] = Series(labels, times, values)
-        self.version, self.covered = self.store.version, (first, last)
+        self.seen, self.covered = self.store.version, (first, last)
 
     def _check(self, found: dict[Labels, list[tuple[int, int, float]]]) -> None:
         limit = self.limits.max_samples
@@ -136,7 +138,7 @@ class Extractor:
             self._plain(stream, entries, found)
             return
         run = pipeline.run
-        builder = LabelBuilder(base, base_labels, ())
+        builder = LabelBuilder(base, base_labels, (), self.version)
         for entry in candidates(stream, entries, self.required):
             builder.reset(entry.metadata)
             line = run(entry.line, entry.timestamp, builder)
@@ -158,7 +160,7 @@ class Extractor:
         self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
     ) -> None:
         """Without stages every line of a stream has the same labels."""
-        builder = LabelBuilder(stream.label_map, stream.labels, ())
+        builder = LabelBuilder(stream.label_map, stream.labels, (), self.version)
         grouping = self.grouping
         labels = builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
         samples = found.setdefault(labels, [])

@@ -13,6 +13,7 @@ from lokictl.engine.ip import IpPatternError
 from lokictl.engine.label_filter import compile_label_filter, is_no_op
 from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, PRESERVE_ERROR, LabelBuilder
 from lokictl.logql import ast
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
 Filter = Callable[[LabelBuilder], bool]
 
@@ -21,12 +22,14 @@ Filter = Callable[[LabelBuilder], bool]
 class Hints:
     """``required`` None: all labels; ``no_labels``: parsers need not run; ``filters`` by label name.
 
+    ``version`` is the Loki to behave like.
     ``filter_nodes`` are the expressions that ``filters`` were made of.
     """
 
     required: frozenset[str] | None = None
     no_labels: bool = False
     filter_nodes: Mapping[str, ast.LabelFilter] = field(default_factory=dict)
+    version: LokiVersion = DEFAULT
     filters: Mapping[str, Filter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,22 +59,27 @@ class Hints:
             builder.set(PRESERVE_ERROR, "true")
 
 
-def log_hints(stages: Sequence[ast.Stage]) -> Hints:
+def log_hints(stages: Sequence[ast.Stage], version: LokiVersion = DEFAULT) -> Hints:
     """The hints of a log query."""
-    return Hints(filter_nodes=early_filters(stages, ()))
+    return Hints(filter_nodes=early_filters(stages, ()), version=version)
 
 
 def metric_hints(
-    stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast.Grouping | None
+    stages: Sequence[ast.Stage],
+    unwrap: ast.Unwrap | None,
+    grouping: ast.Grouping | None,
+    version: LokiVersion = DEFAULT,
 ) -> Hints:
     """The hints of a range aggregation whose samples are grouped by ``grouping`` while they are extracted."""
     after = unwrap.filters if unwrap else ()
     if grouping is None or grouping.without:
-        return Hints(filter_nodes=early_filters(stages, after))
+        return Hints(filter_nodes=early_filters(stages, after), version=version)
     required = frozenset(_required(stages, unwrap, grouping))
     if grouping.labels:
-        return Hints(required)
-    return Hints(required, filter_nodes=early_filters(stages, after)) if required else Hints(no_labels=True)
+        return Hints(required, version=version)
+    if not required:
+        return Hints(no_labels=True, version=version)
+    return Hints(required, filter_nodes=early_filters(stages, after), version=version)
 
 
 def early_filters(

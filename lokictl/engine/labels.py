@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import itemgetter
 
+from lokictl.logql.versions import DEFAULT, LokiVersion
+
 Labels = tuple[tuple[str, str], ...]
 
 ERROR = "__error__"
@@ -39,9 +41,17 @@ class LabelBuilder:
         "extracted",
         "metadata",
         "parsed",
+        "version",
     )
 
-    def __init__(self, base: Mapping[str, str], base_labels: Labels, metadata: Labels) -> None:
+    def __init__(
+        self,
+        base: Mapping[str, str],
+        base_labels: Labels,
+        metadata: Labels,
+        version: LokiVersion = DEFAULT,
+    ) -> None:
+        self.version = version
         self.base = base
         self.base_labels = base_labels
         self.blank_keys: dict[str, bool] = {}

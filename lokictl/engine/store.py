@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lokictl.engine.levels import detect_level, service_name
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -63,10 +64,17 @@ class LogStore:
     """Streams in memory.
 
     ``discover_service_name`` and ``discover_log_levels`` add what a default Loki adds on ingestion: the stream label
-    ``service_name`` and the structured metadata ``detected_level``.
+    ``service_name`` and the structured metadata ``detected_level``.  ``version`` is the Loki that takes the lines in.
     """
 
-    def __init__(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        discover_service_name: bool = False,
+        discover_log_levels: bool = False,
+        version: LokiVersion | str | None = None,
+    ) -> None:
+        self.loki = LokiVersion.parse(version) if isinstance(version, str) else version or DEFAULT
         self.discover_service_name = discover_service_name
         self.discover_log_levels = discover_log_levels
         self.streams: dict[Labels, Stream] = {}

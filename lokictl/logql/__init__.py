@@ -5,18 +5,31 @@ from __future__ import annotations
 from lokictl.logql import expressions as ast
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
-__all__ = ["Expr", "LogExpr", "LogQLError", "MetricExpr", "ParseError", "ast", "format", "parse"]
+__all__ = [
+    "Expr",
+    "LogExpr",
+    "LogQLError",
+    "LokiVersion",
+    "MetricExpr",
+    "ParseError",
+    "ast",
+    "format",
+    "parse",
+]
 
 
-def parse(query: str, *, validate: bool = True) -> Expr:
+def parse(query: str, *, validate: bool = True, version: LokiVersion | str | None = None) -> Expr:
     """The expression that ``query`` is; ``str()`` of it is Loki's canonical text.
 
-    ``validate=False`` leaves out the checks of whole expressions.  Raises `ParseError`, whose text is Loki's.
+    ``validate=False`` leaves out the checks of whole expressions; ``version`` is the Loki whose language it is (3.7 by
+    default).  Raises `ParseError`, whose text is Loki's.
     """
     from lokictl.logql.parser import parse as parse_query
 
-    return parse_query(query, validate=validate)
+    loki = LokiVersion.parse(version) if isinstance(version, str) else version or DEFAULT
+    return parse_query(query, validate=validate, version=loki)
 
 
 def format(query: str) -> str:  # noqa: A001 - the name the language's users look for

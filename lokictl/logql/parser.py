@@ -16,6 +16,7 @@ from lokictl.logql.grammar import RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
+from lokictl.logql.versions import DEFAULT, LokiVersion
 
 MAX_QUERY_BYTES = 131_072
 """A text of this many bytes or more is refused, as in Loki."""
@@ -39,19 +40,24 @@ CHAINS = ("", *(left if action == "first" and len(right) == 1 else "" for left, 
 
 
 def parse(
-    query: str, *, validate: bool = True, max_bytes: int = MAX_QUERY_BYTES, max_depth: int = MAX_DEPTH
+    query: str,
+    *,
+    validate: bool = True,
+    max_bytes: int = MAX_QUERY_BYTES,
+    max_depth: int = MAX_DEPTH,
+    version: LokiVersion = DEFAULT,
 ) -> ast.Expr:
     """The expression that ``query`` is.
 
     ``validate=False`` leaves out the checks of a whole expression (a selector that matches everything, arguments of
-    functions); ``max_bytes`` and ``max_depth`` bound the text and its nesting.  Raises `ParseError` with Loki's words;
-    never anything else.
+    functions); ``max_bytes`` and ``max_depth`` bound the text and its nesting; ``version`` is the Loki whose language
+    it is.  Raises `ParseError` with Loki's words; never anything else.
     """
     size = len(query.encode("utf-8", "surrogateescape" if query.isascii() else "surrogatepass"))
     if size >= max_bytes:
         message = f"input size too long ({size} > {max_bytes})"
         raise ParseError(f"parse error : {message}", message=message)
-    parser = _Parser(query, max_depth)
+    parser = _Parser(query, max_depth, version)
     expression = parser.run()
     if validate:
         problem = check_expression(expression, parser.failures)
@@ -62,8 +68,8 @@ def parse(
 
 
 class _Parser:
-    def __init__(self, query: str, max_depth: int = MAX_DEPTH) -> None:
-        self.query, self.max_depth = query, max_depth
+    def __init__(self, query: str, max_depth: int = MAX_DEPTH, version: LokiVersion = DEFAULT) -> None:
+        self.query, self.max_depth, self.version = query, max_depth, version
         self.line_starts = [0, *(found.end() for found in re.finditer("\n", query))]
         self.failures: dict[int, str] = {}
         self.tokens: list[Token | LexicalError] = []
