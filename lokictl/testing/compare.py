@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lokictl.logql.units import format_prometheus_duration, format_value
@@ -292,18 +292,28 @@ def firing_alerts(evaluations: list[RuleEvaluation]) -> list[tuple[Labels, Label
 
 def same_alerts(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, Labels]]) -> bool:
     """Whether the alerts are the expected ones, in any order."""
-    left = list(actual)
-    for alert in expected:
-        match = next((item for item in left if _is_alert(alert, *item)), None)
-        if match is None:
-            return False
-        left.remove(match)
-    return not left
+    return len(expected) == len(actual) == len(matched(expected, actual))
 
 
-def _is_alert(expected: ExpectedAlert, labels: Labels, annotations: Labels) -> bool:
-    same = dict(expected.labels) == dict(labels)
-    return same and (expected.annotations is None or dict(expected.annotations) == dict(annotations))
+def matched(expected: Sequence[ExpectedAlert], actual: Sequence[tuple[Labels, Labels]]) -> dict[int, int]:
+    """As many pairs as there are: the index of an actual alert -> that of the expected one.
+
+    An expectation of some labels can fit several alerts, hence the search for another partner.
+    """
+    pairs: dict[int, int] = {}
+
+    def take(wanted: int, tried: set[int]) -> bool:
+        for index, alert in enumerate(actual):
+            if index not in tried and expected[wanted].fits(*alert):
+                tried.add(index)
+                if index not in pairs or take(pairs[index], tried):
+                    pairs[index] = wanted
+                    return True
+        return False
+
+    for wanted in range(len(expected)):
+        take(wanted, set())
+    return pairs
 
 
 def _counted(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, Labels]]) -> str:
@@ -411,12 +421,10 @@ def same_logs(expected: tuple[ExpectedLog, ...], actual: list[tuple[dict[str, st
 
 def alert_table(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, Labels]]) -> list[str]:
     """Expected and actual alerts side by side; equal ones are left out where others differ."""
-    left, right = list(expected), list(actual)
-    for alert in expected:
-        match = next((item for item in right if _is_alert(alert, *item)), None)
-        if match is not None:
-            left.remove(alert)
-            right.remove(match)
+    pairs = matched(expected, actual)
+    found = set(pairs.values())
+    left = [alert for index, alert in enumerate(expected) if index not in found]
+    right = [alert for index, alert in enumerate(actual) if index not in pairs]
     right_texts = [_alert_lines(labels, annotations) for labels, annotations in right]
     rows: list[str] = []
     same = len(expected) - len(left)
@@ -425,13 +433,27 @@ def alert_table(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, 
         best = max(right_texts, key=lambda text: len(set(text) & set(own)), default=[])
         if best:
             right_texts.remove(best)
-        if alert.annotations is None:
-            best = [line for line in best if not line.startswith("  ")]
+        best = _asked(alert, own, best)
         rows += side_by_side(own, best or ["(no such alert fires)"])
     for text in right_texts:
         rows += side_by_side(["(no alert expected)"], text)
     header = side_by_side(["expected"], ["actual"], marks=False)
     return header + rows + ([f"({same} more as expected)"] if same else [])
+
+
+def _asked(alert: ExpectedAlert, own: list[str], lines: list[str]) -> list[str]:
+    """The lines of an actual alert that are compared with the expected one's."""
+    names = {line.partition(":")[0] for line in own}
+    return [
+        line
+        for line in lines
+        if (
+            not alert.some_labels
+            if not line.startswith("  ")
+            else alert.annotations is not None and not alert.some_annotations
+        )
+        or line.partition(":")[0] in names
+    ]
 
 
 def _alert_lines(labels: Labels, annotations: Labels | None) -> list[str]:

@@ -27,7 +27,7 @@ ALERT_KEYS = (
     "resolves_within",
     "exp_error",
 )
-EXPECTED_ALERT_KEYS = ("exp_labels", "exp_annotations")
+EXPECTED_ALERT_KEYS = ("exp_labels", "exp_annotations", "exp_labels_include", "exp_annotations_include")
 RECORDING_KEYS = ("eval_time", "record", "exp_samples", "exp_error")
 QUERY_KEYS = (
     "expr",
@@ -93,12 +93,20 @@ class ExpectationReader(Reader):
             if item is None:
                 yield ExpectedAlert({})
             elif self.mapping(item, place, "an expected alert", EXPECTED_ALERT_KEYS):
-                labels = self.labels(item.get("exp_labels"), (*place, "exp_labels"))
-                labels.pop("alertname", None)
-                annotations = None
-                if "exp_annotations" in item:
-                    annotations = self.labels(item["exp_annotations"], (*place, "exp_annotations"))
-                yield ExpectedAlert(labels, annotations)
+                labels, some_labels = self._expected(item, place, "exp_labels")
+                (labels or {}).pop("alertname", None)
+                annotations, some_annotations = self._expected(item, place, "exp_annotations")
+                yield ExpectedAlert(labels or {}, annotations, some_labels, some_annotations)
+
+    def _expected(self, item: dict[str, Any], path: Path, key: str) -> tuple[dict[str, str] | None, bool]:
+        """(labels or annotations, whether these are only some of them); None where neither key is there."""
+        some = f"{key}_include"
+        if key in item and some in item:
+            hint = f"`{key}` is all of them, `{some}` those that must be among them"
+            self.problem(f"`{key}` and `{some}` exclude each other", (*path, some), hint=hint)
+        if some in item:
+            return self.labels(item[some], (*path, some)), True
+        return (self.labels(item[key], (*path, key)), False) if key in item else (None, False)
 
     # --- recorded samples --------------------------------------------------------------------------------
 

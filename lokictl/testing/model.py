@@ -38,10 +38,25 @@ class InputStream:
 
 @dataclass(frozen=True)
 class ExpectedAlert:
-    """An alert that must fire: all of its labels (without ``alertname``), and its annotations unless None."""
+    """An alert that must fire: all of its labels (without ``alertname``), and its annotations unless None.
+
+    ``some_labels`` and ``some_annotations``: those given, whatever others the alert has.
+    """
 
     labels: Labels
     annotations: Labels | None = None
+    some_labels: bool = False
+    some_annotations: bool = False
+
+    def fits(self, labels: Labels, annotations: Labels) -> bool:
+        """Whether an alert is the expected one."""
+        return _fits(self.labels, labels, some=self.some_labels) and (
+            self.annotations is None or _fits(self.annotations, annotations, some=self.some_annotations)
+        )
+
+
+def _fits(expected: Labels, actual: Labels, *, some: bool) -> bool:
+    return expected.items() <= actual.items() if some else dict(expected) == dict(actual)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
 from lokictl.model.documents import Cursor
-from lokictl.testing.compare import logs_of, samples_of, since
+from lokictl.testing.compare import logs_of, same_alerts, samples_of, since
 from lokictl.testing.loading import parse_test_file
-from lokictl.testing.model import AlertExpectation, QueryExpectation, RecordingExpectation, TestFile
+from lokictl.testing.model import (
+    AlertExpectation,
+    ExpectedAlert,
+    QueryExpectation,
+    RecordingExpectation,
+    TestFile,
+)
 from lokictl.testing.outcome import Expectation, Observation, Report, TestResult
 from lokictl.testing.yaml_edit import Replacement, YamlEditor
 
@@ -140,6 +146,10 @@ def _value(expectation: Expectation, observation: Observation) -> Value:
         state = observation.state if expectation.state else ""
         if expectation.alerts is None:
             return state, None
+        if same_alerts(expectation.alerts, observation.actual) and any(
+            alert.some_labels or alert.some_annotations for alert in expectation.alerts
+        ):
+            return state, [_written(alert) for alert in expectation.alerts]
         with_annotations = not expectation.alerts or any(
             alert.annotations is not None for alert in expectation.alerts
         )
@@ -150,6 +160,15 @@ def _value(expectation: Expectation, observation: Observation) -> Value:
     if isinstance(expectation, RecordingExpectation):
         return "", _plain_samples(observation.actual)
     return "", _plain_answer(expectation, observation.actual)
+
+
+def _written(alert: ExpectedAlert) -> dict[str, Any]:
+    """An expected alert as it is in a file."""
+    found: dict[str, Any] = {"exp_labels_include" if alert.some_labels else "exp_labels": dict(alert.labels)}
+    if alert.annotations is not None:
+        key = "exp_annotations_include" if alert.some_annotations else "exp_annotations"
+        found[key] = dict(alert.annotations)
+    return found
 
 
 def _plain_answer(query: QueryExpectation, answer: Answer) -> Any:

@@ -9,6 +9,8 @@ import pytest
 
 from lokictl.diagnostics import LokictlError
 from lokictl.testing import Report, RunOptions, Suite, discover, run
+from lokictl.testing.compare import matched
+from lokictl.testing.model import ExpectedAlert
 from lokictl.testing.reports import failure_text
 from lokictl.testing.runner import find_test_files
 
@@ -63,6 +65,26 @@ def test_every_word_of_the_format_works() -> None:
             "{eval_time: 2m, alertname: ManyErrors, "
             "exp_alerts: [{exp_labels: {app: web, severity: page}, exp_annotations: {summary: 4 errors}}]}",
             [],
+        ),
+        ("{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {app: web}}]}", []),
+        ("{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {}}]}", []),
+        (
+            "{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {app: api}}]}",
+            ["ManyErrors: other labels or annotations than expected, at 2m"],
+        ),
+        (
+            "{eval_time: 2m, alertname: ManyErrors, "
+            "exp_alerts: [{exp_labels_include: {app: web}, exp_annotations_include: {summary: 4 errors}}]}",
+            [],
+        ),
+        (
+            "{eval_time: 2m, alertname: ManyErrors, "
+            "exp_alerts: [{exp_labels_include: {app: web}, exp_annotations_include: {summary: 5 errors}}]}",
+            ["ManyErrors: other labels or annotations than expected, at 2m"],
+        ),
+        (
+            "{eval_time: 1m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {app: web}}]}",
+            ["ManyErrors: expected 1 alert to fire, none did, at 1m"],
         ),
         ("{alertname: ManyErrors, fires_within: 2m}", []),
         (
@@ -465,3 +487,29 @@ def test_values_are_shown_against_their_thresholds(run_one: RunOne, expr: str, e
     report = run_one(f"{ERRORS}alert_rule_test:\n  - {wrong}", rules=rules)
     details = report.results[0].failures[0].details
     assert [line.partition("value at 1m: ")[2] for line in details if line.startswith("value")] == expected
+
+
+MATCHES = [
+    # expected labels (and whether they are only some), actual labels, how many pairs
+    ([({"a": "1"}, True), ({"a": "1", "b": "2"}, False)], [{"a": "1", "b": "2"}, {"a": "1", "b": "3"}], 2),
+    (
+        [({}, True), ({"b": "2"}, True), ({"a": "1", "b": "2"}, False)],
+        [{"a": "1", "b": "2"}, {"b": "2"}, {"c": "3"}],
+        3,
+    ),
+    ([({"a": "1"}, True), ({"a": "1"}, True)], [{"a": "1"}, {"a": "2"}], 1),
+]
+
+
+@pytest.mark.parametrize("expected, actual, pairs", MATCHES)
+def test_expected_and_actual_alerts_find_their_partners(
+    expected: list[tuple[dict[str, str], bool]], actual: list[dict[str, str]], pairs: int
+) -> None:
+    wanted = [ExpectedAlert(labels, some_labels=some) for labels, some in expected]
+    assert len(matched(wanted, [(labels, {}) for labels in actual])) == pairs
+
+
+def test_all_and_some_labels_exclude_each_other(run_one: RunOne) -> None:
+    entry = "{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels: {}, exp_labels_include: {}}]}"
+    report = run_one(f"{ERRORS}alert_rule_test:\n  - {entry}")
+    assert any("exclude each other" in problem.message for problem in report.problems)

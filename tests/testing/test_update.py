@@ -137,6 +137,28 @@ exp_annotations: {summary: "4 errors"}}]}
 """,
     ),
     (
+        "some labels that fit stay as they are",
+        """\
+    alert_rule_test:
+      - eval_time: [2m, 9m]
+        alertname: ManyErrors
+        exp_alerts:
+          - exp_labels_include: {app: web}
+    # the end
+""",
+        """\
+    alert_rule_test:
+      - eval_time: 2m
+        alertname: ManyErrors
+        exp_alerts:
+          - {exp_labels_include: {app: web}}
+      - eval_time: 9m
+        alertname: ManyErrors
+        exp_alerts: []
+    # the end
+""",
+    ),
+    (
         "an alert that does not fire",
         """\
     alert_rule_test:
