@@ -22,6 +22,7 @@ FILE_NAMES = (".yaml", ".yml", ".rules", ".rule", ".json", ".logql")
     epilog="""\b
 Examples:
   lokictl format 'sum by(level)(rate({app="api"}|json[5m]))'
+  lokictl format 'sum(rate({app=~"$app"}[$__auto]))'
   lokictl format --canonical < query.logql
   lokictl format rules.yaml more-rules.yaml
   lokictl format --check rules.yaml
@@ -33,21 +34,39 @@ Examples:
 @click.option("--diff", is_flag=True, help="Do not write files; show what would change.")
 @debug_option
 def command(expressions: tuple[str, ...], canonical: bool, check: bool, diff: bool) -> int:
-    """Pretty-print a LogQL EXPRESSION (default: standard input), or the expressions in rule FILES, in place."""
-    from lokictl import logql
-    from lokictl.cli.query import _parse
+    """Pretty-print a LogQL EXPRESSION (`-` or nothing: standard input), or the expressions in rule FILES, in place.
+
+    Grafana's variables stay as they are.
+    """
+    from lokictl.logql import LogQLError
+    from lokictl.logql.printer import pretty
+    from lokictl.logql.templated import format_templated
 
     if expressions and all(_is_file(text) for text in expressions):
         return _format_files(expressions, canonical, write=not (check or diff), diff=diff)
     if len(expressions) > 1:
         missing = [text for text in expressions if not _is_file(text)]
         raise click.UsageError(f"give one expression, or files: there is no file {missing[0]}")
-    text = expressions[0] if expressions else sys.stdin.read()
+    text = expressions[0] if expressions and expressions[0] != "-" else sys.stdin.read()
     if text.endswith(FILE_NAMES) and not any(character in text for character in "{( "):
         raise click.UsageError(f"there is no file {text}")
-    parsed = _parse(text)
-    click.echo(str(parsed) if canonical else logql.format(text))
+    try:
+        click.echo(format_templated(text, str if canonical else pretty))
+    except LogQLError as error:
+        raise _problem(text, error) from None
     return 0
+
+
+def _problem(text: str, error: Exception) -> Exception:
+    from lokictl.cli.query import syntax_problem
+    from lokictl.diagnostics import LokictlError, Position, Problem
+    from lokictl.logql import LogQLError
+    from lokictl.logql.grafana_variables import variables
+
+    assert isinstance(error, LogQLError)
+    if any(not variable.in_text for variable in variables(text)):
+        return LokictlError(Problem("logql/syntax", str(error), position=Position("<query>")))
+    return syntax_problem(text, error)
 
 
 def _is_file(text: str) -> bool:

@@ -100,10 +100,10 @@ def _parse(expression: str) -> Expr:
     try:
         return parse(expression)
     except LogQLError as error:
-        raise _syntax_problem(expression, error) from None
+        raise syntax_problem(expression, error) from None
 
 
-def _syntax_problem(expression: str, error: LogQLError) -> LokictlError:
+def syntax_problem(expression: str, error: LogQLError) -> LokictlError:
     """The error with its place, and what was probably meant, as `lokictl lint` says it."""
     from lokictl.diagnostics import LokictlError, Position, Problem
     from lokictl.lint.logql.repairs import repair

@@ -33,7 +33,11 @@ def parse(query: str, *, validate: bool = True, version: LokiVersion | str | Non
 
 
 def format(query: str) -> str:  # noqa: A001 - the name the language's users look for
-    """``query`` in its pretty form: on several lines where it is longer than 100 characters."""
-    from lokictl.logql.printer import pretty
+    """``query`` in its pretty form: on several lines where it is longer than 100 characters.
 
-    return pretty(parse(query))
+    Grafana's variables stay as they are.  Raises `ParseError`.
+    """
+    from lokictl.logql.printer import pretty
+    from lokictl.logql.templated import format_templated
+
+    return format_templated(query, pretty)

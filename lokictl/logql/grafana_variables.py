@@ -135,7 +135,7 @@ def interpolate(
         elif variable.in_text and keep_strings:
             new = variable.text
         else:
-            new = _stand_in(variable, query)
+            new = stand_in(variable, query)
         pieces.append(new)
         offsets.extend(start + min(index, end - start - 1) for index in range(len(new)))
         cursor = end
@@ -245,8 +245,8 @@ _BEFORE: tuple[tuple[str, re.Pattern[str]], ...] = (
 _OPERATOR_AFTER = re.compile(r"\s*(?:[=!<>]=|=~|!~|[=<>])")
 
 
-def _stand_in(variable: Variable, query: str) -> str:
-    """Something that parses in the place of a variable that has no value."""
+def stand_in(variable: Variable, query: str) -> str:
+    """Something that parses in the place of a variable whose value is not known."""
     name = STAND_IN + variable.name.strip("_")
     if variable.in_text:
         return name

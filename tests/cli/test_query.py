@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -135,3 +136,16 @@ def test_format_rewrites_files(lokictl: Lokictl, tmp_path: Path, monkeypatch: py
     assert file.read_text() == RULES.replace("   [5m]", "[5m]")
     assert lokictl("format", "--check", "rules.yaml").status == 0
     assert "there is no file other.yaml" in lokictl("format", "other.yaml").error
+
+
+def test_format_keeps_variables(lokictl: Lokictl) -> None:
+    query = 'sum by($by)(rate({app=~"$app"}|json|x>$limit[$__auto]))'
+    assert lokictl("format", query).output == 'sum by ($by)(rate({app=~"$app"} | json | x>$limit[$__auto]))\n'
+    failed = lokictl("format", '$agg(rate({a="b"}[5m]))')
+    assert failed.status == 2
+    assert "$agg can stand for any piece of LogQL" in failed.error
+
+
+def test_format_reads_standard_input(lokictl: Lokictl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{a="b"}|json'))
+    assert lokictl("format", "-").output == '{a="b"} | json\n'
