@@ -29,6 +29,7 @@ FLOORS = {
     "checking": 4,
     "lint": 4,
     "testing": 4,
+    "backtest": 4,
     "render": 4,
     "sync": 4,
     "cli": 5,

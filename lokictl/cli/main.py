@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("lokictl.cli.check", "Lint, test and render the whole project: the main job."),
     "lint": ("lokictl.cli.lint", "Check rules, dashboards and data sources, and whether they fit."),
     "test": ("lokictl.cli.test", "Run unit tests for Loki rules."),
+    "backtest": ("lokictl.cli.backtest", "Run rules over the logs you had: when would they have fired?"),
     "render": ("lokictl.cli.render", "Write the files to ship: provisioning, rules, Kubernetes, Helm."),
     "sync": ("lokictl.cli.sync", "Upload to Grafana and the Loki ruler: plan, then apply."),
     "diff": ("lokictl.cli.diff", "Show what `sync` would change; writes nothing."),

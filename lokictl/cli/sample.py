@@ -15,6 +15,7 @@ Examples:
   lokictl sample --service ryot --since 15m
   lokictl sample --since 1h --incident database-timeouts > logs.ndjson
   lokictl sample --since 1h --push http://localhost:3100 --tenant demo
+  lokictl sample --since 14d --incident database-timeouts@9d/40m --incident ryot:errors@3d --incidents-file known.yaml
   lokictl sample --list
 """,
 )
@@ -22,7 +23,19 @@ Examples:
 @click.option("--since", default="1h", show_default=True, help="How far back the logs begin.")
 @click.option("--until", default="now", show_default=True, help="When they end: RFC 3339, or as --since.")
 @click.option("--rate", default=1.0, show_default=True, help="Requests per second.")
-@click.option("--incident", default="", metavar="NAME", help="What goes wrong, from half-way on; see --list.")
+@click.option(
+    "--incident",
+    "incidents",
+    multiple=True,
+    metavar="NAME[@TIME[/LENGTH]]",
+    help="What goes wrong (see --list): from half-way on, or at TIME for LENGTH (1h); then repeatable.",
+)
+@click.option(
+    "--incidents-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write down the incidents with their times, too, for `lokictl backtest --incidents`.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same logs.")
 @click.option(
     "--output",
@@ -41,7 +54,8 @@ def command(
     since: str,
     until: str,
     rate: float,
-    incident: str,
+    incidents: tuple[str, ...],
+    incidents_file: Path | None,
     seed: int,
     output: str,
     push: str | None,
@@ -49,7 +63,7 @@ def command(
     list_incidents: bool,
     project_root: Path | None,
 ) -> None:
-    """Write realistic logs of the project's services, healthy or with an incident."""
+    """Write realistic logs of the project's services, healthy or with incidents."""
     import time
 
     from lokictl.model.times import parse_time
@@ -57,7 +71,14 @@ def command(
     from lokictl.sample import choose_sources
     from lokictl.sample.generate import generate_all
     from lokictl.sample.output import push_entries, to_ndjson, to_text
+    from lokictl.sample.schedule import check_incidents, generate_schedule, incidents_yaml, parse_incident
 
+    timed = any("@" in incident for incident in incidents)
+    if len(incidents) > 1 and not all("@" in incident for incident in incidents):
+        raise click.UsageError("several incidents need their times: --incident NAME@TIME")
+    if incidents_file is not None and not timed:
+        raise click.UsageError("--incidents-file needs incidents with their times: --incident NAME@TIME")
+    incident = "" if timed or not incidents else incidents[0]
     sources = choose_sources(load(project_root), services, incident)
     if list_incidents:
         for source in sources:
@@ -74,7 +95,14 @@ def command(
         raise click.BadParameter(str(error)) from None
     if start >= end:
         raise click.BadParameter("--since must lie before --until")
-    entries = generate_all(sources, start, end, rate=rate, incident=incident, seed=seed)
+    if timed:
+        scheduled = [parse_incident(text, now=end) for text in incidents]
+        check_incidents(scheduled, sources)
+        entries = generate_schedule(sources, start, end, scheduled, rate=rate, seed=seed)
+        if incidents_file is not None:
+            incidents_file.write_text(incidents_yaml(scheduled, sources), encoding="utf-8")
+    else:
+        entries = generate_all(sources, start, end, rate=rate, incident=incident, seed=seed)
     if push:
         count = push_entries(push, entries, tenant=tenant)
         click.echo(f"pushed {count} lines to {push}", err=True)

@@ -1,0 +1,1 @@
+"""How a backtest is shown: terminal, JSON, Markdown, HTML, pictures."""

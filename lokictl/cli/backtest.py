@@ -1,0 +1,622 @@
+"""``lokictl backtest``"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time as clock
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, wants_color
+
+if TYPE_CHECKING:
+    from lokictl.backtest.conditions import Condition
+    from lokictl.backtest.history import History, Progress
+    from lokictl.backtest.incidents import Incident
+    from lokictl.backtest.outputs.report import Report
+    from lokictl.backtest.session import Session
+    from lokictl.backtest.sweep import Axis
+    from lokictl.model import RuleGroup
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+HOUR = 3_600_000_000_000
+DEFAULT_SINCE = "7d"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Everything that was said on the command line."""
+
+    paths: tuple[Path, ...]
+    loki: str
+    target: str
+    logs: tuple[str, ...]
+    tenant: str
+    labels: tuple[str, ...]
+    time_field: str
+    since: str | None
+    start: str | None
+    end: str | None
+    alerts: tuple[str, ...]
+    against: str
+    axes: tuple[str, ...]
+    incidents_file: Path | None
+    html: Path | None
+    png: Path | None
+    fail_if: tuple[str, ...]
+    jobs: int
+    max_bytes: str
+    timeout: float
+    cache: Path | None
+    no_cache: bool
+    evaluation_interval: str
+    grafana: str
+    datasource: str
+    external_url: str
+    external_labels: tuple[str, ...]
+    verbose: bool
+    quiet: bool
+    project_root: Path | None
+    output_format: str
+
+
+def source_options(function: Command) -> Command:
+    """Where the logs are, and which time of them."""
+    for option in (
+        click.option("--time-field", default="", metavar="NAME", help="The JSON field that holds a line's time."),
+        click.option("-l", "--labels", multiple=True, metavar="NAME=VALUE",
+                     help="A stream label of the lines of --logs; repeatable."),
+        click.option("--to", "end", metavar="TIME", help="End of the time; default: now, or the last line."),
+        click.option("--from", "start", metavar="TIME", help="Start of the time; default: the first line of --logs."),
+        click.option("--since", metavar="DURATION", help=f"The last DURATION; default on a Loki: {DEFAULT_SINCE}."),
+        click.option("--tenant", default="", metavar="NAME", help="The tenant (X-Scope-OrgID)."),
+        click.option("--logs", multiple=True, metavar="FILE",
+                     help="Log files, plain or compressed, read in this process; repeatable, globs work."),
+        click.option("--target", "-t", default="", metavar="NAME", help="The Loki of a target of the project."),
+        click.option("--loki", default="", metavar="URL", help="The Loki that has the logs."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def question_options(function: Command) -> Command:
+    """What is to be found out."""
+    for option in (
+        click.option("--incidents", "incidents_file", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Known incidents (YAML): which were caught, and how soon."),
+        click.option("--sweep", "axes", multiple=True, metavar="WHAT=VALUES",
+                     help="Try other settings: threshold=2:20:2, for=0s,1m,5m, range=1m,5m; repeatable: crossed."),
+        click.option("--against", default="", metavar="OLD",
+                     help="Compare with other rules: git:REV, a file or a folder."),
+        click.option("--alert", "alerts", multiple=True, metavar="NAME", help="Only this rule (a glob); repeatable."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def run_options(function: Command) -> Command:
+    """How it runs, and how the result is shown."""
+    for option in (
+        click.option("--external-label", "external_labels", multiple=True, metavar="NAME=VALUE",
+                     help="As in the ruler's configuration, for templates; repeatable."),
+        click.option("--external-url", default="", metavar="URL", help="As in the ruler's configuration."),
+        click.option("--datasource", default="", metavar="UID", help="The Loki data source for links into Explore."),
+        click.option("--grafana", default="", metavar="URL", help="Link episodes into this Grafana's Explore."),
+        click.option("--evaluation-interval", default="1m", show_default=True, metavar="DURATION",
+                     help="The interval of groups that name none."),
+        click.option("--no-cache", is_flag=True, help="Ask everything anew, and keep nothing."),
+        click.option("--cache", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+                     help="Where answers are kept; default: ~/.cache/lokictl/backtest."),
+        click.option("--timeout", type=click.FloatRange(0.1), default=120.0, show_default=True, metavar="SECONDS",
+                     help="How long one query may take."),
+        click.option("--max-bytes", default="", metavar="SIZE",
+                     help="Refuse to read more than this (50GB), by Loki's own estimate."),
+        click.option("-j", "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N",
+                     help="How many queries to ask at once."),
+        click.option("--fail-if", multiple=True, metavar="CONDITION",
+                     help="End with 1 if it holds: pages>5, removed>0, recall<1; repeatable."),
+        click.option("--png", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Write a picture of all alerts over time."),
+        click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Write a report as one self-contained page."),
+        click.option("-v", "--verbose", is_flag=True, help="Show every episode, with lines that counted."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@click.command(
+    "backtest",
+    epilog="""\b
+Examples:
+  lokictl backtest --loki http://localhost:3100 --since 7d
+  lokictl backtest rules.yaml --logs 'app-*.log.gz' -l app=api -v
+  lokictl backtest --target production --since 30d --against git:origin/main --format markdown
+  lokictl backtest --logs api.ndjson --alert ApiErrors --sweep threshold=2:20:2 --incidents incidents.yaml
+  lokictl backtest --target production --html report.html --fail-if 'pages_per_week>10'
+""",
+)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@source_options
+@question_options
+@run_options
+@project_option
+@format_option("text", "json", "markdown", "github")
+@quiet_option
+@debug_option
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Run rules over the logs you had: when would they have fired?
+
+    RULES are rule files or folders; without them, the rules of the content project.  The logs are those of a Loki
+    (--loki, --target) or of files (--logs).
+
+    Exit status: 0 done, 1 a condition (--fail-if) holds or cannot be judged, 2 wrong use or nothing to judge.
+    """
+    run = _Run(Arguments(**options))
+    try:
+        context.exit(run.status())
+    finally:
+        run.close()
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
+        self.history: History | None = None
+        self.progress = _Progress(not arguments.quiet)
+
+    def close(self) -> None:
+        self.progress.end()
+        if self.history is not None:
+            self.history.close()
+
+    def status(self) -> int:
+        from lokictl.backtest.rules import load_groups, load_other, select
+
+        arguments = self.arguments
+        groups = select(load_groups(arguments.paths, arguments.project_root), arguments.alerts)
+        others = (
+            load_other(arguments.against, arguments.paths, arguments.project_root)
+            if arguments.against
+            else []
+        )
+        if others and arguments.alerts:
+            others = [group for group in others if group.rules]
+            others = _only(others, {rule.name for group in groups for rule in group.rules}, arguments.alerts)
+        axes = self._axes()
+        incidents = self._incidents(groups)
+        conditions = self._conditions()
+        self._check_outputs()
+        session = self._session(groups, others, axes)
+        report = self._report(session, groups, others, axes, incidents, conditions)
+        self.progress.end()
+        self._show(report)
+        session.cache.prune()
+        return self._judge(report)
+
+    # --- what was said -----------------------------------------------------------------------------------------
+
+    def _axes(self) -> list[Axis]:
+        from lokictl.backtest.sweep import parse_axis
+
+        return [parse_axis(text) for text in self.arguments.axes]
+
+    def _incidents(self, groups: Sequence[RuleGroup]) -> list[Incident]:
+        from lokictl.backtest.incidents import load_incidents
+
+        file = self.arguments.incidents_file
+        if file is None:
+            return []
+        known = [] if self.arguments.alerts else [rule.name for group in groups for rule in group.rules]
+        return load_incidents(file, known)
+
+    def _conditions(self) -> list[Condition]:
+        from lokictl.backtest.conditions import parse_condition
+
+        arguments = self.arguments
+        return [
+            parse_condition(
+                text,
+                with_comparison=bool(arguments.against),
+                with_incidents=arguments.incidents_file is not None,
+            )
+            for text in arguments.fail_if
+        ]
+
+    def _check_outputs(self) -> None:
+        """Finds out before the work what cannot be written after it."""
+        if self.arguments.html or self.arguments.png:
+            from lokictl.backtest.outputs.charts import check_library
+
+            check_library()
+        for file in (self.arguments.html, self.arguments.png):
+            if file is not None and not file.resolve().parent.is_dir():
+                raise click.UsageError(f"the folder of {file} does not exist")
+
+    # --- the logs ----------------------------------------------------------------------------------------------
+
+    def _session(
+        self, groups: Sequence[RuleGroup], others: Sequence[RuleGroup], axes: Sequence[Axis]
+    ) -> Session:
+        from lokictl.backtest.cache import Cache, default_folder
+        from lokictl.backtest.evaluation import Settings
+        from lokictl.backtest.session import Session
+        from lokictl.backtest.sweep import lead_of
+
+        arguments = self.arguments
+        self.history = self._history()
+        folder = None if arguments.no_cache else arguments.cache or default_folder()
+        cache = Cache(folder, self.history.identity)
+        start, end, warnings = self._time(cache)
+        settings = Settings(
+            _duration("--evaluation-interval", arguments.evaluation_interval),
+            _pairs("--external-label", arguments.external_labels),
+            arguments.external_url,
+            self.history.max_series,
+        )
+        session = Session(
+            self.history,
+            start,
+            end,
+            settings,
+            cache,
+            _size("--max-bytes", arguments.max_bytes),
+            self.progress if self.progress.shown else _no_progress(),
+        )
+        session.warnings += warnings
+        self._check_retention(session)
+        session.open([*groups, *others])
+        session.lead = max(session.lead, lead_of(axes))
+        return session
+
+    def _history(self) -> History:
+        arguments = self.arguments
+        given = [name for name in ("loki", "target", "logs") if getattr(arguments, name)]
+        if len(given) != 1:
+            names = " and ".join(f"--{name}" for name in given)
+            raise click.UsageError(
+                f"{names}: name one place"
+                if given
+                else "where are the logs? --loki URL, --target NAME or --logs FILE"
+            )
+        if arguments.logs:
+            return self._files()
+        from lokictl.backtest.connect import access_of, open_loki
+
+        if arguments.loki:
+            access, redactor = access_of(arguments.loki)
+            return open_loki(
+                access,
+                tenant=arguments.tenant,
+                jobs=arguments.jobs,
+                timeout=arguments.timeout,
+                redactor=redactor,
+            )
+        target = self._target()
+        if target.loki is None:
+            raise click.UsageError(f"the target {target.name} has no Loki")
+        tenants = list(target.loki.tenants)
+        tenant = arguments.tenant or (tenants[0] if len(tenants) == 1 else "")
+        if len(tenants) > 1 and not arguments.tenant:
+            raise click.UsageError(
+                f"the target {target.name} has several tenants: --tenant {'|'.join(tenants)}"
+            )
+        return open_loki(
+            target.loki.access,
+            tenant=tenant,
+            jobs=arguments.jobs,
+            timeout=arguments.timeout,
+            redactor=target.redactor,
+        )
+
+    def _target(self) -> Any:
+        from lokictl.project.configuration import find_configuration
+        from lokictl.sync.configuration import load_target
+
+        return load_target(find_configuration(self.arguments.project_root), self.arguments.target)
+
+    def _files(self) -> History:
+        from glob import glob
+
+        from lokictl.backtest.file_history import FileHistory
+
+        paths: list[str] = []
+        for pattern in self.arguments.logs:
+            is_glob = any(letter in pattern for letter in "*?[")
+            found = sorted(glob(pattern)) if is_glob else [pattern]  # noqa: PTH207 - it may be absolute
+            if not found:
+                raise click.UsageError(f"no file matches {pattern}")
+            paths += found
+        for path in paths:
+            if not Path(path).is_file():
+                raise click.UsageError(f"there is no log file {path}")
+        return FileHistory(
+            list(dict.fromkeys(paths)), _pairs("--labels", self.arguments.labels), self.arguments.time_field
+        )
+
+    def _time(self, cache: Any) -> tuple[int, int, list[str]]:
+        """Start and end (ns), and what is to be said about them."""
+        arguments, history, now = self.arguments, self.history, clock.time_ns()
+        assert history is not None
+        if arguments.since and arguments.start:
+            raise click.UsageError("--since and --from both say where the time starts")
+        warnings: list[str] = []
+        extent = self._extent(cache)
+        end = _moment("--to", arguments.end, now) if arguments.end else extent[1] if extent else now
+        if end > now and not extent:
+            warnings.append("--to lies in the future; the time ends now")
+            end = now
+        if arguments.start:
+            start = _moment("--from", arguments.start, now)
+        elif arguments.since or extent is None:
+            start = end - _duration("--since", arguments.since or DEFAULT_SINCE)
+        else:
+            start = extent[0]
+        if start >= end:
+            late = " (that is in the future)" if start > now else ""
+            raise click.UsageError(f"the time starts at {_shown(start)}{late} and ends at {_shown(end)}")
+        return start, end, warnings
+
+    def _extent(self, cache: Any) -> tuple[int, int] | None:
+        from lokictl.backtest.file_history import FileHistory
+
+        history = self.history
+        if not isinstance(history, FileHistory):
+            return None
+        history.prepare(cache.value, cache.keep_value)
+        extent = history.extent()
+        if extent is None:
+            from lokictl.diagnostics import LokictlError, Problem
+
+            raise LokictlError(Problem("backtest/no-logs", f"no lines in {history.description}"))
+        return extent
+
+    def _check_retention(self, session: Session) -> None:
+        from lokictl.backtest.loki_history import LokiHistory
+        from lokictl.backtest.outputs.report import duration
+
+        history = self.history
+        if isinstance(history, LokiHistory) and history.retention:
+            oldest = session.now - history.retention
+            if session.end <= oldest:
+                raise click.UsageError(
+                    f"{history.description} keeps logs for {duration(history.retention)}: "
+                    f"there are none before {_shown(oldest)}"
+                )
+            session.begin_at(oldest, f"this Loki keeps logs for {duration(history.retention)}")
+
+    # --- the work ----------------------------------------------------------------------------------------------
+
+    def _report(
+        self,
+        session: Session,
+        groups: Sequence[RuleGroup],
+        others: Sequence[RuleGroup],
+        axes: Sequence[Axis],
+        incidents: Sequence[Incident],
+        conditions: list[Condition],
+    ) -> Report:
+        from lokictl.backtest.comparison import compare
+        from lokictl.backtest.conditions import decide
+        from lokictl.backtest.incidents import judge
+        from lokictl.backtest.outputs.report import Report
+        from lokictl.backtest.sweep import sweep
+
+        session.prepare([*groups, *others])
+        report = Report(session.run(groups))
+        if self.arguments.against:
+            report.comparison = compare(session.run(others), report.backtest, self.arguments.against)
+        if axes:
+            report.sweep = sweep(session, groups, axes, incidents)
+        if incidents:
+            report.score = judge(report.backtest, incidents)
+        for condition in conditions:
+            decide(condition, report.backtest, report.comparison, report.score)
+        report.conditions = conditions
+        self._add_lines(session, report)
+        return report
+
+    def _add_lines(self, session: Session, report: Report) -> None:
+        from lokictl.backtest.lines import explore_link, sample_lines, with_lines
+
+        base, datasource = self._grafana()
+        chosen = list(with_lines(report.backtest.alerts))
+        if report.comparison is not None:
+            for change in report.comparison.changed:
+                for history, episodes in ((change.before, change.removed), (change.after, change.added)):
+                    if history is not None:
+                        chosen += [(history, episode) for episode in episodes]
+        if self.arguments.verbose or self.arguments.html or report.comparison is not None:
+            if not (self.arguments.verbose or self.arguments.html):
+                chosen = chosen[len(with_lines(report.backtest.alerts)) :]
+            report.lines = sample_lines(session, chosen)
+        if base:
+            report.links = {
+                id(episode): explore_link(base, datasource, history, episode) for history, episode in chosen
+            }
+
+    def _grafana(self) -> tuple[str, str]:
+        arguments = self.arguments
+        base = arguments.grafana
+        if not base and arguments.target:
+            target = self._target()
+            base = target.grafana.access.url if target.grafana is not None else ""
+        if not base:
+            return "", ""
+        return base, arguments.datasource or self._project_datasource() or "loki"
+
+    def _project_datasource(self) -> str:
+        from lokictl.diagnostics import LokictlError
+        from lokictl.project import load
+
+        try:
+            found = [one for one in load(self.arguments.project_root).datasources if one.type == "loki"]
+        except LokictlError:
+            return ""
+        return min(found, key=lambda one: not one.is_default).uid if found else ""
+
+    # --- the result --------------------------------------------------------------------------------------------
+
+    def _show(self, report: Report) -> None:
+        arguments = self.arguments
+        if arguments.png:
+            from lokictl.backtest.outputs.charts import overview_png
+
+            arguments.png.write_bytes(overview_png(report))
+        if arguments.html:
+            from lokictl.backtest.outputs.html import html_page
+
+            arguments.html.write_text(html_page(report), encoding="utf-8")
+        if arguments.output_format == "json":
+            from lokictl.backtest.outputs.json_output import as_json
+            from lokictl.cli.common import write_json
+
+            write_json(as_json(report))
+        elif arguments.output_format == "markdown":
+            from lokictl.backtest.outputs.markdown import markdown
+
+            click.echo(markdown(report, picture=arguments.png.name if arguments.png else ""), nl=False)
+        elif arguments.output_format == "github":
+            from lokictl.backtest.outputs.github import github_lines
+
+            for line in github_lines(report):
+                click.echo(line)
+        elif not arguments.quiet:
+            click.echo(self._text(report))
+        for file in (arguments.html, arguments.png):
+            if file is not None and not arguments.quiet:
+                click.echo(f"wrote {file}", err=True)
+
+    def _text(self, report: Report) -> str:
+        from lokictl.backtest.outputs.terminal import terminal_text
+
+        encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
+        return terminal_text(
+            report,
+            width=shutil.get_terminal_size((120, 40)).columns,
+            color=wants_color(),
+            verbose=self.arguments.verbose,
+            unicode=encoding.startswith("utf"),
+        )
+
+    def _judge(self, report: Report) -> int:
+        status = 0
+        for condition in report.conditions:
+            if condition.failed and condition.value is not None:
+                click.echo(f"failed: {condition.text} (it is {condition.value:g})", err=True)
+                status = 1
+        if report.conditions and report.backtest.is_partial and not status:
+            click.echo("failed: part of the time is not judged, so no condition can be", err=True)
+            status = 1
+        return status
+
+
+def _only(groups: Sequence[RuleGroup], names: set[str], patterns: Sequence[str]) -> list[RuleGroup]:
+    """The rules of the old groups that have the chosen names, or fit the patterns."""
+    import fnmatch
+    from dataclasses import replace
+
+    found = []
+    for group in groups:
+        rules = tuple(
+            rule
+            for rule in group.rules
+            if rule.name in names or any(fnmatch.fnmatchcase(rule.name, pattern) for pattern in patterns)
+        )
+        if rules:
+            found.append(replace(group, rules=rules))
+    return found
+
+
+class _Progress:
+    """A bar on the terminal while there is something to wait for."""
+
+    WIDTH = 30
+
+    def __init__(self, wanted: bool) -> None:
+        self.shown = wanted and sys.stderr.isatty()
+        self._printed = ""
+        self._last = 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = clock.monotonic()
+        if not self.shown or (now - self._last < 0.1 and done < total):
+            return
+        self._last = now
+        filled = int(self.WIDTH * done / total) if total else 0
+        bar = "━" * filled + "╌" * (self.WIDTH - filled)
+        self._print(f"{what} {bar} {100 * done // total if total else 0:3d} %")
+
+    def _print(self, text: str) -> None:
+        sys.stderr.write("\r" + text + " " * max(len(self._printed) - len(text), 0))
+        sys.stderr.flush()
+        self._printed = text
+
+    def end(self) -> None:
+        if self._printed:
+            sys.stderr.write("\r" + " " * len(self._printed) + "\r")
+            sys.stderr.flush()
+            self._printed = ""
+
+
+def _no_progress() -> Progress:
+    from lokictl.backtest.history import no_progress
+
+    return no_progress
+
+
+def _pairs(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        for part in pair.split(","):
+            name, equals, value = part.partition("=")
+            if not equals or not name.strip():
+                raise click.BadParameter(f'"{part}" is not NAME=VALUE', param_hint=option)
+            found[name.strip()] = value.strip().strip('"')
+    return found
+
+
+def _moment(option: str, text: str, now: int) -> int:
+    from lokictl.model.times import parse_time
+
+    try:
+        return parse_time(text, now=now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _duration(option: str, text: str) -> int:
+    from lokictl.logql.units import parse_prometheus_duration
+
+    try:
+        found = parse_prometheus_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+    if found <= 0:
+        raise click.BadParameter("must be longer than 0", param_hint=option)
+    return found
+
+
+def _size(option: str, text: str) -> int:
+    from lokictl.logql.units import parse_bytes
+
+    if not text:
+        return 0
+    try:
+        return parse_bytes(text)
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is not a size: write 500MB or 20GB', param_hint=option) from None
+
+
+def _shown(time: int) -> str:
+    from lokictl.model.times import format_time
+
+    return format_time(time // 1_000_000_000 * 1_000_000_000)
