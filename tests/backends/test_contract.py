@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ def open_real(kind: str) -> Backend:
         from lokictl.backends.container import IMAGE, ContainerBackend, connect, ensure_image
 
         try:
-            with connect() as docker:
+            with contextlib.closing(connect()) as docker:
                 ensure_image(docker, IMAGE, pull=False)
         except BackendError as error:
             pytest.skip(str(error))

@@ -33,6 +33,7 @@ check_for_updates = false
 check_for_plugin_updates = false
 [plugins]
 preinstall_disabled = true
+public_key_retrieval_disabled = true
 [log]
 mode = console
 [paths]

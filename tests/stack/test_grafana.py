@@ -34,9 +34,13 @@ class Stack:
     road: Road
     grafana: str
 
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """name -> each data source that Grafana has."""
+        return {item["name"]: item for item in get_json(f"{self.grafana}/api/datasources", auth=ADMIN)}
+
     def ask(self, source: str, path: str, **params: str) -> Any:
         """What a data source answers, asked through Grafana."""
-        number = get_json(f"{self.grafana}/api/datasources/name/{source}", auth=ADMIN)["id"]
+        number = self.sources()[source]["id"]
         url = f"{self.grafana}/api/datasources/proxy/{number}/{path}"
         return get_json(url, auth=ADMIN, params=params)
 
@@ -59,7 +63,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             **here,
         }
         with grafana(folder / "out/grafana/provisioning", folder, environment) as url:
-            yield Stack(road, url)
+            found = Stack(road, url)
+            # Grafana says it is healthy before its provisioning has ended.
+            names = {source.name for source in PROJECT.datasources}
+            wait_for(lambda: names <= set(found.sources()))
+            yield found
 
 
 def test_logs_of_the_tenant(stack: Stack) -> None:
