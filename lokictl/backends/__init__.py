@@ -8,7 +8,14 @@
 """
 
 from lokictl.backends.embedded import EmbeddedBackend
-from lokictl.backends.interface import Backend, BackendError, LogEntry, LogStream, QueryError
+from lokictl.backends.interface import (
+    Backend,
+    BackendError,
+    LogEntry,
+    LogStream,
+    QueryError,
+    UnreachableError,
+)
 
 __all__ = [
     "Backend",
@@ -17,6 +24,7 @@ __all__ = [
     "LogEntry",
     "LogStream",
     "QueryError",
+    "UnreachableError",
     "open_backend",
 ]
 
@@ -40,7 +48,9 @@ def open_backend(engine: str = "embedded", *, allow_push: bool = False) -> Backe
     if engine.startswith(("http://", "https://")):
         from lokictl.backends.url import UrlBackend
 
-        return UrlBackend(engine, allow_push=allow_push)
+        backend = UrlBackend(engine, allow_push=allow_push)
+        backend.check()
+        return backend
     raise BackendError(
         f'there is no engine "{engine}"',
         hint="embedded, docker, binary, or a URL such as http://localhost:3100",

@@ -7,13 +7,13 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time as clock
 import weakref
 from pathlib import Path
 
 from lokictl.backends.configuration import loki_configuration
 from lokictl.backends.interface import BackendError
+from lokictl.backends.leftovers import RunFolder, remove_dead_folders
 from lokictl.backends.url import UrlBackend
 
 START_SECONDS = 60.0
@@ -22,11 +22,13 @@ ATTEMPTS = 3
 LOG_LINES = 5
 
 # The shell ends Loki when told to, and also when this process is gone: then the pipe to its input closes.
-# There is nothing to save, so Loki need not end in order, and its folder goes with it.
+# There is nothing to save, so Loki need not end in order, and its folder goes with it.  It has a session of its own, so
+# that a signal to this process and all its relatives (Ctrl-C, `timeout`, a cancelled job) does not reach it.
 WATCHED = """
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
+echo "$child" > "$LOKI_DIRECTORY/pid"
 trap 'kill -KILL "$child" 2>/dev/null' TERM INT
 ( trap - TERM INT; read -r _ <&3; kill -KILL "$child" 2>/dev/null; sleep 0.2; rm -rf -- "$LOKI_DIRECTORY" ) &
 wait "$child"
@@ -58,6 +60,7 @@ class BinaryBackend(UrlBackend):
                 f"there is no `{command}` on PATH",
                 hint="install Loki (https://github.com/grafana/loki/releases), or use another engine",
             )
+        remove_dead_folders()
         self._process, port = _start(path, start_seconds)
         super().__init__(f"http://127.0.0.1:{port}", wait_seconds=wait_seconds)
         self._finalizer = weakref.finalize(self, _stop, self._process)
@@ -72,7 +75,8 @@ class _Process:
     """A running Loki and its directory."""
 
     def __init__(self, path: str) -> None:
-        self.directory = tempfile.mkdtemp(prefix="lokictl-loki-")
+        self.folder = RunFolder()
+        self.directory = str(self.folder.path)
         self.http_port, grpc_port = free_ports(2)
         configuration = loki_configuration(
             f"{self.directory}/data", http_port=self.http_port, grpc_port=grpc_port
@@ -88,7 +92,8 @@ class _Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
-                env={**os.environ, "LOKI_DIRECTORY": str(self.directory)},
+                env={**os.environ, "LOKI_DIRECTORY": self.directory},
+                start_new_session=True,
             )
 
     def last_words(self) -> str:
@@ -158,7 +163,7 @@ def _stop(process: _Process) -> None:
     except subprocess.TimeoutExpired:
         popen.kill()
         popen.wait()
-    shutil.rmtree(process.directory, ignore_errors=True)
+    process.folder.remove()
 
 
 def free_ports(count: int) -> list[int]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
 import tarfile
 import time as clock
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lokictl.backends import container_watcher
 from lokictl.backends.configuration import loki_configuration
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
+from lokictl.backends.leftovers import RunFolder, is_held, remove_dead_folders
 from lokictl.backends.url import UrlBackend
 
 if TYPE_CHECKING:
@@ -27,11 +37,22 @@ CONFIGURATION_FILE = "lokictl.yaml"
 DATA_DIRECTORY = "/tmp/loki"  # noqa: S108 - inside the container
 START_SECONDS = 90.0
 LABEL = "lokictl.throwaway"
+HOST_LABEL = "lokictl.host"
+LOCK_LABEL = "lokictl.lock"
+FOREIGN_SECONDS = 86_400
+"""A container that was started on another machine is left alone for this long: its run cannot be asked."""
 CONNECTION_WORDS = {
-    "FileNotFoundError": "its socket does not exist",
-    "PermissionError": "its socket may not be used by this user",
-    "ConnectionRefusedError": "the connection is refused",
+    r"FileNotFoundError|No such file": "its socket does not exist",
+    r"PermissionError|Permission denied": "this user may not use its socket",
+    r"ConnectionRefusedError|Connection refused|Errno 111\b": "the connection is refused",
+    r"NameResolutionError|Name or service not known|getaddrinfo|nodename nor servname": "its host's name is not known",
+    r"timed out|Timeout": "it does not answer in time",
+    r"No route to host|Network is unreachable": "there is no way to its host",
+    r"Invalid bind address|Invalid URL|Unsupported|scheme|Invalid port|Failed to parse": "that is not an address",
+    r"certificate|SSL|TLS": "the TLS connection fails",
+    r"Connection aborted|RemoteDisconnected|BadStatusLine|JSONDecodeError|Expecting value": "that is not Docker",
 }
+"""What the Docker library and those below it say, as a pattern, and the same in words."""
 
 
 class ContainerBackend(UrlBackend):
@@ -54,13 +75,21 @@ class ContainerBackend(UrlBackend):
     ) -> None:
         docker = connect()
         try:
+            remove_dead_folders()
+            remove_dead_containers(docker)
             ensure_image(docker, image, pull=pull)
             host = _host(docker)
-            container = _create(docker, image, host)
         except BaseException:
             docker.close()
             raise
-        self._finalizer = weakref.finalize(self, _remove, docker, container)
+        run = _Run()
+        try:
+            container = _create(docker, image, host, run)
+        except BaseException:
+            run.end(removed=False)
+            docker.close()
+            raise
+        self._finalizer = weakref.finalize(self, _remove, docker, container, run)
         try:
             url = _start(container, host)
             _wait_until_ready(container, url, start_seconds)
@@ -75,17 +104,80 @@ class ContainerBackend(UrlBackend):
         self._finalizer()
 
 
-def connect() -> DockerClient:
-    """The Docker daemon of the environment.  Raises `BackendError` where there is none."""
-    import docker
+class _Run:
+    """What belongs to a container on this machine: its name, a lock that says the run lives, and its watcher."""
+
+    def __init__(self) -> None:
+        self.folder = RunFolder()
+        self.name = f"lokictl-{os.getpid()}-{secrets.token_hex(4)}"
+        self.labels = {
+            LABEL: "true",
+            HOST_LABEL: socket.gethostname(),
+            LOCK_LABEL: str(self.folder.lock_path),
+        }
+        # Started before the container is made: there is no moment at which nobody would remove it.  -P: the modules next
+        # to it are not those of the standard library that have the same names.
+        self.watcher = subprocess.Popen(
+            [sys.executable, "-P", container_watcher.__file__, self.name, str(self.folder.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def end(self, *, removed: bool) -> None:
+        """Gives the folder back; the watcher removes what was not ``removed``."""
+        assert self.watcher.stdin is not None
+        with contextlib.suppress(OSError):
+            if removed:
+                self.watcher.stdin.write(b"done")
+            self.watcher.stdin.close()
+        self.watcher.wait()
+        self.folder.remove()
+
+
+def remove_dead_containers(docker: DockerClient) -> list[str]:
+    """Removes the containers of runs that are over; the names of those."""
     from docker.errors import DockerException
 
+    removed = []
+    with contextlib.suppress(DockerException):
+        for container in docker.containers.list(
+            all=True, filters={"label": [LABEL, LOCK_LABEL]}, sparse=True
+        ):
+            if _is_dead(container.attrs):
+                with contextlib.suppress(DockerException):
+                    container.remove(force=True, v=True)
+                    removed.append(str(container.attrs["Names"][0]).lstrip("/"))
+    return removed
+
+
+def _is_dead(listed: dict[str, Any]) -> bool:
+    labels = listed["Labels"]
+    if labels.get(HOST_LABEL) == socket.gethostname():
+        return not is_held(Path(labels[LOCK_LABEL]))
+    return bool(clock.time() - listed["Created"] > FOREIGN_SECONDS)
+
+
+def connect() -> DockerClient:
+    """The Docker daemon of the environment.  Raises `BackendError` where there is none."""
+    try:
+        import docker
+        from docker.errors import DockerException
+    except ImportError:
+        message = "the engine docker needs the Python package `docker`, which is not installed"
+        raise BackendError(message, hint="pip install 'lokictl[docker]', or use another engine") from None
+    import requests
+
+    address = os.environ.get("DOCKER_HOST", "")
+    at = f" at {address}" if address else ""
     try:
         client = docker.from_env()
         client.ping()
-    except DockerException as error:
-        message = f"no Docker daemon answers: {_words(error)}"
-        raise BackendError(message, hint="start Docker, or set DOCKER_HOST, or use another engine") from None
+    except (DockerException, requests.exceptions.RequestException, ValueError, OSError) as error:
+        message = f"no Docker daemon answers{at}: {_words(error)}"
+        hint = "correct DOCKER_HOST" if address else "start Docker, or set DOCKER_HOST"
+        raise BackendError(message, hint=f"{hint}, or use another engine") from None
     return client
 
 
@@ -115,7 +207,7 @@ def _host(docker: DockerClient) -> str:
     return LOOPBACK if address.startswith("http+") else urlsplit(address).hostname or LOOPBACK
 
 
-def _create(docker: DockerClient, image: str, host: str) -> Container:
+def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container:
     from docker.errors import DockerException
 
     path = f"{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
@@ -124,7 +216,8 @@ def _create(docker: DockerClient, image: str, host: str) -> Container:
             image,
             command=[f"-config.file={path}"],
             ports={f"{PORT}/tcp": (LOOPBACK if host == LOOPBACK else "0.0.0.0", 0)},  # noqa: S104
-            labels={LABEL: "true"},
+            name=run.name,
+            labels=run.labels,
             detach=True,
         )
     except DockerException as error:
@@ -195,23 +288,28 @@ def _last_words(container: Container) -> str:
     return str(container.logs(tail=5).decode("utf-8", "replace"))[:2_000]
 
 
-def _remove(docker: DockerClient, container: Container) -> None:
+def _remove(docker: DockerClient, container: Container, run: _Run) -> None:
     from docker.errors import DockerException, NotFound
 
+    removed = False
     try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        pass
+        with contextlib.suppress(NotFound):
+            container.remove(force=True, v=True)
+        removed = True
     except DockerException as error:
-        message = f"cannot remove the container {container.name}: {_words(error)}"
-        raise BackendError(message, hint=f"docker rm --force {container.name}") from None
+        message = f"cannot remove the container {run.name}: {_words(error)}"
+        raise BackendError(message, hint=f"docker rm --force {run.name}") from None
     finally:
+        run.end(removed=removed)
         docker.close()
 
 
 def _words(error: Exception) -> str:
-    for kind, words in CONNECTION_WORDS.items():
-        if kind in str(error):
-            return words
+    """What went wrong, without the names of Python's exceptions."""
     explanation = getattr(error, "explanation", None)
-    return " ".join(str(explanation or error).split())[:300]
+    text = " ".join(str(explanation or error).split())
+    if explanation is None:
+        for pattern, words in CONNECTION_WORDS.items():
+            if re.search(pattern, text):
+                return words
+    return text[:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lokictl.backends.interface import BackendError, LogLine, QueryError, Result
+from lokictl.backends.interface import BackendError, LogLine, QueryError, Result, UnreachableError
 from lokictl.logql.units import parse_float
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ class LokiClient:
             return self.session.request(
                 method, self.url + path, headers=headers, timeout=self.timeout, **options
             )
+        except requests.exceptions.ConnectTimeout:
+            message = f"cannot reach {self.url}: nothing answers within {self.timeout:g} s"
+            raise UnreachableError(message, hint="is Loki running there?") from None
         except requests.exceptions.Timeout:
             message = f"{self.url} did not answer within {self.timeout:g} s"
             raise BackendError(message, hint="is it overloaded, or is a proxy in between?") from None
@@ -74,7 +77,7 @@ class LokiClient:
             raise BackendError(f"not a URL: {self.url}", hint="write it as http://localhost:3100") from None
         except requests.exceptions.RequestException as error:
             message = f"cannot reach {self.url}: {_reason(error)}"
-            raise BackendError(message, hint="is Loki running there?") from None
+            raise UnreachableError(message, hint="is Loki running there?") from None
 
     def is_ready(self) -> bool:
         """Whether Loki says that it is ready."""
@@ -110,7 +113,7 @@ class LokiClient:
             )
         except requests.exceptions.RequestException as error:
             message = f"cannot push to {self.url}: {_reason(error)}"
-            raise BackendError(message, hint="is Loki running there?") from None
+            raise UnreachableError(message, hint="is Loki running there?") from None
 
     def flush(self) -> str:
         """Asks Loki to write what it holds in memory to its store; "" or why it did not."""
@@ -153,12 +156,23 @@ def refusal(client: LokiClient, answer: requests.Response) -> BackendError:
     return BackendError(f"{client.url} refused the lines ({answer.status_code}): {text}", hint=hint)
 
 
+_REASONS = {
+    "Connection refused": "the connection is refused",
+    "Name or service not known": "the name is not known",
+    "Temporary failure in name resolution": "the name cannot be resolved",
+    "resolve": "the name cannot be resolved",
+    "No route to host": "there is no way to that host",
+    "Network is unreachable": "there is no way to that host",
+    "Connection reset": "the connection was reset",
+    "Connection aborted": "the connection was cut",
+    "certificate": "its certificate is not trusted",
+    "SSL": "the TLS connection fails; is it http://?",
+}
+
+
 def _reason(error: Exception) -> str:
     text = str(error)
-    for known in ("Connection refused", "Name or service not known", "No route to host", "Connection reset"):
-        if known in text:
-            return known
-    return "the name cannot be resolved" if "resolve" in text else type(error).__name__
+    return next((words for known, words in _REASONS.items() if known in text), type(error).__name__)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

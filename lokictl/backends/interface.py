@@ -20,6 +20,7 @@ __all__ = [
     "LogStream",
     "QueryError",
     "Result",
+    "UnreachableError",
 ]
 
 
@@ -49,6 +50,13 @@ class BackendError(LokictlError):
 
     def __init__(self, message: str, *, hint: str = "", name: str = "backend/unusable") -> None:
         super().__init__(Problem(name, message, hint=hint))
+
+
+class UnreachableError(BackendError):
+    """The server of the backend is out of reach; nothing else can be asked of it either."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, name="backend/unreachable")
 
 
 class QueryError(BackendError):

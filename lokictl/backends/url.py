@@ -65,7 +65,7 @@ class UrlBackend(Backend):
 
     def push(self, streams: Iterable[LogStream]) -> None:
         """Pushes the lines and waits until they can be queried; late ones are kept until their time."""
-        self._check()
+        self.check()
         lines: dict[Labels, list[Line]] = {}
         for stream in streams:
             check_stream(stream)
@@ -131,7 +131,8 @@ class UrlBackend(Backend):
 
     # --- pushing ------------------------------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Asks Loki once whether it is there and keeps tenants apart.  Raises `BackendError`."""
         if self._checked:
             return
         if not self.client.has_tenants():

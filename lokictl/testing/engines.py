@@ -35,7 +35,9 @@ def run_on_engines(cases: Sequence[Case], options: RunOptions) -> Iterator[TestR
     With more than one engine, every difference to the first one is a failure.  Raises `BackendError` for an engine
     that is not there.
     """
-    with contextlib.ExitStack() as stack:
+    from lokictl.backends.leftovers import ended_in_order
+
+    with ended_in_order(), contextlib.ExitStack() as stack:
         servers = _open_all(options, stack)
         for case in cases:
             first: TestRun | None = None

@@ -190,7 +190,10 @@ def select(file: TestFile, pattern: str) -> TestFile:
 
 
 def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress | None = None) -> Report:
-    """Runs all tests of a suite; ``progress`` is called after each.  Raises `BackendError` for unusable engines."""
+    """Runs all tests of a suite; ``progress`` is called after each.
+
+    Raises `BackendError` for engines that are unusable or go out of reach.
+    """
     options = options or RunOptions()
     started = clock.perf_counter()
     report = Report(problems=list(suite.problems))
@@ -274,6 +277,8 @@ def run_and_keep(
         result.failures = [item.failure for item in result.observations if item.failure is not None]
         result.failures += comparison.errors()
     except LokictlError as error:
+        if error.problems[0].name == "backend/unreachable":
+            raise
         position = test.place.position() if test.place is not None else Position()
         problem = error.problems[0]
         result.failures.append(

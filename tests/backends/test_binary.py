@@ -82,26 +82,90 @@ def test_stopped_when_nobody_closes_it(loki: Callable[[str], Path]) -> None:
     assert is_gone(json.loads(notes.read_text())["pid"])
 
 
+USER = """
+import sys
+from lokictl.backends.binary import BinaryBackend
+print("opening", flush=True)
+with BinaryBackend() as backend:
+    print("open", flush=True)
+    input()
+    print("closing", flush=True)
+print("closed", flush=True)
+input()
+"""
+
+MOMENTS = {
+    "before it starts": "opening",
+    "while it starts": "started",
+    "while it is used": "open",
+    "while it is removed": "closing",
+    "afterwards": "closed",
+}
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What is left after some seconds."""
+    deadline = clock.monotonic() + 10
+    while list(folder.glob("lokictl*")) and clock.monotonic() < deadline:
+        clock.sleep(0.05)
+    return list(folder.glob("lokictl*"))
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
-def test_stopped_when_this_process_dies(loki: Callable[[str], Path], sent: signal.Signals) -> None:
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_stopped_when_this_process_dies(
+    loki: Callable[[str], Path], moment: str, sent: signal.Signals, group: bool, tmp_path: Path
+) -> None:
     notes = loki(READY)
-    program = "import time\nfrom lokictl.backends.binary import BinaryBackend\n"
-    program += "backend = BinaryBackend()\nprint(1, flush=True)\ntime.sleep(60)"
+    folder = tmp_path / "tmp"
+    folder.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", USER],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "TMPDIR": str(folder)},
     ) as user:
         assert user.stdout is not None
-        assert user.stdout.readline() == b"1\n"
-        user.send_signal(sent)
-    noted = json.loads(notes.read_text())
-    assert is_gone(noted["pid"])
-    folder = Path(noted["file"]).parent
-    deadline = clock.monotonic() + 10
-    while folder.exists() and clock.monotonic() < deadline:
-        clock.sleep(0.05)
-    assert not folder.exists()
+        assert user.stdin is not None
+        for line in user.stdout:
+            if line.strip() == MOMENTS[moment]:
+                break
+            if moment == "while it starts" and line == "opening\n":
+                while not notes.exists() or not notes.read_text():
+                    clock.sleep(0.005)
+                break
+            if line == "open\n":
+                user.stdin.write("\n")
+                user.stdin.flush()
+        (os.killpg if group else os.kill)(user.pid, sent)
+    assert user.returncode == -sent
+    if notes.exists():
+        assert is_gone(json.loads(notes.read_text())["pid"])
+    assert leftovers(folder) == []
+
+
+def test_the_next_run_removes_what_a_dead_one_left(
+    loki: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = loki(READY)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path / "lokictl-loki-1-x")]
+    )
+    dead, young = tmp_path / "lokictl-loki-1-x", tmp_path / "lokictl-loki-1-y"
+    for folder in (dead, young):
+        folder.mkdir()
+        (folder / "lock").touch()
+    (dead / "pid").write_text(str(left.pid))
+    os.utime(dead, (0, 0))
+    with BinaryBackend():
+        assert notes.exists()
+        assert left.wait(10) == -signal.SIGKILL
+        assert not dead.exists()
+        assert young.exists()
 
 
 FAILURES = [

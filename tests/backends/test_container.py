@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import tarfile
+import time as clock
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from lokictl.backends import BackendError, LogEntry, LogStream, open_backend
-from lokictl.backends.container import IMAGE, ContainerBackend
+from lokictl.backends.container import HOST_LABEL, IMAGE, LABEL, LOCK_LABEL, ContainerBackend
+from lokictl.backends.leftovers import RunFolder
 
 START = 1_767_225_600_000_000_000
 
@@ -27,7 +35,12 @@ class FakeDocker:
         self.pulled: list[str] = []
         self.status = "running"
         self.created: list[dict[str, Any]] = []
+        self.names: dict[str, dict[str, str]] = {}
+        """The labels of the containers that are there, by name."""
+        self.made_at = clock.time()
         self.removed = 0
+        self.seen: Callable[[str], None] = lambda request: None
+        """Called with each request before it is answered."""
         self.archive = b""
         self.start_answer: tuple[int, str] = (204, "")
 
@@ -35,6 +48,7 @@ class FakeDocker:
         self, method: str, path: str, parameters: dict[str, str], tenant: str | None, body: bytes
     ) -> tuple[int, str]:
         _, _, rest = path.lstrip("/").partition("/")
+        self.seen(f"{method} {rest}")
         if path.endswith("/_ping"):
             return 200, "OK"
         if path.endswith("/version"):
@@ -45,7 +59,7 @@ class FakeDocker:
             name = rest.removeprefix("images/").removesuffix("/json")
             known = name in self.images
             return (200, json.dumps({"Id": name})) if known else (404, '{"message": "No such image"}')
-        return self._container(method, rest, body)
+        return self._container(method, rest, parameters, body)
 
     def _pull(self, parameters: dict[str, str]) -> tuple[int, str]:
         self.pulled.append(f"{parameters['fromImage']}:{parameters['tag']}")
@@ -54,12 +68,25 @@ class FakeDocker:
         self.images.update(self.pulled)
         return 200, "{}"
 
-    def _container(self, method: str, rest: str, body: bytes) -> tuple[int, str]:
+    def _container(self, method: str, rest: str, parameters: dict[str, str], body: bytes) -> tuple[int, str]:
+        if rest == "containers/json":
+            return 200, json.dumps(
+                [
+                    {"Id": name, "Names": [f"/{name}"], "Labels": labels, "Created": self.made_at}
+                    for name, labels in self.names.items()
+                ]
+            )
         if rest == "containers/create":
             self.created.append(json.loads(body))
-            return 201, json.dumps({"Id": "c1"})
+            name = parameters["name"]
+            self.names[name] = self.created[-1]["Labels"]
+            return 201, json.dumps({"Id": name})
+        name = rest.split("/")[1]
+        if name not in self.names:
+            return 404, '{"message": "No such container"}'
         if method == "DELETE":
             self.removed += 1
+            del self.names[name]
             return 204, ""
         if method == "PUT":
             self.archive = body
@@ -70,7 +97,7 @@ class FakeDocker:
             return 200, ""
         ports = {"3100/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(self.loki_port)}]}
         state = {"Status": self.status}
-        shown = {"Id": "c1", "Name": "/c1", "State": state, "Config": {"Tty": True}}
+        shown = {"Id": name, "Name": f"/{name}", "State": state, "Config": {"Tty": True}}
         return 200, json.dumps({**shown, "NetworkSettings": {"Ports": ports}})
 
 
@@ -156,5 +183,130 @@ def test_a_loki_that_ends_at_once_is_removed(docker: FakeDocker) -> None:
 def test_no_daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     message, hint = problem_of(ContainerBackend)
-    assert message == "no Docker daemon answers: its socket does not exist"
-    assert hint == "start Docker, or set DOCKER_HOST, or use another engine"
+    assert message == f"no Docker daemon answers at unix://{tmp_path}/none.sock: its socket does not exist"
+    assert hint == "correct DOCKER_HOST, or use another engine"
+
+
+ADDRESSES = {
+    "tcp://127.0.0.1:1": "the connection is refused",
+    "tcp://no-such-host.invalid:2375": "its host's name is not known",
+    "bogus://x": "that is not an address",
+    "http://": "that is not an address",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_where_no_daemon_is(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    message, _ = problem_of(ContainerBackend)
+    assert message == f"no Docker daemon answers at {address}: {ADDRESSES[address]}"
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "docker", None)
+    message, hint = problem_of(ContainerBackend)
+    assert message == "the engine docker needs the Python package `docker`, which is not installed"
+    assert hint.startswith("pip install 'lokictl[docker]'")
+
+
+# --- nothing is left behind ------------------------------------------------------------------------------------
+
+USER = """
+from lokictl.backends import open_backend
+with open_backend("docker") as backend:
+    print("open", flush=True)
+    input()
+"""
+
+MOMENTS = {
+    "before the container is made": "GET images/",
+    "while it is made": "POST containers/create",
+    "while it starts": "/start",
+    "while it is used": "",
+    "while it is removed": "DELETE ",
+}
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    deadline = clock.monotonic() + 20
+    while not condition() and clock.monotonic() < deadline:
+        clock.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed(docker: FakeDocker, moment: str, sent: signal.Signals, group: bool, tmp_path: Path) -> None:
+    processes: list[subprocess.Popen[str]] = []
+
+    def kill() -> None:
+        process = processes[0]
+        (os.killpg if group else os.kill)(process.pid, sent)
+        process.wait()
+
+    def seen(request: str) -> None:
+        if MOMENTS[moment] and MOMENTS[moment] in request and processes and processes[0].poll() is None:
+            kill()
+
+    docker.seen = seen
+    processes.append(
+        subprocess.Popen(
+            [sys.executable, "-c", USER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd()), "TMPDIR": str(tmp_path)},
+        )
+    )
+    with processes[0] as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        if process.stdout.readline() == "open\n":
+            if moment == "while it is used":
+                kill()
+            else:
+                process.stdin.close()
+        process.wait()
+    assert process.returncode == -sent
+    assert until(lambda: not docker.names and not list(tmp_path.iterdir())), (
+        docker.names,
+        list(tmp_path.iterdir()),
+    )
+
+
+def test_the_next_run_removes_what_a_dead_one_left(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = RunFolder()
+    dead.path.joinpath("pid").write_text("1")
+    old = clock.time() - 60
+    held = RunFolder()
+    for folder in (dead, held):
+        os.utime(folder.path, (old, old))
+    dead._lock.close()
+    here = {LABEL: "true", HOST_LABEL: socket.gethostname()}
+    there = {LABEL: "true", HOST_LABEL: "another.machine", LOCK_LABEL: "/gone"}
+    docker.names = {
+        "dead": {**here, LOCK_LABEL: str(dead.lock_path)},
+        "without-folder": {**here, LOCK_LABEL: str(tmp_path / "gone" / "lock")},
+        "running": {**here, LOCK_LABEL: str(held.lock_path)},
+        "of-another-machine": there,
+    }
+    with ContainerBackend():
+        assert [name for name in docker.names if not name.startswith("lokictl-")] == [
+            "running",
+            "of-another-machine",
+        ]
+    assert not dead.path.exists()
+    assert held.path.exists()
+    held.remove()
+
+
+def test_a_container_of_another_machine_is_removed_after_a_day(docker: FakeDocker) -> None:
+    docker.names = {"x": {LABEL: "true", HOST_LABEL: "another.machine", LOCK_LABEL: "/gone"}}
+    docker.made_at = clock.time() - 100_000
+    with ContainerBackend():
+        assert "x" not in docker.names
