@@ -9,12 +9,14 @@ import socket
 import subprocess
 import time as clock
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 
-from lokictl.backends.configuration import loki_configuration
+from lokictl.backends.configuration import OVERRIDES_FILE, Discovery, loki_configuration, overrides
 from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, remove_dead_folders
-from lokictl.backends.url import UrlBackend
+from lokictl.backends.throwaway import ThrowawayBackend
+from lokictl.model.files import write_text
 
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
@@ -38,14 +40,13 @@ exit $status
 """
 
 
-class BinaryBackend(UrlBackend):
+class BinaryBackend(ThrowawayBackend):
     """Runs ``command`` (``loki``, found on PATH) with a configuration for tests on free ports of this machine.
 
     Raises `BackendError` where there is no such command or it does not become ready within ``start_seconds``.
     """
 
     name = "binary"
-    flushes = False
 
     def __init__(
         self,
@@ -65,6 +66,10 @@ class BinaryBackend(UrlBackend):
         super().__init__(f"http://127.0.0.1:{port}", wait_seconds=wait_seconds)
         self._finalizer = weakref.finalize(self, _stop, self._process)
 
+    def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
+        """Changes the limits of some tenants."""
+        self._process.write_overrides(tenants)
+
     def close(self) -> None:
         """Stops Loki and removes its data."""
         super().close()
@@ -78,12 +83,13 @@ class _Process:
         self.folder = RunFolder()
         self.directory = str(self.folder.path)
         self.http_port, grpc_port = free_ports(2)
-        configuration = loki_configuration(
-            f"{self.directory}/data", http_port=self.http_port, grpc_port=grpc_port
-        )
+        data = Path(self.directory, "data")
+        data.mkdir()
+        configuration = loki_configuration(str(data), http_port=self.http_port, grpc_port=grpc_port)
         file = Path(self.directory, "loki.yaml")
         # JSON is YAML.
         file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
+        self.write_overrides({})
         self.log = Path(self.directory, "loki.log")
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
@@ -95,6 +101,10 @@ class _Process:
                 env={**os.environ, "LOKI_DIRECTORY": self.directory},
                 start_new_session=True,
             )
+
+    def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
+        """Writes the limits by tenant, at once as a whole."""
+        write_text(Path(self.directory, "data", OVERRIDES_FILE), json.dumps(overrides(tenants)))
 
     def last_words(self) -> str:
         """The end of Loki's log."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from lokictl.engine.levels import SERVICE_LABELS
 
 FOREVER = "87600h"
 
 
 def loki_configuration(
-    directory: str, *, address: str = "127.0.0.1", http_port: int = 3100, grpc_port: int = 9096
+    directory: str,
+    *,
+    overrides_directory: str = "",
+    address: str = "127.0.0.1",
+    http_port: int = 3100,
+    grpc_port: int = 9096,
 ) -> dict[str, Any]:
-    """Loki's configuration for tests, with its data in ``directory``.
+    """Loki's configuration for tests, with its data in ``directory`` and, there or elsewhere, the `overrides`.
 
     Queries are answered by the plain engine, as a ruler that evaluates locally asks it: no splitting, sharding,
     alignment or caches.  Lines may be old, of the future, and late; they can be queried at once.
@@ -69,6 +77,10 @@ def loki_configuration(
             "parallelise_shardable_queries": False,
         },
         "limits_config": _limits(),
+        "runtime_config": {
+            "file": f"{overrides_directory or directory}/{OVERRIDES_FILE}",
+            "period": f"{RELOAD_SECONDS}s",
+        },
     }
 
 
@@ -93,3 +105,25 @@ def _limits() -> dict[str, Any]:
         "reject_old_samples": False,
         "split_queries_by_interval": "0s",
     }
+
+
+OVERRIDES_FILE = "overrides.yaml"
+RELOAD_SECONDS = 0.2
+TENANTS_AT_ONCE = 20
+"""Tenants of one kind that are added together; Loki takes some milliseconds to read each."""
+
+Discovery = tuple[bool, bool]
+"""Whether Loki finds service names, and levels, itself."""
+
+
+def overrides(tenants: Mapping[str, Discovery]) -> dict[str, Any]:
+    """The file of limits by tenant (``runtime_config``): what Loki does by default, for those that ask for it."""
+    found = {
+        tenant: {
+            **_limits(),
+            "discover_service_name": list(SERVICE_LABELS) if names else [],
+            "discover_log_levels": levels,
+        }
+        for tenant, (names, levels) in tenants.items()
+    }
+    return {"overrides": found}

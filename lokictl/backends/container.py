@@ -14,16 +14,17 @@ import sys
 import tarfile
 import time as clock
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lokictl.backends import container_watcher
-from lokictl.backends.configuration import loki_configuration
+from lokictl.backends.configuration import OVERRIDES_FILE, Discovery, loki_configuration, overrides
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, is_held, remove_dead_folders
-from lokictl.backends.url import UrlBackend
+from lokictl.backends.throwaway import ThrowawayBackend
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 IMAGE = "grafana/loki:3.7.6"
 PORT = 3100
 LOOPBACK = "127.0.0.1"
-CONFIGURATION_DIRECTORY = "/etc/loki"
+CONFIGURATION_DIRECTORY = "etc/loki"
 CONFIGURATION_FILE = "lokictl.yaml"
 DATA_DIRECTORY = "/tmp/loki"  # noqa: S108 - inside the container
 START_SECONDS = 90.0
@@ -55,7 +56,7 @@ CONNECTION_WORDS = {
 """What the Docker library and those below it say, as a pattern, and the same in words."""
 
 
-class ContainerBackend(UrlBackend):
+class ContainerBackend(ThrowawayBackend):
     """Runs ``image`` on the Docker daemon of the environment, with a configuration for tests.
 
     The image is pulled where the daemon does not have it (unless ``pull`` is False).  Raises `BackendError` where
@@ -63,7 +64,6 @@ class ContainerBackend(UrlBackend):
     """
 
     name = "docker"
-    flushes = False
 
     def __init__(
         self,
@@ -89,6 +89,7 @@ class ContainerBackend(UrlBackend):
             run.end(removed=False)
             docker.close()
             raise
+        self._container = container
         self._finalizer = weakref.finalize(self, _remove, docker, container, run)
         try:
             url = _start(container, host)
@@ -97,6 +98,10 @@ class ContainerBackend(UrlBackend):
             self._finalizer()
             raise
         super().__init__(url, wait_seconds=wait_seconds)
+
+    def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
+        """Changes the limits of some tenants."""
+        self._container.put_archive("/", _archive(OVERRIDES_FILE, overrides(tenants)))
 
     def close(self) -> None:
         """Stops the container and removes it with its data."""
@@ -115,8 +120,8 @@ class _Run:
             HOST_LABEL: socket.gethostname(),
             LOCK_LABEL: str(self.folder.lock_path),
         }
-        # Started before the container is made: there is no moment at which nobody would remove it.  -P: the modules next
-        # to it are not those of the standard library that have the same names.
+        # Started before the container is made: there is no moment at which nobody would remove it.
+        # -P: the modules next to the program are not those of the standard library that have the same names.
         self.watcher = subprocess.Popen(
             [sys.executable, "-P", container_watcher.__file__, self.name, str(self.folder.path)],
             stdin=subprocess.PIPE,
@@ -210,7 +215,13 @@ def _host(docker: DockerClient) -> str:
 def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container:
     from docker.errors import DockerException
 
-    path = f"{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
+    path = f"/{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
+    configuration = loki_configuration(
+        DATA_DIRECTORY,
+        overrides_directory=f"/{CONFIGURATION_DIRECTORY}",
+        address="0.0.0.0",  # noqa: S104 - inside the container
+        http_port=PORT,
+    )
     try:
         container = docker.containers.create(
             image,
@@ -223,7 +234,8 @@ def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container
     except DockerException as error:
         raise BackendError(f"cannot create a container of {image}: {_words(error)}") from None
     try:
-        container.put_archive("/", _archive(path.lstrip("/")))
+        container.put_archive("/", _archive(CONFIGURATION_FILE, configuration))
+        container.put_archive("/", _archive(OVERRIDES_FILE, overrides({})))
     except BaseException as error:
         container.remove(force=True, v=True)
         if isinstance(error, DockerException):
@@ -232,13 +244,12 @@ def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container
     return container
 
 
-def _archive(path: str) -> bytes:
-    configuration = loki_configuration(DATA_DIRECTORY, address="0.0.0.0", http_port=PORT)  # noqa: S104
-    # JSON is YAML.
-    data = json.dumps(configuration, indent=2).encode()
+def _archive(name: str, value: object) -> bytes:
+    """A file of Loki's configuration as an archive that a container takes; JSON is YAML."""
+    data = json.dumps(value).encode()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(path)
+        entry = tarfile.TarInfo(f"{CONFIGURATION_DIRECTORY}/{name}")
         entry.size, entry.mode = len(data), 0o644
         archive.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()

@@ -53,7 +53,7 @@ class EmbeddedBackend(Backend):
         self._ready: dict[str, int] = {}
         self._engine = Engine(LogStore(**self._options), self._limits)
 
-    def fresh(self) -> Backend:
+    def fresh(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> Backend:
         """A backend with the same settings and no lines."""
         return EmbeddedBackend(limits=self._limits, **self._options)
 

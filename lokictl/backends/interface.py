@@ -76,6 +76,9 @@ class Backend(ABC):
     """
 
     name: str = ""
+    discovers_service_name: bool = False
+    discovers_log_levels: bool = False
+    """Whether it adds ``service_name`` and ``detected_level`` to lines itself, as a Loki with its defaults does."""
 
     @abstractmethod
     def push(self, streams: Iterable[LogStream]) -> None:
@@ -99,8 +102,11 @@ class Backend(ABC):
         """The answer of a range query, as of ``end`` (late lines).  Raises `QueryError`, `BackendError`."""
 
     @abstractmethod
-    def fresh(self) -> Backend:
-        """A backend without lines on the same server, for the next test; closing it leaves the server running."""
+    def fresh(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> Backend:
+        """A backend without lines on the same server, for the next test; closing it leaves the server running.
+
+        With ``discover_…`` the server itself adds those to the lines, if it can: `discovers_service_name`.
+        """
 
     def expect(self, expression: str, start: int, end: int) -> None:  # noqa: B027 - only a hint
         """A hint that ``expression`` will be asked at instants from ``start`` to ``end``."""

@@ -111,7 +111,7 @@ class UrlBackend(Backend):
             parameters["step"] = f"{step / SECOND:.9f}".rstrip("0").rstrip(".")
         return self._ask("/loki/api/v1/query_range", parameters, start)
 
-    def fresh(self) -> Backend:
+    def fresh(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> Backend:
         """The same Loki with another new tenant; stays usable only as long as this one.
 
         A Loki without tenants still has the lines of this one.
@@ -124,6 +124,10 @@ class UrlBackend(Backend):
         )
         other.name, other.flushes = self.name, self.flushes
         return other
+
+    def use_tenant(self, tenant: str) -> None:
+        """Pushes and asks as ``tenant`` from now on."""
+        self.client.tenant, self._own_tenant = tenant, False
 
     def close(self) -> None:
         """Closes the connection; the tenant's lines stay until Loki's retention removes them."""

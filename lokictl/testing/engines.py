@@ -42,7 +42,11 @@ def run_on_engines(cases: Sequence[Case], options: RunOptions) -> Iterator[TestR
         for case in cases:
             first: TestRun | None = None
             for index, server in enumerate(servers):
-                with server.fresh() as backend:
+                asked = {
+                    "discover_service_name": case[1].discover_service_name,
+                    "discover_log_levels": case[1].discover_log_levels,
+                }
+                with server.fresh(**asked) as backend:
                     result, happened = run_and_keep(*case, backend)
                 if index == 0:
                     first = happened

@@ -62,24 +62,26 @@ class TestRun:
 
 def run_test(test: TestCase, rules: RuleSet, backend: Backend, *, evaluation_interval: int) -> TestRun:
     """Runs a test on an empty backend.  Raises `lokictl.backends.BackendError` where that cannot be used."""
-    backend.push(log_streams(test))
+    backend.push(log_streams(test, backend))
     return evaluate(test, rules.only(test.rule_names), backend, evaluation_interval=evaluation_interval)
 
 
-def log_streams(test: TestCase) -> Iterator[LogStream]:
-    """The test's lines as a backend takes them."""
+def log_streams(test: TestCase, backend: Backend | None = None) -> Iterator[LogStream]:
+    """The test's lines as a backend takes them, with the discoveries that it does not make itself."""
     from lokictl.backends import LogEntry, LogStream
     from lokictl.engine.levels import service_name
 
+    with_names = test.discover_service_name and not (backend and backend.discovers_service_name)
+    with_levels = test.discover_log_levels and not (backend and backend.discovers_log_levels)
     for stream in test.streams:
         labels = dict(stream.labels)
-        if test.discover_service_name:
+        if with_names:
             labels.setdefault("service_name", service_name(labels))
         entries = [
             LogEntry(
                 line.timestamp,
                 line.text,
-                _with_level(line, labels) if test.discover_log_levels else line.metadata,
+                _with_level(line, labels) if with_levels else line.metadata,
                 line.arrival if line.arrival > line.timestamp else None,
             )
             for line in stream.lines

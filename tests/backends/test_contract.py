@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time as clock
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,3 +305,59 @@ def test_rules(backend: Backend) -> None:
 def test_closing_twice(backend: Backend) -> None:
     backend.close()
     backend.close()
+
+
+DISCOVERIES = {
+    (False, False): ({"app": "web"}, {}),
+    (True, False): ({"app": "web", "service_name": "web"}, {}),
+    (False, True): ({"app": "web"}, {"detected_level": "error"}),
+    (True, True): ({"app": "web", "service_name": "web"}, {"detected_level": "error"}),
+}
+
+
+@pytest.mark.parametrize("kind", [*REAL[:2]])
+def test_a_real_loki_discovers_itself_what_is_asked_for(kind: str) -> None:
+    with open_real(kind) as server:
+        for (names, levels), (labels, metadata) in DISCOVERIES.items():
+            with server.fresh(discover_service_name=names, discover_log_levels=levels) as backend:
+                assert (backend.discovers_service_name, backend.discovers_log_levels) == (names, levels)
+                backend.push([LogStream({"app": "web"}, lines(0, text="level=error"))])
+                result = backend.query('count_over_time({app="web"}[1m])', time=START)
+                assert result.vector == [({**labels, **metadata}, 1.0)]
+
+
+KILLED = """
+import os, signal, sys
+from lokictl.backends import open_backend
+backend = open_backend(sys.argv[1])
+print(getattr(backend, "_container", None) and backend._container.name, flush=True)
+os.kill(os.getpid(), int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("kind", [*REAL[:2]])
+def test_a_real_loki_is_gone_when_its_user_is_killed(kind: str, sent: signal.Signals, tmp_path: Path) -> None:
+    open_real(kind).close()
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, kind, str(int(sent))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "TMPDIR": str(tmp_path)},
+    )
+    assert ended.returncode == -sent
+    name = ended.stdout.strip()
+    deadline = clock.monotonic() + 20
+    while (list(tmp_path.iterdir()) or is_there(name)) and clock.monotonic() < deadline:
+        clock.sleep(0.1)
+    assert list(tmp_path.iterdir()) == []
+    assert not is_there(name)
+
+
+def is_there(container: str) -> bool:
+    if container == "None":
+        return False
+    from lokictl.backends.container import connect
+
+    with contextlib.closing(connect()) as docker:
+        return container in [found.name for found in docker.containers.list(all=True, ignore_removed=True)]
