@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,13 +25,17 @@ ATTEMPTS = 3
 LOG_LINES = 5
 
 # The shell ends Loki when told to, and also when this process is gone: then the pipe to its input closes.
-# There is nothing to save, so Loki need not end in order, and its folder goes with it.  It has a session of its own, so
-# that a signal to this process and all its relatives (Ctrl-C, `timeout`, a cancelled job) does not reach it.
+# There is nothing to save, so Loki need not end in order, and its folder goes with it.  The shell runs before the
+# folder is made, and has a session of its own, so that a signal to this process and all its relatives (Ctrl-C,
+# `timeout`, a cancelled job) does not reach it: there is no moment at which nobody would clean up.
 WATCHED = """
 exec 3<&0
+read -r _ <&3 || { rm -rf -- "$LOKI_DIRECTORY"; exit 0; }
+cd "$LOKI_DIRECTORY" || exit 1
+exec > loki.log 2>&1
 "$@" </dev/null 3<&- &
 child=$!
-echo "$child" > "$LOKI_DIRECTORY/pid"
+echo "$child" > pid
 trap 'kill -KILL "$child" 2>/dev/null' TERM INT
 ( trap - TERM INT; read -r _ <&3; kill -KILL "$child" 2>/dev/null; sleep 0.2; rm -rf -- "$LOKI_DIRECTORY" ) &
 wait "$child"
@@ -82,25 +87,35 @@ class _Process:
     def __init__(self, path: str) -> None:
         self.folder = RunFolder()
         self.directory = str(self.folder.path)
-        self.http_port, grpc_port = free_ports(2)
+        self.log = Path(self.directory, "loki.log")
+        file = Path(self.directory, "loki.yaml")
+        self.popen = subprocess.Popen(
+            ["/bin/sh", "-c", WATCHED, "sh", path, f"-config.file={file}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "LOKI_DIRECTORY": self.directory},
+            start_new_session=True,
+        )
+        try:
+            self._prepare(file)
+        except BaseException:
+            _stop(self)
+            raise
+
+    def _prepare(self, file: Path) -> None:
+        """Writes the configuration and lets Loki start."""
+        self.folder.make()
         data = Path(self.directory, "data")
         data.mkdir()
+        self.http_port, grpc_port = free_ports(2)
         configuration = loki_configuration(str(data), http_port=self.http_port, grpc_port=grpc_port)
-        file = Path(self.directory, "loki.yaml")
         # JSON is YAML.
         file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         self.write_overrides({})
-        self.log = Path(self.directory, "loki.log")
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                ["/bin/sh", "-c", WATCHED, "sh", path, f"-config.file={file}"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.directory,
-                env={**os.environ, "LOKI_DIRECTORY": self.directory},
-                start_new_session=True,
-            )
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(b"go\n")
+        self.popen.stdin.flush()
 
     def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
         """Writes the limits by tenant, at once as a whole."""
@@ -108,7 +123,10 @@ class _Process:
 
     def last_words(self) -> str:
         """The end of Loki's log."""
-        text = self.log.read_text(encoding="utf-8", errors="replace").strip()
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
         return "\n".join(text.splitlines()[-LOG_LINES:])[:2_000]
 
 
@@ -167,7 +185,8 @@ def _stop(process: _Process) -> None:
     if popen.poll() is None:
         popen.terminate()
     if popen.stdin is not None:
-        popen.stdin.close()
+        with contextlib.suppress(OSError):
+            popen.stdin.close()
     try:
         popen.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -120,7 +120,7 @@ class _Run:
             HOST_LABEL: socket.gethostname(),
             LOCK_LABEL: str(self.folder.lock_path),
         }
-        # Started before the container is made: there is no moment at which nobody would remove it.
+        # Started before the folder and the container are made: there is no moment at which nobody would remove it.
         # -P: the modules next to the program are not those of the standard library that have the same names.
         self.watcher = subprocess.Popen(
             [sys.executable, "-P", container_watcher.__file__, self.name, str(self.folder.path)],
@@ -129,6 +129,11 @@ class _Run:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        try:
+            self.folder.make()
+        except BaseException:
+            self.end(removed=True)
+            raise
 
     def end(self, *, removed: bool) -> None:
         """Gives the folder back; the watcher removes what was not ``removed``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -18,6 +19,7 @@ import time as clock
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 PREFIX = "lokictl-loki-"
 LOCK = "lock"
@@ -27,18 +29,31 @@ YOUNG_SECONDS = 10.0
 
 
 class RunFolder:
-    """A temporary folder that counts as in use while this process lives."""
+    """A temporary folder that counts as in use while this process lives.
+
+    Its path is known before it is made, so that whoever removes it after a crash can be started first.
+    """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self.path = Path(tempfile.gettempdir(), f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}")
         self.lock_path = self.path / LOCK
+        self._lock: BinaryIO | None = None
+
+    def make(self) -> None:
+        """Makes the folder and holds its lock."""
+        self.path.mkdir(mode=0o700)
         self._lock = self.lock_path.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
         """Removes the folder; safe to call twice."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Leaves the folder to whoever finds it."""
+        if self._lock is not None:
+            self._lock.close()
 
 
 def is_held(lock: Path) -> bool:

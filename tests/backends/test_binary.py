@@ -111,8 +111,9 @@ def leftovers(folder: Path) -> list[Path]:
     return list(folder.glob("lokictl*"))
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent, group", [(signal.SIGTERM, False), (signal.SIGKILL, True)], ids=["terminated", "its group killed"]
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_stopped_when_this_process_dies(
     loki: Callable[[str], Path], moment: str, sent: signal.Signals, group: bool, tmp_path: Path

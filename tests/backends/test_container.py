@@ -41,7 +41,7 @@ class FakeDocker:
         self.removed = 0
         self.seen: Callable[[str], None] = lambda request: None
         """Called with each request before it is answered."""
-        self.archive = b""
+        self.archives: list[bytes] = []
         self.start_answer: tuple[int, str] = (204, "")
 
     def handle(
@@ -89,7 +89,7 @@ class FakeDocker:
             del self.names[name]
             return 204, ""
         if method == "PUT":
-            self.archive = body
+            self.archives.append(body)
             return 200, ""
         if rest.endswith("/start"):
             return self.start_answer
@@ -118,7 +118,7 @@ def test_created_used_and_removed(docker: FakeDocker) -> None:
     (created,) = docker.created
     assert created["Image"] == IMAGE == "grafana/loki:3.7.6"
     assert created["Cmd"] == ["-config.file=/etc/loki/lokictl.yaml"]
-    with tarfile.open(fileobj=io.BytesIO(docker.archive)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(docker.archives[0])) as archive:
         member = archive.extractfile("etc/loki/lokictl.yaml")
         assert member is not None
         configuration = json.loads(member.read())
@@ -234,8 +234,9 @@ def until(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent, group", [(signal.SIGTERM, False), (signal.SIGKILL, True)], ids=["terminated", "its group killed"]
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed(docker: FakeDocker, moment: str, sent: signal.Signals, group: bool, tmp_path: Path) -> None:
     processes: list[subprocess.Popen[str]] = []
@@ -280,13 +281,14 @@ def test_the_next_run_removes_what_a_dead_one_left(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    dead = RunFolder()
+    dead, held = RunFolder(), RunFolder()
+    dead.make()
+    held.make()
     dead.path.joinpath("pid").write_text("1")
     old = clock.time() - 60
-    held = RunFolder()
     for folder in (dead, held):
         os.utime(folder.path, (old, old))
-    dead._lock.close()
+    dead.give_up()
     here = {LABEL: "true", HOST_LABEL: socket.gethostname()}
     there = {LABEL: "true", HOST_LABEL: "another.machine", LOCK_LABEL: "/gone"}
     docker.names = {
