@@ -87,7 +87,7 @@ def test_failures_are_shown(lokictl: Run, folder: Path) -> None:
         ),
         (("good_test.yaml", "--compare", "embedded"), 2, ["name at least two engines"]),
         (("good_test.yaml", "--update", "--engine", "binary"), 2, ["leave out --engine"]),
-        (("good_test.yaml", "--engine", "http://127.0.0.1:9"), 1, ["cannot reach http://127.0.0.1:9"]),
+        (("good_test.yaml", "--engine", "http://127.0.0.1:9"), 2, ["cannot reach http://127.0.0.1:9"]),
         (("good_test.yaml", "bad_test.yaml", "--run", "silence"), 0, ["2 passed, 2 not selected"]),
         (("bad_test.yaml", "--fail-fast"), 1, ["1 test in"]),
         (("good_test.yaml", "-j", "2"), 0, ["2 passed"]),
