@@ -23,6 +23,7 @@ from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, DataDocument, Document, PlainDocument, SourceText
 from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import read_rules
+from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import load_documents
 from lokictl.project.loader import Dashboard, JsonDashboard
 
@@ -50,6 +51,7 @@ RENDER = {
     "Jsonnet": "render it first: jsonnet FILE | lokictl lint -",
     "a Helm or Jinja template": "render it first: helm template … | lokictl lint -",
     "a Go template": "render it first: helm template … | lokictl lint -",
+    "a rule file of vmalert": "lokictl lints rules for Loki",
 }
 SKIPPED_FOLDERS = ("node_modules", "__pycache__", "site-packages")
 STDIN = "<stdin>"
@@ -257,6 +259,8 @@ def _is_query(text: str, documents: list[Document]) -> bool:
 
 
 def _add_document(document: Document, file: str, loaded: Loaded, explicit: bool) -> bool:
+    if _is_json_schema(document.value):
+        return not explicit
     misplaced = _without_groups(document)
     if misplaced is not None:
         loaded.findings.append(misplaced)
@@ -287,9 +291,42 @@ def _add_rules(contents: Contents, document: Document, file: str, loaded: Loaded
         rules = [FoundRules(Cursor(document), "file", "ruler")]
     for found in rules:
         files, problems = read_rules(found, file)
+        reason = next((reason for item in files if (reason := _not_for_loki(item, found))), "")
+        if reason:
+            _not_read(reason, "", file, loaded, explicit=True)
+            continue
         kept = [item for item in files if not _is_promql(item, found, loaded, explicit=explicit)]
         loaded.rule_files += kept
         loaded.findings += [as_finding(problem) for problem in problems if kept or not files]
+
+
+def _is_json_schema(value: Any) -> bool:
+    return isinstance(value, dict) and (
+        "json-schema.org" in str(value.get("$schema", "")) or "openapi" in value
+    )
+
+
+_HELM_VALUE = re.compile(r"""\{\{-?[^}`]*(?:\.(?:Values|Release|Chart)\b|\binclude\s+["'])""")
+
+_ESCAPED = re.compile(r"\{\{-?\s*`[^`]*`\s*-?\}\}")
+
+
+def _not_for_loki(file: RuleFile, found: FoundRules) -> str:
+    """What rules are that must be rendered first, or are for another program; "" for rules of Loki."""
+    for group in file.groups:
+        for rule in group.rules:
+            annotations = rule.annotations.values() if isinstance(rule, AlertingRule) else ()
+            texts = (rule.expr, *rule.labels.values(), *annotations)
+            if any("{{" in text and _HELM_VALUE.search(_ESCAPED.sub("", text)) for text in texts):
+                return "a Helm or Jinja template"
+    value = found.cursor.value
+    groups = value.get("groups") if isinstance(value, dict) else None
+    kinds = (
+        {group.get("type") for group in groups if isinstance(group, dict)}
+        if isinstance(groups, list)
+        else set()
+    )
+    return "a rule file of vmalert" if kinds & {"vlogs", "graphite", "prometheus"} else ""
 
 
 def _without_groups(document: Document) -> Finding | None:

@@ -69,10 +69,13 @@ class UndefinedVariable(DashboardCheck):
                 severity=Severity.INFO,
             )
         guess = nearest(name, known - set(ALWAYS_KNOWN))
+        # $SYS/brokers, $JAVA_HOME: text that begins with a dollar sign.
+        is_text = name.isupper() and text[start : start + 2] != "${" and not guess
         return self.finding(
             place,
             f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it is',
             hint=f'did you mean "${guess}"?' if guess else "add the variable, or take it out of the query",
+            severity=Severity.INFO if is_text else None,
         )
 
     def _places(self, dashboard: DashboardItem) -> Iterator[tuple[Path, str]]:
