@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.findings import Edit, Finding, Place
-from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, RuleItem
+from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.query import Query
 from lokictl.lint.workspace import Workspace
 from lokictl.logql.expressions import Node
@@ -118,6 +118,14 @@ class DataSourceCheck(Check):
     @abstractmethod
     def check(self, datasource: DataSourceItem) -> Iterable[Finding]:
         """What is wrong with the data source."""
+
+
+class ManagedRuleCheck(Check):
+    """Looks at one Grafana-managed rule."""
+
+    @abstractmethod
+    def check(self, rule: ManagedRuleItem) -> Iterable[Finding]:
+        """What is wrong with the rule."""
 
 
 class WorkspaceCheck(Check):

@@ -11,6 +11,7 @@ base class         called with                                 for each
 `GroupCheck`       `GroupItem`                                 rule group
 `DashboardCheck`   `DashboardItem`                             dashboard (its JSON model)
 `DataSourceCheck`  `DataSourceItem`                            data source (an entry of a provisioning file)
+`ManagedRuleCheck` `ManagedRuleItem`                           Grafana-managed rule
 `WorkspaceCheck`   `Workspace`                                 run: for checks that compare files with each other
 =================  ==========================================  ==================================================
 
@@ -43,12 +44,13 @@ from lokictl.lint.check import (
     DashboardCheck,
     DataSourceCheck,
     GroupCheck,
+    ManagedRuleCheck,
     QueryCheck,
     RuleCheck,
     WorkspaceCheck,
 )
 from lokictl.lint.findings import Edit, Finding, PathPart, Place, about
-from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, RuleItem
+from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LokiOptions
 from lokictl.lint.query import Query, QueryKind, TextSource
 from lokictl.lint.workspace import Workspace
@@ -64,6 +66,8 @@ __all__ = [
     "GroupCheck",
     "GroupItem",
     "LokiOptions",
+    "ManagedRuleCheck",
+    "ManagedRuleItem",
     "PathPart",
     "Place",
     "Query",

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lokictl.diagnostics import Position
 from lokictl.lint.dashboard_json import datasource_type, is_logql, panels_of
 from lokictl.lint.findings import Path, PathPart, Place, place_in
 from lokictl.lint.query import DocumentText, Query, QueryKind, RuleText
 from lokictl.logql.placeholders import has_placeholder
-from lokictl.model.documents import Document
+from lokictl.model.documents import Cursor, Document
+from lokictl.model.managed_alerts import ManagedGroup, ManagedQuery, ManagedRule
 from lokictl.model.rules import AlertingRule
 
 if TYPE_CHECKING:
@@ -135,6 +137,66 @@ class DataSourceItem(_DocumentItem):
     @property
     def item(self) -> str:
         return f"data source {self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class ManagedRuleItem:
+    """A Grafana-managed alert or recording rule.  ``datasource_types``: uid or name -> type."""
+
+    rule: ManagedRule
+    group: ManagedGroup
+    shape: str = ""
+    datasource_types: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def item(self) -> str:
+        return f"Grafana alert {self.rule.title}"
+
+    def place(self, *path: PathPart, key: bool = False) -> Place:
+        """Where a part of the rule stands; without parts, its title."""
+        cursor = self.rule.origin
+        return Place(Position()) if cursor is None else _cursor_place(cursor, path or ("title",), key=key)
+
+    def step_place(self, step: ManagedQuery, *path: PathPart) -> Place:
+        """Where a part of a step stands."""
+        return Place(Position()) if step.origin is None else _cursor_place(step.origin, path)
+
+    def step(self, ref_id: str) -> ManagedQuery | None:
+        """The step of that name."""
+        return next((step for step in self.rule.data if step.ref_id == ref_id), None)
+
+    def asks_loki(self, step: ManagedQuery) -> bool:
+        """Whether a step is a LogQL query, as far as its data source tells."""
+        source = step.model.get("datasource")
+        kind = source.get("type") if isinstance(source, dict) else None
+        kind = self.datasource_types.get(step.datasource_uid, kind)
+        if step.is_expression or not str(step.model.get("expr") or "").strip():
+            return False
+        return kind == "loki" if kind else "loki" in step.datasource_uid.lower()
+
+    @cached_property
+    def queries(self) -> tuple[tuple[ManagedQuery, Query], ...]:
+        """(step, query) of every step that asks Loki."""
+        found = []
+        for step in self.rule.data:
+            if step.origin is not None and self.asks_loki(step):
+                text = str(step.model["expr"])
+                source = DocumentText(step.origin.document, (*step.origin.path, "model", "expr"), text)
+                query = Query(
+                    text,
+                    QueryKind.PLAIN,
+                    source,
+                    item=self.item,
+                    interval=self.group.interval,
+                    templated=True,
+                )
+                found.append((step, query))
+        return tuple(found)
+
+
+def _cursor_place(cursor: Cursor, path: Path, *, key: bool = False) -> Place:
+    position = cursor.position(*path, key=key)
+    return Place(position, cursor.line(position))
 
 
 # --- queries -----------------------------------------------------------------------------------------------

@@ -18,7 +18,14 @@ from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Node, StreamSelector
 from lokictl.model import RuleFile
-from lokictl.model.contents import Contents, FoundRules, contents_of, is_template, is_worth_reading
+from lokictl.model.contents import (
+    Contents,
+    FoundAlerting,
+    FoundRules,
+    contents_of,
+    is_template,
+    is_worth_reading,
+)
 from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, DataDocument, Document, PlainDocument, SourceText
 from lokictl.model.json_source import load_json
@@ -74,6 +81,7 @@ class Loaded:
     dashboards: list[DashboardItem] = field(default_factory=list)
     datasources: list[DataSourceItem] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
+    alerting: list[FoundAlerting] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     for_prometheus: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
@@ -273,8 +281,7 @@ def _add_document(document: Document, file: str, loaded: Loaded, explicit: bool)
     for cursor in contents.datasources:
         if isinstance(cursor.value, dict):
             loaded.datasources.append(DataSourceItem(cursor.value, cursor.document, cursor.path, file))
-    for alerting in contents.alerting:
-        _add_grafana_alerts(alerting.cursor, loaded)
+    loaded.alerting += contents.alerting
     loaded.findings += [as_finding(problem) for problem in contents.problems]
     return bool(contents) or _is_presumed(document, explicit)
 
@@ -350,29 +357,6 @@ def _without_groups(document: Document) -> Finding | None:
             )
             return as_finding(problem)
     return None
-
-
-def _add_grafana_alerts(cursor: Cursor, loaded: Loaded) -> None:
-    """The LogQL queries of Grafana-managed alert rules."""
-    value = cursor.value
-    if isinstance(value, dict) and isinstance(value.get("data"), list):
-        for index, entry in enumerate(value["data"]):
-            model = entry.get("model") if isinstance(entry, dict) else None
-            text = model.get("expr") if isinstance(model, dict) else None
-            if isinstance(text, str) and model is not None and _asks_loki(entry, model, text):
-                path = (*cursor.path, "data", index, "model", "expr")
-                item = f"Grafana alert {value.get('title')}"
-                source = DocumentText(cursor.document, path, text)
-                loaded.queries.append(Query(text, QueryKind.PLAIN, source, item=item, templated=True))
-    elif isinstance(value, dict | list):
-        for child in cursor.children():
-            _add_grafana_alerts(child, loaded)
-
-
-def _asks_loki(entry: dict[str, Any], model: dict[str, Any], text: str) -> bool:
-    kind = model.get("datasource", {}).get("type") if isinstance(model.get("datasource"), dict) else None
-    named = f"{entry.get('datasourceUid', '')} {kind or ''}".lower()
-    return "loki" in named and "prometheus" not in named and bool(text.strip())
 
 
 # --- what is not ours --------------------------------------------------------------------------------------

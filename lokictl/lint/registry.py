@@ -7,7 +7,7 @@ from functools import cache
 
 from lokictl.lint.interface import Check
 
-FAMILIES = ("logql", "rule", "dashboard", "datasource", "stack", "live")
+FAMILIES = ("logql", "rule", "dashboard", "datasource", "managed", "stack", "live")
 
 READING = {
     "file/unreadable": "a file that cannot be read, or is not UTF-8 text",

@@ -17,6 +17,7 @@ from lokictl.lint.interface import (
     Finding,
     GroupCheck,
     LokiOptions,
+    ManagedRuleCheck,
     QueryCheck,
     RuleCheck,
     Workspace,
@@ -38,6 +39,7 @@ class Report:
     dashboards: int = 0
     datasources: int = 0
     queries: int = 0
+    managed_rules: int = 0
     suppressed: int = 0
 
     def down_to(self, severity: Severity) -> Report:
@@ -108,6 +110,7 @@ def files_workspace(loaded: Loaded, project: Project | None = None) -> Workspace
         tuple(dashboards),
         tuple(loaded.datasources),
         tuple(loaded.queries),
+        tuple(loaded.alerting),
         project.services if project is not None else (),
         project,
     )
@@ -129,7 +132,7 @@ def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
         item = dashboard_of_project(dashboard, data, file)
         dashboards.append(dataclasses.replace(item, datasource_types=types))
     workspace = Workspace(
-        project.rule_files, tuple(dashboards), tuple(datasources), (), project.services, project
+        project.rule_files, tuple(dashboards), tuple(datasources), (), (), project.services, project
     )
     return workspace, loaded
 
@@ -181,6 +184,7 @@ def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: Loki
     return Report(
         tuple(sorted(dict.fromkeys(kept), key=_order)),
         rules=len(workspace.rules),
+        managed_rules=len(workspace.managed_rules),
         dashboards=len(workspace.dashboards),
         datasources=len(workspace.datasources),
         queries=len(workspace.queries),
@@ -244,5 +248,9 @@ def _document_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Fi
             for datasource in workspace.datasources:
                 for finding in check.check(datasource):
                     yield about(datasource.item, finding)
+        elif isinstance(check, ManagedRuleCheck):
+            for rule in workspace.managed_rules:
+                for finding in check.check(rule):
+                    yield about(rule.item, finding)
         elif isinstance(check, WorkspaceCheck):
             yield from check.check(workspace)

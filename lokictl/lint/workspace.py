@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, RuleItem
+from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LiveLoki, LokiOptions
 from lokictl.lint.more_queries import (
     rule_test_documents,
@@ -18,6 +18,8 @@ from lokictl.lint.more_queries import (
 )
 from lokictl.lint.query import Query
 from lokictl.lint.schema import Pipeline, Schema, pipelines
+from lokictl.model.contents import FoundAlerting
+from lokictl.model.managed_alerts import read_managed_groups
 from lokictl.model.yaml_source import YamlDocument
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Workspace:
     dashboards: tuple[DashboardItem, ...] = ()
     datasources: tuple[DataSourceItem, ...] = ()
     plain_queries: tuple[Query, ...] = ()
+    alerting: tuple[FoundAlerting, ...] = ()
     services: tuple[Service, ...] = ()
     project: Project | None = None
     loki: LokiOptions | None = None
@@ -48,10 +51,31 @@ class Workspace:
         return tuple(rule for group in self.groups for rule in group.rules)
 
     @cached_property
+    def datasource_types(self) -> dict[str, str]:
+        """uid or name of every known data source -> its type."""
+        return {
+            str(item.data[key]): str(item.data.get("type", ""))
+            for item in self.datasources
+            for key in ("uid", "name")
+            if item.data.get(key)
+        }
+
+    @cached_property
+    def managed_rules(self) -> tuple[ManagedRuleItem, ...]:
+        """Every Grafana-managed rule."""
+        return tuple(
+            ManagedRuleItem(rule, group, found.shape, self.datasource_types)
+            for found in self.alerting
+            for group in read_managed_groups(found)
+            for rule in group.rules
+        )
+
+    @cached_property
     def queries(self) -> tuple[Query, ...]:
-        """Every LogQL query of rules and dashboards, and the plain ones."""
+        """Every LogQL query of rules (Grafana-managed ones, too) and dashboards, and the plain ones."""
         found = [rule.query for rule in self.rules]
         found += [query for dashboard in self.dashboards for query in dashboard.queries]
+        found += [query for rule in self.managed_rules for _, query in rule.queries]
         return (*found, *self.plain_queries)
 
     @property

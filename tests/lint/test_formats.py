@@ -29,8 +29,8 @@ def found_in(text: str, file: str, *, explicit: bool = True) -> tuple[Loaded, di
         "rule": len(workspace.rules),
         "dashboard": len(workspace.dashboards),
         "data source": len(workspace.datasources),
-        "managed rule": sum(query.item.startswith("Grafana alert") for query in workspace.plain_queries),
-        "query": sum(query.item == "query" for query in workspace.plain_queries),
+        "managed rule": len(workspace.managed_rules),
+        "query": len(workspace.plain_queries),
     }
 
 

@@ -18,6 +18,7 @@ def summary(report: Report) -> str:
         _count(number, word)
         for number, word in (
             (report.rules, "rule"),
+            (report.managed_rules, "Grafana-managed rule"),
             (report.dashboards, "dashboard"),
             (report.datasources, "data source"),
             (report.queries, "query"),
