@@ -9,7 +9,7 @@ import time
 from benchmarks.common import show, side_by_side
 from lokictl.backends import BackendError, open_backend
 from lokictl.project import load
-from lokictl.testing import RunOptions, discover, run
+from lokictl.testing import RunOptions, discover, run_tests
 
 TARGET = 1 / 20
 LIMIT_SECONDS = 2.0
@@ -43,7 +43,9 @@ def main() -> bool:
     )
     engine = real_engine()
     if engine:
-        ratio = side_by_side(lambda: run(suite), lambda: run(suite, RunOptions((engine,))), rounds=3)
+        ratio = side_by_side(
+            lambda: run_tests(suite), lambda: run_tests(suite, RunOptions((engine,))), rounds=3
+        )
         met &= show("embedded", ratio, against=f"a real Loki ({engine})", target=TARGET)
         print(f"  {1 / ratio.value:.0f} times faster")
     return met

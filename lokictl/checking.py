@@ -94,10 +94,10 @@ def _timed(name: str, part: Callable[[], Result], seconds: dict[str, float]) -> 
 
 
 def _lint(report: CheckReport) -> LintReport | None:
-    from lokictl.lint import run
+    from lokictl.lint import lint
 
     try:
-        found = run(report.project)
+        found = lint(report.project)
         return _without_accepted(found, report.project)
     except LokictlError as error:
         report.problems += error.problems
@@ -119,11 +119,11 @@ def _without_accepted(found: LintReport, project: Project) -> LintReport:
 
 
 def _test(report: CheckReport) -> TestReport | None:
-    from lokictl.testing import discover, run
+    from lokictl.testing import discover, run_tests
 
     try:
         suite = discover(project=report.project)
-        result = run(suite)
+        result = run_tests(suite)
     except LokictlError as error:
         report.problems += error.problems
         return None

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lokictl.errors import Error
+
 
 class Severity(StrEnum):
+    """How bad a problem is; the worst first."""
+
     ERROR = "error"
     WARNING = "warning"
     INFO = "info"
@@ -57,7 +61,7 @@ class Problem:
     source_line: str = ""
 
 
-class LokictlError(Exception):
+class LokictlError(Error):
     """Bad input or configuration.  Carries all problems found, so that a command reports them together."""
 
     def __init__(self, problems: Problem | Iterable[Problem] | str) -> None:

@@ -91,7 +91,7 @@ def command(
     """
     import gc
 
-    from lokictl.lint import run
+    from lokictl.lint import lint
 
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
@@ -104,12 +104,12 @@ def command(
     if fix or only_diff:
         _fix(paths, settings, project, write=fix and not only_diff)
     if paths == ("-",) and stdin_filename:
-        from lokictl.lint.runner import run_text
+        from lokictl.lint.runner import lint_text
 
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-        report = run_text(text, stdin_filename, settings, project=project)
+        report = lint_text(text, stdin_filename, settings, project=project)
     else:
-        report = run(paths or _required(project), settings, project=project, loki=loki)
+        report = lint(paths or _required(project), settings, project=project, loki=loki)
     if write_baseline is not None:
         return _write_baseline(write_baseline, report)
     report = _apply_baseline(report, baseline, settings, quiet).down_to(Severity(severity))
@@ -203,7 +203,7 @@ def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *,
     """Shows the repairs of every file, and writes them."""
     from lokictl.lint.fixes import fix_text
     from lokictl.lint.loading import STDIN, load_paths
-    from lokictl.lint.runner import run_text
+    from lokictl.lint.runner import lint_text
     from lokictl.model.files import write_text
 
     if "-" in paths:
@@ -213,7 +213,7 @@ def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *,
     for file, text in loaded.texts.items():
 
         def findings(current: str, file: str = file) -> tuple[Finding, ...]:
-            return run_text(current, file, settings, project=project).findings
+            return lint_text(current, file, settings, project=project).findings
 
         fixed = fix_text(file, text, findings)
         if fixed.count and file != STDIN:

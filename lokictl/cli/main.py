@@ -106,16 +106,14 @@ def main(arguments: list[str] | None = None) -> Any:
 
 def _report(error: Exception) -> int:
     from lokictl.diagnostics import LokictlError
-    from lokictl.logql.errors import LogQLError
+    from lokictl.errors import Error
 
     if isinstance(error, LokictlError):
         from lokictl.cli.common import print_problems
 
         print_problems(error.problems, err=True)
         return 2
-    from lokictl.engine.errors import EngineError
-
-    if isinstance(error, LogQLError | EngineError):
+    if isinstance(error, Error):
         click.echo(f"error: {str(error).strip()}", err=True)
         return 2
     if isinstance(error, OSError):
@@ -123,7 +121,9 @@ def _report(error: Exception) -> int:
         click.echo(f"error: {target}{error.strerror or error}", err=True)
         return 2
     click.echo(f"error: {type(error).__name__}: {error}", err=True)
-    click.echo("This is a fault of lokictl. Run it again with --debug and report what it prints.", err=True)
+    click.echo(
+        "This is a bug in lokictl. Rerun with --debug and please file an issue with the output.", err=True
+    )
     return 2
 
 

@@ -199,12 +199,12 @@ def _jobs(jobs: int | None, default: int) -> int:
 def _run(
     suite: Suite, engines: tuple[str, ...], allow_push: bool, fail_fast: bool, jobs: int, text: bool
 ) -> Report:
-    from lokictl.testing.runner import RunOptions, run
+    from lokictl.testing.runner import RunOptions, run_tests
 
     progress = _Progress() if text else None
     options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push)
     try:
-        return run(suite, options, progress=progress)
+        return run_tests(suite, options, progress=progress)
     finally:
         if progress is not None:
             progress.end()
@@ -235,18 +235,18 @@ class _Progress:
 
 
 def _coverage(suite: Suite, jobs: int | None) -> CoverageReport:
-    from lokictl.testing.coverage import measure
+    from lokictl.testing.coverage import measure_coverage
 
-    return measure(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+    return measure_coverage(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
 
 
 def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> MutationReport | None:
-    from lokictl.testing.mutation import mutate
+    from lokictl.testing.mutation import run_mutations
 
     if not report.passed:
         click.echo("mutation: not tried, since tests fail without any change", err=True)
         return None
-    found = mutate(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+    found = run_mutations(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
     if text and found.warnings:
         print_problems(found.warnings)
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lokictl.errors import Error
 
-class EngineError(Exception):
+
+class EngineError(Error):
     """A query that cannot be answered; ``str(error)`` is Loki's text, ``status`` its HTTP status."""
 
     status = 400

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lokictl.lint.configuration import Settings, settings_from
 from lokictl.lint.interface import Check, Finding, LokiOptions, Workspace
-from lokictl.lint.runner import Report, lint, run, run_text
+from lokictl.lint.runner import Report, lint, lint_text
 
 __all__ = [
     "Check",
@@ -17,7 +17,6 @@ __all__ = [
     "Settings",
     "Workspace",
     "lint",
-    "run",
-    "run_text",
+    "lint_text",
     "settings_from",
 ]

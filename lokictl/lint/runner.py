@@ -61,17 +61,6 @@ def lint(
     *,
     project: Project | None = None,
     loki: LokiOptions | None = None,
-) -> list[Finding]:
-    """Every finding in a content project, or in files and folders; see `run`."""
-    return list(run(target, settings, project=project, loki=loki).findings)
-
-
-def run(
-    target: Project | Iterable[str],
-    settings: Settings | None = None,
-    *,
-    project: Project | None = None,
-    loki: LokiOptions | None = None,
 ) -> Report:
     """Lints a content project, or files and folders (``-``: standard input).
 
@@ -89,7 +78,7 @@ def run(
     return _finish(workspace, loaded, settings, loki)
 
 
-def run_text(
+def lint_text(
     text: str, file: str, settings: Settings | None = None, *, project: Project | None = None
 ) -> Report:
     """Lints one text as if it were the file of that name."""

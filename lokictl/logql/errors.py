@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lokictl.errors import Error
 
-class LogQLError(Exception):
+
+class LogQLError(Error):
     """Any problem with a LogQL text; ``str(error)`` is what Loki says."""
 
 

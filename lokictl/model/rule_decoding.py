@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from lokictl.errors import Error
 from lokictl.model.rule_validation import RawGroup, RawRule
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ MOST_STRUCTS = 200_000
 """Mappings read before aliases are taken for an attack."""
 
 
-class DecodingError(Exception):
+class DecodingError(Error):
     """A file that Loki cannot read; ``str(error)`` is its message (several lines for several wrong keys)."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from lokictl.errors import Error
 from lokictl.sync.configuration import Access
 from lokictl.sync.secrets import Redactor, Secret
 
@@ -24,7 +25,7 @@ LONGEST_PAUSE = 30.0
 EXCERPT = 300
 
 
-class HttpError(Exception):
+class HttpError(Error):
     """A request that failed.
 
     ``status`` is 0 without an answer; ``code`` is the server's machine word ("version-mismatch"); ``uncertain``:

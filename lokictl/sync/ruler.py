@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from lokictl.errors import Error
 from lokictl.sync.http import HttpClient, HttpError
 from lokictl.sync.interface import Key, Kind, Live, Resource, Written
 from lokictl.sync.normal_form import rule_group
@@ -20,7 +21,7 @@ NO_RULE_DIRECTORY = "unable to read rule dir"
 INSTEAD = "deliver the rules as files instead: `lokictl render`"
 
 
-class NoRulerError(Exception):
+class NoRulerError(Error):
     """This Loki cannot be given rules; the text says why, and what to do instead."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lokictl.errors import Error
 
-class TemplateError(Exception):
+
+class TemplateError(Error):
     """A template that does not parse or cannot be executed; ``str(error)`` is Go's text.
 
     ``offset`` is the character offset in the template, where it is known (-1: not known).

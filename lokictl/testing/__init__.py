@@ -3,9 +3,9 @@
 In short::
 
     suite = discover(["my_test.yaml"])      # or discover(project=project)
-    report = run(suite)                     # Report: .passed, .results, .problems, .warnings
-    coverage = measure(suite)               # CoverageReport: .percent, .rules
-    mutation = mutate(suite, jobs=2)        # MutationReport: .survivors
+    report = run_tests(suite)            # Report: .passed, .results, .problems, .warnings
+    coverage = measure_coverage(suite)   # CoverageReport: .percent, .rules
+    mutation = run_mutations(suite, jobs=2)  # MutationReport: .survivors
 
 `RuleTest` is for tests in Python.
 """
@@ -16,13 +16,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lokictl.testing.coverage import CoverageReport, measure
+    from lokictl.testing.coverage import CoverageReport, measure_coverage
     from lokictl.testing.loading import load_test_file, parse_test_file
     from lokictl.testing.model import TestCase, TestFile
-    from lokictl.testing.mutation import MutationReport, mutate
+    from lokictl.testing.mutation import MutationReport, run_mutations
     from lokictl.testing.outcome import Failure, Report, TestResult
     from lokictl.testing.python import RuleTest
-    from lokictl.testing.runner import RunOptions, Suite, discover, run
+    from lokictl.testing.runner import RunOptions, Suite, discover, run_tests
 
 # Imported when asked for: the pytest plugin of this package is loaded in every run of pytest.
 _MODULES = {
@@ -38,10 +38,10 @@ _MODULES = {
     "TestResult": "outcome",
     "discover": "runner",
     "load_test_file": "loading",
-    "measure": "coverage",
-    "mutate": "mutation",
+    "measure_coverage": "coverage",
+    "run_mutations": "mutation",
     "parse_test_file": "loading",
-    "run": "runner",
+    "run_tests": "runner",
 }
 
 __all__ = [
@@ -57,10 +57,10 @@ __all__ = [
     "TestResult",
     "discover",
     "load_test_file",
-    "measure",
-    "mutate",
+    "measure_coverage",
     "parse_test_file",
-    "run",
+    "run_mutations",
+    "run_tests",
 ]
 
 

@@ -83,7 +83,7 @@ class CoverageReport:
         return 100.0 * self.covered / self.total if self.total else 100.0
 
 
-def measure(suite: Suite, *, jobs: int = 1) -> CoverageReport:
+def measure_coverage(suite: Suite, *, jobs: int = 1) -> CoverageReport:
     """The coverage of the suite's rules by its tests (embedded engine).
 
     A part whose removal a `MutationException` excuses need not matter.

@@ -103,7 +103,7 @@ class _Subject:
     cases: tuple[tuple[TestFile, TestCase, RuleSet], ...]
 
 
-def mutate(
+def run_mutations(
     suite: Suite, *, jobs: int = 1, progress: Callable[[Rule, list[MutantResult]], None] | None = None
 ) -> MutationReport:
     """Tries every change of every rule that a test names (embedded engine)."""

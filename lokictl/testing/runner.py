@@ -189,7 +189,7 @@ def select(file: TestFile, pattern: str) -> TestFile:
     return replace(file, tests=tuple(test for test in file.tests if matches(test)))
 
 
-def run(suite: Suite, options: RunOptions | None = None, *, progress: Progress | None = None) -> Report:
+def run_tests(suite: Suite, options: RunOptions | None = None, *, progress: Progress | None = None) -> Report:
     """Runs all tests of a suite; ``progress`` is called after each.
 
     Raises `BackendError` for engines that are unusable or go out of reach.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 from lokictl.lint.interface import Finding
 
 
@@ -24,7 +24,7 @@ def findings(text: str, *names: str, **options: object) -> list[Finding]:
     """What the named checks (default: all that are on) find in a snippet."""
     content, file = as_file(text)
     settings = Settings(select=names, **options)  # type: ignore[arg-type]
-    return list(run_text(content, file, settings).findings)
+    return list(lint_text(content, file, settings).findings)
 
 
 def names_of(found: list[Finding]) -> list[str]:

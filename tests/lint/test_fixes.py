@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lokictl.engine import Engine, Limits, LogStore
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 from lokictl.lint.fixes import FixedFile, fix_text
 from lokictl.lint.interface import Finding
 from lokictl.lint.registry import all_checks
@@ -21,7 +21,7 @@ FIXABLE = tuple(
 
 def fixed(text: str, file: str = "rules.yaml") -> FixedFile:
     def find(current: str) -> tuple[Finding, ...]:
-        return run_text(current, file, Settings(select=FIXABLE)).findings
+        return lint_text(current, file, Settings(select=FIXABLE)).findings
 
     return fix_text(file, text, find)
 

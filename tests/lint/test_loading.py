@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lokictl.diagnostics import LokictlError
-from lokictl.lint import run, run_text
+from lokictl.lint import lint, lint_text
 
 RULE = 'sum(count_over_time({app="a"}[5m])) > 1'
 GROUP = f"groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: {RULE}\n"
@@ -35,7 +35,7 @@ WRONG = [
 
 @pytest.mark.parametrize("text, name, line, hint", [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_wrong_rule_files(text: str, name: str, line: int, hint: str) -> None:
-    found = [item for item in run_text(text, "rules.yaml").findings if item.name == name]
+    found = [item for item in lint_text(text, "rules.yaml").findings if item.name == name]
     assert len(found) == 1
     assert found[0].position.line == line
     assert found[0].position.column > 0
@@ -50,21 +50,21 @@ def test_everything_is_told_at_once(tmp_path: Path) -> None:
     )
     (tmp_path / "b.yaml").write_text(text)
     (tmp_path / "c.json").write_text('{"panels": [1,], "title": "x"}')
-    names = {item.name for item in run([str(tmp_path)]).findings if item.severity == "error"}
+    names = {item.name for item in lint([str(tmp_path)]).findings if item.severity == "error"}
     assert names == {*("yaml/syntax", "logql/syntax", "rule/unknown-key", "rule/syntax", "json/syntax")}
 
 
 def test_missing_files_are_all_told() -> None:
     with pytest.raises(LokictlError) as caught:
-        run(["nowhere.yaml", "neither.json"])
+        lint(["nowhere.yaml", "neither.json"])
     assert [problem.position.file for problem in caught.value.problems] == ["nowhere.yaml", "neither.json"]
 
 
 def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00groups")
-    (found,) = run([str(tmp_path / "a.yaml")]).findings
+    (found,) = lint([str(tmp_path / "a.yaml")]).findings
     assert found.name == "file/unreadable"
-    assert run([str(tmp_path)]).findings == ()
+    assert lint([str(tmp_path)]).findings == ()
 
 
 FORMS = [
@@ -85,7 +85,7 @@ FORMS = [
 
 @pytest.mark.parametrize("text, rules", [row[1:] for row in FORMS], ids=[row[0] for row in FORMS])
 def test_forms_of_rule_files(text: str, rules: int) -> None:
-    report = run_text(text, "rules.yaml")
+    report = lint_text(text, "rules.yaml")
     assert report.rules == rules
     assert [item for item in report.findings if item.severity != "info"] == []
 
@@ -95,7 +95,7 @@ def test_the_place_in_a_config_map() -> None:
     text = FORMS[-1][1].split("  a.yaml")[0] + "  a.yaml: |\n" + "".join(
         f"    {line}\n" for line in broken.splitlines()
     )  # fmt: skip
-    found = next(item for item in run_text(text, "map.yaml").findings if item.name == "logql/syntax")
+    found = next(item for item in lint_text(text, "map.yaml").findings if item.name == "logql/syntax")
     assert found.source_line[found.position.column - 1] == ")"
     assert found.position.line == 10
 
@@ -103,11 +103,11 @@ def test_the_place_in_a_config_map() -> None:
 def test_rules_for_prometheus_are_left_out(tmp_path: Path) -> None:
     text = GROUP.replace(RULE, "up == 0") + "      - record: a:b\n        expr: sum(rate(http_total[5m]))\n"
     text += "      - alert: Watchdog\n        expr: vector(1)\n"
-    report = run_text(text, "rules.yaml")
+    report = lint_text(text, "rules.yaml")
     assert [(item.name, item.severity) for item in report.findings] == [("lint/skipped", "info")]
     assert report.rules == 0
     (tmp_path / "rules.yaml").write_text(text)
-    assert [(item.name, item.severity) for item in run([str(tmp_path)]).findings] == [
+    assert [(item.name, item.severity) for item in lint([str(tmp_path)]).findings] == [
         ("lint/skipped", "info")
     ]
 
@@ -115,7 +115,7 @@ def test_rules_for_prometheus_are_left_out(tmp_path: Path) -> None:
 def test_promql_in_a_place_for_loki_is_an_error() -> None:
     for form in ("operator", "config map for the ruler"):
         text = next(row[1] for row in FORMS if row[0] == form)
-        found = run_text(text.replace(RULE, "rate(http_total[5m]) > 5"), "rules.yaml").findings
+        found = lint_text(text.replace(RULE, "rate(http_total[5m]) > 5"), "rules.yaml").findings
         assert "logql/syntax" in [item.name for item in found]
 
 
@@ -124,12 +124,12 @@ def test_promql_in_a_place_for_loki_is_an_error() -> None:
 )
 def test_queries_whose_data_source_is_not_known(query: str, count: int) -> None:
     panel = {"id": 1, "type": "stat", "targets": [{"refId": "A", "expr": query}]}
-    assert run_text(json.dumps({"title": "T", "panels": [panel]}), "d.json").queries == count
+    assert lint_text(json.dumps({"title": "T", "panels": [panel]}), "d.json").queries == count
 
 
 def test_promql_among_logql_is_an_error() -> None:
     text = GROUP + "      - alert: B\n        expr: up == 0\n"
-    assert "logql/syntax" in [item.name for item in run_text(text, "rules.yaml").findings]
+    assert "logql/syntax" in [item.name for item in lint_text(text, "rules.yaml").findings]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_standard_input(
 ) -> None:
     stream = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)
-    report = run(["-"])
+    report = lint(["-"])
     assert (report.rules, report.dashboards, report.queries) == (rules, dashboards, queries)
 
 
@@ -163,8 +163,8 @@ def test_other_files_of_a_folder_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "dependabot.yaml").write_text("groups:\n  - name: all\n    patterns: ['*']\n")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "rules.yaml").write_text("groups: [\n")
-    assert run([str(tmp_path)]).findings == ()
-    (found,) = run([str(tmp_path / "package.json")]).findings
+    assert lint([str(tmp_path)]).findings == ()
+    (found,) = lint([str(tmp_path / "package.json")]).findings
     assert (found.name, found.severity) == ("lint/skipped", "info")
 
 
@@ -188,7 +188,7 @@ groups:
             model:
               expr: up == 0
 """
-    found = run_text(text, "alerts.yaml").findings
+    found = lint_text(text, "alerts.yaml").findings
     assert [(item.name, item.position.line) for item in found] == [("logql/syntax", 14)]
 
 
@@ -196,7 +196,7 @@ def test_json_text_is_placed_exactly() -> None:
     text = '{\n "title": "T", "schemaVersion": 39,\n "panels": [\n  {"id": 1, "type": "logs", "title": "é",\n'
     text += '   "datasource": {"type": "loki", "uid": "l"},\n   "targets": [{"refId": "A",\n'
     text += '     "expr": "{a=\\"b\\"} |~ \\"(\\" \\n| json"}]}]}\n'
-    found = next(item for item in run_text(text, "d.json").findings if item.name == "logql/stage-error")
+    found = next(item for item in lint_text(text, "d.json").findings if item.name == "logql/stage-error")
     line = text.split("\n")[6]
     assert found.position.line == 7
     assert line[found.position.column - 1 : found.position.end_column - 1] == '\\"(\\"'
@@ -211,7 +211,7 @@ def test_json_text_is_placed_exactly() -> None:
     ],
 )
 def test_wrong_json(text: str, hint: str) -> None:
-    (found,) = run_text(text, "d.json").findings
+    (found,) = lint_text(text, "d.json").findings
     assert found.name == "json/syntax"
     assert found.position.line == 1
     assert hint in found.hint

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from lokictl.lint import Report, run_text
+from lokictl.lint import Report, lint_text
 from lokictl.lint.outputs import checkstyle, github, junit, sarif, text
 from lokictl.lint.outputs import json as json_output
 
@@ -32,12 +32,12 @@ RULES = """groups:
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return run_text(RULES, "rules/my shop.yaml")
+    return lint_text(RULES, "rules/my shop.yaml")
 
 
 @pytest.fixture(scope="module")
 def empty() -> Report:
-    return run_text("groups: []\n", "rules.yaml")
+    return lint_text("groups: []\n", "rules.yaml")
 
 
 def test_sarif_is_valid(report: Report, empty: Report) -> None:
@@ -97,7 +97,7 @@ def test_checkstyle(report: Report) -> None:
 
 def test_xml_without_forbidden_characters() -> None:
     bad = '{service="shop"} |= "\\x01" | json | level="\x01" | level="b"'
-    found = run_text(bad, "query.logql")
+    found = lint_text(bad, "query.logql")
     assert len(found.findings) > 0
     for module in (junit, checkstyle):
         ElementTree.fromstring(module.render(found))

@@ -111,7 +111,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_a_project_knows(project: Path) -> None:
     names = ("rule/link", "rule/no-route", "rule/unknown-recording", "logql/field-in-selector")
-    found = lint(load(project), Settings(select=(*names, "logql/high-cardinality-grouping")))
+    found = lint(load(project), Settings(select=(*names, "logql/high-cardinality-grouping"))).findings
     told = [(item.name, item.position.line, item.hint) for item in found]
     assert told == [
         ("rule/unknown-recording", 1, "did you mean service:errors:rate5m?"),
@@ -144,5 +144,5 @@ def test_routes_of_a_file(tmp_path: Path) -> None:
 
 def test_no_alert_of_the_content_is_left_without_a_route() -> None:
     root = Path(__file__).resolve().parent.parent.parent
-    found = lint(load(root, strict=False), Settings(select=("rule/no-route",)))
+    found = lint(load(root, strict=False), Settings(select=("rule/no-route",))).findings
     assert [item for item in found if item.name == "rule/no-route"] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lokictl.diagnostics import LokictlError, Severity
-from lokictl.lint import Settings, lint, run_text, settings_from
+from lokictl.lint import Settings, lint, lint_text, settings_from
 from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
 from lokictl.lint.configuration import parse_version, path_matches
 from lokictl.lint.registry import all_checks
@@ -75,7 +75,7 @@ def test_all_tables(tmp_path: Path) -> None:
     assert not found.shows("rule/name", str(tmp_path / "legacy" / "x.yaml"))
     assert found.shows("rule/name", str(tmp_path / "rules" / "x.yaml"))
     text = NEVER.replace("alert: A", "alert: a")
-    (name,) = [item for item in run_text(text, "rules.yaml", found).findings if item.name == "rule/name"]
+    (name,) = [item for item in lint_text(text, "rules.yaml", found).findings if item.name == "rule/name"]
     assert name.severity == Severity.ERROR
 
 
@@ -121,16 +121,16 @@ def test_a_baseline_passes_over_what_was_there(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(NEVER, encoding="utf-8")
     baseline = tmp_path / "base.json"
-    old = lint([str(file)])
+    old = lint([str(file)]).findings
     assert write_baseline(baseline, old) == len(old) > 0
     # Lines move, and one more rule comes.
     file.write_text("# moved\n\n" + NEVER + NEVER.split("rules:\n")[1].replace("alert: A", "alert: B"))
-    new = lint([str(file)])
+    new = lint([str(file)]).findings
     kept, stale = without_baseline(new, read_baseline(baseline), tmp_path)
     assert {item.item for item in kept} == {"alert B"}
     assert stale == 0
     file.write_text(NEVER.replace("== 0", "> 5"))
-    kept, stale = without_baseline(lint([str(file)]), read_baseline(baseline), tmp_path)
+    kept, stale = without_baseline(lint([str(file)]).findings, read_baseline(baseline), tmp_path)
     assert kept == []
     assert stale == 1
 
@@ -145,7 +145,7 @@ def test_what_is_no_baseline(text: str, tmp_path: Path) -> None:
 
 
 def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
-    write_baseline(tmp_path / "base.json", lint(run_file(tmp_path)))
+    write_baseline(tmp_path / "base.json", lint(run_file(tmp_path)).findings)
     value = json.loads((tmp_path / "base.json").read_text(encoding="utf-8"))
     assert value["version"] == 1
     assert {entry["file"] for entry in value["findings"]} == {"rules.yaml"}

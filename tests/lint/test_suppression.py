@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lokictl.lint import Settings, lint, run_text
+from lokictl.lint import Settings, lint, lint_text
 from lokictl.lint.suppression import suppressions_in
 from lokictl.project import load
 
@@ -43,14 +43,14 @@ REACH = [
 
 @pytest.mark.parametrize("text, left", [row[1:] for row in REACH], ids=[row[0] for row in REACH])
 def test_reach_in_yaml(text: str, left: list[str]) -> None:
-    found = run_text(text, "rules.yaml", SETTINGS).findings
+    found = lint_text(text, "rules.yaml", SETTINGS).findings
     assert [item.item.removeprefix("alert ") for item in found if item.name == "logql/never-true"] == left
 
 
 def test_inside_the_query_of_a_block() -> None:
     head = "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: |\n"
     text = f"{head}          {NEVER}\n          {COMMENT}\n"
-    assert run_text(text, "rules.yaml", SETTINGS).findings == ()
+    assert lint_text(text, "rules.yaml", SETTINGS).findings == ()
 
 
 BAD = [
@@ -61,7 +61,7 @@ BAD = [
 
 @pytest.mark.parametrize("comment, message, hint", BAD)
 def test_comments_that_do_not_work(comment: str, message: str, hint: str) -> None:
-    report = run_text(rules(before_rule=comment), "rules.yaml", SETTINGS)
+    report = lint_text(rules(before_rule=comment), "rules.yaml", SETTINGS)
     (problem,) = [item for item in report.findings if item.name == "lint/suppression"]
     assert message in problem.message
     assert hint in problem.hint
@@ -72,14 +72,14 @@ def test_comments_that_do_not_work(comment: str, message: str, hint: str) -> Non
 
 def test_a_comment_that_nothing_needs() -> None:
     text = rules(before_rule=COMMENT).replace("== 0", "> 5")
-    (found,) = run_text(text, "rules.yaml", SETTINGS).findings
+    (found,) = lint_text(text, "rules.yaml", SETTINGS).findings
     assert (found.name, found.severity) == ("lint/unused-suppression", "info")
     # The check did not run: nothing is known.
-    assert run_text(text, "rules.yaml", Settings(select=("rule/name",))).findings == ()
+    assert lint_text(text, "rules.yaml", Settings(select=("rule/name",))).findings == ()
 
 
 def test_suppressed_findings_are_counted() -> None:
-    assert run_text(rules(before_file=COMMENT), "rules.yaml", SETTINGS).suppressed == 3
+    assert lint_text(rules(before_file=COMMENT), "rules.yaml", SETTINGS).suppressed == 3
 
 
 def test_in_a_dashboard_the_query_says_it() -> None:
@@ -89,7 +89,7 @@ def test_in_a_dashboard_the_query_says_it() -> None:
         '{"refId": "B", "expr": "{a=\\"b\\", a=\\"c\\"}"}',
     ]
     text = '{"title": "T", "panels": [' + panel % "\n".join(queries) + "]}"
-    found = run_text(text, "d.json", Settings(select=("logql/contradictory-filter",))).findings
+    found = lint_text(text, "d.json", Settings(select=("logql/contradictory-filter",))).findings
     assert [item.position.line for item in found] == [3]
 
 
@@ -109,7 +109,7 @@ def test_reach_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lokictl.toml").write_text('rules = "rules"\n', encoding="utf-8")
-    found = lint(load(tmp_path, strict=False), SETTINGS)
+    found = lint(load(tmp_path, strict=False), SETTINGS).findings
     assert [item.item for item in found if item.name == "logql/never-true"] == ["alert B"]
 
 

@@ -57,7 +57,7 @@ def test_a_query_that_a_comment_cuts_short() -> None:
 
 
 def test_a_dashboard_variable_in_place_of_syntax_is_no_error() -> None:
-    from lokictl.lint import Settings, run_text
+    from lokictl.lint import Settings, lint_text
 
     text = (
         '{"title": "T", "panels": [{"id": 1, "type": "logs", "datasource": {"type": "loki", "uid": "x"},'
@@ -66,6 +66,6 @@ def test_a_dashboard_variable_in_place_of_syntax_is_no_error() -> None:
         ' {"refId": "C", "expr": "topk($k, sum by (a) (rate({app=\\"$app\\"}[$range] offset $back)))"},'
         ' {"refId": "D", "expr": "{app=\\"a\\", } |= \\"$text\\""}]}]}'
     )
-    found = run_text(text, "d.json", Settings(select=("logql/syntax",))).findings
+    found = lint_text(text, "d.json", Settings(select=("logql/syntax",))).findings
     assert len(found) == 1
     assert found[0].hint.endswith('{app="a"} |= "$text"')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lokictl.lint import run_text
+from lokictl.lint import lint_text
 from lokictl.logql.placeholders import as_variables, has_placeholder
 
 QUERIES = [
@@ -27,10 +27,10 @@ def test_the_rest_is_parsed(query: str) -> None:
         "groups:\n  - name: g\n    rules:\n      - alert: A\n        for: ${FOR}\n        expr: |\n          "
         + query
     )
-    assert [item for item in run_text(text, "rules.yaml").findings if item.severity != "info"] == []
+    assert [item for item in lint_text(text, "rules.yaml").findings if item.severity != "info"] == []
     if "juju" in query:
         broken = text.replace("count_over_time", "count_over_tim")
-        assert "logql/syntax" in [item.name for item in run_text(broken, "rules.yaml").findings]
+        assert "logql/syntax" in [item.name for item in lint_text(broken, "rules.yaml").findings]
 
 
 PLAIN = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lokictl.testing import Report, Suite, discover, run
+from lokictl.testing import Report, Suite, discover, run_tests
 
 DATA = Path(__file__).parent / "data"
 
@@ -53,4 +53,4 @@ def suite_of(write: Callable[..., Path]) -> Callable[..., Suite]:
 @pytest.fixture
 def run_one(suite_of: Callable[..., Suite]) -> Callable[..., Report]:
     """Runs one test; see ``suite_of``."""
-    return lambda test, **options: run(suite_of(test, **options))
+    return lambda test, **options: run_tests(suite_of(test, **options))

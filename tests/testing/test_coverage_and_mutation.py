@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lokictl.project import load
-from lokictl.testing import Suite, discover, measure, mutate
+from lokictl.testing import Suite, discover, measure_coverage, run_mutations
 from lokictl.testing.coverage import excuses
 from lokictl.testing.model import MutationException
 from lokictl.testing.reports import coverage_text, mutation_text
@@ -34,7 +34,7 @@ RESOLVES = "  - {eval_time: 9m, alertname: A, exp_alerts: []}\n"
 
 
 def missing(suite: Suite) -> list[str]:
-    return [text for rule in measure(suite).rules for text, _ in rule.missing()]
+    return [text for rule in measure_coverage(suite).rules for text, _ in rule.missing()]
 
 
 FILTERS = [
@@ -59,7 +59,9 @@ def test_what_no_test_shows(suite_of: SuiteOf) -> None:
 
 
 def test_a_failing_test_shows_nothing(suite_of: SuiteOf) -> None:
-    report = measure(suite_of(LINES + "alert_rule_test:\n" + FIRES.replace("web", "api"), rules=RULES))
+    report = measure_coverage(
+        suite_of(LINES + "alert_rule_test:\n" + FIRES.replace("web", "api"), rules=RULES)
+    )
     assert (report.covered, report.total, report.percent) == (0, 8, 0.0)
 
 
@@ -77,7 +79,7 @@ alert_rule_test:
 """
     suite = suite_of(lines + FIRES + RESOLVES, rules=RULES)
     assert missing(suite) == ["no test in which it stays silent"]
-    assert coverage_text(measure(suite)).splitlines() == [
+    assert coverage_text(measure_coverage(suite)).splitlines() == [
         "not covered:",
         "  A: 7 of 8",
         f"      {suite.files[0].path.replace('web_test', 'rules')}:4:16: no test in which it stays silent",
@@ -100,7 +102,7 @@ groups:
 
 def test_within_shows_firing_and_resolving(suite_of: SuiteOf) -> None:
     entry = "alert_rule_test:\n  - {alertname: A, fires_within: 2m, resolves_within: 9m}"
-    shown = measure(suite_of(LINES + entry, rules=RULES)).rules[0].behaviours
+    shown = measure_coverage(suite_of(LINES + entry, rules=RULES)).rules[0].behaviours
     assert shown == {"fires": "it", "stays silent": "", "resolves": "it"}
 
 
@@ -114,7 +116,7 @@ def test_recording_rules_must_be_written(suite_of: SuiteOf) -> None:
 
 
 def test_survivors(suite_of: SuiteOf) -> None:
-    report = mutate(suite_of(LINES + "alert_rule_test:\n" + FIRES + RESOLVES, rules=RULES))
+    report = run_mutations(suite_of(LINES + "alert_rule_test:\n" + FIRES + RESOLVES, rules=RULES))
     survivors = [result.mutant.change for result in report.survivors]
     assert "comparison: > 2 → < 2" not in survivors
     assert "comparison: > 2 → >= 2" in survivors
@@ -134,14 +136,14 @@ mutation_exceptions:
   - {rule: A, change: "range: [2m] -> *", reason: the windows of this alert are not promised}
   - {rule: A, change: "for: 0s -> 1m", reason: not needed}
 """
-    report = mutate(suite_of(LINES + "alert_rule_test:\n" + FIRES + RESOLVES, rules=RULES, head=head))
+    report = run_mutations(suite_of(LINES + "alert_rule_test:\n" + FIRES + RESOLVES, rules=RULES, head=head))
     assert {result.mutant.change for result in report.excused} == {"range: [2m] → [4m]"}
     assert [problem.message for problem in report.warnings] == ["no surviving change of A is 'for: 0s -> 1m'"]
     assert report.warnings[0].position.line == 4
 
 
 def test_rules_without_tests_are_named(suite_of: SuiteOf) -> None:
-    report = mutate(suite_of("alert_rule_test: []", rules=RULES))
+    report = run_mutations(suite_of("alert_rule_test: []", rules=RULES))
     assert ([rule.name for rule in report.untested], report.results) == (["A"], [])
     assert "rules without any test (not changed): A" in mutation_text(report)
 
@@ -164,15 +166,18 @@ def test_exceptions_match_with_stars_only(suite_of: SuiteOf, rule: str, change: 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_processes_change_nothing(jobs: int) -> None:
     suite = discover([DATA / "shop_test.yaml"])
-    coverage, mutation = measure(suite, jobs=jobs), mutate(suite, jobs=jobs)
-    assert (coverage.covered, len(mutation.results)) == (measure(suite).covered, len(mutate(suite).results))
+    coverage, mutation = measure_coverage(suite, jobs=jobs), run_mutations(suite, jobs=jobs)
+    assert (coverage.covered, len(mutation.results)) == (
+        measure_coverage(suite).covered,
+        len(run_mutations(suite).results),
+    )
 
 
 def test_our_own_rules_are_covered_and_no_change_survives() -> None:
     suite = discover(project=load(ROOT))
-    coverage = measure(suite)
+    coverage = measure_coverage(suite)
     assert coverage_text(coverage).startswith("coverage: 100.0 %")
     assert len(coverage.rules) == len(list(load(ROOT).rules))
-    mutation = mutate(suite)
+    mutation = run_mutations(suite)
     assert [result.mutant.change for result in mutation.survivors] == []
     assert (mutation.untested, mutation.warnings) == ([], [])

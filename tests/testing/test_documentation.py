@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from lokictl.testing import Suite, discover, mutate, run
+from lokictl.testing import Suite, discover, run_mutations, run_tests
 from lokictl.testing.reports import failure_text, mutation_text
 from lokictl.testing.schema import schema
 
@@ -28,12 +28,12 @@ def suite(folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> Suite:
 
 def test_the_example_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = suite(tmp_path, RULES, monkeypatch)
-    assert run(found).passed
-    assert mutation_text(mutate(found)).partition(", in ")[0] == SHOWN[1].partition(", in ")[0]
+    assert run_tests(found).passed
+    assert mutation_text(run_mutations(found)).partition(", in ")[0] == SHOWN[1].partition(", in ")[0]
 
 
 def test_the_failure_looks_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = run(suite(tmp_path, RULES.replace(">= 3", "> 3"), monkeypatch))
+    report = run_tests(suite(tmp_path, RULES.replace(">= 3", "> 3"), monkeypatch))
     assert failure_text(report.results[0]).rstrip() == SHOWN[0]
 
 

@@ -12,7 +12,7 @@ import pytest
 import lokictl.backends
 from lokictl.backends import Backend, BackendError, EmbeddedBackend
 from lokictl.project import load
-from lokictl.testing import Report, RunOptions, Suite, discover, run
+from lokictl.testing import Report, RunOptions, Suite, discover, run_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).parent / "data"
@@ -70,7 +70,7 @@ def messages(report: Report) -> list[str]:
 
 
 def test_equal_engines_agree(engines: list[str]) -> None:
-    report = run(discover([DATA / "shop_test.yaml"]), RunOptions(("embedded", "binary")))
+    report = run_tests(discover([DATA / "shop_test.yaml"]), RunOptions(("embedded", "binary")))
     assert messages(report) == []
     assert len(report.results) == 10
 
@@ -84,7 +84,7 @@ logql_expr_test:
   - {expr: 'count_over_time({app="web"}[1m])', eval_time: 1m, exp_samples: [{labels: {app: web}, value: 2}]}
 """
     )
-    report = run(suite, RunOptions(("embedded", "odd")))
+    report = run_tests(suite, RunOptions(("embedded", "odd")))
     assert [result.engine for result in report.results] == ["embedded", "odd"]
     assert report.results[0].failures == []
     found = messages(report)
@@ -98,22 +98,22 @@ logql_expr_test:
 
 
 def test_a_backend_that_fails_fails_the_test(engines: list[str]) -> None:
-    report = run(discover([DATA / "shop_test.yaml"], pattern="late"), RunOptions(("broken",)))
+    report = run_tests(discover([DATA / "shop_test.yaml"], pattern="late"), RunOptions(("broken",)))
     assert messages(report) == ["broken: the disk is full"]
     assert report.results[0].failures[0].details == ("make room",)
 
 
 def test_an_engine_that_is_not_there(engines: list[str]) -> None:
     with pytest.raises(BackendError, match="docker is not here"):
-        run(discover([DATA / "shop_test.yaml"]), RunOptions(("docker",)))
+        run_tests(discover([DATA / "shop_test.yaml"]), RunOptions(("docker",)))
 
 
 def test_all_takes_what_is_there(engines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     suite = discover([DATA / "shop_test.yaml"], pattern="late")
-    assert len(run(suite, RunOptions(("all",))).results) == 2
+    assert len(run_tests(suite, RunOptions(("all",))).results) == 2
     assert engines == ["embedded", "binary"]
     monkeypatch.setenv("LOKI_URL", "http://loki.example")
-    assert len(run(suite, RunOptions(("all",))).results) == 2
+    assert len(run_tests(suite, RunOptions(("all",))).results) == 2
     assert engines[2:] == ["embedded", "http://loki.example", "binary"]
 
 
@@ -127,7 +127,7 @@ def test_all_needs_a_real_loki(engines: list[str], monkeypatch: pytest.MonkeyPat
     with pytest.raises(
         BackendError, match="no real Loki to compare with: LOKI_URL is not set; no binary; no docker"
     ):
-        run(discover([DATA / "shop_test.yaml"]), RunOptions(("all",)))
+        run_tests(discover([DATA / "shop_test.yaml"]), RunOptions(("all",)))
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,6 @@ def real_loki() -> None:
 @pytest.mark.parametrize("source", ["project", "shop_test.yaml"])
 def test_a_real_loki_agrees(source: str) -> None:
     suite = discover(project=load(ROOT)) if source == "project" else discover([DATA / source])
-    report = run(suite, RunOptions(("all",)))
+    report = run_tests(suite, RunOptions(("all",)))
     assert messages(report) == []
     assert len(report.results) >= 2 * len(suite)

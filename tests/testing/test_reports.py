@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lokictl.testing import Report, discover, measure, mutate, run
+from lokictl.testing import Report, discover, measure_coverage, run_mutations, run_tests
 from lokictl.testing.outcome import Failure
 from lokictl.testing.reports import as_json, failure_text, github_lines, junit_xml, summary_text
 from lokictl.testing.side_by_side import side_by_side
@@ -29,7 +29,7 @@ def report(write: Callable[..., Path]) -> Report:
     file = write(TESTS)
     broken = file.with_name("broken_test.yaml")
     broken.write_text("tests: [{nmae: x}]")
-    return run(discover([file, broken]))
+    return run_tests(discover([file, broken]))
 
 
 def test_json(report: Report) -> None:
@@ -46,14 +46,14 @@ def test_json(report: Report) -> None:
 
 def test_json_of_coverage_and_mutation(write: Callable[..., Path]) -> None:
     suite = discover([write(TESTS)], pattern="holds:")
-    value = json.loads(json.dumps(as_json(run(suite), measure(suite), mutate(suite))))
+    value = json.loads(json.dumps(as_json(run_tests(suite), measure_coverage(suite), run_mutations(suite))))
     assert value["coverage"]["rules"][0]["behaviours"] == {
         "fires": "",
         "stays silent": "holds: <always> & ever",
         "resolves": "",
     }
     assert value["mutation"]["untested"] == ["web:lines:count2m"]
-    assert value["mutation"]["changes"] == len(mutate(suite).results)
+    assert value["mutation"]["changes"] == len(run_mutations(suite).results)
     assert "rules.yaml" in value["mutation"]["survivors"][0]["file"]
 
 

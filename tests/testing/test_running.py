@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lokictl.diagnostics import LokictlError
-from lokictl.testing import Report, RunOptions, Suite, discover, run
+from lokictl.testing import Report, RunOptions, Suite, discover, run_tests
 from lokictl.testing.compare import matched
 from lokictl.testing.model import ExpectedAlert
 from lokictl.testing.reports import failure_text
@@ -30,7 +30,7 @@ def messages(report: Report) -> list[str]:
 
 
 def test_every_word_of_the_format_works() -> None:
-    report = run(discover([DATA / "shop_test.yaml"]))
+    report = run_tests(discover([DATA / "shop_test.yaml"]))
     assert messages(report) == []
     assert report.count("passed") == 5
 
@@ -366,12 +366,12 @@ def test_rules_that_cannot_be_found(write: Callable[..., Path], head: str, messa
     (file.parent / "bad.yaml").write_text("groups: [{name: g, rules: [{alert: A, exprr: x}]}]")
     suite = discover([file])
     assert message in suite.problems[0].message
-    assert not run(suite).passed
+    assert not run_tests(suite).passed
 
 
 def test_a_file_of_queries_needs_no_rules(write: Callable[..., Path]) -> None:
     file = write("tests: [{logql_expr_test: [{expr: vector(1), eval_time: 0s, exp_samples: [{value: 1}]}]}]")
-    assert messages(run(discover([file]))) == []
+    assert messages(run_tests(discover([file]))) == []
 
 
 def test_the_project_around_a_file_gives_its_rules(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_the_project_around_a_file_gives_its_rules(tmp_path: Path) -> None:
     (tmp_path / "rules" / "r.yaml").write_text(GROUPS)
     file = tmp_path / "tests" / "t.yaml"
     file.write_text("tests: [{alert_rule_test: [{eval_time: 1m, alertname: A}]}]")
-    assert messages(run(discover([file]))) == []
+    assert messages(run_tests(discover([file]))) == []
 
 
 @pytest.mark.parametrize("broken, message", [("dashboards", ""), ("rules", "boom")])
@@ -402,7 +402,7 @@ def test_broken_dashboards_do_not_stop_rule_tests(tmp_path: Path, broken: str, m
 
 def test_processes_give_the_same_results() -> None:
     suite = discover([DATA / "shop_test.yaml"])
-    one, two = run(suite), run(suite, RunOptions(jobs=2))
+    one, two = run_tests(suite), run_tests(suite, RunOptions(jobs=2))
     assert [result.name for result in one.results] == [result.name for result in two.results]
     assert [result.outcome for result in one.results] == [result.outcome for result in two.results]
 
@@ -413,8 +413,8 @@ def test_fail_fast_stops(write: Callable[..., Path], jobs: int) -> None:
         f"  - {{name: t{n}, alert_rule_test: [{{eval_time: 0s, alertname: None{n}}}]}}\n" for n in range(3)
     )
     suite: Suite = discover([write(f"rule_files: [rules.yaml]\ntests:\n{tests}")])
-    assert len(run(suite, RunOptions(fail_fast=True, jobs=jobs)).results) == 1
-    assert len(run(suite, RunOptions(jobs=jobs)).failed) == 3
+    assert len(run_tests(suite, RunOptions(fail_fast=True, jobs=jobs)).results) == 1
+    assert len(run_tests(suite, RunOptions(jobs=jobs)).failed) == 3
 
 
 def test_a_test_that_never_ends_is_refused(run_one: RunOne) -> None:
@@ -460,12 +460,12 @@ def test_globs_leave_test_files_out(write: Callable[..., Path]) -> None:
     file = write(
         "rule_files: ['*.yaml']\ntests: [{alert_rule_test: [{eval_time: 0s, alertname: ManyErrors}]}]\n"
     )
-    assert messages(run(discover([file]))) == []
+    assert messages(run_tests(discover([file]))) == []
 
 
 def test_progress_is_told_of_every_test() -> None:
     seen: list[str] = []
-    run(discover([DATA / "shop_test.yaml"]), progress=lambda result: seen.append(result.outcome))
+    run_tests(discover([DATA / "shop_test.yaml"]), progress=lambda result: seen.append(result.outcome))
     assert seen == ["passed"] * 5
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lokictl.testing import discover, run
+from lokictl.testing import discover, run_tests
 from lokictl.testing.update import UpdatedFile, update, write
 
 Write = Callable[..., Path]
@@ -25,11 +25,11 @@ tests:
 
 def updated(file: Path) -> UpdatedFile:
     """The file after an update, which must pass then."""
-    report = run(discover([file]))
+    report = run_tests(discover([file]))
     assert report.problems == []
     (found,) = update(report)
     write([found])
-    again = run(discover([file]))
+    again = run_tests(discover([file]))
     if not found.left:
         assert [failure.message for result in again.results for failure in result.failures] == []
     return found

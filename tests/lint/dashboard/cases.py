@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 
 LOKI = {"type": "loki", "uid": "loki"}
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
@@ -51,5 +51,5 @@ def dashboard(
 def lint_dashboard(data: dict[str, Any], check: str, options: dict[str, Any] | None = None) -> list[str]:
     """The messages of one check."""
     settings = Settings(select=(check,), checks={check: options or {}})
-    report = run_text(json.dumps(data, indent=1), "dashboard.json", settings)
+    report = lint_text(json.dumps(data, indent=1), "dashboard.json", settings)
     return [finding.message for finding in report.findings if finding.name == check]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 from lokictl.lint.dashboard import CHECKS
 from tests.lint.dashboard.cases import LOKI, PROMETHEUS, dashboard, lint_dashboard, panel, target
 
@@ -455,7 +455,7 @@ PLACES = [
 @pytest.mark.parametrize("check, data, expected", PLACES, ids=[case[0] for case in PLACES])
 def test_findings_point_at_the_part_they_speak_of(check: str, data: dict[str, Any], expected: str) -> None:
     text = json.dumps(data, indent=1)
-    (finding,) = run_text(text, "d.json", Settings(select=(check,))).findings
+    (finding,) = lint_text(text, "d.json", Settings(select=(check,))).findings
     position = finding.position
     assert position.line == position.end_line
     assert text.splitlines()[position.line - 1][position.column - 1 : position.end_column - 1] == expected
@@ -464,5 +464,5 @@ def test_findings_point_at_the_part_they_speak_of(check: str, data: dict[str, An
 def test_a_good_dashboard_has_no_findings_at_all() -> None:
     good = dashboard(at(0, 0, id=1), at(12, 0, id=2), at(0, 8, id=3), variables=[])
     settings = Settings(select=("dashboard",), ignore=("dashboard/datasource-variable", "dashboard/editable"))
-    report = run_text(json.dumps(good), "good.json", settings)
+    report = lint_text(json.dumps(good), "good.json", settings)
     assert [finding.message for finding in report.findings] == []

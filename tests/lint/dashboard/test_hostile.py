@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 from lokictl.lint.interface import Workspace
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.stack import CHECKS as STACK
@@ -104,7 +104,7 @@ def lint(text: str, file: str) -> int:
     load_text(text, file, loaded)
     workspace = Workspace((), tuple(loaded.dashboards), tuple(loaded.datasources), (), SERVICES)
     found = sum(len(list(check(workspace).check(workspace))) for check in STACK)  # type: ignore[attr-defined]
-    return found + len(run_text(text, file, SETTINGS).findings)
+    return found + len(lint_text(text, file, SETTINGS).findings)
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lokictl import project
-from lokictl.lint import Settings, run
+from lokictl.lint import Settings
+from lokictl.lint import lint as lint_paths
 from tests.lint.dashboard.cases import dashboard, panel, target
 
 SOURCES = """
@@ -31,7 +32,7 @@ def lint_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         for number, data in enumerate(dashboards):
             (tmp_path / "dashboards" / f"{number}.json").write_text(json.dumps(data), encoding="utf-8")
         monkeypatch.chdir(tmp_path)
-        report = run(project.load(tmp_path, strict=False), Settings(select=(check,)))
+        report = lint_paths(project.load(tmp_path, strict=False), Settings(select=(check,)))
         return [finding.message for finding in report.findings if finding.name == check]
 
     return lint
@@ -97,6 +98,6 @@ def test_two_files_with_one_uid(tmp_path: Path) -> None:
         "d": dashboard(uid="d"),
     }.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(data), encoding="utf-8")
-    report = run([str(tmp_path)], Settings(select=("dashboard/duplicate-uid",)))
+    report = lint_paths([str(tmp_path)], Settings(select=("dashboard/duplicate-uid",)))
     assert [Path(finding.position.file).name for finding in report.findings] == ["b.json"]
     assert 'the uid "test" is also that of the dashboard "Test"' in report.findings[0].message

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lokictl.lint import Settings, run_text
+from lokictl.lint import Settings, lint_text
 from lokictl.lint.datasource import CHECKS
 from lokictl.lint.interface import Workspace
 from lokictl.lint.loading import Loaded, load_text
@@ -240,7 +240,7 @@ CASES: list[Case] = [
 )
 def test_case(check: str, sources: list[dict[str, Any]], expected: list[str]) -> None:
     text = dump_yaml({"apiVersion": 1, "datasources": sources})
-    report = run_text(text, "datasources.yaml", Settings(select=(check,)))
+    report = lint_text(text, "datasources.yaml", Settings(select=(check,)))
     messages = [finding.message for finding in report.findings]
     assert len(messages) == len(expected), messages
     for message, part in zip(messages, expected, strict=True):
@@ -291,7 +291,7 @@ def test_derived_fields_are_tried_on_sample_lines(source: dict[str, Any], expect
 
 
 def hints(check: str, text: str, file: str = "datasources.yaml") -> list[tuple[str, str]]:
-    report = run_text(text, file, Settings(select=(check,)))
+    report = lint_text(text, file, Settings(select=(check,)))
     return [(finding.severity.value, finding.hint) for finding in report.findings]
 
 

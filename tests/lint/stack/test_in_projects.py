@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lokictl import project
-from lokictl.lint import Settings, run
+from lokictl.lint import Settings, lint
 from lokictl.lint.interface import Workspace
 from lokictl.model.component import Component
 from lokictl.model.rules import dump_yaml
@@ -72,7 +72,7 @@ def messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     return lambda check: [
         f"{finding.position}: {finding.message}"
-        for finding in run(project.load(tmp_path, strict=False), Settings(select=(check,))).findings
+        for finding in lint(project.load(tmp_path, strict=False), Settings(select=(check,))).findings
         if finding.name == check
     ]
 
@@ -87,7 +87,7 @@ def test_services_that_nobody_watches(messages: Any) -> None:
 
 def test_files_alone_say_nothing_of_coverage(messages: Any, tmp_path: Path) -> None:
     loaded = project.load(tmp_path)
-    report = run(["rules/shop.yaml"], Settings(select=("stack/uncovered-service",)), project=loaded)
+    report = lint(["rules/shop.yaml"], Settings(select=("stack/uncovered-service",)), project=loaded)
     assert report.findings == ()
 
 
@@ -287,7 +287,7 @@ def test_own_content_fits() -> None:
     content = project.load(Path(__file__).parents[3], strict=False)
     serious = [
         f"{finding.position}: {finding.name}: {finding.message}"
-        for finding in run(content, Settings(select=("stack", "datasource"))).findings
+        for finding in lint(content, Settings(select=("stack", "datasource"))).findings
         if finding.severity != "info" and finding.name.startswith(("stack/", "datasource/"))
     ]
     assert serious == []
