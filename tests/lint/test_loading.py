@@ -236,15 +236,15 @@ NOT_LOKI = [
 @pytest.mark.parametrize("rest, said", [case[1:] for case in NOT_LOKI], ids=[case[0] for case in NOT_LOKI])
 def test_rules_that_must_be_rendered_first(rest: str, said: str) -> None:
     text = f"groups:\n  - name: g\n    rules:\n    - alert: A\n      expr: sum(rate({{a=`b`}}[5m]))\n{rest}\n"
-    found = [item.message for item in run_text(text, "rules.yaml").findings if item.name == "lint/skipped"]
+    found = [item.message for item in lint_text(text, "rules.yaml").findings if item.name == "lint/skipped"]
     assert [said in message for message in found] == ([True] if said else [])
 
 
 def test_rules_of_vmalert_are_left_out() -> None:
     text = "groups:\n  - name: g\n    type: vlogs\n    rules: [{alert: A, expr: 'app: x | stats count()'}]\n"
-    assert [item.name for item in run_text(text, "rules.yaml").findings] == ["lint/skipped"]
+    assert [item.name for item in lint_text(text, "rules.yaml").findings] == ["lint/skipped"]
 
 
 def test_a_json_schema_is_no_dashboard() -> None:
     text = '{"$schema": "http://json-schema.org/draft-07/schema#", "panels": [], "title": ""}'
-    assert [item.name for item in run_text(text, "s.json").findings] == ["lint/skipped"]
+    assert [item.name for item in lint_text(text, "s.json").findings] == ["lint/skipped"]
