@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lokictl.lint import run_text
+from lokictl.lint import lint_text
 from lokictl.lint.registry import all_checks
 
 PAGES = Path(__file__).resolve().parents[3] / "docs" / "checks"
@@ -17,7 +17,7 @@ CHECKS = [name for name in all_checks() if name.startswith("managed/")]
 
 def found(text: str, file: str = "alerts.yaml") -> list[tuple[str, int]]:
     """(name, line) of what is found in a text."""
-    return [(item.name, item.position.line) for item in run_text(text, file).findings]
+    return [(item.name, item.position.line) for item in lint_text(text, file).findings]
 
 
 def blocks(text: str, heading: str) -> list[str]:
