@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, quiet_option
-from lokictl.cli.sync import Printer, open_session, plan_options, server_errors, server_options
+from lokictl.cli.common import debug_option, format_option, quiet_option
+from lokictl.cli.servers import Printer, ServerOptions, server_errors, server_options
+from lokictl.cli.sync import open_session, plan_options
 
 
 @click.command(
@@ -21,7 +20,6 @@ Examples:
 )
 @plan_options
 @server_options
-@project_option
 @format_option("text", "json")
 @quiet_option
 @debug_option
@@ -29,12 +27,10 @@ def command(
     prune: bool,
     allow_empty: bool,
     on_conflict: str,
+    no_check: bool,
+    strict: bool,
     verbose: bool,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    project_root: Path | None,
+    servers: ServerOptions,
     output_format: str,
     quiet: bool,
 ) -> int:
@@ -43,8 +39,7 @@ def command(
     Exit status: 0 nothing to do, 3 changes pending (drift), 1 failed.
     """
     with server_errors():
-        session = open_session(
-            project_root, target_name, only, jobs, timeout, prune, allow_empty, on_conflict, read_only=True
-        )
-        plan = session.plan()
-        return Printer(session.target, output_format, quiet, verbose).only_plan(plan)
+        session = open_session(servers, prune, allow_empty, on_conflict, strict=strict, read_only=True)
+        if not no_check:
+            session.check()
+        return Printer(session.target, output_format, quiet, verbose).only_plan(session.plan())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
-from lokictl.cli.sync import NOTHING, server_errors, server_options
+from lokictl.cli.common import debug_option, format_option, quiet_option, write_json
+from lokictl.cli.servers import NOTHING, ServerOptions, server_errors, server_options
 
 if TYPE_CHECKING:
     from lokictl.sync.pull import Pulled
@@ -32,7 +31,6 @@ Examples:
 @click.option("--force", is_flag=True, help="Replace files that an earlier pull wrote.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say which files would be written.")
 @server_options
-@project_option
 @format_option("text", "json")
 @quiet_option
 @debug_option
@@ -41,11 +39,7 @@ def command(
     kinds: tuple[str, ...],
     force: bool,
     dry_run: bool,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    project_root: Path | None,
+    servers: ServerOptions,
     output_format: str,
     quiet: bool,
 ) -> int:
@@ -54,21 +48,18 @@ def command(
     The modules render back to the same JSON. What the project has already is left alone.
     """
     from lokictl.project import load
-    from lokictl.sync.configuration import load_target
     from lokictl.sync.pull import Selection, pull, write_modules
-    from lokictl.sync.session import Servers, only_server
 
     with server_errors():
-        project = load(project_root)
-        target = only_server(load_target(project.config, target_name), only)
-        servers = Servers(target, jobs, timeout, read_only=True)
+        project = load(servers.project_root)
+        target, connections = servers.open(project, read_only=True, needs_name=False)
         selection = Selection(frozenset(kinds or KINDS), frozenset(names))
-        pulled = pull(project, target, servers, selection, force=force)
+        pulled = pull(project, target, connections, selection, force=force)
     if not dry_run:
         write_modules(project.root, pulled.modules)
     if output_format == "json":
         write_json(
-            target.redactor.data(
+            target.redactor.content_data(
                 {
                     "written": [str(module.path) for module in pulled.modules],
                     "skipped": [{"name": name, "reason": reason} for name, reason in pulled.skipped],
@@ -77,7 +68,7 @@ def command(
             )
         )
     elif not quiet:
-        _print(pulled, dry_run, target.redactor.text)
+        _print(pulled, dry_run, target.redactor.content)
     return NOTHING
 
 
@@ -93,4 +84,4 @@ def _print(pulled: Pulled, dry_run: bool, clean: Callable[[str], str]) -> None:
         for text in pulled.configuration:
             click.echo(clean(f"\n{text}"))
     if not pulled.modules and not pulled.skipped:
-        click.echo("there is nothing to pull")
+        click.echo("nothing to pull")

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
-from lokictl.cli.sync import FAILED, NOTHING, Printer, server_errors, server_options
+from lokictl.cli.common import debug_option, format_option, quiet_option, write_json
+from lokictl.cli.servers import (
+    FAILED,
+    NOTHING,
+    Printer,
+    ServerOptions,
+    server_errors,
+    server_options,
+    stoppable,
+)
 
 if TYPE_CHECKING:
-    from lokictl.sync.interface import Outcome, Plan
+    from lokictl.sync.plan import Outcome, Plan
     from lokictl.sync.rollback import Rollback
 
 
@@ -26,19 +35,18 @@ Examples:
 """,
 )
 @click.argument("time", required=False, default="", metavar="[TIME]")
-@click.option("--list", "only_list", is_flag=True, help="Show the backups that there are.")
+@click.option("--list", "only_list", is_flag=True, help="List available backups.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be put back.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("-v", "--verbose", is_flag=True, help="Show what is unchanged, and every difference.")
+@click.option("-v", "--verbose", is_flag=True, help="Show unchanged resources and every difference.")
 @click.option(
     "--on-conflict",
     type=click.Choice(["fail", "overwrite", "skip"]),
     default="fail",
     show_default=True,
-    help="What to do with what was changed since.",
+    help="What to do with resources changed since.",
 )
 @server_options
-@project_option
 @format_option("text", "json")
 @quiet_option
 @debug_option
@@ -49,24 +57,21 @@ def command(
     yes: bool,
     verbose: bool,
     on_conflict: str,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    project_root: Path | None,
+    servers: ServerOptions,
     output_format: str,
     quiet: bool,
 ) -> int:
-    """Put back what a run of `lokictl sync` changed: the last one, or the one of TIME (its first digits do).
+    """Go back to the state before the last run of `lokictl sync`, or before the run of TIME and all later ones.
 
-    What was changed since that run is a conflict and left alone, unless --on-conflict says otherwise.
+    TIME is the name of a backup; its first digits are enough. What somebody else changed since those runs is a
+    conflict and left alone, unless --on-conflict says otherwise.
     """
     from lokictl.project import find_configuration
 
     if only_list:
-        return _list(find_configuration(project_root).root, output_format)
-    with server_errors():
-        rollback = _rollback(project_root, time, target_name, only, jobs, timeout, on_conflict, dry_run)
+        return _list(find_configuration(servers.project_root).root, output_format)
+    with server_errors(), stoppable():
+        rollback = _rollback(servers, time, on_conflict, dry_run)
         plan = rollback.plan()
         printer = Printer(rollback.target, output_format, quiet, verbose)
         if dry_run:
@@ -97,50 +102,43 @@ def _list(root: Path, output_format: str) -> int:
     return NOTHING
 
 
-def _rollback(
-    project_root: Path | None,
-    time: str,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    on_conflict: str,
-    dry_run: bool,
-) -> Rollback:
+def _rollback(servers: ServerOptions, time: str, on_conflict: str, dry_run: bool) -> Rollback:
     from lokictl.project import load
-    from lokictl.sync.backup import backup_target, read_backup
-    from lokictl.sync.configuration import load_target
+    from lokictl.sync.backup import backup_target, read_backups
     from lokictl.sync.desired import Desired, desired_state
     from lokictl.sync.planner import OnConflict
     from lokictl.sync.rollback import Rollback
-    from lokictl.sync.session import Servers, only_server
 
     # A project that is broken just now must not stand in the way of an undo.
-    project = load(project_root, strict=False)
+    project = load(servers.project_root, strict=False)
     name = backup_target(project.root, time)
-    if target_name and target_name != name:
-        raise click.UsageError(f'that backup is of the target "{name}", not "{target_name}"')
-    target = only_server(load_target(project.config, name), only)
+    if servers.target_name and servers.target_name != name:
+        raise click.UsageError(f'that backup is of the target "{name}", not "{servers.target_name}"')
+    target, connections = dataclasses.replace(servers, target_name=name).open(project, read_only=dry_run)
     desired = Desired() if project.problems else desired_state(project, target)
     secrets = {key: resource.secrets for key, resource in desired.resources.items() if resource.secrets}
-    backup = read_backup(project.root, time, target)
-    servers = Servers(target, jobs, timeout, dry_run)
-    return Rollback(project.root, target, servers, backup, OnConflict(on_conflict), secrets)
+    backups = read_backups(project.root, time)
+    return Rollback(
+        project.root, target, connections, backups, OnConflict(on_conflict), secrets, project.config
+    )
 
 
 def _apply(rollback: Rollback, plan: Plan, yes: bool, printer: Printer) -> int:
-    from lokictl.sync.interface import Action
+    from lokictl.sync.plan import Action
     from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
 
     conflicts = plan.of(Action.CONFLICT)
     if conflicts:
         printer.say(
-            f"{len(conflicts)} in conflict, so nothing is put back; --on-conflict skip or overwrite decides."
+            f"conflicts: {len(conflicts)}; nothing applied; --on-conflict overwrite puts the old state back, "
+            "skip leaves them and applies the rest"
         )
         return FAILED
     if plan.writes and not yes:
         if not sys.stdin.isatty() or printer.as_json:
-            raise click.UsageError("this is no terminal to ask on: use --yes, or --dry-run to see the plan")
+            raise click.UsageError(
+                "cannot prompt: not a terminal; pass --yes to apply, or --dry-run for the plan"
+            )
         if not click.confirm("Put this back?", default=False, err=True):
             return FAILED
 
@@ -151,9 +149,9 @@ def _apply(rollback: Rollback, plan: Plan, yes: bool, printer: Printer) -> int:
 
     applied = rollback.apply(plan, show)
     if printer.as_json:
-        write_json(printer.target.redactor.data({**plan_data(plan), **applied_data(applied)}))
+        printer.data({**plan_data(plan), **applied_data(applied)})
     elif plan.writes and (not printer.quiet or not applied.complete):
-        again = f"lokictl rollback {rollback.backup.name}"
+        again = f"lokictl rollback {rollback.backups[-1].name}"
         undo = f"lokictl rollback {rollback.written.name if rollback.written else ''}".strip()
         printer.lines(result_lines(applied, again, undo))
     return NOTHING if applied.complete else FAILED

@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lokictl.cli.common import (
-    debug_option,
-    format_option,
-    project_option,
-    quiet_option,
-    wants_color,
-    write_json,
+from lokictl.cli.common import debug_option, format_option, quiet_option
+from lokictl.cli.servers import (
+    FAILED,
+    NOTHING,
+    Printer,
+    ServerOptions,
+    server_errors,
+    server_options,
+    stoppable,
 )
 
 if TYPE_CHECKING:
     from lokictl.sync.apply import Applied
-    from lokictl.sync.configuration import Target
-    from lokictl.sync.interface import Plan
+    from lokictl.sync.plan import Plan
     from lokictl.sync.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-NOTHING, FAILED, WRONG_USE, PENDING = 0, 1, 2, 3
-COLORS = {"+": "green", "-": "red", "~": "yellow", "!": "magenta", "<": "cyan", "?": "bright_black"}
-
-
-def server_options(function: Command) -> Command:
-    """What every command needs that talks to servers."""
-    for option in (
-        click.option("--timeout", type=click.FloatRange(0.001), default=30.0, show_default=True, metavar="SECONDS",
-                     help="How long to wait for an answer."),
-        click.option("-j", "--jobs", type=click.IntRange(1, 64), default=8, show_default=True, metavar="N",
-                     help="How many requests to send at once."),
-        click.option("--only", type=click.Choice(["grafana", "loki"]), help="Leave the other server alone."),
-        click.option("-t", "--target", "target_name", default="", metavar="NAME",
-                     help="The target in the configuration; default: the only one."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
 
 
 def plan_options(function: Command) -> Command:
     """What `sync` and `diff` have in common."""
     for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Show what is unchanged, and every difference."),
+        click.option("-v", "--verbose", is_flag=True, help="Show unchanged resources and every difference."),
+        click.option("--strict", is_flag=True,
+                     help="Stop when a single resource cannot be read or written; default: skip it."),
+        click.option("--no-check", is_flag=True, help="Do not check LogQL and templates of rules first."),
         click.option("--on-conflict", type=click.Choice(["fail", "overwrite", "skip", "pull"]), default="fail",
-                     show_default=True, help="What to do where somebody else has changed something."),
+                     show_default=True, help="What to do with resources that somebody else changed or made."),
         click.option("--allow-empty", is_flag=True,
                      help="Let --prune delete even if the project has nothing of that kind left."),
-        click.option("--prune", is_flag=True, help="Delete what this project made and does not have any more."),
+        click.option("--prune", is_flag=True,
+                     help="Delete resources created by this project that are no longer in it."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -78,7 +66,6 @@ Examples:
 )
 @plan_options
 @server_options
-@project_option
 @format_option("text", "json")
 @quiet_option
 @debug_option
@@ -89,12 +76,10 @@ def command(
     prune: bool,
     allow_empty: bool,
     on_conflict: str,
+    no_check: bool,
+    strict: bool,
     verbose: bool,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    project_root: Path | None,
+    servers: ServerOptions,
     output_format: str,
     quiet: bool,
 ) -> int:
@@ -103,10 +88,10 @@ def command(
     Shows the plan, asks, and applies it: only what differs, only what this project made, after a backup.
     Exit status: 0 done or nothing to do, 1 failed; with --dry-run 3 if changes are pending.
     """
-    with server_errors():
-        session = open_session(
-            project_root, target_name, only, jobs, timeout, prune, allow_empty, on_conflict, read_only=dry_run
-        )
+    with server_errors(), stoppable():
+        session = open_session(servers, prune, allow_empty, on_conflict, strict=strict, read_only=dry_run)
+        if not no_check:
+            session.check()
         plan = session.plan()
         printer = Printer(session.target, output_format, quiet, verbose)
         if dry_run:
@@ -118,105 +103,54 @@ def command(
 
 
 def open_session(
-    project_root: Path | None,
-    target_name: str,
-    only: str | None,
-    jobs: int,
-    timeout: float,
-    prune: bool,
-    allow_empty: bool,
-    on_conflict: str,
-    *,
-    read_only: bool,
+    servers: ServerOptions, prune: bool, allow_empty: bool, on_conflict: str, *, strict: bool, read_only: bool
 ) -> Session:
     """The session that the options of a command describe."""
     from lokictl.project import load
-    from lokictl.sync.configuration import load_target
     from lokictl.sync.planner import OnConflict, Options
-    from lokictl.sync.session import Servers, Session, only_server
+    from lokictl.sync.session import Session
 
-    project = load(project_root)
-    target = only_server(load_target(project.config, target_name), only)
-    servers = Servers(target, jobs, timeout, read_only)
-    return Session(project, target, servers, Options(prune, allow_empty, OnConflict(on_conflict)))
-
-
-class server_errors:  # noqa: N801 - used as a context manager
-    """A server that fails is a problem found (1), not wrong use (2)."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from lokictl.cli.common import print_problems
-        from lokictl.sync.session import SyncError
-
-        if isinstance(error, SyncError):
-            print_problems(error.problems, err=True)
-            raise click.exceptions.Exit(FAILED) from None
-
-
-class Printer:
-    """Prints plans and outcomes; nothing that it prints holds a secret."""
-
-    def __init__(self, target: Target, output_format: str, quiet: bool, verbose: bool) -> None:
-        self.target, self.as_json, self.quiet, self.verbose = target, output_format == "json", quiet, verbose
-        self.number = 0
-
-    def only_plan(self, plan: Plan) -> int:
-        """Prints a plan that will not be applied; returns the exit status."""
-        from lokictl.sync.report import plan_data
-
-        if self.as_json:
-            write_json(self.target.redactor.data(plan_data(plan)))
-        else:
-            self.plan(plan)
-        return PENDING if plan.pending else NOTHING
-
-    def plan(self, plan: Plan) -> None:
-        from lokictl.sync.report import plan_lines, summary_line
-
-        if self.as_json:
-            return
-        if not self.quiet or plan.pending:
-            self.lines(plan_lines(plan, verbose=self.verbose))
-        if not self.quiet:
-            self.lines([summary_line(plan)])
-
-    def lines(self, lines: Iterable[str], *, err: bool = False) -> None:
-        from lokictl.sync.report import redacted
-
-        for line in redacted(lines, self.target):
-            sign = line.strip()[:1]
-            styled = click.style(line, fg=COLORS[sign]) if wants_color(err=err) and sign in COLORS else line
-            click.echo(styled, err=err)
-
-    def say(self, text: str) -> None:
-        """A remark that is not part of the result."""
-        self.lines([text], err=True)
+    project = load(servers.project_root)
+    target, connections = servers.open(project, read_only=read_only)
+    options = Options(prune, allow_empty, OnConflict(on_conflict))
+    return Session(project, target, connections, options, strict)
 
 
 def _may_apply(session: Session, plan: Plan, yes: bool, prune_limit: int | None, printer: Printer) -> bool:
-    from lokictl.sync.interface import Action
+    from lokictl.sync.plan import Action
 
     conflicts = plan.of(Action.CONFLICT)
     if conflicts:
-        settled = sum(change.settled for change in conflicts)
-        printer.say(f"{len(conflicts)} in conflict, so nothing is changed.")
-        if settled < len(conflicts):
-            printer.say("--on-conflict overwrite takes the project's side, pull the server's, skip neither.")
-        elif settled:
-            printer.say("--on-conflict skip does the rest.")
+        _advise(plan, printer)
         return False
     if not plan.writes:
         return True
     interactive = sys.stdin.isatty() and not printer.as_json
     if not yes and not interactive:
-        raise click.UsageError("this is no terminal to ask on: use --yes, or --dry-run to see the plan")
+        raise click.UsageError(
+            "cannot prompt: not a terminal; pass --yes to apply, or --dry-run for the plan"
+        )
     if not yes and not click.confirm("Apply this plan?", default=False, err=True):
         printer.say("nothing was changed")
         return False
     return _may_delete(session, plan, yes, prune_limit, printer)
+
+
+def _advise(plan: Plan, printer: Printer) -> None:
+    from lokictl.sync.plan import Action
+
+    conflicts = plan.of(Action.CONFLICT)
+    count = len(conflicts)
+    settled = sum(change.settled for change in conflicts)
+    printer.say(f"conflicts: {count}; nothing applied")
+    if settled < count:
+        some = f" (not for {settled} of them)" if settled else ""
+        printer.say(
+            f"--on-conflict overwrite uploads the project's version{some}, pull downloads the server's{some}, "
+            "skip leaves them and applies the rest"
+        )
+    else:
+        printer.say("--on-conflict skip leaves them as they are and applies the rest")
 
 
 def _may_delete(session: Session, plan: Plan, yes: bool, prune_limit: int | None, printer: Printer) -> bool:
@@ -226,16 +160,14 @@ def _may_delete(session: Session, plan: Plan, yes: bool, prune_limit: int | None
         return True
     if yes:
         printer.say(
-            f"{count} deletions are more than {limit}, so nothing is changed; --prune-limit {count} allows them"
+            f"deletions: {count}, more than {limit}; nothing applied; --prune-limit {count} allows them"
         )
         return False
-    return click.confirm(
-        f"It deletes {count} resources (more than {limit}). Really?", default=False, err=True
-    )
+    return click.confirm(f"Delete {count} resources (more than {limit})?", default=False, err=True)
 
 
 def _apply(session: Session, plan: Plan, printer: Printer) -> int:
-    from lokictl.sync.interface import Action, Outcome
+    from lokictl.sync.plan import Action, Outcome
     from lokictl.sync.report import applied_data, outcome_line, plan_data
 
     pulled = _pull(session, plan, printer) if plan.of(Action.PULL) else []
@@ -247,6 +179,8 @@ def _apply(session: Session, plan: Plan, printer: Printer) -> int:
             printer.lines([outcome_line(outcome, printer.number, total)])
 
     applied = session.apply(plan, show)
+    for note in session.notes:
+        printer.say(note)
     if printer.as_json:
         data = {
             **plan_data(plan),
@@ -254,17 +188,16 @@ def _apply(session: Session, plan: Plan, printer: Printer) -> int:
             "backup": _shown(session.backup),
             "pulled": pulled,
         }
-        write_json(printer.target.redactor.data(data))
+        printer.data(data)
     elif plan.writes:
         _print_end(session, applied, printer)
-    return NOTHING if applied.complete else FAILED
+    return NOTHING if applied.complete and not plan.unreadable else FAILED
 
 
 def _print_end(session: Session, applied: Applied, printer: Printer) -> None:
     from lokictl.sync.report import result_lines
 
-    arguments = [f"'{word}'" if " " in word else word for word in sys.argv[1:]]
-    again = " ".join(["lokictl", *arguments])
+    again = " ".join(["lokictl", *(shlex.quote(word) for word in sys.argv[1:])])
     undo = f"lokictl rollback {session.backup.name if session.backup else ''}".strip()
     if not printer.quiet or not applied.complete:
         printer.lines(result_lines(applied, again, undo))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from lokictl.model.documents import Cursor
 
@@ -100,13 +101,60 @@ class DataSource:
         return entry
 
 
-_REFERENCE = re.compile(r"\$\$|\$__env\{(\w+)\}|\$\{(\w+)\}")
+_REFERENCE = re.compile(
+    r"\$\$|\$__(?P<source>\w+)\{(?P<argument>[^}]*)\}|\$\{(?P<braced>[^}]*)\}"
+    r"|\$(?P<special>[*#@!?0-9-])|\$(?P<name>\w+)",
+    re.ASCII,
+)
+
+
+class Reference(NamedTuple):
+    """Something that Grafana fills in when it reads a provisioning file.
+
+    ``source`` is "env" (``$NAME``, ``${NAME}`` and ``$__env{NAME}`` are the same), "file" or another provider's
+    name; ``name`` is the variable or the path.
+    """
+
+    source: str
+    name: str
+
+
+def references(value: Any) -> Iterator[Reference]:
+    """Every reference in a value of a provisioning file, as Grafana would find it."""
+    if isinstance(value, str):
+        for found in _REFERENCE.finditer(value):
+            if found[0] != "$$":
+                yield _reference(found)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from references(item)
+
+
+def _reference(found: re.Match[str]) -> Reference:
+    if found["source"]:
+        return Reference(found["source"], found["argument"].strip())
+    return Reference("env", found["braced"] or found["special"] or found["name"] or "")
+
+
+def resolve(reference: Reference, environment: Mapping[str, str]) -> str | None:
+    """What Grafana would fill in; None where this machine cannot know it (not set, no such file)."""
+    if reference.source == "env":
+        return environment.get(reference.name)
+    if reference.source == "file":
+        try:
+            return Path(reference.name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError, ValueError):
+            return None
+    return None
 
 
 def _filled(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return _REFERENCE.sub(
-            lambda found: "$" if found[0] == "$$" else known.get(found[1] or found[2], ""), value
+            lambda found: "$" if found[0] == "$$" else resolve(_reference(found), known) or "", value
         )
     if isinstance(value, Mapping):
         return {key: _filled(item, known) for key, item in value.items()}

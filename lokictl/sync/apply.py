@@ -7,19 +7,21 @@ that leaves open whether the server did what it was asked, the server is asked w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from lokictl.sync.backup import BackupWriter
 from lokictl.sync.configuration import Target
-from lokictl.sync.grafana import Grafana
+from lokictl.sync.grafana import Grafana, giving_way
 from lokictl.sync.http import HttpError
-from lokictl.sync.interface import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written
 from lokictl.sync.normal_form import digest
+from lokictl.sync.origin import Origin
+from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written
 from lokictl.sync.planner import new_fingerprint, settled_entries
-from lokictl.sync.record import Entry, Record, record_body, record_key
+from lokictl.sync.record import Entry, Record
+from lokictl.sync.recorder import Recorder
 from lokictl.sync.ruler import Ruler
 
 CHANGED_SINCE_PLAN = "was changed on the server after the plan was made; run it again"
@@ -30,6 +32,7 @@ class Store(Protocol):
 
     def read_one(self, key: Key) -> Live | None: ...
     def write(self, resource: Resource, live: Live | None) -> Written: ...
+    def replace(self, resource: Resource, live: Live) -> Written: ...
     def delete(self, live: Live) -> None: ...
 
 
@@ -44,9 +47,9 @@ def entry_after_sync(change: Change, written: Written, known: Entry | None) -> E
     return Entry(digest(change.desired), written.version, written.number, "", secrets)
 
 
-def settled(plan: Plan, record: Record) -> dict[Key, Entry]:
+def settled(plan: Plan, record: Record, target: Target) -> dict[Key, Entry]:
     """The entries of everything that the plan does not write."""
-    return settled_entries(plan.changes, record)
+    return settled_entries(plan.changes, record, target)
 
 
 @dataclass(slots=True)
@@ -67,10 +70,21 @@ class Applied:
         all_done = all(outcome.status is Status.DONE for outcome in self.outcomes)
         return all_done and not self.interrupted and not self.record_problem
 
+    @property
+    def can_be_finished(self) -> bool:
+        """Whether the same command may do what is left: not where a server refused something for good."""
+        refused = any(outcome.status is Status.FAILED and outcome.refused for outcome in self.outcomes)
+        return not refused
+
 
 @dataclass
 class Applier:
-    """Applies one plan, once.  ``on_outcome`` is called in the main thread, one outcome at a time."""
+    """Applies one plan, once.  ``on_outcome`` is called in the main thread, one outcome at a time.
+
+    ``keeper`` keeps the record where ``grafana`` itself is left alone.
+    A single resource that a server refuses does not stop the others, except with ``strict``; but nothing is deleted
+    any more then.
+    """
 
     target: Target
     record: Record
@@ -80,19 +94,23 @@ class Applier:
     backup: BackupWriter | None = None
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     entry_after: EntryAfter = entry_after_sync
-    settle: Callable[[Plan, Record], dict[Key, Entry]] = settled
+    settle: Callable[[Plan, Record, Target], dict[Key, Entry]] = settled
+    keeper: Grafana | None = None
+    origin: Origin = field(default_factory=Origin)
+    strict: bool = False
     _applied: Applied = field(default_factory=Applied)
     _stop: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        self._original = self.record
+        self._recorder = Recorder(self.target, self.keeper or self.grafana, self.ruler, self.origin)
+
     def apply(self, plan: Plan) -> Applied:
-        """Does what the plan says.  Stops after the first phase in which something failed."""
+        """Does what the plan says, as far as nothing that the rest depends on fails."""
         changes = [change for change in plan.writes if change.key.kind is not Kind.RECORD]
-        keeps_record = any(c.key.kind is not Kind.RULE_GROUP for c in changes) or len(changes) < len(
-            plan.writes
-        )
         phases = _phases(changes)
         try:
-            if keeps_record and not self._begin(phases, changes):
+            if not self._begin(phases, changes):
                 return self._applied
             for phase in phases:
                 self._run(phase)
@@ -100,7 +118,7 @@ class Applier:
             self._stop.set()
             self._applied.interrupted = True
         self._note_the_rest(changes)
-        if keeps_record:
+        if plan.writes:
             self._end(plan, changes)
         return self._applied
 
@@ -113,10 +131,8 @@ class Applier:
             return False
         entries = dict(self.record.entries)
         for change in changes:
-            if change.key.kind is not Kind.RULE_GROUP and self._is_open(change):
-                known = entries.get(change.key) or Entry()
-                pending = digest(change.desired) if change.desired is not None else "-"
-                entries[change.key] = Entry(known.digest, known.version, known.number, pending, known.secrets)
+            if self._is_open(change):
+                _note_pending(entries, change)
         if entries != dict(self.record.entries) and not self._write_record(entries):
             self._stop.set()
             self._note_the_rest(changes)
@@ -129,9 +145,10 @@ class Applier:
     # --- phases ------------------------------------------------------------------------------------------
 
     def _run(self, phase: list[Change]) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or (self._failed and phase[0].action is Action.DELETE and not phase[0].early):
             return
-        jobs = 1 if phase[0].key.kind is Kind.FOLDER else max(1, min(self.jobs, len(phase)))
+        one_by_one = phase[0].key.kind in (Kind.FOLDER, Kind.DATA_SOURCE)
+        jobs = 1 if one_by_one else max(1, min(self.jobs, len(phase)))
         with ThreadPoolExecutor(jobs) as pool:
             futures = [pool.submit(self._perform, change) for change in phase]
             try:
@@ -143,8 +160,17 @@ class Applier:
                 pool.shutdown(wait=True)
                 self._collect([f for f in futures if not f.cancelled() and f.exception() is None])
                 raise
-        if any(outcome.status is not Status.DONE for outcome in self._applied.outcomes):
+        if any(self._is_grave(outcome) for outcome in self._failed):
             self._stop.set()
+
+    @property
+    def _failed(self) -> list[Outcome]:
+        return [outcome for outcome in self._applied.outcomes if outcome.status is not Status.DONE]
+
+    def _is_grave(self, outcome: Outcome) -> bool:
+        """Whether nothing more should be tried after this."""
+        depended_on = outcome.change.key.kind in (Kind.FOLDER, Kind.DATA_SOURCE)
+        return self.strict or depended_on or outcome.grave or outcome.status is Status.UNKNOWN
 
     def _collect(self, futures: Iterable[Future[Outcome | None]]) -> None:
         noted = {id(outcome) for outcome in self._applied.outcomes}
@@ -191,6 +217,8 @@ class Applier:
         if change.action is Action.CREATE:
             assert change.desired is not None
             return store.write(change.desired, None)
+        if change.action is Action.REPLACE:
+            return self._replace(store, change)
         current = store.read_one(change.key)
         if change.action is Action.DELETE:
             if current is not None:
@@ -206,6 +234,18 @@ class Applier:
         self._check_unchanged(change, current)
         return store.write(change.desired, current)
 
+    def _replace(self, store: Store, change: Change) -> Written:
+        assert change.desired is not None
+        assert change.replaced is not None
+        old = store.read_one(change.replaced)
+        if old is None:
+            there = store.read_one(change.key)
+            if there is not None and digest(there) != digest(change.desired):
+                raise _Refused(CHANGED_SINCE_PLAN)
+            return store.write(change.desired, there)
+        self._check_unchanged(change, old)
+        return store.replace(change.desired, old)
+
     def _check_unchanged(self, change: Change, current: Live) -> None:
         if change.live is None or digest(current) != digest(change.live):
             raise _Refused(CHANGED_SINCE_PLAN)
@@ -216,78 +256,77 @@ class Applier:
         if current.key.kind is not Kind.FOLDER or self.grafana is None:
             return
         if not self.grafana.is_folder_empty(current.key.name):
-            raise _Refused("the folder holds things that this project did not make, so it stays")
+            raise _Refused("now holds something that this project did not make, so it stays")
 
     def _after_error(self, store: Store, change: Change, error: HttpError) -> Outcome:
         """An error need not mean that nothing was done: an answer can get lost, a repetition be refused."""
         message = explained(error, self.target)
+        grave = error.status in (0, 401, 429) or error.status >= 500
+        refused = error.status in (400, 403, 404, 405, 406, 413, 422)
         if not error.uncertain and error.status not in (409, 412):
-            return Outcome(change, Status.FAILED, message)
+            return Outcome(change, Status.FAILED, message, grave=grave, refused=refused)
         try:
             current = store.read_one(change.key)
+            gone = change.replaced is None or store.read_one(change.replaced) is None
         except HttpError:
-            status = Status.UNKNOWN if error.uncertain else Status.FAILED
-            return Outcome(
-                change, status, f"{message}; it may have been done" if error.uncertain else message
-            )
-        if _is_done(change, current):
+            if error.uncertain:
+                return Outcome(change, Status.UNKNOWN, f"{message}; it may have been done")
+            return Outcome(change, Status.FAILED, message, grave=grave)
+        if gone and _is_done(change, current):
             version, number = (current.version, current.number) if current is not None else (0, 0)
             return Outcome(change, Status.DONE, "", Written(version, number))
         if error.uncertain:
             return Outcome(change, Status.UNKNOWN, f"{message}; it was not done when looked at again")
-        return Outcome(change, Status.FAILED, message)
+        return Outcome(change, Status.FAILED, message, grave=grave)
 
     # --- the record --------------------------------------------------------------------------------------
 
-    def _write_record(self, entries: dict[Key, Entry]) -> bool:
-        assert self.grafana is not None
-        known = self.record.live
-        folder = known.folder if known is not None else self.target.folder_uid
-        body = record_body(self.target, entries)
-        resource = Resource(record_key(self.target), str(body["title"]), body, folder)
+    def _write_record(self, entries: dict[Key, Entry], *, last: bool = False) -> bool:
         try:
-            written = self.grafana.write(resource, known)
+            self.record = self._recorder.write(self.record, entries, last=last)
         except HttpError as error:
-            current = self._reread_record(error, resource)
-            if current is None:
-                self._applied.record_problem = _record_words(error, self.target)
-                return False
-            written = Written(current.version, current.number)
-        live = Live(resource.key, resource.title, body, folder, written.version, written.number)
-        self.record = Record(entries, live)
+            self._applied.record_problem = _record_words(error, self.target)
+            return False
         return True
-
-    def _reread_record(self, error: HttpError, resource: Resource) -> Live | None:
-        if self.grafana is None or not (error.uncertain or error.status in (409, 412)):
-            return None
-        try:
-            current = self.grafana.read_one(resource.key)
-        except HttpError:
-            return None
-        if current is None or digest(current) != digest(resource):
-            return None
-        return current
 
     def _end(self, plan: Plan, changes: list[Change]) -> None:
         recorded = dict(self.record.entries)
-        entries = self.settle(plan, self._original)
+        entries = self.settle(plan, self._original, self.target)
         outcomes = {outcome.change.key: outcome for outcome in self._applied.outcomes}
         for change in changes:
-            if change.key.kind is Kind.RULE_GROUP:
-                continue
             outcome, known = outcomes[change.key], self._original.get(change.key)
+            replaced = change.replaced
             if outcome.status is Status.DONE:
-                known = self.entry_after(change, outcome.written, known)
+                before = self._original.get(replaced) if replaced is not None else known
+                known = self.entry_after(change, outcome.written, before)
             elif outcome.status is Status.UNKNOWN:
                 known = recorded.get(change.key)
             entries.pop(change.key, None)
             if known is not None:
                 entries[change.key] = known
-        if entries != recorded:
-            self._write_record(entries)
+            if replaced is not None:
+                _settle_replaced(entries, replaced, outcome, self._original, recorded)
+        if entries != recorded or self._recorder.is_stale(self.record):
+            self._write_record(entries, last=True)
 
-    def __post_init__(self) -> None:
-        self._original = self.record
+
+def _settle_replaced(
+    entries: dict[Key, Entry], key: Key, outcome: Outcome, original: Record, recorded: Mapping[Key, Entry]
+) -> None:
+    entries.pop(key, None)
+    known = original.get(key) if outcome.status is not Status.UNKNOWN else recorded.get(key)
+    if outcome.status is not Status.DONE and known is not None:
+        entries[key] = known
+
+
+def _note_pending(entries: dict[Key, Entry], change: Change) -> None:
+    known = entries.get(change.key) or Entry()
+    pending = digest(change.desired) if change.desired is not None else "-"
+    entries[change.key] = Entry(known.digest, known.version, known.number, pending, known.secrets)
+    if change.replaced is not None and change.live is not None:
+        known = entries.get(change.replaced) or Entry()
+        pending = digest(giving_way(change.live))
+        entries[change.replaced] = Entry(known.digest, known.version, known.number, pending, known.secrets)
 
 
 class _Refused(Exception):  # noqa: N818 - a refusal of ours, not an error of the server's
@@ -299,7 +338,7 @@ def _is_done(change: Change, current: Live | None) -> bool:
         return current is None
     if current is None or digest(current) != digest(change.desired):
         return False
-    if change.desired.secrets and change.live is not None:
+    if change.desired.secrets and change.live is not None and change.replaced is None:
         # The content alone does not show that the secrets were written.
         return current.version > change.live.version
     return True
@@ -315,6 +354,7 @@ def _phases(changes: list[Change]) -> list[list[Change]]:
             last is not None
             and last.key.kind is change.key.kind
             and (last.action is Action.DELETE) == deletes
+            and last.early == change.early
         ):
             phases[-1].append(change)
         else:
@@ -324,23 +364,28 @@ def _phases(changes: list[Change]) -> list[list[Change]]:
 
 def _record_words(error: HttpError, target: Target) -> str:
     if error.status in (409, 412):
-        return "another synchronisation of this project has begun or ended meanwhile; run it again"
-    return f"lokictl's record could not be written: {explained(error, target)}"
+        return "another sync of this project has started or finished meanwhile; run it again"
+    return f"cannot write lokictl's record: {explained(error, target)}"
 
 
 def explained(error: HttpError, target: Target) -> str:
     """What an error means and what to do, as far as that can be told."""
-    where = "loki" if "/loki/" in error.path else "grafana"
-    hints = {
-        401: f"the credentials of [targets.{target.name}.{where}] were not accepted",
-        403: f"the account of [targets.{target.name}.{where}] may not do this",
-        404: "",
-        413: "it is too large for Grafana or for a proxy before it",
-    }
-    hint = hints.get(error.status, "")
-    if error.code == "name-exists":
+    where = f"[targets.{target.name}.{'loki' if '/loki/' in error.path else 'grafana'}]"
+    hint = _HINTS.get(error.status, "").format(where=where)
+    if error.code == "api-key.organization-mismatch" or "requested organization" in error.message:
+        org = target.grafana.organisation if target.grafana is not None else 0
+        asked = f"org = {org} in {where}" if org else where
+        hint = f"the token belongs to another organization than {asked} asks for"
+    elif error.code == "name-exists":
         hint = "another dashboard has this title in the same folder; rename one of them"
     elif error.code == "version-mismatch":
         hint = "somebody else changed it meanwhile; run it again"
-    text = target.redactor.text(str(error))
+    text = str(error)
     return f"{text} ({hint})" if hint else text
+
+
+_HINTS = {
+    401: "the credentials of {where} were not accepted",
+    403: "the account of {where} may not do this",
+    413: "it is too large for Grafana or for a proxy in front of it",
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +13,20 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.sync.configuration import Target, slug
-from lokictl.sync.interface import Change, Key, Live, Outcome, Status
+from lokictl.sync.errors import SyncError
+from lokictl.sync.grafana import giving_way
 from lokictl.sync.normal_form import digest
+from lokictl.sync.plan import Change, Key, Live, Outcome, Status
 from lokictl.sync.planner import forms
 from lokictl.sync.record import Entry, Record
 
 FOLDER = Path(".lokictl") / "backups"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
-FORMAT = 1
+FORMAT = 2
+# Until format 1, what happened to equal a secret was replaced by this; what it was cannot be told any more.
+REPLACED = "<lokictl secret "
+NO_FOLDERS: Mapping[str, str] = {}
 IGNORE = "# Made by lokictl: backups are for the machine they were made on.\n*\n"
 
 
@@ -31,6 +36,7 @@ class Saved:
 
     ``before`` is None where the run created it; ``after`` is the digest of what the run was to leave ("" for a
     deletion); ``entry`` what the record said; ``written`` the (version, number) that the server gave, if known.
+    ``before.key`` is another key where the run put ``key`` in the place of another resource.
     """
 
     key: Key
@@ -44,13 +50,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was read: its name is the time of the run."""
+    """A backup that was read: its name is the time of the run, ``folders`` are the titles of folders by uid."""
 
     name: str
     path: Path
     target: str
     command: str
     saved: tuple[Saved, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,22 +80,46 @@ class BackupWriter:
 
 
 def write_backup(
-    root: Path, target: Target, changes: Iterable[Change], record: Record, command: str
+    root: Path,
+    target: Target,
+    changes: Iterable[Change],
+    record: Record,
+    command: str,
+    folders: Mapping[str, str] = NO_FOLDERS,
 ) -> BackupWriter:
-    """Saves the live state of everything that ``changes`` write; secrets are replaced by their names."""
+    """Saves the live state of everything that ``changes`` write, exactly as the server gave it.
+
+    A server never gives out secrets, so there are none in it.  Raises `SyncError` where it cannot be written.
+    """
+    try:
+        return _write_backup(root, target, changes, record, command, folders)
+    except OSError as error:
+        place = Position(str(error.filename or root / FOLDER))
+        message = f"cannot write the backup: {error.strerror or error}; nothing was sent"
+        raise SyncError(Problem("sync/backup", message, position=place)) from None
+
+
+def _write_backup(
+    root: Path,
+    target: Target,
+    changes: Iterable[Change],
+    record: Record,
+    command: str,
+    folders: Mapping[str, str],
+) -> BackupWriter:
     folder = _new_folder(root)
     entries = []
     for number, change in enumerate(changes):
         name = ""
         if change.live is not None:
             name = f"{slug(change.key.kind.value)}/{number:04}-{slug(change.key.name)}.json"
-            _write(folder / name, target.redactor.for_backup(_live_data(change.live)))
-        known = record.get(change.key)
+            _write(folder / name, _live_data(change.live))
+        known = record.get(change.replaced or change.key)
         entries.append(
             {
                 "resource": change.key.text,
                 "action": change.action.value,
-                "title": target.redactor.text(change.title),
+                "title": change.title,
                 "file": name,
                 "after": forms(change)[1],
                 "record": _entry_data(known) if known is not None else None,
@@ -99,6 +130,7 @@ def write_backup(
         "command": command,
         "target": target.name,
         "project": target.project,
+        "folders": dict(folders),
         "resources": entries,
     }
     _write(folder / MANIFEST, manifest)
@@ -135,11 +167,13 @@ def _write(path: Path, data: Any) -> None:
 
 def _live_data(live: Live) -> dict[str, Any]:
     return {
+        "resource": live.key.text,
         "title": live.title,
         "folder": live.folder,
         "version": live.version,
         "number": live.number,
         "edited": live.edited,
+        "schema": live.schema,
         "body": live.body,
     }
 
@@ -167,21 +201,35 @@ def _age(name: str) -> tuple[str, int]:
 
 
 def read_backup(root: Path, name: str, target: Target | None = None) -> Backup:
-    """The backup whose name begins with ``name`` ("" for the newest), its secrets filled in from ``target``.
+    """The backup whose name begins with ``name`` ("" for the newest).
 
     Raises `LokictlError` when there is none, more than one, or when it cannot be read.
     """
     path = root / FOLDER / _found(root, name)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
+        if manifest["format"] not in (1, FORMAT):
             raise ValueError(f"format {manifest['format']}")
         journal = _journal(path)
-        saved = tuple(_saved(path, item, journal, target) for item in manifest["resources"])
-        return Backup(path.name, path, str(manifest["target"]), str(manifest["command"]), saved)
+        saved = tuple(_saved(path, item, journal) for item in manifest["resources"])
+        if target is not None and manifest["target"] != target.name:
+            raise ValueError(f"it is of the target {manifest['target']}")
+        folders = {str(uid): str(title) for uid, title in manifest.get("folders", {}).items()}
+        return Backup(path.name, path, str(manifest["target"]), str(manifest["command"]), saved, folders)
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"the backup cannot be read: {error}"
         raise LokictlError(Problem("sync/backup", message, position=Position(str(path / MANIFEST)))) from None
+
+
+def read_backups(root: Path, name: str, target: Target | None = None) -> tuple[Backup, ...]:
+    """The runs on one target from the newest back to the one whose name begins with ``name``.
+
+    Only the newest without a name.  Raises as `read_backup`.
+    """
+    first = read_backup(root, name, target)
+    names = backup_names(root)
+    later = [read_backup(root, found) for found in names[: names.index(first.name)]] if name else []
+    return (*(backup for backup in later if backup.target == first.target), first)
 
 
 def backup_target(root: Path, name: str) -> str:
@@ -217,23 +265,21 @@ def _journal(path: Path) -> dict[str, dict[str, Any]]:
     return lines
 
 
-def _saved(
-    path: Path, item: Mapping[str, Any], journal: Mapping[str, Mapping[str, Any]], target: Target | None
-) -> Saved:
+def _saved(path: Path, item: Mapping[str, Any], journal: Mapping[str, Mapping[str, Any]]) -> Saved:
     key = Key.from_text(item["resource"])
     before = None
     if item["file"]:
-        data = json.loads((path / item["file"]).read_text(encoding="utf-8"))
-        if target is not None:
-            data = target.redactor.from_backup(data)
+        text = (path / item["file"]).read_text(encoding="utf-8")
+        data = json.loads(text)
         before = Live(
-            key,
+            Key.from_text(data["resource"]) if "resource" in data else key,
             data["title"],
             data["body"],
             data["folder"],
             data["version"],
             data["number"],
             edited=data["edited"],
+            schema=data.get("schema", ""),
         )
     entry = Entry(*item["record"]) if item["record"] is not None else None
     line = journal.get(item["resource"], {})
@@ -242,8 +288,57 @@ def _saved(
     return Saved(key, item["action"], before, item["after"], entry, written, done)
 
 
-def is_as_left(saved: Saved, live: Live) -> bool:
-    """Whether ``live`` is what the run of the backup left."""
-    if saved.after and digest(live) == saved.after:
-        return True
-    return bool(saved.written[0]) and saved.written == (live.version, live.number)
+def damaged(backup: Backup) -> list[Key]:
+    """What cannot be put back exactly, because an older lokictl replaced parts of it when it saved it."""
+    return [
+        saved.key
+        for saved in backup.saved
+        if saved.before is not None and REPLACED in json.dumps([saved.before.title, saved.before.body])
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a resource was before some runs, and what the runs may have left of it.
+
+    ``before`` is None where it did not exist; ``entry`` what the record said; ``left`` are the digests of what the
+    runs left, and ``written`` the (version, number) pairs.
+    """
+
+    key: Key
+    before: Live | None
+    entry: Entry | None
+    left: frozenset[str]
+    written: frozenset[tuple[int, int]]
+
+    def is_as_left(self, live: Live) -> bool:
+        """Whether ``live`` is what the runs left."""
+        return digest(live) in self.left or (live.version, live.number) in self.written
+
+
+def earlier_states(backups: Iterable[Backup]) -> list[Earlier]:
+    """The state before the oldest of the runs, newest run first, for everything that any of them touched."""
+    found: dict[Key, Earlier] = {}
+    for backup in backups:
+        for saved in backup.saved:
+            for state in _states_before(saved):
+                later = found.get(state.key)
+                if later is not None:
+                    # What the newest run left counts; how it was, only the oldest knows.
+                    state = Earlier(state.key, state.before, state.entry, later.left, later.written)
+                found[state.key] = state
+    return list(found.values())
+
+
+def _states_before(saved: Saved) -> Iterator[Earlier]:
+    before, key = saved.before, saved.key
+    written = frozenset({saved.written} if saved.written[0] else ())
+    if before is None or before.key == key:
+        left = {saved.after} | ({digest(before)} if before is not None and not saved.done else set())
+        yield Earlier(key, before, saved.entry, frozenset(left - {""}), written)
+        return
+    # One took the place of another.
+    yield Earlier(key, None, None, frozenset({saved.after}), written)
+    yield Earlier(
+        before.key, before, saved.entry, frozenset({digest(before), digest(giving_way(before))}), frozenset()
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
+from lokictl.project.configuration import shown as display_path
 from lokictl.sync.secrets import Redactor, Secret, read_secret
 
 if TYPE_CHECKING:
@@ -20,14 +21,16 @@ SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
 DEFAULT_PRUNE_LIMIT = 10
+# How Grafana calls its root, where dashboards without a folder are.
+ROOT_FOLDER = "general"
 UID_LENGTH = 40
 
 EXAMPLE = """\
-[tool.lokictl.targets.staging.grafana]
+[targets.staging.grafana]
 url = "https://grafana.example.com"
 token = { env = "GRAFANA_TOKEN" }
 
-[tool.lokictl.targets.staging.loki]
+[targets.staging.loki]
 url = "https://loki.example.com"
 tenants = ["team-a"]
 namespaces = ["team-a", "team-a-*"]"""
@@ -73,7 +76,11 @@ class LokiTarget:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A named pair of servers; ``project`` is the name that marks what is ours on them."""
+    """A named pair of servers; ``project`` is the name that marks what is ours on them.
+
+    ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
+    made from the title.  ``only`` leaves one of the servers alone: "grafana", "loki" or "" for neither.
+    """
 
     name: str
     project: str
@@ -84,6 +91,8 @@ class Target:
     environment: Mapping[str, str] = field(default_factory=dict)
     prune_limit: int = DEFAULT_PRUNE_LIMIT
     redactor: Redactor = field(default_factory=Redactor)
+    has_fixed_folder: bool = False
+    only: str = ""
 
 
 def slug(text: str, length: int = UID_LENGTH) -> str:
@@ -102,35 +111,42 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
 
 
+def example(configuration: Configuration) -> str:
+    """A target as it is written in the project's own configuration file."""
+    is_pyproject = configuration.file is not None and configuration.file.name == "pyproject.toml"
+    return EXAMPLE.replace("[targets.", "[tool.lokictl.targets.") if is_pyproject else EXAMPLE
+
+
 def target_names(configuration: Configuration) -> list[str]:
     """The names of all targets, in the order of the file."""
     return list(configuration.table("targets"))
 
 
-def load_target(configuration: Configuration, name: str = "") -> Target:
+def load_target(configuration: Configuration, name: str = "", *, needs_name: bool = False) -> Target:
     """The target called ``name``; without one, the only target, or the one that ``[sync] target`` names.
 
-    Reads its secrets.  Raises `LokictlError` with every problem found.
+    ``needs_name``: the project must have a name, because it is written on the servers.  Reads the secrets.  Raises
+    `LokictlError` with every problem found.
     """
-    return _Reader(configuration, _chosen(configuration, name)).target()
+    return _Reader(configuration, _chosen(configuration, name)).target(needs_name)
 
 
 def _chosen(configuration: Configuration, name: str) -> str:
     known = target_names(configuration)
     if not known:
-        position = Position(str(configuration.file)) if configuration.file else Position()
+        position = Position(display_path(configuration.file)) if configuration.file else Position()
         raise LokictlError(
             Problem(
                 "sync/target",
                 "no target is configured",
                 position=position,
-                hint=f"for example\n\n{EXAMPLE}\n",
+                hint=f"for example\n\n{example(configuration)}\n",
             )
         )
     name = name or str(configuration.table("sync").get("target", "")) or (known[0] if len(known) == 1 else "")
     if not name:
         raise LokictlError(
-            Problem("sync/target", "which target?", hint=f"name one with --target: {', '.join(known)}")
+            Problem("sync/target", "several targets", hint=f"choose one with --target: {', '.join(known)}")
         )
     if name not in known:
         hint = suggestion(name, known, f"known targets: {', '.join(known)}")
@@ -147,12 +163,20 @@ class _Reader:
         self.problems: list[Problem] = []
         self.redactor = Redactor()
 
-    def target(self) -> Target:
+    def target(self, needs_name: bool) -> Target:
         table = self.configuration.table("targets")[self.name]
         if not isinstance(table, dict):
             raise LokictlError(Problem("sync/target", f'the target "{self.name}" must be a table'))
         self._unknown(table, TARGET_KEYS, ())
-        project = str(self.configuration["name"]) or self.root.name
+        project = str(self.configuration["name"])
+        if not project and needs_name:
+            position = (
+                Position(display_path(self.configuration.file)) if self.configuration.file else Position()
+            )
+            message = "a project that is synced needs a name: it marks what belongs to it on the servers"
+            hint = f'add name = "{slug(self.root.name)}" to the configuration'
+            self.problems.append(Problem("sync/target", message, position=position, hint=hint))
+        project = project or self.root.name
         folder_uid, folder_title = self._folder(table.get("folder"), project)
         target = Target(
             self.name,
@@ -167,6 +191,7 @@ class _Reader:
             },
             int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
             self.redactor,
+            folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())
@@ -177,6 +202,8 @@ class _Reader:
     def _folder(self, value: Any, project: str) -> tuple[str, str]:
         if value is None:
             return slug(project), project
+        if isinstance(value, str) and value.casefold() == ROOT_FOLDER:
+            return "", value
         if isinstance(value, str) and value:
             return slug(value), value
         if isinstance(value, dict) and value.get("title") and not set(value) - {"title", "uid"}:
@@ -193,7 +220,7 @@ class _Reader:
             return None
         organisation = table.get("org", 0)
         if not isinstance(organisation, int):
-            self._problem('"org" must be the number of an organisation', ("grafana", "org"))
+            self._problem('"org" must be the number of an organization', ("grafana", "org"))
             organisation = 0
         return GrafanaTarget(
             self._access(table, "grafana"), organisation, bool(table.get("take_default", False))
@@ -240,7 +267,7 @@ class _Reader:
         basic = table.get("basic", {})
         tokens = [key for key in ("token", "bearer") if key in table]
         if len(tokens) + bool(basic) > 1:
-            self._problem("one way to authenticate, please: token, bearer or basic", (server,))
+            self._problem("set exactly one of token, bearer, basic", (server,))
         if not isinstance(basic, dict) or (basic and set(basic) != {"user", "password"}):
             self._problem('"basic" must be { user = "…", password = { env = "…" } }', (server, "basic"))
             basic = {}
@@ -287,7 +314,7 @@ class _Reader:
         except LokictlError as error:
             self.problems.extend(error.problems)
             return None
-        return self.redactor.add(secret)
+        return self.redactor.add(secret, credential=where[0] != "environment")
 
     def _value(self, value: Any, *where: str) -> str | Secret:
         if isinstance(value, dict):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.sync.configuration import GrafanaTarget, LokiTarget, Target, matches, slug
-from lokictl.sync.interface import Key, Kind, Resource
+from lokictl.model.datasource import Reference, references, resolve
+from lokictl.sync.configuration import ROOT_FOLDER, GrafanaTarget, LokiTarget, Target, matches, slug
 from lokictl.sync.normal_form import rule_group
+from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
 from lokictl.sync.secrets import Secret
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from lokictl.project import Project
 
 UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
-ROOT_FOLDER = "general"
-REFERENCE = re.compile(r"\$__env\{(\w+)\}|\$\{(\w+)\}|\$\$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,20 @@ class Desired:
     resources: dict[Key, Resource] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def with_folder(self, old: str, new: str) -> Desired:
+        """The same with ``new`` as the uid of the folder that was ``old``."""
+        moved: dict[Key, Resource] = {}
+        for key, resource in self.resources.items():
+            folder = new if resource.folder == old else resource.folder
+            if key.kind is Kind.FOLDER and key.name == old:
+                key = Key(Kind.FOLDER, new)
+                body = {**resource.body, "uid": new}
+                resource = dataclasses.replace(resource, key=key, body=body)
+            moved[key] = (
+                resource if resource.folder == folder else dataclasses.replace(resource, folder=folder)
+            )
+        return Desired(moved, self.warnings)
+
     def of(self, *kinds: Kind) -> list[Resource]:
         """The resources of these kinds."""
         return [resource for key, resource in self.resources.items() if key.kind in kinds]
@@ -50,9 +64,9 @@ class Desired:
 def desired_state(project: Project, target: Target) -> Desired:
     """Everything that ``project`` wants on ``target``.  Raises `LokictlError` where Grafana would refuse it."""
     collector = _Collector(project, target)
-    if target.grafana is not None:
+    if target.grafana is not None and target.only != "loki":
         collector.grafana(target.grafana)
-    if target.loki is not None:
+    if target.loki is not None and target.only != "grafana":
         collector.loki(target.loki)
     if collector.problems:
         raise LokictlError(collector.problems)
@@ -74,6 +88,11 @@ def folder_rules(project: Project) -> list[FolderRule]:
             message = f'the folder "{uid}" needs a title and dashboards = ["uid", "prefix-*"]'
             problems.append(Problem("sync/folders", message, position=position))
             continue
+        if str(table.get("title", "")).casefold() == ROOT_FOLDER and uid != ROOT_FOLDER:
+            message = f'the folder "{uid}" cannot be called General: that is the name of Grafana\'s root'
+            hint = "use [sync.folders.general] for dashboards in the root"
+            problems.append(Problem("sync/folders", message, position=position, hint=hint))
+            continue
         if not UID.match(uid):
             message = f'"{uid}" cannot be the uid of a folder'
             problems.append(Problem("sync/folders", message, position=position))
@@ -94,7 +113,8 @@ class _Collector:
         rules = folder_rules(self.project)
         dashboards = [self._dashboard(item, rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
-        if dashboards or sources:
+        has_rules = self.target.loki is not None and self.target.only != "grafana" and self._has_rules()
+        if self.target.folder_uid and (dashboards or sources or has_rules):
             self._add(self._folder(self.target.folder_uid, self.target.folder_title))
         used = {dashboard.folder for dashboard in dashboards}
         parents = {rule.parent for rule in rules if rule.uid in used and rule.parent}
@@ -103,6 +123,11 @@ class _Collector:
                 self._add(self._folder(rule.uid, rule.title, rule.parent))
         for resource in (*sources, *dashboards):
             self._add(resource)
+
+    def _has_rules(self) -> bool:
+        """Whether the record, which is kept in the folder, will have rules in it."""
+        assert self.target.loki is not None
+        return any(file.groups and self._tenants(self.target.loki, file) for file in self.project.rule_files)
 
     def _folder(self, uid: str, title: str, parent: str = "") -> Resource:
         return Resource(Key(Kind.FOLDER, uid), title, {"uid": uid, "title": title}, parent)
@@ -145,23 +170,37 @@ class _Collector:
                 f'data source "{source.name}": its correlations are not uploaded; Grafana takes them from the '
                 "files of `lokictl render`"
             )
-        body.pop("editable", None)
-        body.pop("secureJsonData", None)
+        for key in ("editable", "secureJsonData"):
+            body.pop(key, None)
+        self._check_resolved(source, known)
         return Resource(
-            Key(Kind.DATA_SOURCE, source.uid), source.name, body, secrets=self._secrets(source, known)
+            Key(Kind.DATA_SOURCE, source.uid), body["name"], body, secrets=self._secrets(source, known)
         )
+
+    def _check_resolved(self, source: DataSource, known: Mapping[str, str]) -> None:
+        """Nothing is uploaded with a hole in it where a variable should be."""
+        entry = dict(source.to_provisioning())
+        for key in ("secureJsonData", "correlations"):
+            entry.pop(key, None)
+        for reference in _unresolved(entry, source, known):
+            variable = f'[targets.{self.target.name}] environment = {{ {reference.name} = "…" }}'
+            hint = f"set it in the environment, or in the target: {variable}"
+            if not reference.name.isidentifier():
+                hint = "Grafana takes $ for the beginning of a variable; write $$ for the character itself"
+            message = f'data source "{source.name}": {_shown(reference)} is not set'
+            self._problem(message, Position(), hint)
 
     def _secrets(self, source: DataSource, known: Mapping[str, str]) -> dict[str, Secret]:
         filled = source.with_environment(known).get("secureJsonData", {})
         found: dict[str, Secret] = {}
         unset: list[str] = []
         for name, text in source.secure_json_data.items():
+            missing = [_shown(reference) for reference in _unresolved(text, source, known)]
+            unset += missing
             # An empty password is never sent: it would wipe out the one that Grafana has.
-            if filled.get(name):
+            if filled.get(name) and not missing:
                 value = Secret(f"data source {source.uid}:{name}", str(filled[name]))
-                found[name] = self.target.redactor.add(value)
-            else:
-                unset += [variable for variable in _variables(text) if not known.get(variable)]
+                found[name] = self.target.redactor.add(value, credential=False)
         if unset:
             names = ", ".join(sorted(set(unset)))
             self.desired.warnings.append(
@@ -204,17 +243,18 @@ class _Collector:
         self.problems.append(Problem("sync/project", message, position=position, hint=hint))
 
 
-def _variables(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from (found[1] or found[2] for found in REFERENCE.finditer(value) if found[1] or found[2])
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _variables(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _variables(item)
+def _unresolved(value: Any, source: DataSource, known: Mapping[str, str]) -> list[Reference]:
+    environment = {**source.environment, **known}
+    return [reference for reference in references(value) if resolve(reference, environment) is None]
+
+
+def _shown(reference: Reference) -> str:
+    return reference.name if reference.source == "env" else f"$__{reference.source}{{{reference.name}}}"
 
 
 def _from_process(source: DataSource) -> dict[str, str]:
     """What this process's environment has of the variables, as a Grafana started here would see it."""
-    return {name: os.environ[name] for name in _variables(source.to_provisioning()) if os.environ.get(name)}
+    names = {
+        reference.name for reference in references(source.to_provisioning()) if reference.source == "env"
+    }
+    return {name: os.environ[name] for name in names if os.environ.get(name)}

@@ -1,11 +1,12 @@
-"""Grafana's HTTP API, as far as the synchronisation needs it: read, write and delete by uid.
+"""Grafana's HTTP API, as far as a sync needs it: read, write and delete by uid.
 
 Works with version 9 and later; older ones are served where it costs nothing (numeric ids of folders and data
-sources), so that a Grafana 7 can be used, too.
+sources), so that a Grafana 7 can be used, too.  Dashboards are read through the resource API where there is one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,35 +14,49 @@ from typing import Any
 from urllib.parse import quote
 
 from lokictl.sync.http import HttpClient, HttpError
-from lokictl.sync.interface import Key, Kind, Live, Resource, Written
-from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS
+from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, digest
+from lokictl.sync.plan import Key, Kind, Live, Resource, Written
+from lokictl.sync.resource_api import OUR_MANAGER, ResourceApi, discover, edited
+from lokictl.sync.secrets import fingerprint
 
 FIRST_WITH_UIDS_EVERYWHERE = 9
+FIRST_WITH_EQUAL_TITLES = 11
+FIRST_WITH_RESOURCES = 12
 PAGE = 500
 # Below this it is cheaper to read dashboards one by one than to list all that the Grafana has.
 WORTH_A_LIST = 8
-OUR_MANAGER = "lokictl"
 REQUEST_LIMIT_OF_A_MESSAGE = 500
-APPS = ("v1", "v1beta1", "v0alpha1")
+# How often, and with which pause in seconds, a folder is looked at before it counts as not empty: searches of
+# newer versions lag behind.
+LOOKS, PAUSE = 4, 0.5
+GIVES_WAY = " (replaced by lokictl)"
 
 
 @dataclass
 class Grafana:
-    """One Grafana; every method may raise `HttpError`.  ``jobs`` is how many requests it sends at once."""
+    """One Grafana; every method may raise `HttpError`.
+
+    ``jobs`` is how many requests it sends at once; ``owner`` goes into the data sources that are written, so that
+    they are known even if the record is lost.
+    """
 
     client: HttpClient
     organisation: int = 0
     jobs: int = 8
     message: str = "lokictl sync"
     version: str = ""
+    owner: Mapping[str, str] = field(default_factory=dict)
     folder_numbers: dict[str, int] = field(default_factory=dict)
-    apps_version: str | None = None
+    _resources: ResourceApi | None = None
+    _is_discovered: bool = False
+    _visible_folders: frozenset[str] | None = None
 
     def connect(self) -> None:
         """Asks for the version; nothing else is known to answer without credentials."""
         health = self._get("/api/health")
         if not isinstance(health, dict) or "database" not in health:
-            raise HttpError("GET", "/api/health", 200, "this is no Grafana; is the configured URL right?")
+            message = "not a Grafana server; check the configured URL"
+            raise HttpError("GET", "/api/health", 200, message)
         self.version = str(health.get("version") or "")
 
     @property
@@ -55,19 +70,42 @@ class Grafana:
         """Whether folders and data sources can be written by uid."""
         return self.major >= FIRST_WITH_UIDS_EVERYWHERE
 
+    @property
+    def titles_are_unique(self) -> bool:
+        """Whether a folder holds a title once."""
+        return self.major < FIRST_WITH_EQUAL_TITLES
+
     # --- reading -----------------------------------------------------------------------------------------
 
-    def read(self, keys: Iterable[Key]) -> dict[Key, Live]:
-        """Those of ``keys`` that exist, read several at a time."""
+    def read(self, keys: Iterable[Key], unreadable: dict[Key, str] | None = None) -> dict[Key, Live]:
+        """Those of ``keys`` that exist, read several at a time.
+
+        What Grafana does not show goes to ``unreadable`` with the reason; without it, that is an error.
+        """
         wanted = list(dict.fromkeys(keys))
         found: dict[Key, Live] = {}
         dashboards = [key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)]
-        if len(dashboards) >= WORTH_A_LIST and self._discover_apps():
-            listed = self._listed_dashboards()
+        resources = self._resource_api() if dashboards else None
+        if resources is not None and len(dashboards) >= WORTH_A_LIST:
+            listed = {live.key.name: live for live in resources.dashboards()}
             found = {key: _renamed(listed[key.name], key) for key in dashboards if key.name in listed}
             wanted = [key for key in wanted if key not in set(dashboards)]
+
+        def read(key: Key) -> Live | None:
+            try:
+                return self.read_one(key)
+            except HttpError as error:
+                if unreadable is None or not _concerns_one(error):
+                    raise
+                unreadable[key] = str(error)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                if unreadable is None:
+                    raise
+                unreadable[key] = f"the answer was not understood ({type(error).__name__}: {error})"
+            return None
+
         with ThreadPoolExecutor(max(1, self.jobs)) as pool:
-            for key, live in zip(wanted, pool.map(self.read_one, wanted), strict=True):
+            for key, live in zip(wanted, pool.map(read, wanted), strict=True):
                 if live is not None:
                     found[key] = live
         return found
@@ -78,10 +116,42 @@ class Grafana:
             return self._folder(key)
         if key.kind is Kind.DATA_SOURCE:
             return self._data_source(key)
-        return self._dashboard(key)
+        resources = self._resource_api()
+        if resources is None:
+            return self._dashboard(key)
+        live = resources.dashboard(key.name)
+        return _renamed(live, key) if live is not None else None
+
+    def has_folder(self, uid: str) -> bool:
+        """Whether there is a folder of this uid."""
+        return self._folder(Key(Kind.FOLDER, uid)) is not None
+
+    def _resource_api(self) -> ResourceApi | None:
+        if not self._is_discovered:
+            if self.major >= FIRST_WITH_RESOURCES:
+                self._resources = discover(self.client, self._namespace(), self._headers())
+            self._is_discovered = True
+        return self._resources
+
+    def _namespace(self) -> str:
+        """The namespace of the organization, as Grafana itself names it."""
+        try:
+            settings = self._get("/api/frontend/settings")
+            if isinstance(settings, dict) and settings.get("namespace"):
+                return str(settings["namespace"])
+        except HttpError as error:
+            if error.status not in (403, 404):
+                raise
+        return "default" if self.organisation in (0, 1) else f"org-{self.organisation}"
 
     def _folder(self, key: Key) -> Live | None:
-        found = self._get_or_none(f"/api/folders/{quote(key.name, safe='')}")
+        try:
+            found = self._get_or_none(f"/api/folders/{quote(key.name, safe='')}")
+        except HttpError as error:
+            # To everybody but an admin, a folder that does not exist is one that must not be read.
+            if error.status == 403 and key.name not in self._folders_in_sight():
+                return None
+            raise
         if found is None:
             return None
         self.folder_numbers[key.name] = int(found.get("id") or 0)
@@ -94,8 +164,14 @@ class Grafana:
             int(found.get("version") or 0),
             int(found.get("id") or 0),
             manager,
-            _edited(found),
+            edited(found.get("updatedBy"), found.get("updated")),
         )
+
+    def _folders_in_sight(self) -> frozenset[str]:
+        if self._visible_folders is None:
+            rows = self._searched({"type": "dash-folder"})
+            self._visible_folders = frozenset(str(row.get("uid")) for row in rows)
+        return self._visible_folders
 
     def _data_source(self, key: Key) -> Live | None:
         found = self._get_or_none(f"/api/datasources/uid/{quote(key.name, safe='')}")
@@ -135,7 +211,7 @@ class Grafana:
             int(body.get("version") or meta.get("version") or 0),
             int(body.get("id") or 0),
             read_only or _managed(meta.get("managedBy")),
-            _edited(meta),
+            edited(meta.get("updatedBy"), meta.get("updated")),
         )
 
     def data_sources(self) -> list[dict[str, Any]]:
@@ -143,54 +219,49 @@ class Grafana:
         found = self._get("/api/datasources")
         return [dict(item) for item in found]
 
+    def folder_contents(self, uid: str) -> list[tuple[Key, str]]:
+        """What a folder holds: dashboards and folders with their titles, other things as a number in words."""
+        if self.has_uids_everywhere:
+            rows = self._searched({"folderUIDs": uid})
+        else:
+            rows = self._searched({"folderIds": self.folder_numbers.get(uid) or 0})
+        found = [
+            (
+                Key(Kind.FOLDER if row.get("type") == "dash-folder" else Kind.DASHBOARD, str(row.get("uid"))),
+                str(row.get("title")),
+            )
+            for row in rows
+        ]
+        if self.has_uids_everywhere:
+            counts = self._get_or_none(f"/api/folders/{quote(uid, safe='')}/counts") or {}
+            for kind, count in counts.items():
+                if count and kind not in ("folder", "dashboard"):
+                    words = _COUNTED.get(kind, kind)
+                    found.append((Key(Kind.RECORD, ""), f"{count} {words}{'' if count == 1 else 's'}"))
+        return found
+
     def is_folder_empty(self, uid: str) -> bool:
         """Whether a folder holds nothing that would go with it."""
-        if self.has_uids_everywhere:
-            rows = self._get("/api/search", {"folderUIDs": uid, "limit": 1})
-            counts = self._get_or_none(f"/api/folders/{quote(uid, safe='')}/counts") or {}
-            return not rows and not any(counts.values())
-        number = self.folder_numbers.get(uid) or 0
-        return not self._get("/api/search", {"folderIds": number, "limit": 1})
+        for look in range(LOOKS if self.major >= FIRST_WITH_RESOURCES else 1):
+            if look:
+                self.client.sleep(PAUSE)
+            if not self.folder_contents(uid):
+                return True
+        return False
 
     def all_dashboards(self) -> list[dict[str, Any]]:
         """A row (uid, title, folderUid) for every dashboard."""
+        return self._searched({"type": "dash-db"})
+
+    def _searched(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         page = 1
         while True:
-            found = self._get("/api/search", {"type": "dash-db", "limit": PAGE, "page": page})
+            found = self._get("/api/search", {**query, "limit": PAGE, "page": page})
             rows += found
             if len(found) < PAGE:
                 return rows
             page += 1
-
-    # --- the list of the new API -------------------------------------------------------------------------
-
-    def _discover_apps(self) -> bool:
-        """Whether this Grafana can list whole dashboards (12 and later), and in which version."""
-        if self.apps_version is None:
-            self.apps_version = ""
-            if self.major >= 12:
-                try:
-                    found = self._get_or_none("/apis/dashboard.grafana.app") or {}
-                except HttpError:
-                    found = {}
-                served = {str(item.get("version")) for item in found.get("versions") or []}
-                self.apps_version = next((version for version in APPS if version in served), "")
-        return bool(self.apps_version)
-
-    def _listed_dashboards(self) -> dict[str, Live]:
-        namespace = "default" if self.organisation in (0, 1) else f"org-{self.organisation}"
-        path = f"/apis/dashboard.grafana.app/{self.apps_version}/namespaces/{namespace}/dashboards"
-        found: dict[str, Live] = {}
-        token = ""
-        while True:
-            answer = self._get(path, {"limit": PAGE, **({"continue": token} if token else {})})
-            for item in answer.get("items") or []:
-                live = _from_object(item)
-                found[live.key.name] = live
-            token = str((answer.get("metadata") or {}).get("continue") or "")
-            if not token:
-                return found
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -220,15 +291,21 @@ class Grafana:
     def _write_data_source(self, resource: Resource, live: Live | None) -> Written:
         body = {**DATA_SOURCE_DEFAULTS, "jsonData": {}, **resource.body, "uid": resource.key.name}
         body.pop("secureJsonFields", None)
+        if self.owner:
+            body["jsonData"] = {**body["jsonData"], MARK: self._mark(resource)}
         if resource.secrets:
             body["secureJsonData"] = {name: secret.reveal() for name, secret in resource.secrets.items()}
         if live is None:
             answer = self._send("POST", "/api/datasources", body)
         else:
-            path = f"uid/{resource.key.name}" if self.has_uids_everywhere else str(live.number)
+            path = f"uid/{live.key.name}" if self.has_uids_everywhere else str(live.number)
             answer = self._send("PUT", f"/api/datasources/{path}", {**body, "version": live.version})
         stored = answer.get("datasource") or {}
         return Written(int(stored.get("version") or 0), int(stored.get("id") or answer.get("id") or 0))
+
+    def _mark(self, resource: Resource) -> dict[str, str]:
+        secrets = {"secrets": fingerprint(resource.secrets)} if resource.secrets else {}
+        return {**self.owner, "digest": digest(resource), **secrets}
 
     def _write_dashboard(self, resource: Resource, live: Live | None) -> Written:
         # Never "overwrite": the version is the lock, and with a new uid Grafana would replace another
@@ -252,6 +329,33 @@ class Grafana:
             message = f"Grafana saved it under another uid ({answer.get('uid')})"
             raise HttpError("POST", "/api/dashboards/db", 200, message)
         return Written(int(answer.get("version") or 0), int(answer.get("id") or 0))
+
+    def replace(self, resource: Resource, live: Live) -> Written:
+        """Puts the resource in the place of ``live``, which has another uid; at no moment is there neither.
+
+        Grafana has no way to change a uid, and a name or title can be taken: the old one steps aside first.
+        """
+        there = self.read_one(resource.key)
+        aside = giving_way(live)
+        if there is None and aside.title != live.title and self._is_unique(resource.key.kind):
+            renamed = Resource(live.key, aside.title, aside.body, live.folder)
+            self._write(renamed, live)
+        written = self.write(resource, there)
+        self.delete(live)
+        return written
+
+    def _is_unique(self, kind: Kind) -> bool:
+        return kind is Kind.DATA_SOURCE or self.titles_are_unique
+
+    def _write(self, resource: Resource, live: Live) -> None:
+        if resource.key.kind is Kind.DATA_SOURCE:
+            body = {key: value for key, value in resource.body.items() if key != "secureJsonFields"}
+            path = f"uid/{live.key.name}" if self.has_uids_everywhere else str(live.number)
+            self._send(
+                "PUT", f"/api/datasources/{path}", {**body, "uid": live.key.name, "version": live.version}
+            )
+        else:
+            self._write_dashboard(resource, live)
 
     def _folder_number(self, uid: str) -> int:
         if not uid:
@@ -300,44 +404,33 @@ def _folder_uid(meta: Mapping[str, Any]) -> str:
     return "" if uid == "general" else uid
 
 
-def _edited(meta: Mapping[str, Any]) -> str:
-    who, when = meta.get("updatedBy"), meta.get("updated")
-    return f"by {who} at {when}" if who and when else f"at {when}" if when else ""
-
-
 def _managed(manager: Any) -> str:
     if not manager or manager == OUR_MANAGER:
         return ""
     return f"managed by {manager}"
 
 
-def _from_object(item: Mapping[str, Any]) -> Live:
-    metadata = item.get("metadata") or {}
-    annotations = metadata.get("annotations") or {}
-    labels = metadata.get("labels") or {}
-    uid = str(metadata.get("name", ""))
-    body = {**(item.get("spec") or {}), "uid": uid}
-    manager = str(annotations.get("grafana.app/managedBy") or "")
-    ours = annotations.get("grafana.app/managerId") == OUR_MANAGER
-    version = int(metadata.get("generation") or 0)
-    return Live(
-        Key(Kind.DASHBOARD, uid),
-        str(body.get("title", "")),
-        {**body, "version": version},
-        str(annotations.get("grafana.app/folder") or ""),
-        version,
-        int(labels.get("grafana.app/deprecatedInternalID") or 0),
-        "" if ours else _managed(manager),
-        _edited(
-            {
-                "updatedBy": annotations.get("grafana.app/updatedBy"),
-                "updated": annotations.get("grafana.app/updatedTimestamp"),
-            }
-        ),
-    )
-
-
 def _renamed(live: Live, key: Key) -> Live:
-    import dataclasses
-
     return dataclasses.replace(live, key=key)
+
+
+def _concerns_one(error: HttpError) -> bool:
+    """Whether an error is about the one resource that was asked for, and not about the server or the account."""
+    return error.status not in (0, 401, 429) and error.status < 502
+
+
+def giving_way(live: Live) -> Live:
+    """A resource as it is while another one takes its place: under another name or title."""
+    if live.key.kind not in (Kind.DASHBOARD, Kind.DATA_SOURCE):
+        return live
+    title = live.title if gives_way(live) else f"{live.title}{GIVES_WAY}"
+    name = "name" if live.key.kind is Kind.DATA_SOURCE else "title"
+    return dataclasses.replace(live, title=title, body={**live.body, name: title})
+
+
+def gives_way(live: Live) -> bool:
+    """Whether a run has begun to put another one in its place."""
+    return live.title.endswith(GIVES_WAY)
+
+
+_COUNTED = {"alertrule": "alert rule", "librarypanel": "library panel", "library_elements": "library panel"}

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lokictl.sync.interface import Key, Kind, Live, Resource
+from lokictl.sync.plan import Key, Kind, Live, Resource
 
 # Grafana gives these out itself; `iteration` is a counter that its editor wrote until version 9.
 DASHBOARD_ADDED = ("id", "uid", "version", "iteration")
+# Where a data source says whose it is.
+MARK = "lokictl"
 DATA_SOURCE_DEFAULTS: dict[str, Any] = {
     "name": "",
     "type": "",
@@ -31,7 +33,8 @@ LARGEST_EXACT = 2**53
 
 def normal_form(resource: Resource | Live) -> dict[str, Any]:
     """The normal form of any resource, desired or live."""
-    return normal(resource.key, resource.body, resource.folder)
+    form = normal(resource.key, resource.body, resource.folder)
+    return {"schema": resource.schema, **form} if resource.schema else form
 
 
 def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any]:
@@ -59,7 +62,8 @@ def data_source(body: Mapping[str, Any]) -> dict[str, Any]:
     if not plain["basicAuth"]:
         # Grafana keeps the old user when basic authentication is switched off.
         plain["basicAuthUser"] = ""
-    plain["jsonData"] = json_value(body.get("jsonData") or {})
+    further = body.get("jsonData") or {}
+    plain["jsonData"] = json_value({key: value for key, value in further.items() if key != MARK})
     return plain
 
 

@@ -10,8 +10,9 @@ from enum import StrEnum
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
-from lokictl.sync.interface import WRITES, Action, Change, Key, Kind, Live, Plan, Resource
+from lokictl.sync.grafana import GIVES_WAY, gives_way
 from lokictl.sync.normal_form import digest, normal_form
+from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
 from lokictl.sync.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.state import Actual
@@ -43,10 +44,10 @@ def make_plan(target: Target, desired: Desired, actual: Actual, options: Options
     """Compares desired and actual state.  Reads nothing, writes nothing."""
     planner = _Planner(target, desired, actual, options)
     changes = [*planner.wanted(), *planner.unwanted()]
-    changes = [_resolved(change, options.on_conflict) for change in changes]
+    changes = [without_secrets(_resolved(change, options.on_conflict), target) for change in changes]
     warnings = [*desired.warnings, *planner.warnings]
     if actual.record.damaged:
-        warnings.append("lokictl's record in Grafana cannot be read; nothing counts as made by this project")
+        warnings.append("cannot read lokictl's record; nothing counts as made by this project")
     changes = in_order(changes)
     record = planner.record_change(changes)
     return Plan(target.name, (*changes, *([record] if record else [])), tuple(warnings))
@@ -57,41 +58,58 @@ class _Planner:
         self.target, self.desired, self.actual, self.options = target, desired, actual, options
         self.record = actual.record
         self.warnings: list[str] = []
+        # Resources that are not in the project, and that a change of the project waits for or replaces.
+        self.replaced: set[Key] = set()
+        self.in_the_way: dict[Key, Resource] = {}
 
     # --- what the project has ----------------------------------------------------------------------------
 
     def wanted(self) -> Iterator[Change]:
         for resource in self.desired.resources.values():
             live = self.actual.lives.get(resource.key)
-            if resource.key.kind is Kind.RULE_GROUP:
+            problem = self.actual.unreadable.get(resource.key)
+            if problem:
+                change = _change(resource, None, Action.SKIP, f"cannot be read: {problem}", settled=True)
+                yield dataclasses.replace(change, unreadable=True)
+            elif resource.key.kind is Kind.RULE_GROUP:
                 yield self._rule_group(resource, live)
             elif resource.key.kind is Kind.DATA_SOURCE:
                 yield self._data_source(self._with_fair_default(resource, live), live)
+            elif resource.key.kind is Kind.DASHBOARD and live is None:
+                yield self._new_dashboard(resource)
             else:
                 yield self._owned(resource, live)
 
     def _rule_group(self, resource: Resource, live: Live | None) -> Change:
-        owned = self._is_owned_namespace(resource.key.namespace)
-        if live is None and owned is not False:
-            return _change(resource, None, Action.CREATE)
+        allowed = self._may_own(resource.key.namespace)
+        entry = self.record.get(resource.key)
         if live is not None and normal_form(resource) == normal_form(live):
             return _change(resource, live, Action.UNCHANGED)
-        if owned:
-            return _change(resource, live, Action.UPDATE)
-        name = resource.key.namespace
-        if owned is False:
+        if not allowed:
+            name = resource.key.namespace
             reason = f'the target says that this project does not own the namespace "{name}"'
             return _change(resource, live, Action.CONFLICT, reason, settled=True)
-        reason = (
-            "a group of that name exists, and nothing says that it is this project's; "
-            f'if it is: namespaces = ["{name}"] in [targets.{self.target.name}.loki]'
-        )
-        return _change(resource, live, Action.CONFLICT, reason)
+        return self._owned_content(resource, live, entry)
 
-    def _is_owned_namespace(self, namespace: str) -> bool | None:
-        """None: the configuration does not say."""
+    def _may_own(self, namespace: str) -> bool:
         owned = self.target.loki.namespaces if self.target.loki is not None else None
-        return None if owned is None else matches(namespace, owned)
+        return owned is None or matches(namespace, owned)
+
+    def _owned_content(self, resource: Resource, live: Live | None, entry: Entry | None) -> Change:
+        """A change of what has no secrets, decided by the record."""
+        if live is None:
+            gone = "was deleted on the server since the last sync" if entry and entry.digest else ""
+            return _change(resource, None, Action.CREATE, gone)
+        if entry is not None and entry.wrote(live, digest(live)):
+            return _change(resource, live, Action.UPDATE)
+        return _change(resource, live, Action.CONFLICT, self._foreign(live, entry))
+
+    def _foreign(self, live: Live, entry: Entry | None) -> str:
+        if entry is not None:
+            return f"was edited on the server since the last sync {live.edited}".rstrip()
+        if self.record.live is None and not self.record.groups:
+            return "exists, and as far as is recorded this project did not make it"
+        return "exists, and this project did not make it"
 
     def _with_fair_default(self, resource: Resource, live: Live | None) -> Resource:
         """The data source without the wish to be the default, where that would take it from somebody else's."""
@@ -110,23 +128,81 @@ class _Planner:
         return dataclasses.replace(resource, body={**resource.body, "isDefault": False})
 
     def _data_source(self, resource: Resource, live: Live | None) -> Change:
-        holder = self.actual.data_source_uids.get(resource.title, "")
-        if holder and holder != resource.key.name:
-            if self._gives_up_name(holder, resource.title):
+        uids = self.actual.data_source_uids
+        holder = uids.get(resource.title, "") or (
+            uids.get(resource.title + GIVES_WAY, "") if live is None else ""
+        )
+        if not holder or holder == resource.key.name:
+            return self._owned(resource, live)
+        other = Key(Kind.DATA_SOURCE, holder)
+        if other in self.desired.resources:
+            if self.desired.resources[other].title != resource.title:
                 return self._owned(resource, live)
-            reason = f'a data source called "{resource.title}" exists with the uid "{holder}"'
+        elif self.record.get(other) is not None and other in self.actual.lives:
+            if live is None:
+                return self._replacement(resource, self.actual.lives[other])
+            return self._after_deletion(resource, live, other)
+        reason = f'a data source called "{resource.title}" exists with the uid "{holder}"'
+        return _change(resource, live, Action.CONFLICT, reason, settled=True)
+
+    def _replacement(self, resource: Resource, old: Live) -> Change:
+        """The resource in the place of one of ours that had another uid."""
+        self.replaced.add(old.key)
+        entry = self.record.get(old.key)
+        uid = (Difference("uid", old.key.name, resource.key.name),)
+        if old.read_only:
+            reason = f"is to replace {old.key.name}, which is {old.read_only}"
+            return _change(resource, old, Action.CONFLICT, reason, uid, settled=True)
+        if entry is None or not entry.wrote(old, digest(old)):
+            reason = f"is to replace {old.key.name}, which was edited on the server since the last sync {old.edited}"
+            return _change(resource, old, Action.CONFLICT, reason.rstrip(), uid)
+        lost = [name for name in old.body.get("secureJsonFields", ()) if name not in resource.secrets]
+        if lost:
+            # Grafana cannot change a uid, and does not give out secrets: they would be gone with the old one.
+            reason = (
+                f"is to replace {old.key.name}, but the project does not know its secrets: {', '.join(lost)}"
+            )
+            return _change(resource, old, Action.CONFLICT, reason, uid)
+        return _change(resource, old, Action.REPLACE, f"takes the place of {old.key.name}", uid)
+
+    def _after_deletion(self, resource: Resource, live: Live, other: Key) -> Change:
+        """The change of a data source to a name that one has which the project does not have any more."""
+        if not self.options.prune:
+            reason = (
+                f'the data source {other.name} has the name "{resource.title}" and is not in the project any more; '
+                "--prune deletes it"
+            )
             return _change(resource, live, Action.CONFLICT, reason, settled=True)
+        self.in_the_way[other] = resource
         return self._owned(resource, live)
 
-    def _gives_up_name(self, uid: str, name: str) -> bool:
-        other = self.desired.resources.get(Key(Kind.DATA_SOURCE, uid))
-        return other is not None and other.title != name
+    def _new_dashboard(self, resource: Resource) -> Change:
+        others = [live for live in self._left_behind() if self._has_same_place(live, resource)]
+        if len(others) != 1:
+            return self._owned(resource, None)
+        if self.options.prune:
+            return self._replacement(resource, others[0])
+        if self.actual.titles_are_unique:
+            old = others[0]
+            self.replaced.add(old.key)
+            reason = f"the folder has a dashboard of this title ({old.key.name}); --prune replaces it"
+            return _change(resource, old, Action.CONFLICT, reason, settled=True)
+        return self._owned(resource, None)
+
+    def _left_behind(self) -> Iterator[Live]:
+        for key in self.record.entries:
+            if key.kind is Kind.DASHBOARD and key not in self.desired.resources and key not in self.replaced:
+                live = self.actual.lives.get(key)
+                if live is not None:
+                    yield live
+
+    def _has_same_place(self, live: Live, resource: Resource) -> bool:
+        return live.title in (resource.title, resource.title + GIVES_WAY) and live.folder == resource.folder
 
     def _owned(self, resource: Resource, live: Live | None) -> Change:
         entry = self.record.get(resource.key)
         if live is None:
-            gone = "was deleted on the server since the last sync" if entry and entry.digest else ""
-            return _change(resource, None, Action.CREATE, gone)
+            return self._owned_content(resource, live, entry)
         secrets = self._secret_differences(resource, live, entry)
         same = normal_form(resource) == normal_form(live)
         kept = entry is not None and entry.digest == digest(resource) and entry.same_write(live)
@@ -134,15 +210,20 @@ class _Planner:
             return _change(resource, live, Action.UNCHANGED)
         if live.read_only:
             return _change(resource, live, Action.CONFLICT, live.read_only, secrets, settled=True)
+        if secrets and self._may_have_other_secrets(resource, live, entry):
+            reason = f"was saved on the server since the last sync, perhaps with other secrets {live.edited}"
+            return _change(resource, live, Action.CONFLICT, reason.rstrip(), secrets)
         if entry is not None and entry.wrote(live, digest(live)):
             return _change(resource, live, Action.UPDATE, "", secrets)
         if not secrets and self._differs_by_mark_only(resource, live):
             return _change(resource, live, Action.UPDATE, "becomes this project's; its content is the same")
-        if entry is None:
-            reason = "exists, and this project did not make it"
-        else:
-            reason = f"was edited on the server since the last sync {live.edited}".rstrip()
-        return _change(resource, live, Action.CONFLICT, reason, secrets)
+        return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
+
+    def _may_have_other_secrets(self, resource: Resource, live: Live, entry: Entry | None) -> bool:
+        """Whether somebody has saved it since: nobody can see whether that changed a secret."""
+        if entry is None or entry.pending or not entry.version or not resource.secrets:
+            return False
+        return (entry.version, entry.number) != (live.version, live.number)
 
     def _secret_differences(
         self, resource: Resource, live: Live, entry: Entry | None
@@ -153,7 +234,9 @@ class _Planner:
         missing = [name for name in resource.secrets if name not in there]
         if not missing and entry is not None and entry.secrets and not entry.pending:
             if matches_fingerprint(resource.secrets, entry.secrets):
-                return ()
+                if not self._may_have_other_secrets(resource, live, entry):
+                    return ()
+                return (Difference("secrets", "perhaps changed on the server", "***"),)
             return (Difference("secrets", ", ".join(sorted(resource.secrets)), "changed"),)
         if missing:
             return tuple(Difference(f"secret {name}", None, "***") for name in missing)
@@ -170,78 +253,134 @@ class _Planner:
     # --- what the project does not have (any more) ---------------------------------------------------------
 
     def unwanted(self) -> Iterator[Change]:
-        yield from self._unwanted_of_grafana()
-        yield from self._unwanted_rules()
-
-    def _unwanted_of_grafana(self) -> Iterator[Change]:
         for key, entry in self.record.entries.items():
             live = self.actual.lives.get(key)
-            if key in self.desired.resources or live is None:
+            if key in self.desired.resources or key in self.replaced or not self._covers(key):
                 continue
-            if key.kind is Kind.FOLDER and key.name == self.target.folder_uid:
-                yield Change(key, Action.UNCHANGED, live.title, live=live, reason="holds lokictl's record")
-                continue
-            change = self._deletion(live, any(True for _ in self.desired.of(key.kind)))
-            if change.action is Action.DELETE and live.read_only:
-                change = dataclasses.replace(
-                    change, action=Action.CONFLICT, reason=live.read_only, settled=True
-                )
-            elif change.action is Action.DELETE and not entry.wrote(live, digest(live)):
-                reason = f"is not in the project any more, but was edited since the last sync {live.edited}".rstrip()
-                change = dataclasses.replace(change, action=Action.CONFLICT, reason=reason)
-            yield change
+            if key in self.actual.unreadable:
+                reason = f"cannot be read: {self.actual.unreadable[key]}"
+                yield Change(key, Action.KEEP, key.name, reason=reason)
+            elif live is not None:
+                yield self._unwanted(live, entry)
 
-    def _unwanted_rules(self) -> Iterator[Change]:
-        with_groups = {r.key.tenant for r in self.desired.of(Kind.RULE_GROUP)}
-        for key, live in self.actual.lives.items():
-            if key.kind is not Kind.RULE_GROUP or key in self.desired.resources:
-                continue
-            if self._is_owned_namespace(key.namespace):
-                yield self._deletion(live, key.tenant in with_groups)
+    def _covers(self, key: Key) -> bool:
+        """Whether this run is for such a resource."""
+        return covers(self.target, key)
 
-    def _deletion(self, live: Live, has_others: bool) -> Change:
+    def _unwanted(self, live: Live, entry: Entry) -> Change:
+        key = live.key
+        if key.kind is Kind.FOLDER and key.name == self.target.folder_uid:
+            return Change(key, Action.UNCHANGED, live.title, live=live, reason="holds lokictl's record")
+        if key.kind is Kind.RULE_GROUP and not self._may_own(key.namespace):
+            reason = "the target says that this project does not own its namespace any more"
+            return Change(key, Action.KEEP, live.title, live=live, reason=reason)
+        change = self._deletion(live)
+        if change.action is not Action.DELETE:
+            return change
+        if live.read_only:
+            return dataclasses.replace(change, action=Action.CONFLICT, reason=live.read_only, settled=True)
+        if not entry.wrote(live, digest(live)):
+            reason = (
+                f"is not in the project any more, but was edited since the last sync {live.edited}".rstrip()
+            )
+            return dataclasses.replace(change, action=Action.CONFLICT, reason=reason)
+        return change
+
+    def _deletion(self, live: Live) -> Change:
+        def keep(reason: str) -> Change:
+            return Change(live.key, Action.KEEP, live.title, live=live, reason=reason)
+
+        if gives_way(live) and (entry := self.record.get(live.key)) is not None and entry.pending:
+            return Change(
+                live.key, Action.DELETE, live.title, live=live, reason="was replaced by the last sync"
+            )
         if not self.options.prune:
-            reason = "is not in the project any more; --prune deletes it"
-            return Change(live.key, Action.KEEP, live.title, live=live, reason=reason)
-        if not has_others and not self.options.allow_empty and live.key.kind is not Kind.FOLDER:
-            reason = f"the project has no {live.key.kind} at all, so none is deleted; --allow-empty does it"
-            return Change(live.key, Action.KEEP, live.title, live=live, reason=reason)
+            return keep("is not in the project any more; --prune deletes it")
+        if not self._has_others(live.key) and not self.options.allow_empty:
+            return keep(
+                f"the project has no {live.key.kind} left, so none is deleted; --allow-empty deletes it"
+            )
+        if live.key.kind is Kind.FOLDER:
+            others = self._that_stays_in(live.key.name)
+            if others:
+                return keep(f"is not in the project any more, but holds {others}")
+        early = live.key in self.in_the_way
         reason = "is not in the project any more"
-        return Change(live.key, Action.DELETE, live.title, live=live, reason=reason)
+        return Change(live.key, Action.DELETE, live.title, live=live, reason=reason, early=early)
+
+    def _has_others(self, key: Key) -> bool:
+        if key.kind is Kind.FOLDER:
+            return True
+        return any(resource.key.tenant == key.tenant for resource in self.desired.of(key.kind))
+
+    def _that_stays_in(self, folder: str) -> str:
+        """What a folder holds that neither goes elsewhere nor is deleted, in words."""
+        staying = []
+        for key, title in self.actual.contents.get(folder, []):
+            wanted = self.desired.resources.get(key)
+            if key == record_key(self.target) or (
+                key.kind is Kind.DASHBOARD and key.name == record_key(self.target).name
+            ):
+                continue
+            if wanted is not None and wanted.folder != folder:
+                continue
+            if wanted is None and key in self.record.entries and self._goes(key):
+                continue
+            staying.append(f'{key.kind} "{title}"' if key.name else title)
+        more = f" and {len(staying) - 3} more" if len(staying) > 3 else ""
+        return ", ".join(staying[:3]) + more
+
+    def _goes(self, key: Key) -> bool:
+        live, entry = self.actual.lives.get(key), self.record.get(key)
+        if live is None or entry is None:
+            return False
+        return key in self.replaced or self._unwanted(live, entry).action is Action.DELETE
 
     # --- the record ------------------------------------------------------------------------------------------
 
     def record_change(self, changes: Iterable[Change]) -> Change | None:
-        """The update of the record where it does not tell the truth any more although nothing else changes."""
-        if self.target.grafana is None or any(
-            change.writes and change.key.kind is not Kind.RULE_GROUP for change in changes
-        ):
+        """The update of the record where it is not true any more although nothing else changes."""
+        changes = list(changes)
+        if any(change.writes for change in changes):
             return None
-        entries = settled_entries(changes, self.record)
-        if entries == dict(self.record.entries):
+        entries = settled_entries(changes, self.record, self.target)
+        known = self.record.live
+        moves = known is not None and known.folder != self.target.folder_uid and self._has_folder()
+        has_record = bool(known or self.record.groups)
+        superfluous = self.target.grafana is not None and bool(self.record.groups)
+        if entries == dict(self.record.entries) and not moves and not superfluous:
             return None
-        if not self.record.live and not entries:
+        if not has_record and not entries:
             return None
         noted = sum(self.record.get(key) != entry for key, entry in entries.items())
         gone = len(set(self.record.entries) - set(entries))
         parts = [f"{noted} noted as this project's"] * bool(noted) + [f"{gone} forgotten"] * bool(gone)
-        action = Action.UPDATE if self.record.live else Action.CREATE
+        parts += ["moves to the project's folder"] * bool(moves)
+        parts += ["moves from the ruler to Grafana"] * superfluous
+        action = Action.UPDATE if has_record else Action.CREATE
         return Change(
-            record_key(self.target),
-            action,
-            "lokictl's record",
-            live=self.record.live,
-            reason=", ".join(parts),
+            record_key(self.target), action, "lokictl's record", live=known, reason=", ".join(parts)
         )
 
+    def _has_folder(self) -> bool:
+        uid = self.target.folder_uid
+        return not uid or Key(Kind.FOLDER, uid) in self.actual.lives
 
-def settled_entries(changes: Iterable[Change], record: Record) -> dict[Key, Entry]:
+
+def covers(target: Target, key: Key) -> bool:
+    """Whether a run on ``target`` is for such a resource."""
+    return not target.only or (target.only == "loki") == (key.kind is Kind.RULE_GROUP)
+
+
+def settled_entries(changes: Iterable[Change], record: Record, target: Target) -> dict[Key, Entry]:
     """The record's entries as they should be when nothing is written: what is unchanged is ours, as it is."""
-    by_key = {change.key: change for change in changes if change.key.kind is not Kind.RULE_GROUP}
+    by_key = {change.key: change for change in changes}
+    waiting = {change.replaced for change in by_key.values() if change.replaced is not None}
     entries: dict[Key, Entry] = {}
     for key, entry in record.entries.items():
         change = by_key.get(key)
-        if change is not None and change.action is not Action.CREATE:
+        kept = change is not None and change.action is not Action.CREATE
+        if kept or key in waiting or not covers(target, key):
             entries[key] = entry
     for key, change in by_key.items():
         if change.action is not Action.UNCHANGED or change.desired is None or change.live is None:
@@ -277,8 +416,18 @@ def _change(
 ) -> Change:
     found: tuple[Difference, ...] = ()
     if live is not None and action is not Action.UNCHANGED:
-        found = differences(normal_form(live), normal_form(resource))
+        found = what_changes(live, resource)
     return Change(resource.key, action, resource.title, resource, live, (*found, *extra), reason, settled)
+
+
+def what_changes(live: Live, resource: Resource) -> tuple[Difference, ...]:
+    """The differences between a resource as it is and as it is to be."""
+    if live.schema != resource.schema:
+        # Nothing in one schema has the place that it has in the other.
+        schemas = (Difference("schema", live.schema or "classic", resource.schema or "classic"),)
+        titles = (Difference("title", live.title, resource.title),)
+        return schemas if live.title == resource.title else (*titles, *schemas)
+    return differences(normal_form(live), normal_form(resource))
 
 
 def _resolved(change: Change, on_conflict: OnConflict) -> Change:
@@ -292,17 +441,34 @@ def _resolved(change: Change, on_conflict: OnConflict) -> Change:
     if on_conflict is OnConflict.PULL:
         action = Action.PULL if change.desired is not None else Action.KEEP
         return dataclasses.replace(change, action=action)
+    if change.replaced is not None:
+        return dataclasses.replace(change, action=Action.REPLACE)
     action = Action.UPDATE if change.desired is not None else Action.DELETE
     return dataclasses.replace(change, action=action)
+
+
+def without_secrets(change: Change, target: Target) -> Change:
+    """The change with differences that do not show what a data source is filled with."""
+    if change.key.kind is not Kind.DATA_SOURCE or not change.differences:
+        return change
+    masked = tuple(
+        dataclasses.replace(
+            found, before=target.redactor.data(found.before), after=target.redactor.data(found.after)
+        )
+        for found in change.differences
+    )
+    return dataclasses.replace(change, differences=masked)
 
 
 def in_order(changes: list[Change]) -> list[Change]:
     """The changes in the order of application."""
 
-    def place(change: Change) -> tuple[bool, int, str, str, str]:
-        last = change.action is Action.DELETE
+    def place(change: Change) -> tuple[bool, int, bool, str, str, str]:
+        deletes = change.action is Action.DELETE
+        last = deletes and not change.early
         rank = ORDER.index(change.key.kind)
-        return last, -rank if last else rank, change.key.tenant, change.key.namespace, change.key.name
+        key = change.key
+        return last, -rank if last else rank, not deletes, key.tenant, key.namespace, key.name
 
     ordered = sorted(changes, key=place)
     folders = [

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import desired_state
-from lokictl.sync.interface import Action, Key, Kind, Live, Plan
+from lokictl.sync.normal_form import MARK as DATA_SOURCE_MARK
 from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
 from lokictl.sync.normal_form import rule_group as normal_rule_group
+from lokictl.sync.plan import Action, Key, Kind, Live, Plan
 from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
 from lokictl.sync.record import mark_tag, read_record, record_key
 from lokictl.sync.session import Servers, readable_errors
@@ -210,16 +211,17 @@ def data_source_module(live: Live) -> str:
             ("basic_auth", True),
             ("basic_auth_user", _dollars(str(body.get("basicAuthUser") or ""))),
         ]
-    if body.get("jsonData"):
-        arguments.append(("json_data", _dollars(body["jsonData"])))
+    further = {key: value for key, value in (body.get("jsonData") or {}).items() if key != DATA_SOURCE_MARK}
+    if further:
+        arguments.append(("json_data", _dollars(further)))
     variables = {name: _variable(live.key.name, name) for name in body.get("secureJsonFields", [])}
     if variables:
         arguments.append(
             ("secure_json_data", {name: f"$__env{{{text}}}" for name, text in variables.items()})
         )
-    further = {name: body[name] for name in ("user", "database", "withCredentials") if body.get(name)}
-    if further:
-        arguments.append(("further", _dollars(further)))
+    others = {name: body[name] for name in ("user", "database", "withCredentials") if body.get(name)}
+    if others:
+        arguments.append(("further", _dollars(others)))
     text = _module(
         f"Data source: {live.title}.",
         ["from lokictl.model import DataSource"],

@@ -7,11 +7,12 @@ from typing import Any
 
 from lokictl.sync.apply import Applied
 from lokictl.sync.configuration import Target
-from lokictl.sync.interface import WRITES, Action, Change, Kind, Outcome, Plan, Status
+from lokictl.sync.plan import WRITES, Action, Change, Kind, Outcome, Plan, Status
 
 SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
+    Action.REPLACE: "~",
     Action.DELETE: "-",
     Action.CONFLICT: "!",
     Action.PULL: "<",
@@ -40,6 +41,21 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[str]:
         yield from _difference_lines(change, verbose)
     for warning in plan.warnings:
         yield f"warning: {warning}"
+
+
+def problem_lines(plan: Plan) -> Iterator[str]:
+    """What is wrong in a plan: conflicts, what cannot be read, warnings."""
+    for change in plan.changes:
+        if change.action is Action.CONFLICT or change.unreadable:
+            yield head_line(change)
+    for warning in plan.warnings:
+        yield f"warning: {warning}"
+
+
+def legend(plan: Plan) -> Iterator[str]:
+    """What the words mean that do not explain themselves, where they occur."""
+    if plan.of(Action.KEEP) and plan.of(Action.SKIP):
+        yield "(kept: not in the project, left on the server; skipped: in the project, not uploaded)"
 
 
 def _difference_lines(change: Change, verbose: bool) -> Iterator[str]:
@@ -74,6 +90,7 @@ def summary_line(plan: Plan) -> str:
     words = {
         "create": "to create",
         "update": "to update",
+        "replace": "to replace",
         "delete": "to delete",
         "conflict": "in conflict",
         "pull": "to pull",
@@ -85,12 +102,17 @@ def summary_line(plan: Plan) -> str:
     parts = [f"{counts[action]} {text}" for action, text in words.items() if counts[action]]
     if plan.of(*WRITES) and not any(counts[action.value] for action in WRITES):
         parts.insert(0, "lokictl's record to bring up to date")
-    return f"{plan.target}: {', '.join(parts) or 'nothing there, nothing to do'}"
+    return f"{plan.target}: {', '.join(parts) or 'nothing to do'}"
 
 
 def outcome_line(outcome: Outcome, number: int, total: int) -> str:
     """One line per result: ``[3/12] updated dashboard "Errors" (errors)``."""
-    done = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted"}
+    done = {
+        Action.CREATE: "created",
+        Action.UPDATE: "updated",
+        Action.REPLACE: "replaced",
+        Action.DELETE: "deleted",
+    }
     words = {
         Status.DONE: done.get(outcome.change.action, "done"),
         Status.FAILED: f"FAILED to {outcome.change.action.value}",
@@ -115,9 +137,12 @@ def result_lines(applied: Applied, again: str, undo: str) -> Iterator[str]:
         f"{len(applied.of(Status.NOT_DONE))} not done",
     ]
     yield f"{'interrupted' if applied.interrupted else 'not finished'}: {', '.join(parts)}"
-    if applied.record_problem:
+    if applied.record_problem and done == len(applied.outcomes):
+        yield f"everything is as the project wants it, but {applied.record_problem}"
+    elif applied.record_problem:
         yield applied.record_problem
-    yield f"to finish it: {again}"
+    if applied.can_be_finished:
+        yield f"to finish it: {again}"
     if done or unknown:
         yield f"to undo it:   {undo}"
 
@@ -167,5 +192,5 @@ def applied_data(applied: Applied) -> dict[str, Any]:
 
 
 def redacted(lines: Iterable[str], target: Target) -> Iterator[str]:
-    """The lines without any secret of the target."""
-    return (target.redactor.text(line) for line in lines)
+    """The lines without what can only be a secret of the target."""
+    return (target.redactor.content(line) for line in lines)

@@ -1,26 +1,29 @@
-"""Puts back what a run changed, as its backup has it; itself planned, backed up and applied like any other run."""
+"""Puts back what runs changed, as their backups have it; itself planned, backed up and applied like any other run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lokictl.diagnostics import LokictlError, Problem
+from lokictl.project import Configuration
 from lokictl.sync.apply import Applied, Applier
-from lokictl.sync.backup import Backup, Saved, is_as_left, write_backup
+from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup
 from lokictl.sync.configuration import Target
-from lokictl.sync.differences import differences
-from lokictl.sync.interface import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Written
-from lokictl.sync.normal_form import digest, normal_form
-from lokictl.sync.planner import OnConflict, in_order, new_fingerprint
-from lokictl.sync.record import Entry, Record, read_record, record_key
+from lokictl.sync.normal_form import digest
+from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Written
+from lokictl.sync.planner import OnConflict, in_order, new_fingerprint, what_changes, without_secrets
+from lokictl.sync.record import Entry, Record
 from lokictl.sync.secrets import Secret
-from lokictl.sync.session import Servers, readable_errors
+from lokictl.sync.session import Servers, checked_origin, readable_errors
+from lokictl.sync.state import recorded_state
 
 
 @dataclass
 class Rollback:
-    """Undoes one run.
+    """Goes back to the state before the oldest of some runs; ``backups`` has them, the newest first.
 
     ``secrets`` (by key) are sent along with data sources that are put back: Grafana never gives them out, so
     no backup has them.
@@ -29,65 +32,91 @@ class Rollback:
     root: Path
     target: Target
     servers: Servers
-    backup: Backup
+    backups: tuple[Backup, ...]
     on_conflict: OnConflict = OnConflict.FAIL
     secrets: Mapping[Key, Mapping[str, Secret]] = field(default_factory=dict)
+    configuration: Configuration | None = None
     record: Record = field(init=False, default_factory=Record)
     written: Path | None = field(init=False, default=None)
+    _earlier: dict[Key, Earlier] = field(init=False, default_factory=dict)
+    _lives: dict[Key, Live] = field(init=False, default_factory=dict)
     _warnings: list[str] = field(init=False, default_factory=list)
 
     def plan(self) -> Plan:
-        """What `apply` would do; only reads.  Raises `SyncError`."""
+        """What `apply` would do; only reads.  Raises `LokictlError` (`SyncError` where a server fails)."""
+        self._check_exact()
+        self._earlier = {state.key: state for state in earlier_states(self.backups)}
         with readable_errors(self.target):
-            lives = self._lives()
+            self._read()
         changes = [
-            self._change(saved, lives.get(saved.key))
-            for saved in self.backup.saved
-            if self._reaches(saved.key)
+            self._change(state, self._lives.get(key))
+            for key, state in self._earlier.items()
+            if self._reaches(key)
         ]
+        changes = [*self._missing_folders(changes), *self._paired(changes)]
         self._warn_of_secrets(changes)
-        return Plan(self.target.name, tuple(in_order(changes)), tuple(self._warnings))
+        changes = [without_secrets(change, self.target) for change in in_order(changes)]
+        return Plan(self.target.name, tuple(changes), tuple(self._warnings))
+
+    def _check_exact(self) -> None:
+        problems = [
+            Problem(
+                "sync/backup",
+                f"the backup {backup.name} has no exact copy of {key}: an older lokictl replaced parts of it",
+                hint="put that one back by hand, from Grafana's own history of versions",
+            )
+            for backup in self.backups
+            for key in damaged(backup)
+        ]
+        if problems:
+            raise LokictlError(problems)
 
     def _reaches(self, key: Key) -> bool:
         server = self.servers.ruler if key.kind is Kind.RULE_GROUP else self.servers.grafana
         return server is not None
 
-    def _lives(self) -> dict[Key, Live]:
-        found: dict[Key, Live] = {}
-        keys = [saved.key for saved in self.backup.saved]
-        if self.servers.grafana is not None:
-            self.servers.grafana.connect()
-            self.record = read_record(self.servers.grafana.read_one(record_key(self.target)))
-            found.update(self.servers.grafana.read(key for key in keys if key.kind is not Kind.RULE_GROUP))
-        if self.servers.ruler is not None:
-            for tenant in dict.fromkeys(key.tenant for key in keys if key.kind is Kind.RULE_GROUP):
-                found.update(self.servers.ruler.read(tenant))
-        return found
+    def _read(self) -> None:
+        servers = self.servers
+        actual = recorded_state(self.target, (), servers.keeper, servers.ruler)
+        self.record, self._lives = actual.record, actual.lives
+        if self.configuration is not None:
+            checked_origin(self.configuration, self.target, self.record)
+        if servers.ruler is not None:
+            tenants = {key.tenant for key in self._earlier if key.kind is Kind.RULE_GROUP}
+            for tenant in tenants - set(self.target.loki.tenants if self.target.loki is not None else ()):
+                self._lives.update(servers.ruler.read(tenant))
+        if servers.grafana is not None:
+            keys = [key for key in self._earlier if key.kind is not Kind.RULE_GROUP]
+            folders = {
+                Key(Kind.FOLDER, state.before.folder) for state in self._earlier.values() if state.before
+            }
+            wanted = [*keys, *(folder for folder in folders if folder.name)]
+            self._lives.update(servers.grafana.read(wanted))
 
-    def _change(self, saved: Saved, live: Live | None) -> Change:
-        if saved.before is None:
-            return self._uncreated(saved, live)
-        desired = self._resource(saved.key, saved.before)
+    def _change(self, state: Earlier, live: Live | None) -> Change:
+        if state.before is None:
+            return self._uncreated(state, live)
+        desired = self._resource(state.key, state.before)
         if live is None:
-            return Change(saved.key, Action.CREATE, desired.title, desired)
+            return Change(state.key, Action.CREATE, desired.title, desired)
         if digest(live) == digest(desired):
-            return Change(saved.key, Action.UNCHANGED, desired.title, desired, live)
-        found = differences(normal_form(live), normal_form(desired))
-        if is_as_left(saved, live) and not live.read_only:
-            return Change(saved.key, Action.UPDATE, desired.title, desired, live, found)
-        change = Change(saved.key, self._conflict_action(Action.UPDATE), desired.title, desired, live, found)
+            return Change(state.key, Action.UNCHANGED, desired.title, desired, live)
+        found = what_changes(live, desired)
+        if state.is_as_left(live) and not live.read_only:
+            return Change(state.key, Action.UPDATE, desired.title, desired, live, found)
+        change = Change(state.key, self._conflict_action(Action.UPDATE), desired.title, desired, live, found)
         return _because(change, live)
 
-    def _uncreated(self, saved: Saved, live: Live | None) -> Change:
-        title = live.title if live is not None else saved.key.name
+    def _uncreated(self, state: Earlier, live: Live | None) -> Change:
+        title = live.title if live is not None else state.key.name
         if live is None:
-            return Change(saved.key, Action.UNCHANGED, title)
-        if self._holds_record(saved.key):
+            return Change(state.key, Action.UNCHANGED, title)
+        if self._holds_record(state.key):
             reason = "holds lokictl's record"
-            return Change(saved.key, Action.KEEP, title, live=live, reason=reason)
-        if is_as_left(saved, live):
-            return Change(saved.key, Action.DELETE, title, live=live, reason="was created by that run")
-        return _because(Change(saved.key, self._conflict_action(Action.DELETE), title, live=live), live)
+            return Change(state.key, Action.KEEP, title, live=live, reason=reason)
+        if state.is_as_left(live):
+            return Change(state.key, Action.DELETE, title, live=live, reason="did not exist then")
+        return _because(Change(state.key, self._conflict_action(Action.DELETE), title, live=live), live)
 
     def _holds_record(self, key: Key) -> bool:
         record = self.record.live
@@ -99,22 +128,78 @@ class Rollback:
         return Action.SKIP if self.on_conflict is OnConflict.SKIP else Action.CONFLICT
 
     def _resource(self, key: Key, before: Live) -> Resource:
-        return Resource(key, before.title, before.body, before.folder, secrets=self._secrets_for(key, before))
+        secrets = self._secrets_for(key, before)
+        return Resource(key, before.title, before.body, before.folder, secrets=secrets, schema=before.schema)
 
     def _secrets_for(self, key: Key, before: Live) -> Mapping[str, Secret]:
         known = self.secrets.get(key, {})
         return {name: known[name] for name in before.body.get("secureJsonFields", []) if name in known}
 
+    def _missing_folders(self, changes: Iterable[Change]) -> list[Change]:
+        """Folders that somebody has deleted since, and that what is put back was in."""
+        titles: dict[str, str] = {}
+        for backup in self.backups:
+            titles.update(backup.folders)
+        planned = {change.key for change in changes}
+        needed = {
+            change.desired.folder
+            for change in changes
+            if change.desired is not None and change.action in (Action.CREATE, Action.UPDATE)
+        }
+        found = []
+        for uid in sorted(needed - {""}):
+            key = Key(Kind.FOLDER, uid)
+            if key in planned or key in self._lives:
+                continue
+            title = self.target.folder_title if uid == self.target.folder_uid else titles.get(uid, uid)
+            resource = Resource(key, title, {"uid": uid, "title": title})
+            reason = "was deleted on the server"
+            found.append(Change(key, Action.CREATE, title, resource, reason=reason))
+        return found
+
+    def _paired(self, changes: list[Change]) -> list[Change]:
+        """One change where something comes back under a uid that it had before, instead of two in each other's way."""
+        gone = {_place(c.key, c.live): c for c in changes if c.action is Action.DELETE and c.live is not None}
+        paired: list[Change] = []
+        used: set[Key] = set()
+        for change in changes:
+            other = None
+            if change.action is Action.CREATE and change.desired is not None:
+                other = gone.get(_place(change.key, change.desired))
+            if other is not None and other.live is not None and change.key.kind in _WITH_NAMES:
+                used.add(other.key)
+                change = self._replacement(change, change.desired, other.live)
+            paired.append(change)
+        return [change for change in paired if change.key not in used]
+
+    def _replacement(self, change: Change, desired: Resource | None, live: Live) -> Change:
+        assert desired is not None
+        known = {**self.secrets.get(live.key, {}), **self.secrets.get(change.key, {})}
+        wanted = desired.body.get("secureJsonFields", ()) if desired.key.kind is Kind.DATA_SOURCE else ()
+        secrets = {name: known[name] for name in wanted if name in known}
+        lost = [name for name in wanted if name not in known]
+        action, reason = Action.REPLACE, f"takes the place of {live.key.name}"
+        if lost:
+            action = self._conflict_action(action)
+            reason = (
+                f"is to replace {live.key.name}, but the project does not know its secrets: {', '.join(lost)}"
+            )
+        desired = dataclasses.replace(desired, secrets=secrets)
+        return dataclasses.replace(change, action=action, desired=desired, live=live, reason=reason)
+
     def _warn_of_secrets(self, changes: list[Change]) -> None:
         for change in changes:
-            if change.key.kind is not Kind.DATA_SOURCE or change.action is not Action.CREATE:
+            if change.key.kind is not Kind.DATA_SOURCE or change.action not in (
+                Action.CREATE,
+                Action.REPLACE,
+            ):
                 continue
             assert change.desired is not None
             there = change.desired.body.get("secureJsonFields", [])
             missing = [name for name in there if name not in change.desired.secrets]
             if missing:
                 self._warnings.append(
-                    f'data source "{change.title}": Grafana gives out no secrets, so these have to be set again: '
+                    f'data source "{change.title}": Grafana does not return secrets, so set these again: '
                     f"{', '.join(missing)}"
                 )
 
@@ -122,7 +207,8 @@ class Rollback:
         """Applies ``plan``, after a backup of what it changes: a rollback can be rolled back."""
         writer = None
         if plan.writes:
-            writer = write_backup(self.root, self.target, plan.writes, self.record, "rollback")
+            folders = {key.name: live.title for key, live in self._lives.items() if key.kind is Kind.FOLDER}
+            writer = write_backup(self.root, self.target, plan.writes, self.record, "rollback", folders)
             self.written = writer.path
         applier = Applier(
             self.target,
@@ -134,13 +220,18 @@ class Rollback:
             on_outcome,
             self._entry_after,
             _as_it_was,
+            keeper=self.servers.keeper if self.record.live is not None else self.servers.grafana,
+            origin=self.record.origin,
         )
         return applier.apply(plan)
 
     def _entry_after(self, change: Change, written: Written, known: Entry | None) -> Entry | None:
-        """What the record said before the run, for what is now as before the run."""
-        saved = next(item for item in self.backup.saved if item.key == change.key)
-        entry, before = saved.entry, saved.before
+        """What the record said before the runs, for what is now as before the runs."""
+        state = self._earlier.get(change.key)
+        if state is None:  # a folder that was missing
+            assert change.desired is not None
+            return Entry(digest(change.desired), written.version, written.number)
+        entry, before = state.entry, state.before
         if change.desired is None or entry is None or before is None:
             return None
         if not entry.wrote(before, digest(before)):
@@ -150,12 +241,17 @@ class Rollback:
         return Entry(digest(before), written.version, written.number, "", secrets)
 
 
-def _as_it_was(plan: Plan, record: Record) -> dict[Key, Entry]:
+_WITH_NAMES = (Kind.DATA_SOURCE, Kind.DASHBOARD)
+
+
+def _place(key: Key, what: Live | Resource) -> tuple[Kind, str, str]:
+    return key.kind, what.title, what.folder
+
+
+def _as_it_was(plan: Plan, record: Record, target: Target) -> dict[Key, Entry]:
     return dict(record.entries)
 
 
 def _because(change: Change, live: Live) -> Change:
-    import dataclasses
-
     reason = live.read_only or f"was changed since that run {live.edited}".rstrip()
     return dataclasses.replace(change, reason=reason)

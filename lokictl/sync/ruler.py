@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from lokictl.errors import Error
 from lokictl.sync.http import HttpClient, HttpError
-from lokictl.sync.interface import Key, Kind, Live, Resource, Written
 from lokictl.sync.normal_form import rule_group
+from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 PATH = "/loki/api/v1/rules"
 NO_GROUPS = "no rule groups found"
@@ -99,6 +99,12 @@ class Ruler:
             expect_json=False,
         )
         return Written()
+
+    def replace(self, resource: Resource, live: Live) -> Written:
+        """Puts a group in the place of another one; groups are known by name only, so nothing ever asks for it."""
+        written = self.write(resource, None)
+        self.delete(live)
+        return written
 
     def delete(self, live: Live) -> None:
         """Deletes a group; that it is already gone is no error."""

@@ -6,22 +6,30 @@ A secret is never written in the configuration: it is a reference, ``{ env = "NA
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import os
-import secrets as random
+import re
+import secrets as random_bytes
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 
 MASK = "***"
-# A mask for every text of two characters would make output unreadable and protect nothing.
+# Shorter secrets are not masked: it would make output unreadable and protect nothing.
 SHORTEST_MASKED = 4
-SHORTEST_MASKED_IN_BACKUP = 8
+# In what a project or a server says itself, a short secret is more likely an ordinary word.
+SHORTEST_CREDENTIAL_IN_CONTENT = 12
+SHORTEST_SECRET_IN_CONTENT = 16
+# A secret of this length is masked wherever it occurs; a shorter one only where it stands alone.
+CERTAINLY_A_SECRET = 24
+NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
 REFERENCE_KINDS = ("env", "file", "command")
 COMMAND_SECONDS = 60
 NOWHERE = Position()
@@ -53,65 +61,75 @@ class Secret:
 
 @dataclass(slots=True)
 class Redactor:
-    """Knows all secrets of a run and takes them out of texts."""
+    """Knows all secrets of a run and takes them out of texts.
+
+    ``credentials`` open connections; ``known`` are all secrets, those of data sources included, which may well be
+    ordinary words (the name of a tenant).
+    """
 
     known: dict[str, Secret] = field(default_factory=dict)
+    credentials: set[str] = field(default_factory=set)
 
-    def add(self, secret: Secret) -> Secret:
+    def add(self, secret: Secret, *, credential: bool = True) -> Secret:
         """Remembers ``secret`` and gives it back."""
         if secret.reveal():
             self.known[secret.name] = secret
+            if credential:
+                self.credentials.add(secret.name)
         return secret
 
     def text(self, text: str) -> str:
-        """``text`` with every known secret masked, also in the forms that URLs and JSON give it."""
-        for value in self._values(SHORTEST_MASKED):
-            for form in _forms(value):
-                text = text.replace(form, MASK)
-        return text
+        """``text`` of a server or a library with every known secret masked, also as URLs and JSON write it."""
+        return self._masked(text, [value for value in self._values() if len(value) >= SHORTEST_MASKED])
+
+    def content(self, text: str) -> str:
+        """A title, a query or any other content with what can only be a secret masked.
+
+        An ordinary word stays, although it may be the password of somebody, or the secret of a data source.
+        """
+        return self._masked(text, self._certain())
+
+    def content_data(self, value: Any) -> Any:
+        """As `content`, for every text inside a JSON value."""
+        return _mapped(value, self.content)
 
     def data(self, value: Any) -> Any:
         """As `text`, for every text inside a JSON value."""
         return _mapped(value, self.text)
 
-    def for_backup(self, value: Any) -> Any:
-        """``value`` with secrets replaced by a placeholder that names them, which `from_backup` puts back."""
-        long = [
-            (s.name, s.reveal()) for s in self.known.values() if len(s.reveal()) >= SHORTEST_MASKED_IN_BACKUP
-        ]
+    def _certain(self) -> list[str]:
+        found = []
+        for name, secret in self.known.items():
+            value = secret.reveal()
+            if name in self.credentials:
+                certain = len(value) >= SHORTEST_CREDENTIAL_IN_CONTENT
+            else:
+                certain = len(value) >= SHORTEST_SECRET_IN_CONTENT and not NAME.match(value)
+            if certain:
+                found.append(value)
+        return found
 
-        def mask(text: str) -> str:
-            for name, secret in long:
-                text = text.replace(secret, _placeholder(name))
-            return text
+    def _values(self) -> list[str]:
+        return [secret.reveal() for secret in self.known.values()]
 
-        return _mapped(value, mask)
+    def _masked(self, text: str, values: Iterable[str]) -> str:
+        for value in sorted(set(values), key=len, reverse=True):
+            for form in _forms(value):
+                if form in text:
+                    text = _without(text, form)
+        return text
 
-    def from_backup(self, value: Any) -> Any:
-        """``value`` with the placeholders of `for_backup` replaced by the secrets as they are now."""
 
-        def fill(text: str) -> str:
-            for secret in self.known.values():
-                text = text.replace(_placeholder(secret.name), secret.reveal())
-            return text
-
-        return _mapped(value, fill)
-
-    def _values(self, shortest: int) -> list[str]:
-        values = {secret.reveal() for secret in self.known.values()}
-        return sorted((value for value in values if len(value) >= shortest), key=len, reverse=True)
+def _without(text: str, form: str) -> str:
+    if len(form) >= CERTAINLY_A_SECRET:
+        return text.replace(form, MASK)
+    alone = rf"(?:(?<![\w-])|(?<=%[0-9A-Fa-f]{{2}})){re.escape(form)}(?![\w-])"
+    return re.sub(alone, MASK, text)
 
 
 def _forms(value: str) -> Iterable[str]:
-    import base64
-    from urllib.parse import quote, quote_plus
-
     encoded = base64.b64encode(value.encode()).decode()
     return dict.fromkeys((value, json.dumps(value)[1:-1], quote(value, safe=""), quote_plus(value), encoded))
-
-
-def _placeholder(name: str) -> str:
-    return f"<lokictl secret {name}>"
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -208,7 +226,7 @@ def fingerprint(values: Mapping[str, Secret], salt: str = "") -> str:
 
     24 bits of a slow, salted hash: enough to see a change, too little to confirm a guess.
     """
-    salt = salt or random.token_hex(8)
+    salt = salt or random_bytes.token_hex(8)
     text = json.dumps({name: secret.reveal() for name, secret in sorted(values.items())})
     digest = hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), 20_000)
     return f"{salt}:{digest[:FINGERPRINT_BYTES].hex()}"

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.model.rule_validation import group_problems
+from lokictl.project.configuration import shown as display_path
 from lokictl.sync.apply import Applied, Applier, explained
 from lokictl.sync.backup import write_backup
 from lokictl.sync.configuration import Access, Target
 from lokictl.sync.desired import Desired, desired_state
+from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana import Grafana
 from lokictl.sync.http import HttpClient, HttpError
-from lokictl.sync.interface import Action, Kind, Outcome, Plan
+from lokictl.sync.origin import Origin, new_id, origin_of, write_id
+from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan
+from lokictl.sync.record import Record
 from lokictl.sync.ruler import NoRulerError, Ruler
-from lokictl.sync.state import Actual, actual_state
+from lokictl.sync.state import Actual, owner_mark, read_grafana, recorded_state, recover
 
 if TYPE_CHECKING:
-    from lokictl.project import Project
+    from lokictl.project import Configuration, Project
 
 DEFAULT_JOBS = 8
 DEFAULT_TIMEOUT = 30.0
@@ -29,9 +35,10 @@ DEFAULT_TIMEOUT = 30.0
 
 @dataclass
 class Servers:
-    """The connections to a target's servers; None for a server that the target does not have.
+    """The connections to a target's servers; None for a server that the target does not have, or that is left alone.
 
-    ``new_client`` makes the HTTP client of a server.
+    ``keeper`` is the Grafana that keeps the record, also where only rules are synced.  ``new_client`` makes the HTTP
+    client of a server.
     """
 
     target: Target
@@ -41,14 +48,16 @@ class Servers:
     new_client: Callable[[Access], HttpClient] | None = None
     grafana: Grafana | None = field(init=False, default=None)
     ruler: Ruler | None = field(init=False, default=None)
+    keeper: Grafana | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         target = self.target
         if target.grafana is not None:
             client = self._client(target.grafana.access)
             message = f"lokictl sync: {target.project}"
-            self.grafana = Grafana(client, target.grafana.organisation, self.jobs, message)
-        if target.loki is not None:
+            self.keeper = Grafana(client, target.grafana.organisation, self.jobs, message)
+            self.grafana = self.keeper if target.only != "loki" else None
+        if target.loki is not None and target.only != "grafana":
             self.ruler = Ruler(self._client(target.loki.access))
 
     def _client(self, access: Access) -> HttpClient:
@@ -60,7 +69,7 @@ class Servers:
     def requests_sent(self) -> dict[str, int]:
         """How many requests went out, by method; repetitions count."""
         total: dict[str, int] = {}
-        for server in (self.grafana, self.ruler):
+        for server in (self.keeper, self.ruler):
             for method, count in server.client.requests_sent.items() if server is not None else ():
                 total[method] = total.get(method, 0) + count
         return total
@@ -72,30 +81,89 @@ def only_server(target: Target, only: str | None) -> Target:
         return target
     if getattr(target, only) is None:
         raise LokictlError(Problem("sync/target", f'the target "{target.name}" has no {only}'))
-    other = {"grafana": "loki", "loki": "grafana"}[only]
-    return dataclasses.replace(target, **{other: None})  # type: ignore[arg-type]
+    return dataclasses.replace(target, only=only)
 
 
 @dataclass
 class Session:
-    """Compares ``project`` with ``target`` and makes the target like the project."""
+    """Compares ``project`` with ``target`` and makes the target like the project.
+
+    ``strict``: a resource that the server does not show stops everything; otherwise the others are done without it.
+    """
 
     project: Project
     target: Target
     servers: Servers
     options: Options = field(default_factory=Options)
+    strict: bool = False
     desired: Desired = field(init=False)
     actual: Actual = field(init=False)
     backup: Path | None = field(init=False, default=None)
+    notes: list[str] = field(init=False, default_factory=list)
 
     def plan(self) -> Plan:
         """What `apply` would do; only reads.  Raises `LokictlError` (`SyncError` where a server fails)."""
         self.desired = desired_state(self.project, self.target)
         with readable_errors(self.target):
-            self.actual = actual_state(self.target, self.desired, self.servers.grafana, self.servers.ruler)
+            self.actual = self._recorded()
+            self.origin = checked_origin(self.project.config, self.target, self.actual.record)
+            self._keep_folder()
+            if self.servers.grafana is not None:
+                recover(self.target, self.origin, self.servers.grafana, self.actual)
+                read_grafana(self.target, self.desired, self.servers.grafana, self.actual)
+            self._check_readable()
             plan = make_plan(self.target, self.desired, self.actual, self.options)
             self._check_ruler(plan)
         return plan
+
+    def check(self) -> None:
+        """Checks LogQL and templates of all rules as Loki would.  Raises `SyncError` with every problem found."""
+        if self.target.loki is None or self.target.only == "grafana":
+            return
+        problems = [problem for file in self.project.rule_files for problem in group_problems(file.groups)]
+        if problems:
+            raise SyncError(problems)
+
+    def _recorded(self) -> Actual:
+        servers = self.servers
+        dashboards = self.desired.of(Kind.DASHBOARD)
+        if servers.grafana is not None or servers.keeper is None:
+            return recorded_state(self.target, dashboards, servers.grafana, servers.ruler)
+        try:
+            actual = recorded_state(self.target, (), servers.keeper, servers.ruler)
+            if actual.record.live is None:
+                servers.keeper = None
+        except HttpError as error:
+            # Rules can be synced while Grafana is away; what it knows of them is missing then.
+            warning = f"cannot read lokictl's record in Grafana, so changed rules count as conflicts: {error}"
+            self.desired.warnings.append(warning)
+            servers.keeper = None
+            actual = recorded_state(self.target, (), None, servers.ruler)
+        return actual
+
+    def _keep_folder(self) -> None:
+        """A folder whose title changes in the configuration is renamed, not left for a new one."""
+        known = self.actual.record.live
+        if (
+            self.target.only == "loki"
+            or known is None
+            or self.target.has_fixed_folder
+            or known.folder in ("", self.target.folder_uid)
+        ):
+            return
+        key = Key(Kind.FOLDER, known.folder)
+        if self.actual.record.get(key) is None or key in self.desired.resources:
+            return
+        self.desired = self.desired.with_folder(self.target.folder_uid, known.folder)
+        self.target = dataclasses.replace(self.target, folder_uid=known.folder)
+
+    def _check_readable(self) -> None:
+        if self.strict and self.actual.unreadable:
+            problems = [
+                Problem("sync/server", f"target {self.target.name}: {key}: {reason}")
+                for key, reason in self.actual.unreadable.items()
+            ]
+            raise SyncError(problems)
 
     def _check_ruler(self, plan: Plan) -> None:
         tenants = {change.key.tenant for change in plan.writes if change.key.kind is Kind.RULE_GROUP}
@@ -106,10 +174,18 @@ class Session:
     def apply(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Applied:
         """Applies ``plan``, after a backup of everything that it changes or deletes."""
         writer = None
+        self._name_origin(plan)
         changes = [change for change in plan.writes if change.key.kind is not Kind.RECORD]
         if changes:
-            writer = write_backup(self.project.root, self.target, changes, self.actual.record, "sync")
+            folders = {
+                key.name: live.title for key, live in self.actual.lives.items() if key.kind is Kind.FOLDER
+            }
+            writer = write_backup(
+                self.project.root, self.target, changes, self.actual.record, "sync", folders
+            )
             self.backup = writer.path
+        if self.servers.grafana is not None:
+            self.servers.grafana.owner = owner_mark(self.target, self.origin)
         applier = Applier(
             self.target,
             self.actual.record,
@@ -118,31 +194,60 @@ class Session:
             self.servers.jobs,
             writer,
             on_outcome,
+            keeper=self.servers.keeper,
+            origin=self.origin,
+            strict=self.strict,
         )
         return applier.apply(plan)
+
+    def _name_origin(self, plan: Plan) -> None:
+        """Gives the project its id with the first sync, or the one that the record has already."""
+        configuration = self.project.config
+        if configuration["id"] or configuration.file is None or not plan.writes:
+            return
+        chosen = self.actual.record.origin.id or new_id()
+        file = display_path(configuration.file)
+        if write_id(configuration, chosen):
+            self.notes.append(
+                f'wrote id = "{chosen}" to {file}; commit it, it marks what belongs to this project'
+            )
+        else:
+            self.notes.append(
+                f'add id = "{chosen}" below the name in {file}: it marks what belongs to this project'
+            )
+        self.origin = dataclasses.replace(self.origin, id=chosen)
 
     def deletions(self, plan: Plan) -> int:
         """How many resources the plan deletes."""
         return len(plan.of(Action.DELETE))
 
 
-class SyncError(LokictlError):
-    """A server could not do what it was asked."""
+def checked_origin(configuration: Configuration, target: Target, record: Record) -> Origin:
+    """The project's origin.  Raises `SyncError` when the record on the server is that of another project."""
+    ours, recorded = origin_of(configuration), record.origin
+    if not recorded.known:
+        return ours
+    if ours.is_same(recorded):
+        # What the record says stays, so that every checkout of the project writes the same.
+        return dataclasses.replace(recorded, id=recorded.id or ours.id)
+    message = (
+        f'target {target.name}: another project named "{target.project}" is synced there: {recorded}; '
+        f"this one has {ours}"
+    )
+    hint = "give this project another name"
+    if recorded.id:
+        hint += f'; if it is the same project, write id = "{recorded.id}" below its name'
+    raise SyncError(Problem("sync/origin", message, position=configuration.position("name"), hint=hint))
 
 
-class readable_errors:  # noqa: N801 - used as a context manager
+@contextlib.contextmanager
+def readable_errors(target: Target) -> Iterator[None]:
     """Turns the errors of a server into a `SyncError` that says what to do."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, HttpError):
-            message = f"target {self.target.name}: {explained(error, self.target)}"
-            raise SyncError(Problem("sync/server", message)) from None
-        if isinstance(error, NoRulerError):
-            message = f"target {self.target.name}: {self.target.redactor.text(str(error))}"
-            raise SyncError(Problem("sync/ruler", message)) from None
+    try:
+        yield
+    except HttpError as error:
+        message = f"target {target.name}: {explained(error, target)}"
+        raise SyncError(Problem("sync/server", message)) from None
+    except NoRulerError as error:
+        message = f"target {target.name}: {target.redactor.text(str(error))}"
+        raise SyncError(Problem("sync/ruler", message)) from None

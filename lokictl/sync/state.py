@@ -2,61 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired
 from lokictl.sync.grafana import Grafana
-from lokictl.sync.interface import Key, Kind, Live
-from lokictl.sync.record import Record, read_record, record_key
+from lokictl.sync.http import HttpError
+from lokictl.sync.normal_form import MARK
+from lokictl.sync.origin import Origin
+from lokictl.sync.plan import Key, Kind, Live, Resource
+from lokictl.sync.record import (
+    Entry,
+    Record,
+    is_record,
+    read_record,
+    read_rule_records,
+    record_key,
+    record_namespace,
+)
 from lokictl.sync.ruler import Ruler
 
 
 @dataclass(slots=True)
 class Actual:
-    """What exists: by key, with the record of what is ours in Grafana.
+    """What exists: by key, with the record of what is ours.
 
-    ``data_source_uids`` (by name) and ``default_data_source`` (a uid) are only filled where a data source is
-    about to be created or to become the default.
+    ``unreadable`` has the reason for every resource that the server does not show.  ``data_source_uids`` (by name)
+    and ``default_data_source`` (a uid) are only filled where a data source is about to be created, renamed or to
+    become the default; ``contents`` for folders that may have to go: what is in each, as (key, title).
+    ``titles_are_unique``: a folder of this Grafana holds a title once.
     """
 
     lives: dict[Key, Live] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
+    unreadable: dict[Key, str] = field(default_factory=dict)
     data_source_uids: Mapping[str, str] = field(default_factory=dict)
     default_data_source: str = ""
+    contents: dict[str, list[tuple[Key, str]]] = field(default_factory=dict)
+    titles_are_unique: bool = False
 
 
-def actual_state(target: Target, desired: Desired, grafana: Grafana | None, ruler: Ruler | None) -> Actual:
-    """Reads everything that the desired state or the record speaks of, and all rule groups of the tenants."""
+def recorded_state(
+    target: Target, dashboards: Iterable[Resource], grafana: Grafana | None, ruler: Ruler | None
+) -> Actual:
+    """The record with the dashboards that are wanted anyway (often one list), and all rule groups of the tenants."""
     actual = Actual()
     if grafana is not None:
-        _read_grafana(target, desired, grafana, actual)
+        grafana.connect()
+        key = record_key(target)
+        found = grafana.read([key, *(dashboard.key for dashboard in dashboards)], actual.unreadable)
+        problem = actual.unreadable.pop(key, "")
+        actual.record = read_record(found.pop(key, None)) if not problem else Record(damaged=True)
+        actual.lives.update(found)
     if ruler is not None and target.loki is not None:
+        records = []
         for tenant in target.loki.tenants:
-            actual.lives.update(ruler.read(tenant))
+            for key, live in ruler.read(tenant).items():
+                if not is_record(live):
+                    actual.lives[key] = live
+                elif key.namespace == record_namespace(target):
+                    records.append(live)
+        actual.record = read_rule_records(actual.record, records)
     return actual
 
 
-def _read_grafana(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
-    grafana.connect()
-    key = record_key(target)
-    wanted = [key for key in desired.resources if key.kind is not Kind.RULE_GROUP]
-    if len(wanted) > 1:
-        # With many resources the record is likely to be in the same list; nothing is read twice.
-        found = grafana.read([*wanted, key])
-        actual.record = read_record(found.pop(key, None))
-    else:
-        actual.record = read_record(grafana.read_one(key))
-        found = grafana.read(wanted)
-    others = [key for key in actual.record.entries if key not in desired.resources]
-    found.update(grafana.read(others))
-    actual.lives.update(found)
+def owner_mark(target: Target, origin: Origin) -> dict[str, str]:
+    """What a data source says of the project that it belongs to."""
+    return {"project": target.project, **({"id": origin.id} if origin.id else {})}
+
+
+def recover(target: Target, origin: Origin, grafana: Grafana, actual: Actual) -> None:
+    """Where the record is gone (with its folder, for example), the data sources themselves say what is ours."""
+    record = actual.record
+    if record.live is not None or record.damaged:
+        return
+    entries = dict(record.entries)
+    wanted = owner_mark(target, origin)
+    try:
+        rows = grafana.data_sources()
+    except HttpError as error:
+        if error.status == 403:  # only admins see them
+            return
+        raise
+    for row in rows:
+        mark = (row.get("jsonData") or {}).get(MARK)
+        if isinstance(mark, dict) and all(mark.get(name, value) == value for name, value in wanted.items()):
+            key = Key(Kind.DATA_SOURCE, str(row.get("uid")))
+            secrets = str(mark.get("secrets") or "")
+            entries.setdefault(key, Entry(str(mark.get("digest") or ""), secrets=secrets))
+    actual.record = dataclasses.replace(record, entries=entries)
+
+
+def read_grafana(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
+    """Adds everything in Grafana that the desired state or the record speaks of."""
+    recorded = [key for key in actual.record.entries if key not in desired.resources]
+    read = {key for key in desired.resources if key.kind is Kind.DASHBOARD}
+    keys = [k for k in (*desired.resources, *recorded) if k.kind is not Kind.RULE_GROUP and k not in read]
+    actual.lives.update(grafana.read(keys, actual.unreadable))
+    actual.titles_are_unique = grafana.titles_are_unique
     _read_names(desired, grafana, actual)
+    _read_contents(recorded, target, grafana, actual)
 
 
 def _read_names(desired: Desired, grafana: Grafana, actual: Actual) -> None:
-    sources = desired.of(Kind.DATA_SOURCE)
+    sources = [s for s in desired.of(Kind.DATA_SOURCE) if s.key not in actual.unreadable]
     lives = [actual.lives.get(source.key) for source in sources]
     is_new = any(live is None for live in lives)
     becomes_default = any(
@@ -69,3 +120,9 @@ def _read_names(desired: Desired, grafana: Grafana, actual: Actual) -> None:
     rows = grafana.data_sources()
     actual.data_source_uids = {str(row.get("name")): str(row.get("uid")) for row in rows}
     actual.default_data_source = next((str(row.get("uid")) for row in rows if row.get("isDefault")), "")
+
+
+def _read_contents(recorded: Iterable[Key], target: Target, grafana: Grafana, actual: Actual) -> None:
+    for key in recorded:
+        if key.kind is Kind.FOLDER and key.name != target.folder_uid and key in actual.lives:
+            actual.contents[key.name] = grafana.folder_contents(key.name)

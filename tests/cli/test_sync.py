@@ -130,7 +130,7 @@ def test_a_conflict_stops_it(content: Content, lokictl: Lokictl) -> None:
     answer = lokictl("diff")
     assert answer.status == 3
     assert "(- on the server, + in the project)\n    ~ title: By hand → Errors" in answer.output
-    assert "last sync by alice at 2026-03-14" in answer.output
+    assert "last sync by alice" in answer.output
     content.dashboard("Ours")
     answer = lokictl("sync", "--yes")
     assert (answer.status, "--on-conflict overwrite" in answer.error) == (1, True)
@@ -259,15 +259,22 @@ def test_no_secret_is_printed_or_written(
     content.grafana.token = "another"
     run("diff")
     run("rollback", "--list")
-    (content.root / "dashboards" / "errors.json").unlink()
-    files = [file for file in (content.root / ".lokictl").rglob("*") if file.is_file()]
-    assert len(files) > 5
-    texts += [file.read_text() for file in files]
     for secret in (TOKEN, PASSWORD, SOURCE_PASSWORD):
         forms = {secret, json.dumps(secret)[1:-1], secret.replace(" ", "%20"), secret.replace("$", "$$")}
         assert not [text for text in texts if any(form in text for form in forms)]
     assert any("***" in text for text in texts)
-    assert any("<lokictl secret env:GRAFANA_TOKEN>" in text for text in texts)
+
+
+def test_a_backup_has_no_secret_of_ours(content: Content, lokictl: Lokictl) -> None:
+    lokictl("sync", "--yes")
+    content.dashboard("Others")
+    source = content.root / "datasources" / "sources_of_shop.py"
+    source.write_text(source.read_text().replace('url="http://loki"', 'url="http://other"'))
+    assert lokictl("sync", "--yes").status == 0
+    files = [file for file in (content.root / ".lokictl").rglob("*") if file.is_file()]
+    assert len(files) > 5
+    for secret in (TOKEN, PASSWORD, SOURCE_PASSWORD):
+        assert not [file for file in files if secret in file.read_text()]
 
 
 def test_a_secret_in_a_dashboard_survives_backup_and_rollback(content: Content, lokictl: Lokictl) -> None:

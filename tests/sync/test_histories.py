@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from lokictl.model import DataSource
 from lokictl.sync.backup import backup_names, read_backup
-from lokictl.sync.interface import Action, Key, Kind, Live
 from lokictl.sync.normal_form import digest
+from lokictl.sync.plan import Action, Key, Kind, Live
 from lokictl.sync.session import SyncError
 from tests.sync.fakes.http import FAULTS, Request
 from tests.sync.world import TENANT, World, alert, rule_group
@@ -206,7 +206,8 @@ class History:
             yield Live(key, uid, body, "", source.version, source.number), source.by == "alice"
         for namespace, groups in self.world.ruler.rules.get(TENANT, {}).items():
             for name, group in groups.items():
-                yield Live(Key(Kind.RULE_GROUP, name, namespace, TENANT), name, group), False
+                by_hand = self.world.ruler.by[TENANT, namespace, name] == "alice"
+                yield Live(Key(Kind.RULE_GROUP, name, namespace, TENANT), name, group), by_hand
 
     def check(self, before: dict[Key, tuple[str, Live, bool]], *, overwrites: bool) -> None:
         after = self.snapshot()
@@ -242,8 +243,13 @@ class History:
         assert set(self.world.dashboards) <= set(live)
         for uid in set(live) - set(self.world.dashboards) - {"lokictl-shop"}:
             assert live[uid].by == "alice", f"{uid} is of the project, and was left behind"
+        wanted = {(n, group["name"]) for n, groups in self.world.groups.items() for group in groups}
         rules = self.world.ruler.rules.get(TENANT, {})
-        assert {n for n in NAMESPACES if rules.get(n)} == {n for n in NAMESPACES if self.world.groups.get(n)}
+        live = {(n, name) for n in NAMESPACES for name in rules.get(n, {})}
+        assert wanted <= live
+        for namespace, name in live - wanted:
+            by = self.world.ruler.by[TENANT, namespace, name]
+            assert by == "alice", f"{namespace}/{name} is of the project, and was left behind"
 
 
 def assert_same(before: dict[Key, tuple[str, Live, bool]], after: dict[Key, tuple[str, Live, bool]]) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from lokictl.project import load
 from lokictl.sync.configuration import load_target
-from lokictl.sync.interface import Key, Kind, Live
+from lokictl.sync.plan import Key, Kind, Live
 from lokictl.sync.pull import Selection, data_source_module, pull, rules_module, write_modules
 from lokictl.sync.python_source import duration, identifier, literal
 from lokictl.sync.session import Servers

@@ -10,7 +10,7 @@ import pytest
 
 from lokictl.diagnostics import LokictlError
 from lokictl.model import DataSource
-from lokictl.sync.interface import Action, Status
+from lokictl.sync.plan import Action, Status
 from tests.sync.world import TENANT, World, actions, alert, lines, rule_group
 
 VERSIONS = ("7.5.17", "9.4.0", "10.4.0", "12.2.0", "13.1.0")
@@ -278,15 +278,18 @@ def test_the_default_data_source_is_not_taken_away(world: World) -> None:
     assert not world.plan().pending
 
 
-def test_a_namespace_that_nobody_claimed_is_not_overwritten(world: World) -> None:
-    world.namespaces = None
+@pytest.mark.parametrize("namespaces", [None, ("own",)])
+def test_rules_of_others_are_not_overwritten(world: World, namespaces: tuple[str, ...] | None) -> None:
+    world.namespaces = namespaces
     world.ruler.put(TENANT, "own", rule_group("g", alert("Theirs")))
     world.ruler.put(TENANT, "own", rule_group("k", alert("Theirs")))
     plan = world.plan(prune=True)
     assert actions(plan)["rule group own/g of tenant team-a"] == "conflict"
     assert "rule group own/k of tenant team-a" not in actions(plan)
-    assert 'namespaces = ["own"]' in " ".join(lines(plan))
+    assert world.sync(prune=True, on_conflict="overwrite").complete
+    assert world.ruler.rules[TENANT]["own"]["k"]["rules"][0]["alert"] == "Theirs"
     world.namespaces = ("else",)
+    world.groups["own"] = [rule_group("g", alert("Other"))]
     assert "does not own" in " ".join(lines(world.plan(on_conflict="overwrite")))
 
 
@@ -325,16 +328,24 @@ def test_folders_in_folders(world: World) -> None:
     assert set(world.grafana.folders) == {"shop"}
 
 
-def test_a_folder_with_foreign_things_in_it_is_not_deleted(world: World) -> None:
+def test_a_folder_with_foreign_things_in_it_is_kept(world: World) -> None:
     world.tables["sync"] = {"folders": {"extra": {"title": "Extra", "dashboards": ["load"]}}}
     world.sync()
     world.grafana.add_dashboard("foreign", "extra")
+    world.grafana.alert_rules.add("extra")
     world.tables["sync"] = {}
-    applied = world.sync(prune=True)
-    assert [(str(o.change.key), o.status) for o in applied.outcomes if o.status is not Status.DONE] == [
-        ("folder extra", Status.FAILED)
+    plan = world.plan(prune=True)
+    assert [c.reason for c in plan.of(Action.KEEP)] == [
+        'is not in the project any more, but holds dashboard "foreign", 1 alert rule'
     ]
-    assert "foreign" in world.grafana.dashboards
+    assert world.sync(prune=True).complete
+    assert not world.plan(prune=True).pending
+    assert world.grafana.dashboards["foreign"].folder == "extra"
+    del world.grafana.dashboards["foreign"]
+    world.grafana.alert_rules.clear()
+    assert actions(world.plan(prune=True)) == {"folder extra": "delete"}
+    assert world.sync(prune=True).complete
+    assert set(world.grafana.folders) == {"shop"}
 
 
 def test_a_failure_halfway_says_what_was_done_and_a_rerun_finishes(world: World) -> None:
@@ -391,7 +402,7 @@ def test_another_sync_at_the_same_time_is_noticed(world: World) -> None:
     world.dashboards["load"]["title"] = "Second"
     assert world.sync().complete
     applied = first.apply(plan)
-    assert "another synchronisation" in applied.record_problem
+    assert "another sync" in applied.record_problem
     assert not applied.complete
     assert {o.status for o in applied.outcomes} == {Status.NOT_DONE}
 
@@ -402,7 +413,7 @@ def test_a_damaged_record_makes_nothing_ours(world: World) -> None:
     world.dashboards["errors"]["title"] = "Other"
     plan = world.plan()
     assert actions(plan)["dashboard errors"] == "conflict"
-    assert any("cannot be read" in warning for warning in plan.warnings)
+    assert any("cannot read" in warning for warning in plan.warnings)
 
 
 BAD_DASHBOARDS = {
@@ -460,8 +471,8 @@ def test_the_noop_reads_as_little_as_the_apis_permit(world: World) -> None:
     world.sync()
     world.forget_requests()
     world.sync()
-    # Health, discovery, one list of dashboards, the folder, the data source; one listing of rules.
-    assert (len(world.grafana_server.log), len(world.loki_server.log)) == (5, 1)
+    # Health, settings, discovery, one list of dashboards, the folder, the data source; one listing of rules.
+    assert (len(world.grafana_server.log), len(world.loki_server.log)) == (6, 1)
     set_version(world, "10.4.0")
     world.forget_requests()
     world.sync()
@@ -479,4 +490,5 @@ def test_the_record_can_be_read_by_people(world: World) -> None:
         "dashboard///load",
         "data source///loki",
         "folder///shop",
+        "rule group/team-a/own/g",
     ]

@@ -11,13 +11,13 @@ from lokictl.model import DataSource, RuleFile, RuleGroup
 from lokictl.model.rules import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
-from lokictl.sync.backup import backup_names, read_backup
+from lokictl.sync.backup import read_backups
 from lokictl.sync.configuration import Access, Target, load_target
 from lokictl.sync.http import HttpClient
-from lokictl.sync.interface import Plan
+from lokictl.sync.plan import Plan
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.rollback import Rollback
-from lokictl.sync.session import Servers, Session
+from lokictl.sync.session import Servers, Session, only_server
 from tests.sync.fakes.grafana import FakeGrafana
 from tests.sync.fakes.http import Adapter, Server
 from tests.sync.fakes.ruler import FakeRuler
@@ -46,6 +46,7 @@ class World:
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    project_id: str = ""
 
     def __post_init__(self) -> None:
         self.grafana = FakeGrafana(self.version)
@@ -63,10 +64,16 @@ class World:
         if self.namespaces is not None:
             loki["namespaces"] = list(self.namespaces)
         target = {"grafana": {"url": "http://grafana"}, "loki": loki, "environment": self.environment}
-        targets = {"targets": {"test": {**target, **self.tables.get("target", {})}}}
-        return Configuration(
-            self.root, None, {"name": "shop", **targets, "sync": self.tables.get("sync", {})}
-        )
+        table = {
+            key: value
+            for key, value in {**target, **self.tables.get("target", {})}.items()
+            if value is not None
+        }
+        known = {"name": "shop", "id": self.project_id, "targets": {"test": table}}
+        return Configuration(self.root, None, {**known, "sync": self.tables.get("sync", {})})
+
+    def without_grafana(self) -> None:
+        self.tables["target"] = {"grafana": None}
 
     def project(self) -> Project:
         dashboards = tuple(
@@ -106,11 +113,13 @@ class World:
         allow_empty: bool = False,
         on_conflict: str = "fail",
         read_only: bool = False,
+        only: str | None = None,
+        strict: bool = False,
     ) -> Session:
         project = self.project()
-        target = load_target(project.config)
+        target = only_server(load_target(project.config), only)
         servers = Servers(target, self.jobs, new_client=self.client(target, read_only))
-        return Session(project, target, servers, Options(prune, allow_empty, OnConflict(on_conflict)))
+        return Session(project, target, servers, Options(prune, allow_empty, OnConflict(on_conflict)), strict)
 
     def plan(self, **options: Any) -> Plan:
         return self.session(read_only=True, **options).plan()
@@ -123,9 +132,8 @@ class World:
         project = self.project()
         target = load_target(project.config)
         servers = Servers(target, self.jobs, new_client=self.client(target))
-        name = name or backup_names(self.root)[0]
-        backup = read_backup(self.root, name, target)
-        rollback = Rollback(self.root, target, servers, backup, OnConflict(on_conflict))
+        backups = read_backups(self.root, name, target)
+        rollback = Rollback(self.root, target, servers, backups, OnConflict(on_conflict))
         plan = rollback.plan()
         return plan, rollback.apply(plan)
 

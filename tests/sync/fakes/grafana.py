@@ -1,4 +1,4 @@
-"""Grafana's HTTP API with its state, as versions 7.5, 9.4 and 12.2 behave."""
+"""Grafana's HTTP API with its state, as versions 7.5, 9.4, 12.2 and 13 behave."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ def message(status: int, text: str, code: str = "") -> Answer:
     return json_answer(status, {"message": text, **({"status": code} if code else {})})
 
 
+def status_answer(status: int, text: str, reason: str) -> Answer:
+    return json_answer(
+        status, {"kind": "Status", "status": "Failure", "message": text, "reason": reason, "code": status}
+    )
+
+
+def migrated(spec: dict[str, Any]) -> dict[str, Any]:
+    """What v1 makes of a dashboard of an older schemaVersion."""
+    if spec.get("schemaVersion", 0) >= NEWEST_SCHEMA:
+        return {}
+    return {"schemaVersion": NEWEST_SCHEMA, "refresh": spec.get("refresh", "")}
+
+
+NEWEST_SCHEMA = 42
+
+
 @dataclass
 class Dashboard:
     body: dict[str, Any]
@@ -28,6 +44,7 @@ class Dashboard:
     by: str = "sync"
     provisioned: bool = False
     manager: str = ""
+    schema: str = ""
     messages: list[str] = field(default_factory=list)
 
 
@@ -51,7 +68,11 @@ class DataSource:
 
 
 class FakeGrafana:
-    """``token`` is the only credential it takes; ``store`` is applied to every dashboard that is saved."""
+    """``token`` is the only credential it takes; ``store`` is applied to every dashboard that is saved.
+
+    ``role`` is that of the account; ``namespace`` the one of its organization; ``served`` are the versions of the
+    resource API.
+    """
 
     def __init__(self, version: str = "12.2.0", token: str = "") -> None:
         self.version, self.token = version, token
@@ -63,6 +84,11 @@ class FakeGrafana:
         self.store: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
         self.hide_version = False
         self.alert_rules: set[str] = set()
+        self.refused: set[str] = set()
+        self.role = "Admin"
+        self.organization = 1
+        self.namespace = "default"
+        self.served = ["v1beta1", "v0alpha1", "v2beta1"]
 
     # --- what people do by hand --------------------------------------------------------------------------
 
@@ -112,6 +138,11 @@ class FakeGrafana:
             return json_answer(
                 401, {"message": "Invalid API key", "messageId": "api-key.invalid", "statusCode": 401}
             )
+        if request.headers.get("x-grafana-org-id", str(self.organization)) != str(self.organization):
+            words = "API key does not belong to the requested organization"
+            return json_answer(401, {"message": words, "messageId": "api-key.organization-mismatch"})
+        if parts == ["api", "frontend", "settings"]:
+            return json_answer(200, {"namespace": self.namespace, "buildInfo": {"version": self.version}})
         if request.body and request.headers.get("content-type") != "application/json":
             return message(400, "bad request data")
         if parts[:1] == ["apis"] and self.major >= 12:
@@ -134,6 +165,11 @@ class FakeGrafana:
                 return self._create_folder(request.json())
             return json_answer(200, [self._folder(f) for f in self.folders.values()])
         found = self.folders.get(rest[0])
+        if found is None and self.major >= 12 and self.role != "Admin":
+            words = (
+                "You'll need additional permissions to perform this action. Permissions needed: folders:read"
+            )
+            return json_answer(403, {"title": "Access denied", "message": words, "accessErrorId": "ACE1"})
         if found is None:
             return message(404, "folder not found", "not-found")
         if rest[1:] == ["counts"]:
@@ -191,6 +227,8 @@ class FakeGrafana:
 
     def _dashboards(self, request: Request, rest: list[str]) -> Answer:
         if rest == ["db"] and request.method == "POST":
+            if self.role == "Viewer":
+                return json_answer(403, {"title": "Access denied", "message": "dashboards:write"})
             return self._save(request.json())
         if len(rest) != 2 or rest[0] != "uid":
             return message(404, "Not found")
@@ -202,6 +240,11 @@ class FakeGrafana:
                 return message(400, "provisioned dashboard cannot be deleted")
             del self.dashboards[rest[1]]
             return json_answer(200, {"title": found.body["title"], "message": "deleted"})
+        if found.schema:
+            path = (
+                f"/apis/dashboard.grafana.app/{found.schema}/namespaces/{self.namespace}/dashboards/{rest[1]}"
+            )
+            return message(406, f"dashboard api version not supported, use {path} instead")
         return json_answer(200, self._full(found))
 
     def _full(self, found: Dashboard) -> dict[str, Any]:
@@ -229,6 +272,8 @@ class FakeGrafana:
             return message(400, "uid contains illegal characters")
         if len(asked.get("message") or "") > 500:
             return message(400, "message too long, max 500 characters")
+        if uid in self.refused:
+            return message(400, "Dashboard refresh interval is too low")
         folder = self._target_folder(asked)
         if folder is None:
             return message(404 if self.major < 12 else 400, "folder not found")
@@ -299,18 +344,36 @@ class FakeGrafana:
 
     def _apps(self, request: Request, rest: list[str]) -> Answer:
         if rest == ["dashboard.grafana.app"]:
-            return json_answer(200, {"versions": [{"version": "v1beta1"}, {"version": "v0alpha1"}]})
-        if rest[1:] != ["v1beta1", "namespaces", "default", "dashboards"] or request.method != "GET":
+            return json_answer(200, {"versions": [{"version": version} for version in self.served]})
+        if len(rest) < 5 or (rest[0], rest[2], rest[4]) != (
+            "dashboard.grafana.app",
+            "namespaces",
+            "dashboards",
+        ):
             return message(404, "Not found")
+        if rest[3] != self.namespace:
+            return status_answer(403, "invalid namespace", "Forbidden")
+        version = rest[1]
+        if version not in self.served or request.method != "GET":
+            return message(404, "404 page not found")
+        if len(rest) == 6:
+            found = self.dashboards.get(rest[5])
+            if found is None:
+                return status_answer(
+                    404, f'dashboards.dashboard.grafana.app "{rest[5]}" not found', "NotFound"
+                )
+            return json_answer(200, self._object(rest[5], found, version))
         limit, start = int(request.query.get("limit", 500)), int(request.query.get("continue") or 0)
         uids = list(self.dashboards)
-        items = [self._object(uid, self.dashboards[uid]) for uid in uids[start : start + limit]]
+        items = [self._object(uid, self.dashboards[uid], version) for uid in uids[start : start + limit]]
         token = str(start + limit) if start + limit < len(uids) else ""
         return json_answer(200, {"kind": "DashboardList", "metadata": {"continue": token}, "items": items})
 
-    def _object(self, uid: str, found: Dashboard) -> dict[str, Any]:
+    def _object(self, uid: str, found: Dashboard, version: str) -> dict[str, Any]:
         manager = found.manager or ("classic-file-provisioning" if found.provisioned else "")
-        return {
+        item: dict[str, Any] = {
+            "kind": "Dashboard",
+            "apiVersion": f"dashboard.grafana.app/{version}",
             "metadata": {
                 "name": uid,
                 "generation": found.version,
@@ -318,15 +381,28 @@ class FakeGrafana:
                 "annotations": {
                     "grafana.app/folder": found.folder,
                     "grafana.app/updatedBy": found.by,
+                    "grafana.app/updatedTimestamp": "2026-03-14T09:15:00Z",
                     **({"grafana.app/managedBy": manager} if manager else {}),
+                    **({"grafana.app/sourcePath": "file.json"} if found.provisioned else {}),
                 },
             },
-            "spec": {key: value for key, value in found.body.items() if key not in ("id", "uid", "version")},
         }
+        spec = {key: value for key, value in found.body.items() if key not in ("id", "uid", "version")}
+        if found.schema.startswith("v2") != version.startswith("v2"):
+            stored = found.schema or "v0alpha1"
+            conversion = {"failed": True, "error": "backend conversion not yet implemented"}
+            return {**item, "spec": None, "status": {"conversion": {**conversion, "storedVersion": stored}}}
+        if version.startswith("v1"):
+            spec = {**spec, **migrated(spec)}
+        return {**item, "spec": spec, "status": {}}
 
     # --- data sources ------------------------------------------------------------------------------------
 
     def _data_sources(self, request: Request, rest: list[str]) -> Answer:
+        if self.role != "Admin":
+            return json_answer(
+                403, {"title": "Access denied", "message": "Permissions needed: datasources:read"}
+            )
         if not rest:
             if request.method == "POST":
                 return self._add_source(request.json())
@@ -371,6 +447,8 @@ class FakeGrafana:
             )
         if any(d is not found and d.body["name"] == body["name"] for d in self.data_sources.values()):
             return message(409, "data source with the same name already exists")
+        if body["uid"] != found.body["uid"]:
+            return message(500, "Failed to update datasource")
         found.secrets.update(body.pop("secureJsonData", {}))
         found.body = {"jsonData": {}, **{key: value for key, value in body.items() if key != "version"}}
         found.version += 1

@@ -23,9 +23,11 @@ class FakeRuler:
     def __init__(self, storage: str = "object", *, api: bool = True, tenants: bool = True) -> None:
         self.storage, self.api, self.tenants = storage, api, tenants
         self.rules: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+        self.by: dict[tuple[str, str, str], str] = {}
 
-    def put(self, tenant: str, namespace: str, group: dict[str, Any]) -> None:
+    def put(self, tenant: str, namespace: str, group: dict[str, Any], by: str = "alice") -> None:
         """Stores a group, as somebody else would."""
+        self.by[tenant, namespace, group["name"]] = by
         self.rules.setdefault(tenant, {}).setdefault(namespace, {})[group["name"]] = stored(group)
 
     def handle(self, request: Request) -> Answer:
@@ -74,7 +76,7 @@ class FakeRuler:
         for rule in group.get("rules") or []:
             if not rule.get("expr"):
                 return text(400, "field 'expr' must be set in rule")
-        self.put(tenant, names[0], group)
+        self.put(tenant, names[0], group, "sync")
         return json_answer(202, ACCEPTED)
 
     def _delete(self, request: Request, tenant: str, names: list[str]) -> Answer:

@@ -1,4 +1,4 @@
-"""What the parts of the synchronisation hand to each other: resources, changes, plans, outcomes."""
+"""The plain data of a sync: resources, changes, plans, outcomes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote, unquote
 
 from lokictl.sync.differences import Difference
 from lokictl.sync.secrets import Secret
@@ -26,6 +27,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    REPLACE = "replace"
     DELETE = "delete"
     CONFLICT = "conflict"
     PULL = "pull"
@@ -34,7 +36,7 @@ class Action(StrEnum):
     UNCHANGED = "unchanged"
 
 
-WRITES = (Action.CREATE, Action.UPDATE, Action.DELETE)
+WRITES = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,11 @@ class Key:
     @classmethod
     def from_text(cls, text: str) -> Key:
         """Reads what `text` wrote; raises ValueError."""
-        from urllib.parse import unquote
-
         kind, tenant, namespace, name = (unquote(part) for part in text.split("/"))
         return cls(Kind(kind), name, namespace, tenant)
 
 
 def _escaped(text: str) -> str:
-    from urllib.parse import quote
-
     return quote(text, safe=" ")
 
 
@@ -77,7 +75,7 @@ class Resource:
     """Something as it should be: ``body`` is what the server is given.
 
     ``folder`` is the uid of a dashboard's folder, or of a folder's parent ("" for none); ``source`` the file of
-    the project; ``secrets`` go with the body and are never shown.
+    the project; ``secrets`` go with the body and are never shown; ``schema`` is as in `Live`.
     """
 
     key: Key
@@ -86,6 +84,7 @@ class Resource:
     folder: str = ""
     source: str = ""
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,8 @@ class Live:
     """Something as the server has it.
 
     ``version`` and ``number`` (its numeric id) are 0 where there is none; ``read_only`` says why it cannot be
-    changed; ``edited`` who changed it last, and when.
+    changed; ``edited`` who changed it last, and when; ``schema`` is the version of the API that a dashboard of
+    Grafana's new schema is stored in ("v2beta1"), "" for classic JSON.
     """
 
     key: Key
@@ -104,6 +104,7 @@ class Live:
     number: int = 0
     read_only: str = ""
     edited: str = ""
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ class Written:
 class Change:
     """One line of a plan.
 
-    ``reason`` is for people; ``settled``: a conflict that no option can resolve.
+    A REPLACE has in ``live`` the resource of another name that gives way.  ``reason`` is for people; ``settled``: a
+    conflict that no option can resolve; ``early``: a deletion that makes room for another change; ``unreadable``:
+    nothing can be said of it, because the server does not show it.
     """
 
     key: Key
@@ -129,6 +132,13 @@ class Change:
     differences: tuple[Difference, ...] = ()
     reason: str = ""
     settled: bool = False
+    early: bool = False
+    unreadable: bool = False
+
+    @property
+    def replaced(self) -> Key | None:
+        """The other resource whose place this one takes, or is to take."""
+        return self.live.key if self.live is not None and self.live.key != self.key else None
 
     @property
     def writes(self) -> bool:
@@ -143,6 +153,11 @@ class Plan:
     target: str
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def unreadable(self) -> list[Change]:
+        """The resources that the server does not show."""
+        return [change for change in self.changes if change.unreadable]
 
     def of(self, *actions: Action) -> list[Change]:
         """The changes with one of these actions."""
@@ -177,9 +192,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A change and how it ended; ``message`` says why it did not succeed."""
+    """A change and how it ended.
+
+    ``message`` says why it did not succeed; ``grave``: the server would hardly do anything else either;
+    ``refused``: the server would not do this one however often it is asked.
+    """
 
     change: Change
     status: Status
     message: str = ""
     written: Written = Written()
+    grave: bool = False
+    refused: bool = False

@@ -1,0 +1,143 @@
+"""Grafana's resource API (``/apis``, since version 12): dashboards as objects with a version and an owner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from lokictl.sync.http import HttpClient, HttpError
+from lokictl.sync.plan import Key, Kind, Live
+
+GROUP = "/apis/dashboard.grafana.app"
+# The first one gives classic dashboards as they are stored; the others migrate them to the newest schemaVersion.
+CLASSIC = ("v0alpha1", "v1", "v1beta1")
+PAGE = 500
+OUR_MANAGER = "lokictl"
+FILE_MANAGER = "classic-file-provisioning"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceApi:
+    """The dashboards of one namespace (an organization, or a stack of Grafana Cloud); methods raise `HttpError`.
+
+    ``version`` is the one in which classic dashboards are read and written; ``served`` are all versions.
+    """
+
+    client: HttpClient
+    namespace: str
+    version: str
+    served: frozenset[str]
+    headers: Mapping[str, str]
+
+    def dashboards(self) -> Iterator[Live]:
+        """All dashboards; each in the version that it is stored in."""
+        token = ""
+        while True:
+            query = {"limit": PAGE, **({"continue": token} if token else {})}
+            answer = self._get(self._path(self.version), query)
+            for item in answer.get("items") or []:
+                yield self._live(item)
+            token = str((answer.get("metadata") or {}).get("continue") or "")
+            if not token:
+                return
+
+    def dashboard(self, uid: str) -> Live | None:
+        """One dashboard in the version that it is stored in; None when there is none."""
+        try:
+            return self._live(self._get(self._path(self.version, uid)))
+        except HttpError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _live(self, item: Mapping[str, Any]) -> Live:
+        stored = unconverted(item)
+        if not stored:
+            return live_dashboard(item, "")
+        uid = str((item.get("metadata") or {}).get("name", ""))
+        return live_dashboard(self._get(self._path(stored, uid)), stored)
+
+    def _path(self, version: str, uid: str = "") -> str:
+        name = f"/{quote(uid, safe='')}" if uid else ""
+        return f"{GROUP}/{version}/namespaces/{quote(self.namespace, safe='')}/dashboards{name}"
+
+    def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return self.client.request("GET", path, query=query, headers=self.headers).json()
+
+
+def unconverted(item: Mapping[str, Any]) -> str:
+    """The version that an object is stored in, if Grafana could not convert it to the one asked for."""
+    conversion = (item.get("status") or {}).get("conversion") or {}
+    if conversion.get("failed"):
+        return str(conversion.get("storedVersion") or "v2beta1")
+    return ""
+
+
+def live_dashboard(item: Mapping[str, Any], schema: str) -> Live:
+    """A dashboard from its object.  Raises ValueError when it has no content."""
+    metadata = item.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
+    uid = str(metadata.get("name", ""))
+    spec = item.get("spec")
+    if not isinstance(spec, Mapping) or not spec:
+        raise ValueError(f"Grafana gave no content for the dashboard {uid}")
+    version = int(metadata.get("generation") or 0)
+    body = dict(spec) if schema else {**spec, "uid": uid, "version": version}
+    return Live(
+        Key(Kind.DASHBOARD, uid),
+        str(spec.get("title", "")),
+        body,
+        str(annotations.get("grafana.app/folder") or ""),
+        version,
+        int(labels.get("grafana.app/deprecatedInternalID") or 0),
+        managed_by(annotations),
+        edited(annotations.get("grafana.app/updatedBy"), annotations.get("grafana.app/updatedTimestamp")),
+        schema,
+    )
+
+
+def managed_by(annotations: Mapping[str, Any]) -> str:
+    """Why a resource must be left alone: its owner; "" where it is nobody's, or ours."""
+    manager = str(annotations.get("grafana.app/managedBy") or "")
+    name = str(annotations.get("grafana.app/managerId") or "")
+    if not manager or name == OUR_MANAGER:
+        return ""
+    if manager == FILE_MANAGER:
+        file = annotations.get("grafana.app/sourcePath") or name
+        return f"provisioned from a file of Grafana's ({file}), so it cannot be saved"
+    who = "Git Sync" if manager == "repo" else manager
+    return f"managed by {who} ({name})" if name and name != manager else f"managed by {who}"
+
+
+def edited(who: Any, when: Any) -> str:
+    """Who changed something last, and when, in words."""
+    return f"by {who} at {when}" if who and when else f"at {when}" if when else ""
+
+
+def discover(client: HttpClient, namespace: str, headers: Mapping[str, str]) -> ResourceApi | None:
+    """The resource API of a Grafana; None where it has none for dashboards."""
+    try:
+        found = client.request("GET", GROUP, headers=headers).json()
+    except HttpError as error:
+        if error.status in (403, 404, 406):
+            return None
+        raise
+    served = frozenset(str(item.get("version")) for item in found.get("versions") or [])
+    version = next((name for name in CLASSIC if name in served), "")
+    return ResourceApi(client, namespace, version, served, headers) if version else None
+
+
+def shown_object(live: Live) -> str:
+    """A dashboard of the new schema as the file that brings it back: an object with kind and version."""
+    metadata = {"name": live.key.name}
+    data = {
+        "apiVersion": f"dashboard.grafana.app/{live.schema}",
+        "kind": "Dashboard",
+        "metadata": metadata,
+        "spec": live.body,
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
