@@ -29,6 +29,7 @@ REQUEST_LIMIT_OF_A_MESSAGE = 500
 # How often, and with which pause in seconds, a folder is looked at before it counts as not empty: searches of
 # newer versions lag behind.
 LOOKS, PAUSE = 4, 0.5
+NOT_FOUND = "not found"
 GIVES_WAY = " (replaced by lokictl)"
 
 
@@ -87,8 +88,12 @@ class Grafana:
         dashboards = [key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)]
         resources = self._resource_api() if dashboards else None
         if resources is not None and len(dashboards) >= WORTH_A_LIST:
-            listed = {live.key.name: live for live in resources.dashboards()}
-            found = {key: _renamed(listed[key.name], key) for key in dashboards if key.name in listed}
+            names = {key.name: key for key in dashboards}
+            problems: dict[str, str] | None = {} if unreadable is not None else None
+            for live in resources.dashboards(names, problems):
+                found[names[live.key.name]] = _renamed(live, names[live.key.name])
+            if unreadable is not None:
+                unreadable.update({names[name]: reason for name, reason in (problems or {}).items()})
             wanted = [key for key in wanted if key not in set(dashboards)]
 
         def read(key: Key) -> Live | None:
@@ -119,7 +124,13 @@ class Grafana:
         resources = self._resource_api()
         if resources is None:
             return self._dashboard(key)
-        live = resources.dashboard(key.name)
+        try:
+            live = resources.dashboard(key.name)
+        except HttpError as error:
+            # To everybody but an admin, a dashboard that does not exist is an internal error.
+            if error.status == 500 and NOT_FOUND in error.message and self._dashboard(key) is None:
+                return None
+            raise
         return _renamed(live, key) if live is not None else None
 
     def has_folder(self, uid: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -32,14 +32,25 @@ class ResourceApi:
     served: frozenset[str]
     headers: Mapping[str, str]
 
-    def dashboards(self) -> Iterator[Live]:
-        """All dashboards; each in the version that it is stored in."""
+    def dashboards(self, names: Collection[str], unreadable: dict[str, str] | None) -> Iterator[Live]:
+        """Those of these names; each in the version that it is stored in.
+
+        What cannot be read goes to ``unreadable`` with the reason; without it, that is an error.
+        """
         token = ""
         while True:
             query = {"limit": PAGE, **({"continue": token} if token else {})}
             answer = self._get(self._path(self.version), query)
             for item in answer.get("items") or []:
-                yield self._live(item)
+                name = str((item.get("metadata") or {}).get("name", ""))
+                if name not in names:
+                    continue
+                try:
+                    yield self._live(item)
+                except (HttpError, ValueError) as error:
+                    if unreadable is None or (isinstance(error, HttpError) and error.status in (0, 401, 429)):
+                        raise
+                    unreadable[name] = str(error)
             token = str((answer.get("metadata") or {}).get("continue") or "")
             if not token:
                 return
@@ -57,8 +68,14 @@ class ResourceApi:
         stored = unconverted(item)
         if not stored:
             return live_dashboard(item, "")
-        uid = str((item.get("metadata") or {}).get("name", ""))
-        return live_dashboard(self._get(self._path(stored, uid)), stored)
+        path = self._path(stored, str((item.get("metadata") or {}).get("name", "")))
+        try:
+            return live_dashboard(self._get(path), stored)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            message = f"stored as {stored}, which this Grafana does not serve"
+            raise HttpError("GET", path, 406, message) from None
 
     def _path(self, version: str, uid: str = "") -> str:
         name = f"/{quote(uid, safe='')}" if uid else ""
