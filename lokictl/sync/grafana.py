@@ -90,8 +90,9 @@ class Grafana:
         if resources is not None and len(dashboards) >= WORTH_A_LIST:
             names = {key.name: key for key in dashboards}
             problems: dict[str, str] | None = {} if unreadable is not None else None
-            for live in resources.dashboards(names, problems):
-                found[names[live.key.name]] = _renamed(live, names[live.key.name])
+            for listed in resources.dashboards(names, problems):
+                key = names[listed.key.name]
+                found[key] = _renamed(listed, key)
             if unreadable is not None:
                 unreadable.update({names[name]: reason for name, reason in (problems or {}).items()})
             wanted = [key for key in wanted if key not in set(dashboards)]

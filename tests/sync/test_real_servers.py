@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import yaml
 from click.testing import CliRunner
 
@@ -70,9 +77,15 @@ def loki_configuration(folder: Path, http: int, grpc: int) -> str:
     return yaml.safe_dump(config)
 
 
+@dataclass(frozen=True)
+class Urls:
+    grafana: str
+    loki: str
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A new content project whose target is a real Loki and a real Grafana."""
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
+    """A real Loki and a real Grafana."""
     assert LOKI
     folder = tmp_path_factory.mktemp("servers")
     (folder / "provisioning").mkdir()
@@ -84,11 +97,131 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         server(command, f"{loki_url}/ready", folder / "loki.log", cwd=folder),
         grafana(folder / "provisioning", folder) as grafana_url,
     ):
-        start(folder / "mine")
-        file = folder / "mine" / "lokictl.toml"
-        target = TARGET.format(grafana=grafana_url, loki=loki_url)
-        file.write_text(file.read_text(encoding="utf-8") + target, encoding="utf-8")
-        yield folder / "mine"
+        yield Urls(grafana_url, loki_url)
+
+
+@pytest.fixture(scope="module")
+def project(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new content project whose target is a real Loki and a real Grafana."""
+    root = tmp_path_factory.mktemp("project") / "mine"
+    start(root)
+    file = root / "lokictl.toml"
+    target = TARGET.format(grafana=urls.grafana, loki=urls.loki)
+    file.write_text(file.read_text(encoding="utf-8") + target, encoding="utf-8")
+    return root
+
+
+LAB = """
+name = "{name}"
+
+[targets.test.grafana]
+url = "{grafana}"
+basic = {{ user = "admin", password = {{ env = "TEST_GRAFANA_PASSWORD" }} }}
+org = {org}
+
+[targets.test.loki]
+url = "{loki}"
+tenants = ["{name}"]
+"""
+SOURCE = """
+apiVersion: 1
+datasources:
+  - name: {name}
+    uid: {uid}
+    type: loki
+    access: proxy
+    url: http://127.0.0.1:1
+    jsonData: {{ httpHeaderName1: X-Scope-OrgID }}
+    secureJsonData: {{ httpHeaderValue1: "{secret}" }}
+"""
+
+
+class Lab:
+    """A project with an organization of Grafana and a tenant of Loki of its own."""
+
+    def __init__(self, root: Path, urls: Urls, name: str) -> None:
+        self.root, self.urls, self.name = root, urls, name
+        self.environment: dict[str, str] = {}
+        made = self.call("POST", "/api/orgs", {"name": name}, org=1)
+        self.org = int(made["orgId"])
+        for folder in ("dashboards", "rules", "datasources"):
+            (root / folder).mkdir(parents=True)
+        self.configure()
+
+    def configure(self, further: str = "", name: str = "") -> None:
+        known = {"grafana": self.urls.grafana, "loki": self.urls.loki, "org": self.org}
+        text = LAB.format(name=name or self.name, **known)
+        (self.root / "lokictl.toml").write_text(text + further, encoding="utf-8")
+
+    def call(self, method: str, path: str, body: Any = None, *, org: int = 0, token: str = "") -> Any:
+        headers = {"X-Grafana-Org-Id": str(org or self.org)}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        auth = None if token else ("admin", "admin")
+        url = self.urls.grafana + path
+        answer = requests.request(method, url, json=body, headers=headers, auth=auth, timeout=30)
+        if answer.status_code == 404:
+            return None
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def dashboards(self, **titles: str) -> None:
+        """Dashboards of an old schemaVersion with these titles, by uid."""
+        for uid, title in titles.items():
+            body = {"uid": uid, "title": title, "schemaVersion": 36, "panels": []}
+            (self.root / "dashboards" / f"{uid}.json").write_text(json.dumps(body), encoding="utf-8")
+
+    def source(self, uid: str, secret: str, name: str = "Source") -> None:
+        text = SOURCE.format(uid=uid, secret=secret, name=name)
+        (self.root / "datasources" / "sources.yaml").write_text(text, encoding="utf-8")
+
+    def rules(self, namespace: str, *groups: dict[str, Any]) -> None:
+        text = yaml.safe_dump({"groups": list(groups)})
+        (self.root / "rules" / f"{namespace}.yaml").write_text(text, encoding="utf-8")
+
+    def ruler(self) -> dict[str, Any]:
+        """The rule groups that the ruler has, by namespace and name."""
+        headers = {"X-Scope-OrgID": self.name}
+        answer = requests.get(f"{self.urls.loki}/loki/api/v1/rules", headers=headers, timeout=30)
+        found = yaml.safe_load(answer.text) if answer.ok else {}
+        return {name: {group["name"]: group for group in groups} for name, groups in found.items()}
+
+    def put_rules(self, namespace: str, group: dict[str, Any]) -> None:
+        headers = {"X-Scope-OrgID": self.name, "Content-Type": "application/yaml"}
+        url = f"{self.urls.loki}/loki/api/v1/rules/{namespace}"
+        assert requests.post(url, data=yaml.safe_dump(group), headers=headers, timeout=30).ok
+
+    def run(self, command: str, *arguments: str, status: int | None = 0) -> str:
+        environment = {"TEST_GRAFANA_PASSWORD": "admin", "NO_COLOR": "1", **self.environment}
+        runner = CliRunner(env=environment)
+        result = runner.invoke(cli, [command, "--project", str(self.root), *arguments], standalone_mode=False)
+        code = result.return_value if result.exception is None else getattr(result.exception, "exit_code", 2)
+        text = result.output + (str(result.exception) if result.exception is not None else "")
+        assert status is None or int(code or 0) == status, text
+        return text
+
+    def title(self, uid: str) -> str:
+        found = self.call("GET", f"/api/dashboards/uid/{uid}")
+        return str(found["dashboard"]["title"]) if found else ""
+
+    def sources(self) -> dict[str, str]:
+        return {str(row["uid"]): str(row["name"]) for row in self.call("GET", "/api/datasources")}
+
+    def token(self, role: str) -> str:
+        account = self.call("POST", "/api/serviceaccounts", {"name": role, "role": role})
+        path = f"/api/serviceaccounts/{account['id']}/tokens"
+        return str(self.call("POST", path, {"name": role})["key"])
+
+
+@pytest.fixture
+def lab(urls: Urls, tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
+    return Lab(
+        tmp_path / "lab", urls, re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:38]
+    )
+
+
+def rule(name: str, expr: str = "vector(0) > 1") -> dict[str, Any]:
+    return {"alert": name, "expr": expr}
 
 
 def run(project: Path, command: str, *arguments: str) -> tuple[int, str]:
@@ -133,3 +266,300 @@ def test_the_whole_way(project: Path) -> None:
     assert (status, "1 kept, 3 unchanged" in output) == (0, True), output
     status, output = run(project, "sync", "--yes", "--prune", "--allow-empty")
     assert (status, 'deleted dashboard "Shop"' in output) == (0, True), output
+
+
+def test_rollback_puts_back_what_equals_a_secret(lab: Lab) -> None:
+    lab.environment["SECRET"] = "checkout"
+    lab.source("s1", "${SECRET}")
+    lab.dashboards(d1="Errors of checkout")
+    lab.run("sync", "--yes")
+    lab.dashboards(d1="Failures of checkout")
+    lab.run("sync", "--yes")
+    lab.environment["SECRET"] = "payments"
+    lab.run("rollback", "--yes")
+    assert lab.title("d1") == "Errors of checkout"
+
+
+@pytest.mark.parametrize("option", ["fail", "skip", "overwrite"])
+def test_a_data_source_of_another_uid(lab: Lab, option: str) -> None:
+    lab.source("one", "secret")
+    lab.run("sync", "--yes")
+    lab.source("two", "secret")
+    assert "takes the place of one" in lab.run("diff", "--prune", status=3)
+    lab.run("sync", "--yes", "--prune", "--on-conflict", option)
+    assert lab.sources() == {"two": "Source"}
+    lab.run("diff", "--prune")
+    lab.run("rollback", "--yes", status=1)  # the secret of the one that goes is not in the project any more
+    lab.source("one", "secret")
+    lab.run("rollback", "--yes")
+    assert lab.sources() == {"one": "Source"}
+
+
+def test_dashboards_of_another_uid(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--yes")
+    (lab.root / "dashboards" / "a.json").unlink()
+    lab.dashboards(c="A")
+    lab.run("sync", "--yes", "--prune")
+    assert [lab.title(uid) for uid in "abc"] == ["", "B", "A"]
+    lab.run("diff", "--prune")
+
+
+V2 = {"title": "By hand", "elements": {}, "layout": {"kind": "GridLayout", "spec": {"items": []}}}
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_a_dashboard_that_is_stored_in_the_new_schema(lab: Lab, count: int) -> None:
+    lab.dashboards(**{f"d{number}": f"D {number}" for number in range(count)})
+    lab.run("sync", "--yes")
+    path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/org-{lab.org}/dashboards"
+    defaults = {
+        "cursorSync": "Off",
+        "preload": False,
+        "links": [],
+        "tags": [],
+        "variables": [],
+        "annotations": [],
+    }
+    settings = {
+        "from": "now-6h",
+        "to": "now",
+        "autoRefresh": "",
+        "autoRefreshIntervals": [],
+        "hideTimepicker": False,
+    }
+    spec = {**V2, **defaults, "timeSettings": {**settings, "fiscalYearStartMonth": 0}}
+    item = {"apiVersion": "dashboard.grafana.app/v2beta1", "kind": "Dashboard", "metadata": {"name": "d1"}}
+    lab.call("PUT", f"{path}/d1", {**item, "spec": spec})
+    output = lab.run("diff", status=3)
+    assert f"1 in conflict, {count} unchanged" in output
+    assert "schema: v2beta1 → classic" in output
+    lab.dashboards(d0="Other")
+    lab.run("sync", "--yes", "--on-conflict", "skip")
+    assert lab.title("d0") == "Other"
+    before = (lab.root / "dashboards" / "d1.json").read_text()
+    lab.run("sync", "--yes", "--on-conflict", "overwrite")
+    assert lab.title("d1") == "D 1"
+    lab.run("diff")
+    lab.run("rollback", "--yes")
+    stored = lab.call("GET", f"{path}/d1")
+    assert stored["spec"]["title"] == "By hand"
+    assert "status" not in stored or not stored["status"].get("conversion")
+    assert (lab.root / "dashboards" / "d1.json").read_text() == before
+
+
+def test_two_projects_of_one_name(lab: Lab, urls: Urls, tmp_path: Path) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--yes")
+    assert "id = " in (lab.root / "lokictl.toml").read_text()
+    other = Lab(tmp_path / "other", urls, f"{lab.name}-2"[-38:])
+    other.org = lab.org
+    other.configure(name=lab.name)
+    other.dashboards(c="C")
+    for command in (("diff", "--prune"), ("sync", "--yes", "--prune")):
+        output = other.run(*command, status=1)
+        assert "another project named" in output
+        assert "this one has no id" in output
+    assert [lab.title(uid) for uid in "abc"] == ["A", "B", ""]
+    moved = tmp_path / "elsewhere"
+    lab.root.rename(moved)
+    lab.root = moved
+    lab.dashboards(a="Other")
+    lab.run("sync", "--yes", "--prune")
+    assert lab.title("a") == "Other"
+
+
+def test_rules_of_ours_and_of_others(lab: Lab) -> None:
+    """Without ``namespaces``: ours are known, changed and pruned; what was made or edited by hand is not."""
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]}, {"name": "h", "rules": [rule("H")]})
+    lab.rules("more", {"name": "m", "rules": [rule("M")]})
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    lab.put_rules("mini", {"name": "byhand", "rules": [rule("X")]})
+    lab.put_rules("mini", {"name": "g", "rules": [rule("A", "vector(0) > 5")]})
+    lab.rules(
+        "mini", {"name": "g", "rules": [rule("A", "vector(0) > 9")]}, {"name": "h", "rules": [rule("I")]}
+    )
+    (lab.root / "rules" / "more.yaml").unlink()
+    output = lab.run("diff", "--prune", status=3)
+    assert "rule group mini/g" in output
+    assert "1 in conflict" in output
+    assert "byhand" not in output
+    lab.run("sync", "--yes", "--prune", "--on-conflict", "skip")
+    found = lab.ruler()
+    assert set(found) == {"mini"}
+    assert set(found["mini"]) == {"g", "h", "byhand"}
+    assert found["mini"]["g"]["rules"][0]["expr"] == "vector(0) > 5"
+    assert found["mini"]["h"]["rules"][0]["alert"] == "I"
+    lab.run("sync", "--yes", "--prune", "--on-conflict", "overwrite")
+    assert lab.ruler()["mini"]["g"]["rules"][0]["expr"] == "vector(0) > 9"
+
+
+def test_rules_without_a_grafana(lab: Lab) -> None:
+    text = (lab.root / "lokictl.toml").read_text()
+    start_of_loki = text.index("[targets.test.loki]")
+    (lab.root / "lokictl.toml").write_text(f'name = "{lab.name}"\n\n{text[start_of_loki:]}')
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]}, {"name": "h", "rules": [rule("H")]})
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    lab.rules("mini", {"name": "g", "rules": [rule("B")]})
+    lab.run("sync", "--yes", "--prune")
+    assert lab.ruler()["mini"]["g"]["rules"][0]["alert"] == "B"
+    assert set(lab.ruler()["mini"]) == {"g"}
+    lab.run("diff")
+
+
+@pytest.mark.parametrize("text", ["$SECRET", "${SECRET}", "$__env{SECRET}"])
+def test_a_secret_is_what_grafana_would_make_of_it(lab: Lab, text: str) -> None:
+    """Seen from behind Grafana's proxy."""
+    seen: list[str] = []
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("X-Scope-OrgID", ""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Echo) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        lab.environment["SECRET"] = "tenant-of-the-test"
+        lab.source("s1", text)
+        file = lab.root / "datasources" / "sources.yaml"
+        file.write_text(file.read_text().replace("127.0.0.1:1", f"127.0.0.1:{listener.server_port}"))
+        lab.run("sync", "--yes")
+        requests.get(
+            f"{lab.urls.grafana}/api/datasources/proxy/uid/s1/loki/api/v1/labels",
+            headers={"X-Grafana-Org-Id": str(lab.org)},
+            auth=("admin", "admin"),
+            timeout=30,
+        )
+        listener.shutdown()
+    assert seen == ["tenant-of-the-test"]
+
+
+def test_nothing_unresolved_is_uploaded(lab: Lab) -> None:
+    lab.source("s1", "$SECRET_THAT_IS_NOT_SET")
+    assert "SECRET_THAT_IS_NOT_SET not set" in lab.run("sync", "--yes")
+    assert lab.call("GET", "/api/datasources/uid/s1")["secureJsonFields"] == {}
+
+
+def test_many_dashboards_of_an_old_version(lab: Lab) -> None:
+    lab.dashboards(**{f"d{number}": f"D {number}" for number in range(10)})
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    lab.dashboards(d3="Other")
+    assert lab.run("diff", status=3).splitlines()[:2] == [
+        '~ dashboard "Other" (d3): update',
+        "    ~ title: D 3 → Other",
+    ]
+    lab.run("sync", "--yes")
+    assert lab.title("d3") == "Other"
+    (lab.root / "dashboards" / "d4.json").unlink()
+    lab.run("sync", "--yes", "--prune")
+    assert lab.title("d4") == ""
+    lab.run("diff", "--prune")
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_an_editor_makes_the_first_sync(lab: Lab, count: int) -> None:
+    lab.dashboards(**{f"d{number}": f"D {number}" for number in range(count)})
+    file = lab.root / "lokictl.toml"
+    text = file.read_text().replace(
+        'basic = { user = "admin", password = { env = "TEST_GRAFANA_PASSWORD" } }',
+        'token = { env = "TOKEN" }',
+    )
+    file.write_text(text.replace(f"org = {lab.org}\n", ""))
+    lab.environment["TOKEN"] = lab.token("Editor")
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    viewer = lab.token("Viewer")
+    lab.environment["TOKEN"] = viewer
+    lab.run("diff")
+    lab.dashboards(d1="Other")
+    assert "403" in lab.run("sync", "--yes", status=1)
+    file.write_text(text.replace(f"org = {lab.org}\n", "org = 1\n"))
+    assert "belongs to another organization than org = 1" in lab.run("diff", status=1)
+
+
+def test_folders_that_change(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--yes")
+    for folder in ('"Other title"', '{ uid = "second", title = "Second" }', '"General"', '"Again"'):
+        text = (lab.root / "lokictl.toml").read_text()
+        table = f"\n[targets.test]\nfolder = {folder}\n"
+        text = re.sub(r"\n\[targets\.test\]\nfolder = .*\n", "", text) + table
+        (lab.root / "lokictl.toml").write_text(text)
+        lab.run("sync", "--yes", "--prune", "--on-conflict", "overwrite")
+        lab.run("diff", "--prune")
+        titles = {row["title"] for row in lab.call("GET", "/api/folders")}
+        assert (
+            titles
+            == {"Other title": {"Other title"}, "Second": {"Second"}, "General": set(), "Again": {"Again"}}[
+                re.sub(r'.*"(.*)".*', r"\1", folder)
+            ]
+        )
+    lab.call("DELETE", f"/api/folders/{lab.call('GET', '/api/folders')[0]['uid']}")
+    lab.run("sync", "--yes", "--prune")
+    assert lab.title("a") == "A"
+    lab.run("diff", "--prune")
+
+
+def test_a_folder_with_things_of_others_is_kept(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    folders = '\n[sync.folders.extra]\ntitle = "Extra"\ndashboards = ["b"]\n'
+    lab.configure(folders)
+    lab.run("sync", "--yes")
+    lab.call("POST", "/api/dashboards/db", {"dashboard": {"uid": "x", "title": "X"}, "folderUid": "extra"})
+    text = (lab.root / "lokictl.toml").read_text()
+    (lab.root / "lokictl.toml").write_text(text.replace(folders, ""))
+    assert 'holds dashboard "X"' in lab.run("sync", "--yes", "--prune")
+    lab.run("diff", "--prune")
+    assert lab.title("x") == "X"
+
+
+def test_a_secret_that_was_changed_by_hand(lab: Lab) -> None:
+    lab.source("s1", "ours")
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    live = lab.call("GET", "/api/datasources/uid/s1")
+    lab.call("PUT", "/api/datasources/uid/s1", {**live, "secureJsonData": {"httpHeaderValue1": "theirs"}})
+    assert "perhaps with other secrets" in lab.run("diff", status=3)
+    lab.run("sync", "--yes", "--on-conflict", "overwrite")
+    lab.run("diff")
+
+
+def test_a_folder_that_was_deleted_by_hand(lab: Lab) -> None:
+    lab.source("s1", "ours")
+    lab.dashboards(a="A")
+    lab.run("sync", "--yes")
+    lab.call("DELETE", f"/api/folders/{lab.call('GET', '/api/folders')[0]['uid']}")
+    lab.run("sync", "--yes", "--prune")
+    assert lab.title("a") == "A"
+    lab.run("diff", "--prune")
+
+
+def test_back_to_a_time(lab: Lab) -> None:
+    lab.dashboards(a="First", b="B")
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]})
+    lab.run("sync", "--yes")
+    for title in ("Second", "Third", "Fourth"):
+        lab.dashboards(a=title, **({"b": title} if title == "Third" else {}))
+        if title == "Third":
+            lab.rules("mini", {"name": "g", "rules": [rule("B")]})
+        lab.run("sync", "--yes")
+    names = [line.split()[0] for line in lab.run("rollback", "--list").splitlines()]
+    lab.run("rollback", names[2], "--yes")
+    assert (lab.title("a"), lab.title("b")) == ("First", "B")
+    assert lab.ruler()["mini"]["g"]["rules"][0]["alert"] == "A"
+
+
+def test_wrong_rules_are_found_before_anything_is_sent(lab: Lab) -> None:
+    lab.dashboards(a="A")
+    lab.rules("mini", {"name": "g", "rules": [rule("A"), rule("B", "sum(rate({a=}[5m]))")]})
+    assert "parse error" in lab.run("sync", "--yes", status=1)
+    assert lab.title("a") == ""
+    output = lab.run("sync", "--yes", "--no-check", status=1)
+    assert "400" in output
