@@ -16,7 +16,7 @@ from urllib.parse import quote
 from lokictl.sync.http import HttpClient, HttpError
 from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, digest
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
-from lokictl.sync.resource_api import OUR_MANAGER, ResourceApi, discover, edited
+from lokictl.sync.resource_api import OUR_MANAGER, ResourceApi, discover, edited, is_no_route
 from lokictl.sync.secrets import fingerprint
 
 FIRST_WITH_UIDS_EVERYWHERE = 9
@@ -84,18 +84,11 @@ class Grafana:
         What Grafana does not show goes to ``unreadable`` with the reason; without it, that is an error.
         """
         wanted = list(dict.fromkeys(keys))
-        found: dict[Key, Live] = {}
-        dashboards = [key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)]
-        resources = self._resource_api() if dashboards else None
-        if resources is not None and len(dashboards) >= WORTH_A_LIST:
-            names = {key.name: key for key in dashboards}
-            problems: dict[str, str] | None = {} if unreadable is not None else None
-            for listed in resources.dashboards(names, problems):
-                key = names[listed.key.name]
-                found[key] = _renamed(listed, key)
-            if unreadable is not None:
-                unreadable.update({names[name]: reason for name, reason in (problems or {}).items()})
-            wanted = [key for key in wanted if key not in set(dashboards)]
+        dashboards = {key.name: key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)}
+        found = self._listed(dashboards, unreadable) if len(dashboards) >= WORTH_A_LIST else None
+        if found is not None:
+            wanted = [key for key in wanted if key.kind not in (Kind.DASHBOARD, Kind.RECORD)]
+        found = found or {}
 
         def read(key: Key) -> Live | None:
             try:
@@ -116,6 +109,35 @@ class Grafana:
                     found[key] = live
         return found
 
+    def _listed(
+        self, dashboards: Mapping[str, Key], unreadable: dict[Key, str] | None
+    ) -> dict[Key, Live] | None:
+        """The dashboards of these uids from the list of all; None where there is no such list."""
+        resources = self._resource_api()
+        if resources is None:
+            return None
+        problems: dict[str, str] | None = {} if unreadable is not None else None
+        found = {}
+        try:
+            for live in resources.dashboards(dashboards, problems):
+                key = dashboards[live.key.name]
+                found[key] = _renamed(live, key)
+        except HttpError as error:
+            # Who has no dashboard to read must not list them either.
+            if error.status != 403 and not self._is_away(error):
+                raise
+            return None
+        if unreadable is not None:
+            unreadable.update({dashboards[name]: reason for name, reason in (problems or {}).items()})
+        return found
+
+    def _is_away(self, error: HttpError) -> bool:
+        """Whether there is no resource API after all; it is not asked any more then."""
+        if not is_no_route(error):
+            return False
+        self._resources = None
+        return True
+
     def read_one(self, key: Key) -> Live | None:
         """One resource as it is now; None when there is none."""
         if key.kind is Kind.FOLDER:
@@ -131,6 +153,8 @@ class Grafana:
             # To everybody but an admin, a dashboard that does not exist is an internal error.
             if error.status == 500 and NOT_FOUND in error.message and self._dashboard(key) is None:
                 return None
+            if self._is_away(error):
+                return self._dashboard(key)
             raise
         return _renamed(live, key) if live is not None else None
 
@@ -320,6 +344,17 @@ class Grafana:
         return {**self.owner, "digest": digest(resource), **secrets}
 
     def _write_dashboard(self, resource: Resource, live: Live | None) -> Written:
+        resources = self._resource_api()
+        # Without a version to name it would be written blindly.
+        if resources is not None and (live is None or live.resource_version):
+            try:
+                return resources.write(resource, live, self.message[:REQUEST_LIMIT_OF_A_MESSAGE])
+            except HttpError as error:
+                if resource.schema or not self._is_away(error):
+                    raise
+        return self._save_dashboard(resource, live)
+
+    def _save_dashboard(self, resource: Resource, live: Live | None) -> Written:
         # Never "overwrite": the version is the lock, and with a new uid Grafana would replace another
         # dashboard of the same title.
         dashboard = {
@@ -378,6 +413,14 @@ class Grafana:
 
     def delete(self, live: Live) -> None:
         """Deletes a resource; that it is already gone is no error."""
+        if live.resource_version and (resources := self._resource_api()) is not None:
+            try:
+                resources.delete(live)
+            except HttpError as error:
+                if not self._is_away(error):
+                    raise
+            else:
+                return
         paths = {Kind.FOLDER: "folders", Kind.DATA_SOURCE: "datasources/uid"}
         path = f"/api/{paths.get(live.key.kind, 'dashboards/uid')}/{quote(live.key.name, safe='')}"
         try:

@@ -93,7 +93,8 @@ class Live:
 
     ``version`` and ``number`` (its numeric id) are 0 where there is none; ``read_only`` says why it cannot be
     changed; ``edited`` who changed it last, and when; ``schema`` is the version of the API that a dashboard of
-    Grafana's new schema is stored in ("v2beta1"), "" for classic JSON.
+    Grafana's new schema is stored in ("v2beta1"), "" for classic JSON; ``resource_version`` is the lock of the
+    resource API.
     """
 
     key: Key
@@ -105,6 +106,7 @@ class Live:
     read_only: str = ""
     edited: str = ""
     schema: str = ""
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Written:
 
     version: int = 0
     number: int = 0
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

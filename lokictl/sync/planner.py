@@ -213,11 +213,18 @@ class _Planner:
         if secrets and self._may_have_other_secrets(resource, live, entry):
             reason = f"was saved on the server since the last sync, perhaps with other secrets {live.edited}"
             return _change(resource, live, Action.CONFLICT, reason.rstrip(), secrets)
-        if entry is not None and entry.wrote(live, digest(live)):
+        if entry is not None and (entry.wrote(live, digest(live)) or self._was_made_default(live, entry)):
             return _change(resource, live, Action.UPDATE, "", secrets)
         if not secrets and self._differs_by_mark_only(resource, live):
             return _change(resource, live, Action.UPDATE, "becomes this project's; its content is the same")
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
+
+    def _was_made_default(self, live: Live, entry: Entry) -> bool:
+        """Whether only Grafana itself has changed it: the first data source becomes the default."""
+        if live.key.kind is not Kind.DATA_SOURCE or not live.body.get("isDefault"):
+            return False
+        before = dataclasses.replace(live, body={**live.body, "isDefault": False})
+        return digest(before) in (entry.digest, entry.pending)
 
     def _may_have_other_secrets(self, resource: Resource, live: Live, entry: Entry | None) -> bool:
         """Whether somebody has saved it since: nobody can see whether that changed a secret."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,11 +48,10 @@ class Recorder:
         resource = Resource(record_key(self.target), str(body["title"]), body, folder)
         try:
             written = grafana.write(resource, record.live)
-            version, number = written.version, written.number
+            live = Live(resource.key, resource.title, body, folder, written.version, written.number)
+            live = dataclasses.replace(live, resource_version=written.resource_version)
         except HttpError as error:
-            current = _as_written(grafana, resource, error)
-            version, number = current.version, current.number
-        live = Live(resource.key, resource.title, body, folder, version, number)
+            live = dataclasses.replace(_as_written(grafana, resource, error), body=body)
         groups = record.groups
         if last and self.ruler is not None:
             for group in groups.values():

@@ -299,15 +299,15 @@ def test_rules_of_others_are_not_overwritten(world: World, namespaces: tuple[str
 def test_the_order_keeps_every_state_valid(world: World) -> None:
     world.jobs = 1
     world.sync()
-    order = [path.split("/")[2] for _, path in world.grafana_server.writes()]
-    assert order == ["folders", "dashboards", "datasources", "dashboards", "dashboards", "dashboards"]
+    order = [path.strip("/").split("/")[-1] for _, path in world.grafana_server.writes()]
+    assert order == ["folders", "dashboards", "datasources", "dashboards", "dashboards", "lokictl-shop"]
     world.dashboards = {"new": {"title": "New"}}
     world.groups = {"own": [rule_group("n", alert("A"))]}
     world.forget_requests()
     world.sync(prune=True)
     methods = [method for method, _ in world.grafana_server.writes()]
     # The record, the new one, two deletions, the record.
-    assert methods == ["POST", "POST", "DELETE", "DELETE", "POST"]
+    assert methods == ["PUT", "POST", "DELETE", "DELETE", "PUT"]
 
 
 def test_folders_in_folders(world: World) -> None:

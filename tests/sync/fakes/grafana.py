@@ -303,6 +303,7 @@ class FakeGrafana:
             body.pop(key, None)
         if found is None:
             found = self.dashboards[uid] = Dashboard({}, number=self._number(), version=0)
+        found.schema = ""
         found.body, found.folder = self.store({**body, "uid": uid}), folder
         found.version += 1
         found.by = "sync"
@@ -354,8 +355,10 @@ class FakeGrafana:
         if rest[3] != self.namespace:
             return status_answer(403, "invalid namespace", "Forbidden")
         version = rest[1]
-        if version not in self.served or request.method != "GET":
-            return message(404, "404 page not found")
+        if version not in self.served:
+            return Answer(404, b"404 page not found", "text/plain")
+        if request.method != "GET":
+            return self._write_object(request, version, rest[5] if len(rest) == 6 else "")
         if len(rest) == 6:
             found = self.dashboards.get(rest[5])
             if found is None:
@@ -369,6 +372,48 @@ class FakeGrafana:
         token = str(start + limit) if start + limit < len(uids) else ""
         return json_answer(200, {"kind": "DashboardList", "metadata": {"continue": token}, "items": items})
 
+    def _write_object(self, request: Request, version: str, uid: str) -> Answer:
+        if self.role == "Viewer":
+            return status_answer(403, "dashboards.dashboard.grafana.app is forbidden", "Forbidden")
+        item = request.json()
+        metadata = item.get("metadata") or {}
+        found = self.dashboards.get(uid or metadata.get("name", ""))
+        if request.method == "POST" and found is not None:
+            return status_answer(409, f'dashboards "{metadata["name"]}" already exists', "AlreadyExists")
+        if request.method != "POST" and found is None:
+            return status_answer(404, f'dashboards.dashboard.grafana.app "{uid}" not found', "NotFound")
+        asked = item.get("preconditions") or metadata
+        if found is not None and asked.get("resourceVersion", str(found.version)) != str(found.version):
+            return status_answer(
+                409, "the object has been modified; please apply your changes to it", "Conflict"
+            )
+        if found is not None and found.provisioned:
+            return status_answer(400, "provisioned dashboard cannot be changed", "BadRequest")
+        if request.method == "DELETE":
+            del self.dashboards[uid]
+            return json_answer(200, {"kind": "Status", "status": "Success"})
+        return self._save_object(request, version, item, found)
+
+    def _save_object(
+        self, request: Request, version: str, item: dict[str, Any], found: Dashboard | None
+    ) -> Answer:
+        uid, spec = item["metadata"]["name"], copy.deepcopy(item["spec"])
+        annotations = item["metadata"].get("annotations") or {}
+        folder = annotations.get("grafana.app/folder", "")
+        if folder and folder not in self.folders:
+            return status_answer(404, f'folders.folder.grafana.app "{folder}" not found', "NotFound")
+        if not UID.match(uid) or not str(spec.get("title") or ""):
+            return status_answer(400, "Dashboard title cannot be empty", "BadRequest")
+        if uid in self.refused:
+            return status_answer(400, "Dashboard refresh interval is too low", "BadRequest")
+        status = 201 if found is None else 200
+        if request.query.get("dryRun") == "All":
+            return json_answer(status, item)
+        asked = {"message": annotations.get("grafana.app/message", "")}
+        self._saved(uid, spec, folder, found, asked)
+        self.dashboards[uid].schema = version if version.startswith("v2") else ""
+        return json_answer(status, self._object(uid, self.dashboards[uid], version))
+
     def _object(self, uid: str, found: Dashboard, version: str) -> dict[str, Any]:
         manager = found.manager or ("classic-file-provisioning" if found.provisioned else "")
         item: dict[str, Any] = {
@@ -377,6 +422,7 @@ class FakeGrafana:
             "metadata": {
                 "name": uid,
                 "generation": found.version,
+                "resourceVersion": str(found.version),
                 "labels": {"grafana.app/deprecatedInternalID": str(found.number)},
                 "annotations": {
                     "grafana.app/folder": found.folder,
