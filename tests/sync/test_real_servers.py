@@ -217,9 +217,8 @@ class Lab:
 
 @pytest.fixture
 def lab(urls: Urls, tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
-    return Lab(
-        tmp_path / "lab", urls, re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:38]
-    )
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    return Lab(tmp_path / "lab", urls, f"{words[:24].strip('-')}-{next(NUMBERS)}")
 
 
 def rule(name: str, expr: str = "vector(0) > 1") -> dict[str, Any]:
