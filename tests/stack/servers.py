@@ -87,6 +87,6 @@ def wait_for(ask: Callable[[], Answer], *, seconds: float = SECONDS) -> Answer:
 
 def get_json(url: str, **arguments: Any) -> Any:
     """The JSON that a URL answers with."""
-    answer = requests.get(url, timeout=10, **arguments)
+    answer = requests.get(url, timeout=SECONDS, **arguments)
     assert answer.ok, f"{url}: {answer.status_code} {answer.text[:500]}"
     return answer.json()
