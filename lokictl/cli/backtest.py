@@ -46,6 +46,8 @@ class Arguments:
     against: str
     axes: tuple[str, ...]
     incidents_file: Path | None
+    save_test: str
+    output: Path | None
     html: Path | None
     png: Path | None
     fail_if: tuple[str, ...]
@@ -87,6 +89,10 @@ def source_options(function: Command) -> Command:
 def question_options(function: Command) -> Command:
     """What is to be found out."""
     for option in (
+        click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Where --save-test writes; default: ALERT_test.yaml."),
+        click.option("--save-test", default="", metavar="ALERT@TIME",
+                     help="Write a unit test of that moment: few lines, nothing personal, passes at once."),
         click.option("--incidents", "incidents_file", type=click.Path(path_type=Path), metavar="FILE",
                      help="Known incidents (YAML): which were caught, and how soon."),
         click.option("--sweep", "axes", multiple=True, metavar="WHAT=VALUES",
@@ -138,6 +144,7 @@ Examples:
   lokictl backtest rules.yaml --logs 'app-*.log.gz' -l app=api -v
   lokictl backtest --target production --since 30d --against git:origin/main --format markdown
   lokictl backtest --logs api.ndjson --alert ApiErrors --sweep threshold=2:20:2 --incidents incidents.yaml
+  lokictl backtest --loki http://localhost:3100 --save-test ApiErrors@2026-01-03T10:05:00Z
   lokictl backtest --target production --html report.html --fail-if 'pages_per_week>10'
 """,
 )
@@ -196,6 +203,8 @@ class _Run:
         conditions = self._conditions()
         self._check_outputs()
         session = self._session(groups, others, axes)
+        if arguments.save_test:
+            return self._save_test(session, groups)
         report = self._report(session, groups, others, axes, incidents, conditions)
         self.progress.end()
         self._show(report)
@@ -517,6 +526,18 @@ class _Run:
             click.echo("failed: part of the time is not judged, so no condition can be", err=True)
             status = 1
         return status
+
+    def _save_test(self, session: Session, groups: Sequence[RuleGroup]) -> int:
+        from lokictl.backtest.capture import parse_moment, save_test
+
+        arguments = self.arguments
+        name, time = parse_moment(arguments.save_test, groups, now=session.now)
+        file = arguments.output or Path(f"{name}_test.yaml")
+        saved = save_test(session, groups, name, time, file)
+        self.progress.end()
+        if not arguments.quiet:
+            click.echo(f"wrote {file}: {saved.summary}")
+        return 0
 
 
 def _only(groups: Sequence[RuleGroup], names: set[str], patterns: Sequence[str]) -> list[RuleGroup]:

@@ -177,6 +177,14 @@ def test_markdown_is_short_and_github_annotates(lokictl: Lokictl, place: Path) -
     assert "::error::pages>0 (it is 1)" in lines
 
 
+def test_a_moment_becomes_a_test(lokictl: Lokictl, place: Path) -> None:
+    answer = lokictl(*BASE, "--save-test", "ApiErrors@2026-01-01T02:10:00Z")
+    assert answer.output == "wrote ApiErrors_test.yaml: firing, 6 of 16 lines; it passes\n"
+    assert lokictl("test", "ApiErrors_test.yaml").status == 0
+    again = lokictl(*BASE, "--save-test", "ApiErrors@2026-01-01T02:10:00Z")
+    assert (again.status, "is there already" in again.error) == (2, True)
+
+
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no place": (("backtest", "rules.yaml"), "where are the logs?"),
     "two places": ((*BASE, "--loki", "http://x"), "name one place"),
