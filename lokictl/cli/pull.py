@@ -64,6 +64,7 @@ def command(
                     "written": [str(module.path) for module in pulled.modules],
                     "skipped": [{"name": name, "reason": reason} for name, reason in pulled.skipped],
                     "configuration": pulled.configuration,
+                    "notes": pulled.notes,
                 }
             )
         )
@@ -77,6 +78,8 @@ def _print(pulled: Pulled, dry_run: bool, clean: Callable[[str], str]) -> None:
         click.echo(clean(f"{'would write' if dry_run else 'wrote'} {module.path}"))
     for name, reason in pulled.skipped:
         click.echo(clean(f"left out {name}: {reason}"))
+    for note in pulled.notes:
+        click.echo(clean(f"note: {note}"))
     if pulled.configuration:
         click.echo(
             "\nAdd to lokictl.toml (or below [tool.lokictl] in pyproject.toml), so that sync leaves it in place:"

@@ -113,21 +113,15 @@ class _Collector:
         rules = folder_rules(self.project)
         dashboards = [self._dashboard(item, rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
-        has_rules = self.target.loki is not None and self.target.only != "grafana" and self._has_rules()
-        if self.target.folder_uid and (dashboards or sources or has_rules):
-            self._add(self._folder(self.target.folder_uid, self.target.folder_title))
         used = {dashboard.folder for dashboard in dashboards}
+        if self.target.folder_uid in used - {""}:
+            self._add(self._folder(self.target.folder_uid, self.target.folder_title))
         parents = {rule.parent for rule in rules if rule.uid in used and rule.parent}
         for rule in rules:
             if rule.uid in used | parents and rule.uid not in (ROOT_FOLDER, self.target.folder_uid):
                 self._add(self._folder(rule.uid, rule.title, rule.parent))
         for resource in (*sources, *dashboards):
             self._add(resource)
-
-    def _has_rules(self) -> bool:
-        """Whether the record, which is kept in the folder, will have rules in it."""
-        assert self.target.loki is not None
-        return any(file.groups and self._tenants(self.target.loki, file) for file in self.project.rule_files)
 
     def _folder(self, uid: str, title: str, parent: str = "") -> Resource:
         return Resource(Key(Kind.FOLDER, uid), title, {"uid": uid, "title": title}, parent)

@@ -168,8 +168,9 @@ class Plan:
 
     @property
     def pending(self) -> bool:
-        """Whether the server differs from the project in anything this synchronisation is for."""
-        return bool(self.of(*WRITES, Action.CONFLICT, Action.PULL))
+        """Whether the server differs from the project; lokictl's own record does not count."""
+        changes = self.of(*WRITES, Action.CONFLICT, Action.PULL)
+        return any(change.key.kind is not Kind.RECORD for change in changes)
 
     @property
     def writes(self) -> list[Change]:

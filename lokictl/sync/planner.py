@@ -204,7 +204,7 @@ class _Planner:
         if live is None:
             return self._owned_content(resource, live, entry)
         secrets = self._secret_differences(resource, live, entry)
-        same = normal_form(resource) == normal_form(live)
+        same = self._is_same(resource, live)
         kept = entry is not None and entry.digest == digest(resource) and entry.same_write(live)
         if (same or kept) and not secrets:
             return _change(resource, live, Action.UNCHANGED)
@@ -215,8 +215,6 @@ class _Planner:
             return _change(resource, live, Action.CONFLICT, reason.rstrip(), secrets)
         if entry is not None and (entry.wrote(live, digest(live)) or self._was_made_default(live, entry)):
             return _change(resource, live, Action.UPDATE, "", secrets)
-        if not secrets and self._differs_by_mark_only(resource, live):
-            return _change(resource, live, Action.UPDATE, "becomes this project's; its content is the same")
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
 
     def _was_made_default(self, live: Live, entry: Entry) -> bool:
@@ -250,11 +248,13 @@ class _Planner:
         names = ", ".join(sorted(resource.secrets))
         return (Difference("secrets", "not known to be this project's", names),)
 
-    def _differs_by_mark_only(self, resource: Resource, live: Live) -> bool:
+    def _is_same(self, resource: Resource, live: Live) -> bool:
+        """Whether both are the same but for the project's tag: what was adopted is not written for the tag alone."""
         mark = mark_tag(self.target)
         desired, there = normal_form(resource), normal_form(live)
-        for form in (desired, there):
-            form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
+        if resource.key.kind is Kind.DASHBOARD and not live.schema:
+            for form in (desired, there):
+                form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
         return desired == there
 
     # --- what the project does not have (any more) ---------------------------------------------------------

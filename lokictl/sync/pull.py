@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import desired_state
+from lokictl.sync.differences import differences
+from lokictl.sync.grafana import Grafana
 from lokictl.sync.normal_form import MARK as DATA_SOURCE_MARK
 from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
 from lokictl.sync.normal_form import rule_group as normal_rule_group
 from lokictl.sync.plan import Action, Key, Kind, Live, Plan
 from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
-from lokictl.sync.record import mark_tag, read_record, record_key
+from lokictl.sync.record import is_record, mark_tag, read_record, record_key
+from lokictl.sync.resource_api import shown_object
 from lokictl.sync.session import Servers, readable_errors
 
 if TYPE_CHECKING:
@@ -46,17 +50,18 @@ class Module:
 
 @dataclass(slots=True)
 class Pulled:
-    """The modules, what was left out and why, and lines for the configuration."""
+    """The modules, what was left out and why, lines for the configuration, and what is good to know of a module."""
 
     modules: list[Module] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     configuration: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def pull(
     project: Project, target: Target, servers: Servers, selection: Selection, *, force: bool = False
 ) -> Pulled:
-    """Reads the selected resources and makes modules of them; writes nothing.
+    """Reads the selected resources and makes files of them; writes nothing.
 
     Left out is what the project has already, and files that exist, except (with ``force``) those that an
     earlier pull wrote.  Raises `SyncError`.
@@ -69,10 +74,10 @@ def pull(
                 rows = servers.grafana.all_dashboards()
                 keys = [Key(Kind.DASHBOARD, str(row["uid"])) for row in rows]
                 titles = {str(row.get("folderUid") or ""): str(row.get("folderTitle") or "") for row in rows}
-                puller.dashboards(servers.grafana.read(filter(puller.wants, keys)), titles)
+                puller.dashboards(puller.read(servers.grafana, keys), titles)
             if "datasources" in selection.kinds:
                 keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.data_sources()]
-                puller.data_sources(servers.grafana.read(filter(puller.wants, keys)))
+                puller.data_sources(puller.read(servers.grafana, keys))
         if servers.ruler is not None and target.loki is not None and "rules" in selection.kinds:
             for tenant in target.loki.tenants:
                 puller.rules(tenant, servers.ruler.read(tenant))
@@ -109,12 +114,21 @@ class _Puller:
             return False
         return True
 
+    def read(self, grafana: Grafana, keys: Iterable[Key]) -> dict[Key, Live]:
+        """The wanted ones of ``keys``; notes what cannot be read."""
+        unreadable: dict[Key, str] = {}
+        found = grafana.read(filter(self.wants, keys), unreadable)
+        self.pulled.skipped += [(str(key), f"cannot be read: {reason}") for key, reason in unreadable.items()]
+        return found
+
     def dashboards(self, lives: Mapping[Key, Live], titles: Mapping[str, str]) -> None:
         elsewhere: dict[str, list[str]] = {}
         for key, live in lives.items():
-            if not read_record(live).damaged:
+            if not live.schema and not read_record(live).damaged:
                 continue  # the record of another project
-            self._add("dashboards", live.title or key.name, dashboard_module(live, self.target), (key,))
+            if live.read_only:
+                self.pulled.notes.append(f"{key}: {live.read_only}; sync will leave it alone")
+            self._dashboard(key, live)
             if live.folder != self.target.folder_uid:
                 elsewhere.setdefault(live.folder, []).append(key.name)
         for uid, names in elsewhere.items():
@@ -122,21 +136,39 @@ class _Puller:
             table = f"[sync.folders.{uid or 'general'}]\n{title}dashboards = {json.dumps(sorted(names))}"
             self.pulled.configuration.append(table)
 
+    def _dashboard(self, key: Key, live: Live) -> None:
+        title = live.title or key.name
+        if live.schema:
+            self._add("dashboards", title, shown_object(live), (key,), ".json")
+        else:
+            self._checked("dashboards", title, lambda: made_dashboard(live, self.target), (key,))
+
+    def _checked(self, folder: str, title: str, make: Callable[[], Made], keys: tuple[Key, ...]) -> None:
+        made = make()
+        self.pulled.notes += [
+            f"{keys[0]}: not the same as on the server: {line}" for line in made.differences
+        ]
+        self._add(folder, title, made.text, keys)
+
     def data_sources(self, lives: Mapping[Key, Live]) -> None:
         for key, live in lives.items():
-            self._add("datasources", live.title or key.name, data_source_module(live), (key,))
+            if live.read_only:
+                self.pulled.notes.append(f"{key}: {live.read_only}; sync will leave it alone")
+            self._checked(
+                "datasources", live.title or key.name, functools.partial(made_data_source, live), (key,)
+            )
 
     def rules(self, tenant: str, lives: Mapping[Key, Live]) -> None:
         assert self.target.loki is not None
         several = len(self.target.loki.tenants) > 1
         namespaces: dict[str, list[Live]] = {}
         for key, live in lives.items():
-            if self.wants(key):
+            if not is_record(live) and self.wants(key):
                 namespaces.setdefault(key.namespace, []).append(live)
         for namespace, groups in namespaces.items():
             name = f"{tenant}_{namespace}" if several else namespace
-            text = rules_module(namespace, tenant if several else "", groups)
-            self._add("rules", name, text, tuple(live.key for live in groups))
+            make = functools.partial(made_rules, namespace, tenant if several else "", groups)
+            self._checked("rules", name, make, tuple(live.key for live in groups))
         owned = self.target.loki.namespaces or ()
         unowned = [name for name in namespaces if name not in owned]
         if unowned:
@@ -144,11 +176,11 @@ class _Puller:
             text = f"[targets.{self.target.name}.loki]\nnamespaces = [{names}]"
             self.pulled.configuration.append(text)
 
-    def _add(self, folder: str, title: str, text: str, keys: tuple[Key, ...]) -> None:
+    def _add(self, folder: str, title: str, text: str, keys: tuple[Key, ...], suffix: str = ".py") -> None:
         base = Path(self.project.config.folders(folder)[0])
         number = 1
         while True:
-            path = base / f"{identifier(title)}{'' if number == 1 else f'_{number}'}.py"
+            path = base / f"{identifier(title)}{'' if number == 1 else f'_{number}'}{suffix}"
             if path not in self.taken:
                 break
             number += 1
@@ -169,6 +201,14 @@ def is_pulled(file: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The text of a module; ``differences`` say what it does not give back as it was."""
+
+    text: str
+    differences: tuple[str, ...] = ()
+
+
 # --- modules -------------------------------------------------------------------------------------------------
 
 
@@ -182,18 +222,26 @@ def adopted_dashboard(body: Mapping[str, Any], mark: str) -> dict[str, Any]:
 
 
 def dashboard_module(live: Live, target: Target) -> str:
+    """The module of `made_dashboard`."""
+    return made_dashboard(live, target).text
+
+
+def made_dashboard(live: Live, target: Target) -> Made:
     """A module with this dashboard."""
     data = adopted_dashboard(live.body, mark_tag(target))
     value = call("JsonDashboard", [("", live.key.name), ("", live.title), ("", data)])
     text = _module(
         f"Dashboard: {live.title}.", ["from lokictl.project import JsonDashboard"], f"DASHBOARD = {value}"
     )
-    made = _run(text)["DASHBOARD"].to_json()
-    _check(normal_dashboard(made), normal_dashboard(data), live.key)
-    return text
+    return _made(text, lambda names: [(names["DASHBOARD"].to_json(), data)], normal_dashboard)
 
 
 def data_source_module(live: Live) -> str:
+    """The module of `made_data_source`."""
+    return made_data_source(live).text
+
+
+def made_data_source(live: Live) -> Made:
     """A module with this data source; its secrets become references to variables."""
     body = live.body
     arguments: list[tuple[str, Any]] = [
@@ -227,9 +275,7 @@ def data_source_module(live: Live) -> str:
         ["from lokictl.model import DataSource"],
         f"SOURCE = {call('DataSource', arguments)}",
     )
-    made = _run(text)["SOURCE"].with_environment({})
-    _check(normal_data_source(made), normal_data_source(body), live.key)
-    return text
+    return _made(text, lambda names: [(names["SOURCE"].with_environment({}), body)], normal_data_source)
 
 
 def _variable(uid: str, name: str) -> str:
@@ -248,6 +294,11 @@ def _dollars(value: Any) -> Any:
 
 
 def rules_module(namespace: str, tenant: str, lives: list[Live]) -> str:
+    """The module of `made_rules`."""
+    return made_rules(namespace, tenant, lives).text
+
+
+def made_rules(namespace: str, tenant: str, lives: list[Live]) -> Made:
     """A module with the rule groups of one namespace."""
     lives = sorted(lives, key=lambda live: live.key.name)
     names = _constants([live.key.name for live in lives])
@@ -264,10 +315,12 @@ def rules_module(namespace: str, tenant: str, lives: list[Live]) -> str:
     if units:
         imports.append(f"from lokictl.durations import {', '.join(units)}")
     text = _module(f"Rules of the namespace {namespace}.", imports, body)
-    made = _run(text)["FILE"]
-    for live, group in zip(lives, made.groups, strict=True):
-        _check(normal_rule_group(group.to_dict()), normal_rule_group(live.body), live.key)
-    return text
+
+    def pairs(names: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        made = names["FILE"].groups
+        return [(group.to_dict(), live.body) for live, group in zip(lives, made, strict=True)]
+
+    return _made(text, pairs, normal_rule_group)
 
 
 def _constants(names: list[str]) -> list[str]:
@@ -323,9 +376,18 @@ def _run(text: str) -> dict[str, Any]:
     return names
 
 
-def _check(made: Mapping[str, Any], wanted: Mapping[str, Any], key: Key) -> None:
-    if made != wanted:
-        raise AssertionError(f"the module made for {key} does not give it back")
+def _made(
+    text: str,
+    pairs: Callable[[Mapping[str, Any]], list[tuple[Any, Any]]],
+    normal: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> Made:
+    """The module, run once and compared with what it was made from."""
+    try:
+        compared = [(normal(made), normal(wanted)) for made, wanted in pairs(_run(text))]
+    except Exception as error:
+        return Made(text, (f"it cannot be loaded ({type(error).__name__}: {error})",))
+    found = (difference for made, wanted in compared for difference in differences(wanted, made))
+    return Made(text, tuple(difference.lines()[0] for difference in found))
 
 
 # --- conflicts -------------------------------------------------------------------------------------------------
@@ -345,15 +407,15 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
         live = change.live
         source = (Path.cwd() / change.desired.source) if change.desired.source else None
         is_dashboard = live.key.kind is Kind.DASHBOARD
-        if is_dashboard and source is not None and source.suffix == ".json":
+        if is_dashboard and not live.schema and source is not None and source.suffix == ".json":
             data = adopted_dashboard(live.body, mark_tag(target))
             write_text(source, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
             yield source, f"now as {live.key} is on the server"
-        elif is_dashboard and source is not None and is_pulled(source):
+        elif is_dashboard and not live.schema and source is not None and is_pulled(source):
             write_text(source, dashboard_module(live, target))
             yield source, f"now as {live.key} is on the server"
         else:
-            path = project.root / PULLED / _beside_name(live.key)
+            path = project.root / PULLED / f"{_beside_name(live.key)}{'.json' if live.schema else '.py'}"
             write_text(path, _beside(live, target))
             where = change.desired.source or "the project"
             yield path, f"{live.key} as it is on the server; take over into {where} what you want to keep"
@@ -361,10 +423,12 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
 
 def _beside_name(key: Key) -> str:
     parts = [key.kind.value, key.tenant, key.namespace, key.name]
-    return "-".join(identifier(part) for part in parts if part) + ".py"
+    return "-".join(identifier(part) for part in parts if part)
 
 
 def _beside(live: Live, target: Target) -> str:
+    if live.schema:
+        return shown_object(live)
     if live.key.kind is Kind.DASHBOARD:
         return dashboard_module(live, target)
     if live.key.kind is Kind.DATA_SOURCE:

@@ -32,7 +32,9 @@ class Recorder:
         known = record.live
         if known is None:
             return bool(record.groups)
-        return known.folder != self.target.folder_uid or bool(record.groups) or record.origin != self.origin
+        if record.groups or record.origin != self.origin:
+            return True
+        return known.folder != self.target.folder_uid and known.folder != self._folder(self.grafana, record)
 
     def write(self, record: Record, entries: Mapping[Key, Entry], *, last: bool = False) -> Record:
         """Writes ``entries`` in the place of ``record``; ``last``: the run ends with it.  Raises `HttpError`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lokictl.project import load
+from lokictl.project import Configuration, load
 from lokictl.sync.configuration import load_target
 from lokictl.sync.plan import Key, Kind, Live
-from lokictl.sync.pull import Selection, data_source_module, pull, rules_module, write_modules
+from lokictl.sync.pull import Selection, data_source_module, made_dashboard, pull, rules_module, write_modules
 from lokictl.sync.python_source import duration, identifier, literal
 from lokictl.sync.session import Servers
 from tests.sync.world import TENANT, World, actions, alert, rule_group
@@ -93,7 +95,7 @@ def pulling(tmp_path: Path) -> Pulling:
     return Pulling(world)
 
 
-def test_a_sync_after_a_pull_changes_nothing_but_the_marks(pulling: Pulling) -> None:
+def test_a_sync_after_a_pull_changes_nothing_but_the_record(pulling: Pulling) -> None:
     pulled = pulling.pull()
     assert sorted(str(module.path) for module in pulled.modules) == [
         "dashboards/class_.py",
@@ -112,15 +114,14 @@ def test_a_sync_after_a_pull_changes_nothing_but_the_marks(pulling: Pulling) -> 
     servers = Servers(target, 4, new_client=world.client(target))
     session = Session(project, target, servers)
     plan = session.plan()
-    assert actions(plan) == {
-        "folder shop": "create",
-        "dashboard errors": "update",
-        "dashboard root": "update",
-    }
-    assert {c.reason for c in plan.changes if c.action == "update"} == {
-        "becomes this project's; its content is the same"
-    }
+    assert actions(plan) == {"record lokictl-shop": "create"}
+    assert not plan.pending
+    before = copy.deepcopy({uid: found.body for uid, found in world.grafana.dashboards.items()})
     assert session.apply(plan).complete
+    assert {uid: world.grafana.dashboards[uid].body for uid in before} == before
+    assert [path for method, path in world.requests(writes=True) if "lokictl-shop" not in path] == [
+        "/apis/dashboard.grafana.app/v0alpha1/namespaces/default/dashboards"
+    ]
 
 
 def test_the_modules_give_back_the_same_json(pulling: Pulling) -> None:
@@ -192,8 +193,6 @@ VALUES = [
 
 @pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_values_as_python(value: Any) -> None:
-    import ast
-
     assert ast.literal_eval(literal(value)) == value
     assert ast.literal_eval(literal({"key": value}))["key"] == value
 
@@ -228,3 +227,47 @@ def test_a_data_source_with_odd_texts() -> None:
     body = {"type": "x", "url": "http://$a/${b}/$$", "jsonData": {"k": ["$__env{X}", {"n": 1.5}]}}
     text = data_source_module(Live(Key(Kind.DATA_SOURCE, "u"), 'A "b"', {"name": 'A "b"', **body}))
     assert "$$" in text
+
+
+def test_a_dashboard_of_the_new_schema_is_pulled_as_it_is_stored(pulling: Pulling) -> None:
+    found = pulling.world.grafana.dashboards["errors"]
+    found.schema, found.body = "v2beta1", {"title": "Errors", "elements": {}, "uid": "errors"}
+    pulled = pulling.pull(Selection(frozenset(["dashboards"]), frozenset(["errors"])))
+    assert [str(module.path) for module in pulled.modules] == ["dashboards/errors.json"]
+    data = json.loads(pulled.modules[0].text)
+    assert (data["apiVersion"], data["metadata"]) == ("dashboard.grafana.app/v2beta1", {"name": "errors"})
+    assert data["spec"]["title"] == "Errors"
+
+
+def test_what_sync_will_leave_alone_is_said(pulling: Pulling) -> None:
+    pulling.world.grafana.dashboards["root"].provisioned = True
+    pulling.world.grafana.data_sources["loki"].read_only = True
+    notes = pulling.pull().notes
+    assert [note.partition(":")[0] for note in notes] == ["dashboard root", "data source loki"]
+    assert all("sync will leave it alone" in note for note in notes)
+
+
+def test_one_that_cannot_be_read_is_left_out(pulling: Pulling) -> None:
+    pulling.world.grafana.dashboards["root"].schema = "v2beta1"
+    pulling.world.grafana.served = ["v0alpha1"]
+    pulled = pulling.pull(Selection(frozenset(["dashboards"])))
+    assert [str(module.path) for module in pulled.modules] == ["dashboards/errors_now_x.py"]
+    assert [name for name, _ in pulled.skipped] == ["dashboard root"]
+
+
+def test_what_does_not_come_back_the_same_is_named() -> None:
+    """A number that JSON has and Python has not."""
+    live = Live(Key(Kind.DASHBOARD, "u"), "T", {"title": "T", "panels": [], "n": float("inf")})
+    made = made_dashboard(live, load_target(Configuration(Path(), None, {"name": "x", "targets": TARGETS})))
+    assert "cannot be loaded" in made.differences[0]
+
+
+TARGETS = {"t": {"grafana": {"url": "http://grafana"}}}
+
+
+def test_a_large_dashboard_is_written_once() -> None:
+    """Every part is rendered a bounded number of times, however deep it is."""
+    deep: Any = "x"
+    for _ in range(40):
+        deep = {"key": [deep, "y" * 30]}
+    assert ast.literal_eval(literal(deep)) == deep

@@ -227,10 +227,13 @@ def test_one_that_differs_by_the_mark_only_is_taken_over(world: World) -> None:
     live = world.grafana.dashboards["errors"]
     world.grafana.dashboards = {"errors": live}
     live.body = {**live.body, "tags": []}
-    plan = world.plan()
-    assert actions(plan)["dashboard errors"] == "update"
+    version = live.version
+    assert "dashboard errors" not in actions(world.plan())
     assert world.sync().complete
+    assert (live.version, live.body["tags"]) == (version, [])
     assert actions(world.plan()) == {}
+    world.dashboards["errors"]["title"] = "Other"
+    assert actions(world.plan()) == {"dashboard errors": "update"}
 
 
 def test_what_was_deleted_by_hand_comes_back(world: World) -> None:
