@@ -40,6 +40,7 @@ Examples:
   lokictl test --mutate -j 2
   lokictl test --compare embedded,binary          # does a real Loki agree?
   lokictl test --engine http://localhost:3100
+  lokictl test --as grafana                       # would Grafana-managed rules do the same?
   lokictl test --update && git diff               # write what happens as expectations
 """,
 )
@@ -55,6 +56,14 @@ Examples:
 )
 @click.option(
     "--compare", default="", metavar="A,B", help="Run on several engines; a difference is a failure."
+)
+@click.option(
+    "--as",
+    "home",
+    type=click.Choice(["loki", "grafana"]),
+    default="loki",
+    show_default=True,
+    help="Who evaluates the rules: Loki's ruler, or Grafana (after translation); shows where the two differ.",
 )
 @click.option("--allow-push", is_flag=True, help="Push test logs to a Loki that has no tenants.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first test that fails.")
@@ -82,6 +91,7 @@ def command(
     pattern: str,
     engine: str,
     compare: str,
+    home: str,
     allow_push: bool,
     fail_fast: bool,
     watch: bool,
@@ -107,9 +117,12 @@ def command(
         raise click.UsageError(
             "--update writes what the embedded engine says; leave out --engine and --compare"
         )
+    if home == "grafana" and (engines != ("embedded",) or mutate or update_files):
+        raise click.UsageError("--as grafana runs on the embedded engine, and only tests")
     suite = _suite(paths, project_root, pattern)
     text = output_format == "text" and not quiet
-    report = _run(suite, engines, allow_push, fail_fast, 1 if update_files else _jobs(jobs, 1), text)
+    jobs_wanted = 1 if update_files else _jobs(jobs, 1)
+    report = _run(suite, engines, allow_push, fail_fast, jobs_wanted, text, home)
     coverage = _coverage(suite, jobs) if with_coverage or fail_under is not None else None
     mutation = _mutation(suite, report, jobs, text) if mutate else None
     if output_format == "json":
@@ -197,12 +210,18 @@ def _jobs(jobs: int | None, default: int) -> int:
 
 
 def _run(
-    suite: Suite, engines: tuple[str, ...], allow_push: bool, fail_fast: bool, jobs: int, text: bool
+    suite: Suite,
+    engines: tuple[str, ...],
+    allow_push: bool,
+    fail_fast: bool,
+    jobs: int,
+    text: bool,
+    home: str = "loki",
 ) -> Report:
     from lokictl.testing.runner import RunOptions, run_tests
 
     progress = _Progress() if text else None
-    options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push)
+    options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push, home=home)
     try:
         return run_tests(suite, options, progress=progress)
     finally:
@@ -266,6 +285,9 @@ def _print(
     if output_format == "text":
         for result in report.failed:
             click.echo("\n" + reports.failure_text(result, color=color))
+        for result in report.results if not quiet else []:
+            if result.differences:
+                click.echo("\n" + reports.differences_text(result, color=color))
         skipped = dict.fromkeys(result.skipped for result in report.results if result.skipped)
         for reason in skipped:
             click.echo(f"skipped: {reason}")

@@ -108,7 +108,7 @@ class AlertState:
         self.notifications, self.samples = [], []
         current: dict[Key, Alert] = {}
         for labels, value in vector:
-            alert = self._new_alert(time_ns, labels, value)
+            alert = self.new_alert(time_ns, labels, value)
             key = _key(alert.labels)
             if key in current:
                 return self._failed(DUPLICATE_ALERTS)
@@ -137,7 +137,8 @@ class AlertState:
 
     # --- the current set ---------------------------------------------------------------------------------------
 
-    def _new_alert(self, time: int, result_labels: Mapping[str, str], value: float) -> Alert:
+    def new_alert(self, time: int, result_labels: Mapping[str, str], value: float) -> Alert:
+        """A pending alert for an element of the answer: its labels and annotations expanded."""
         labels = {name: text for name, text in result_labels.items() if name != "__name__" and text != ""}
         for name in sorted(self.rule.labels):
             labels[name] = self._expand(self.rule.labels[name], time, result_labels, value)

@@ -6,11 +6,16 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from lokictl.backends.interface import Backend, QueryError
 from lokictl.durations import MINUTE
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.ruler.alerts import Alert, AlertState, Notification
+
+if TYPE_CHECKING:
+    from lokictl.engine import Result
+    from lokictl.ruler.managed import Instance
 
 NOT_A_VECTOR = "rule result is not a vector or scalar"
 DUPLICATE_SAMPLES = "vector contains metrics with the same labelset after applying rule labels"
@@ -33,7 +38,8 @@ class RuleEvaluation:
     """One rule at one time.
 
     ``vector`` is the query's answer (empty if it failed); ``alerts`` every alert that an alerting rule remembers
-    after this evaluation; ``samples`` what a recording rule wrote; ``error`` the ruler's text, "" if all is well.
+    after this evaluation; ``samples`` what a recording rule wrote; ``error`` the ruler's text, "" if all is well;
+    ``instances`` the states of a rule that Grafana manages.
     """
 
     rule: Rule
@@ -43,6 +49,7 @@ class RuleEvaluation:
     samples: tuple[RecordedSample, ...] = ()
     notifications: tuple[Notification, ...] = ()
     error: str = ""
+    instances: tuple[Instance, ...] = ()
 
     @property
     def health(self) -> str:
@@ -164,11 +171,10 @@ class GroupEvaluator:
         if refusal:
             raise QueryError(refusal)
         result = self.backend.query(evaluated_text(rule), time=time)
-        return _elements(result.kind, result.vector, result.scalar)
+        return vector_of(result)
 
     def _template_query(self, expression: str, time: int) -> Vector:
-        result = self.backend.query(expression, time=time)
-        return _elements(result.kind, result.vector, result.scalar)
+        return vector_of(self.backend.query(expression, time=time))
 
 
 def instant_vector(backend: Backend, rule: Rule, time: int) -> Vector:
@@ -176,8 +182,7 @@ def instant_vector(backend: Backend, rule: Rule, time: int) -> Vector:
     refusal = never_runs(rule)
     if refusal:
         raise QueryError(refusal)
-    result = backend.query(evaluated_text(rule), time=time)
-    return _elements(result.kind, result.vector, result.scalar)
+    return vector_of(backend.query(evaluated_text(rule), time=time))
 
 
 def evaluated_text(rule: Rule) -> str:
@@ -224,11 +229,12 @@ def _reprint_error(canonical: str) -> str:
     return ""
 
 
-def _elements(kind: str, vector: Vector, scalar: float | None) -> Vector:
-    if kind == "vector":
-        return vector
-    if kind == "scalar" and scalar is not None:
-        return [({}, scalar)]
+def vector_of(result: Result) -> Vector:
+    """A query's answer as a vector; a scalar is an element without labels.  Raises `QueryError` for others."""
+    if result.kind == "vector":
+        return result.vector
+    if result.kind == "scalar" and result.scalar is not None:
+        return [({}, result.scalar)]
     raise QueryError(NOT_A_VECTOR)
 
 

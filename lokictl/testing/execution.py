@@ -60,10 +60,13 @@ class TestRun:
         return [timeline for timeline in self.timelines if timeline.rule.name == name]
 
 
-def run_test(test: TestCase, rules: RuleSet, backend: Backend, *, evaluation_interval: int) -> TestRun:
+def run_test(
+    test: TestCase, rules: RuleSet, backend: Backend, *, evaluation_interval: int, home: str = "loki"
+) -> TestRun:
     """Runs a test on an empty backend.  Raises `lokictl.backends.BackendError` where that cannot be used."""
     backend.push(log_streams(test, backend))
-    return evaluate(test, rules.only(test.rule_names), backend, evaluation_interval=evaluation_interval)
+    groups = rules.only(test.rule_names)
+    return evaluate(test, groups, backend, evaluation_interval=evaluation_interval, home=home)
 
 
 def log_streams(test: TestCase, backend: Backend | None = None) -> Iterator[LogStream]:
@@ -97,13 +100,21 @@ def _with_level(line: Line, labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def evaluate(
-    test: TestCase, groups: list[RuleGroup], backend: Backend, *, evaluation_interval: int
+    test: TestCase,
+    groups: list[RuleGroup],
+    backend: Backend,
+    *,
+    evaluation_interval: int,
+    home: str = "loki",
 ) -> TestRun:
     """Evaluates groups and queries in the order of time, as late lines need it.
+
+    ``home`` says who evaluates the alerting rules: the ruler of "loki", or "grafana".
 
     Raises `LokictlError` for a test that would evaluate groups more than `MAX_EVALUATIONS` times.
     """
     from lokictl.ruler import GroupEvaluator, evaluate_groups
+    from lokictl.ruler.managed import ManagedGroupEvaluator
 
     run = TestRun(test)
     timelines: dict[tuple[int, int], Timeline] = {}
@@ -111,8 +122,9 @@ def evaluate(
         for index, rule in enumerate(group.rules):
             timelines[number, index] = Timeline(rule, group)
     run.timelines = list(timelines.values())
+    evaluator_class = ManagedGroupEvaluator if home == "grafana" else GroupEvaluator
     evaluators = [
-        GroupEvaluator(
+        evaluator_class(
             group,
             backend,
             evaluation_interval=evaluation_interval,

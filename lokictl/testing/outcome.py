@@ -61,6 +61,8 @@ class TestResult:
     seconds: float = 0.0
     skipped: str = ""
     observations: list[Observation] = field(default_factory=list, repr=False)
+    differences: list[Failure] = field(default_factory=list, repr=False)
+    """Where Loki's ruler and Grafana do not do the same with a rule; no failures."""
 
     @property
     def passed(self) -> bool:

@@ -42,6 +42,17 @@ def failure_text(result: TestResult, *, color: bool = False) -> str:
     return "\n".join(lines)
 
 
+def differences_text(result: TestResult, *, color: bool = False) -> str:
+    """Where a test's rules behave differently in Grafana, with both sides."""
+    paint = painter(color)
+    lines = [paint("yellow", "DIFFERS ") + paint("bold", result.name)]
+    for difference in result.differences:
+        place = f"{difference.position}: " if difference.position.file else ""
+        lines.append(f"  {place}{difference.message}")
+        lines += [f"      {_painted(line, paint)}" if line else "" for line in difference.details]
+    return "\n".join(lines)
+
+
 def _painted(line: str, paint: Paint) -> str:
     mark = line[51:52] if len(line) > 51 and line[50:51] == " " and line[52:53] == " " else ""
     return paint("yellow", line) if mark in ("|", "<", ">") and mark else line

@@ -55,6 +55,7 @@ class RunOptions:
     fail_fast: bool = False
     jobs: int = 1
     allow_push: bool = False
+    home: str = "loki"
     backend_options: dict[str, object] = field(default_factory=dict)
 
 
@@ -199,7 +200,7 @@ def run_tests(suite: Suite, options: RunOptions | None = None, *, progress: Prog
     report = Report(problems=list(suite.problems))
     for file in suite.files:
         report.warnings += file.warnings
-    for problem in suite_problems(suite):
+    for problem in suite_problems(suite, options.home):
         (report.problems if problem.severity == Severity.ERROR else report.warnings).append(problem)
     for result in _results(suite, options):
         report.results.append(result)
@@ -211,21 +212,35 @@ def run_tests(suite: Suite, options: RunOptions | None = None, *, progress: Prog
     return report
 
 
-def suite_problems(suite: Suite) -> list[Problem]:
-    """What Loki would refuse of the rules under test, and what it drops."""
+def suite_problems(suite: Suite, home: str = "loki") -> list[Problem]:
+    """What Loki would refuse of the rules under test, and what it drops; for Grafana, what cannot be translated."""
     known: list[tuple[RuleFile, ...]] = []
     found: list[Problem] = []
     for rules in suite.rules:
         if not any(files is rules.files for files in known):
             known.append(rules.files)
-            found += rule_problems(rules)
+            found += rule_problems(rules) if home == "loki" else _untranslated(rules)
     return list(dict.fromkeys(found))
+
+
+def _untranslated(rules: RuleSet) -> list[Problem]:
+    """What Grafana cannot do as the ruler does, as warnings: the rules are tested all the same."""
+    from dataclasses import replace
+
+    from lokictl.model.managed_translation import translate
+
+    problems = translate(rules.files).problems
+    return [
+        replace(problem, severity=Severity.WARNING)
+        for problem in problems
+        if problem.severity == Severity.ERROR
+    ]
 
 
 def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
     cases = list(suite.cases())
     if options.engines == ("embedded",):
-        yield from _embedded_results(cases, options.jobs)
+        yield from _embedded_results(cases, options.jobs, options.home)
         return
     from lokictl.testing.engines import run_on_engines
 
@@ -235,7 +250,10 @@ def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
 Case = tuple[TestFile, TestCase, RuleSet]
 
 
-def _embedded_results(cases: list[Case], jobs: int) -> Iterator[TestResult]:
+def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestResult]:
+    if home == "grafana":
+        yield from map(_in_both_homes, cases)
+        return
     if jobs <= 1:
         yield from map(_embedded, cases)
         return
@@ -251,6 +269,18 @@ def _embedded(case: Case) -> TestResult:
     return run_case(*case, EmbeddedBackend())
 
 
+def _in_both_homes(case: Case) -> TestResult:
+    """The test judged by what Grafana would do, and where the ruler does something else."""
+    from lokictl.backends import EmbeddedBackend
+    from lokictl.testing.homes import home_differences
+
+    _, on_ruler = run_and_keep(*case, EmbeddedBackend())
+    result, in_grafana = run_and_keep(*case, EmbeddedBackend(), home="grafana")
+    if on_ruler is not None and in_grafana is not None:
+        result.differences = home_differences(on_ruler, in_grafana)
+    return result
+
+
 def _embedded_outcome(case: Case) -> tuple[list[Failure], float]:
     result = _embedded(case)
     return result.failures, result.seconds
@@ -262,14 +292,14 @@ def run_case(file: TestFile, test: TestCase, rules: RuleSet, backend: Backend) -
 
 
 def run_and_keep(
-    file: TestFile, test: TestCase, rules: RuleSet, backend: Backend
+    file: TestFile, test: TestCase, rules: RuleSet, backend: Backend, *, home: str = "loki"
 ) -> tuple[TestResult, TestRun | None]:
     """As `run_case`; gives what happened, too (None where the backend could not be used)."""
     started = clock.perf_counter()
     result = TestResult(file, test, backend.name)
     happened: TestRun | None = None
     try:
-        happened = run_test(test, rules, backend, evaluation_interval=file.evaluation_interval)
+        happened = run_test(test, rules, backend, evaluation_interval=file.evaluation_interval, home=home)
         comparison = Comparison(
             happened, rules, fuzzy=file.fuzzy_compare, explain=Explainer(test, backend).explain
         )
