@@ -13,7 +13,6 @@ from dashboards.common import (
     lines_link,
     loki,
     or_zero,
-    prometheus,
     rising,
     selected,
     to_dashboard,
@@ -103,19 +102,12 @@ OWN = Row(
         ),
         TimeSeries(
             title="Queue depth",
-            description=(
-                f"Tasks that wait, on average of 5 minutes; {BACKLOG} is the limit. From logs the mean of all "
-                "heartbeats; dashed, of the latest heartbeat at each scrape."
-            ),
+            description=f"Tasks that wait, on average of all heartbeats in 5 minutes; {BACKLOG} is the limit.",
             targets=[
                 loki(
                     f"avg_over_time({selected(SERVICE)} {unwrapped('queue_depth', '5m')}) by (service)",
                     "waiting tasks",
                     step="1m",
-                ),
-                prometheus(
-                    f'avg(avg_over_time(agents_queue_depth{{service="{SERVICE.name}"}}[5m]))',
-                    "waiting tasks (metrics)",
                 ),
             ],
             width=8,
@@ -160,6 +152,7 @@ OWN = Row(
             targets=[
                 loki(
                     f"sum by (agent_id) (count_over_time({EVERY} | msg=`{HEARTBEAT}` [$__range]))",
+                    "{{agent_id}}",
                     instant=True,
                 )
             ],
@@ -180,6 +173,7 @@ OWN = Row(
             targets=[
                 loki(
                     f'sum by (task) (count_over_time({TASKS} | status="failed" [$__range]))',
+                    "{{task}}",
                     instant=True,
                 )
             ],
@@ -201,4 +195,6 @@ OWN = Row(
     ],
 )
 
-DASHBOARD = service_dashboard(SERVICE, OWN, groups=GROUPS, part="task", parts="tasks", variables=(AGENT,))
+DASHBOARD = service_dashboard(
+    SERVICE, OWN, groups=GROUPS, part="task", parts="tasks", fields=("agent_id", "task"), variables=(AGENT,)
+)

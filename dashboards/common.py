@@ -192,6 +192,15 @@ def or_zero(expr: str, parent: str) -> str:
     return f"({expr} or {parent} * 0)"
 
 
+UNKNOWN = "vector(0) / vector(0)"
+"""Not a number: what is shown, in no color of health, where a query finds nothing."""
+
+
+def or_unknown(expr: str) -> str:
+    """``expr``, a value without labels, or not a number: a number that vanishes says nothing."""
+    return f"{expr} or {UNKNOWN}"
+
+
 def error_ratio(errors: str, every: str, window: str, by: str = "") -> str:
     """The share of lines that are errors; 0 where there are lines without errors, nothing where there are no lines."""
     group = f" by ({by}) " if by else ""
@@ -200,8 +209,8 @@ def error_ratio(errors: str, every: str, window: str, by: str = "") -> str:
 
 
 def alerts_firing(matchers: str) -> AlertAnnotation:
-    """The time in which alerts fire as regions in the graphs."""
-    return AlertAnnotation(datasource=PROMETHEUS, matchers=matchers)
+    """The time in which alerts fire as a region in the graphs."""
+    return AlertAnnotation(datasource=PROMETHEUS, matchers=matchers, by=())
 
 
 def one_line(expr: str) -> str:

@@ -97,7 +97,6 @@ SPIKE = Row(
             width=8,
             interval="1m",
             unit=LINES_PER_SECOND,
-            decimals=2,
             min=0,
             thresholds=CALM,
             no_data="no lines",
@@ -145,10 +144,10 @@ def traces_of(title: str, description: str, query: str, no_data: str) -> Table:
             numbers=["duration_ms"],
         ),
         overrides=[
-            column("Time", width=165),
-            column("Trace", links=[trace_link(), TRACE_IN_EXPLORE], unit="string", width=130),
-            column("Service", width=100, links=[service_link("${__value.raw}")]),
-            bar_column("Duration", unit="ms", width=150),
+            column("Time", width=160),
+            column("Trace", links=[trace_link(), TRACE_IN_EXPLORE], unit="string", width=110),
+            column("Service", width=90, links=[service_link("${__value.raw}")]),
+            bar_column("Duration", unit="ms", width=120),
         ],
     )
 

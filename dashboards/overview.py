@@ -16,6 +16,7 @@ from dashboards.common import (
     SERVICE_COLORS,
     SERVICE_VARIABLE,
     TAG,
+    UNKNOWN,
     alerts_firing,
     bar_column,
     chosen,
@@ -42,6 +43,7 @@ from lokictl.grafana import (
     AlertList,
     Dashboard,
     Logs,
+    LokiTarget,
     NodeGraph,
     Override,
     PrometheusTarget,
@@ -60,24 +62,28 @@ ERRORS = f'{{namespace="{NAMESPACE}", level="error", {chosen("service")}}}'
 METRIC = f"{{{chosen('service')}}}"
 RATIO = max(service.objectives.error_ratio for service in SERVICES)
 SLOW = max(service.objectives.p99_duration for service in SERVICES) / 1_000_000
-LEAST_SLOW = min(service.objectives.p99_duration for service in SERVICES) / 1_000_000
 
 TO_SERVICE = service_link("${__field.labels.service}")
 ITS_ERRORS = lines_link('{service="${__field.labels.service}", level="error"}', "Its errors in Explore")
 
 
-def roster() -> str:
-    """A 0 for each chosen service, whether it writes anything or not: a silent one keeps its line in the table.
+def roster(value: str = "vector(0)") -> str:
+    """A 0 (or another value) for each chosen service: one that writes nothing keeps its line in the table.
 
     The text of the variable becomes a label; a service's name goes into the label ``service`` where that text has
     it, is ".+" (All) or is empty.  What has no service is left out of the table (`NAMED`).
     """
     parts = [
-        'label_replace(label_replace(vector(0), "chosen", "${service:pipe}", "", ""), "service", '
+        f'label_replace(label_replace({value}, "chosen", "${{service:pipe}}", "", ""), "service", '
         f'"{service.name}", "chosen", `(.*[|])?({service.name}|[.][+]|)([|].*)?`)'
         for service in SERVICES
     ]
     return f"sum by (service) ({' or '.join(parts)})"
+
+
+def listed(expr: str) -> LokiTarget:
+    """A vector by service, with not a number for the chosen services of which it says nothing."""
+    return loki(f"{expr} or {roster(UNKNOWN)}", instant=True)
 
 
 def last_line() -> str:
@@ -90,6 +96,14 @@ def by_service(window: str) -> str:
     """Errors per minute by service."""
     rate = f"sum by (service) (rate({ERRORS} [{window}])) * 60"
     return or_zero(rate, f"sum by (service) (rate({STREAMS} [{window}]))")
+
+
+def objectives() -> str:
+    """The objective for the 99th percentile of each service, in milliseconds, as a vector."""
+    return " or ".join(
+        f'label_replace(vector({service.objectives.p99_duration // 1_000_000}), "service", "{service.name}", "", "")'
+        for service in SERVICES
+    )
 
 
 def quantile(window: str) -> str:
@@ -131,7 +145,7 @@ def status_column(name: str) -> Override:
                 },
             ],
             "custom.cellOptions": {"type": "color-background", "mode": "basic"},
-            "custom.width": 110,
+            "custom.width": 90,
             "custom.align": "center",
         },
     )
@@ -140,9 +154,17 @@ def status_column(name: str) -> Override:
 NAMED = {
     "id": "filterByValue",
     "options": {
-        "type": "exclude",
+        "type": "include",
         "match": "any",
-        "filters": [{"fieldName": "Service", "config": {"id": "isNull", "options": {}}}],
+        "filters": [
+            {
+                "fieldName": "Service",
+                "config": {
+                    "id": "regex",
+                    "options": {"value": f"^({'|'.join(service.name for service in SERVICES)})$"},
+                },
+            }
+        ],
     },
 }
 
@@ -159,18 +181,18 @@ STATUS = Table(
             instant=True,
             format="table",
         ),
-        loki(error_ratio(ERRORS, STREAMS, NOW, "service"), instant=True),
-        loki(error_ratio(ERRORS, STREAMS, "$__range", "service"), instant=True),
-        loki(by_service(NOW), instant=True),
-        loki(by_service("$__range"), instant=True),
-        loki(quantile(NOW), instant=True),
-        loki(quantile("$__range"), instant=True),
+        listed(error_ratio(ERRORS, STREAMS, NOW, "service")),
+        listed(error_ratio(ERRORS, STREAMS, "$__range", "service")),
+        listed(by_service(NOW)),
+        listed(by_service("$__range")),
+        listed(quantile(NOW)),
+        listed(f"{quantile(NOW)} / on (service) ({objectives()})"),
         loki(f"sum by (service) (rate({STREAMS} [{NOW}])) or {roster()}", instant=True),
         loki(f"sum by (service) (rate({STREAMS} [$__range])) or {roster()}", instant=True),
-        loki(last_line(), instant=True),
+        listed(last_line()),
     ],
     width=24,
-    height=7,
+    height=6,
     unit="short",
     thresholds=CALM,
     no_data="no service is chosen",
@@ -185,7 +207,7 @@ STATUS = Table(
                 "D": "Errors/min",
                 "E": "Errors/min, range",
                 "F": "p99",
-                "G": "p99, range",
+                "G": "p99 of objective",
                 "H": "Lines/s",
                 "I": "Lines/s, range",
                 "J": "Last line",
@@ -196,20 +218,21 @@ STATUS = Table(
     overrides=[
         column("Service", links=[service_link("${__value.raw}"), lines_link('{service="${__value.raw}"}')]),
         status_column("Alerts"),
-        *(
-            column(name, unit="percentunit", decimals=1, thresholds=rising(RATIO / 2, RATIO))
-            for name in ("Error ratio", "Error ratio, range")
+        column("Error ratio", width=110, unit="percentunit", decimals=1, thresholds=rising(RATIO / 2, RATIO)),
+        column(
+            "Error ratio, range",
+            width=150,
+            unit="percentunit",
+            decimals=1,
+            thresholds=rising(RATIO / 2, RATIO),
         ),
-        *(
-            column(name, unit="short", decimals=1, thresholds=rising(1, 60))
-            for name in ("Errors/min", "Errors/min, range")
-        ),
-        *(
-            column(name, unit="ms", thresholds=rising(LEAST_SLOW / 2, LEAST_SLOW))
-            for name in ("p99", "p99, range")
-        ),
-        *(column(name, unit="short", decimals=2) for name in ("Lines/s", "Lines/s, range")),
-        column("Last line", unit="dateTimeFromNow", width=150),
+        column("Errors/min", width=105, unit="short", decimals=1, thresholds=rising(1, 60)),
+        column("Errors/min, range", width=150, unit="short", decimals=1, thresholds=rising(1, 60)),
+        column("p99", width=90, unit="ms"),
+        column("p99 of objective", width=140, unit="percentunit", decimals=0, thresholds=rising(0.5, 1)),
+        column("Lines/s", width=85, unit="short", decimals=2),
+        column("Lines/s, range", width=125, unit="short", decimals=2),
+        column("Last line", unit="dateTimeFromNow", width=135),
     ],
 )
 
@@ -268,7 +291,6 @@ COMPARED = Row(
             width=8,
             interval="1m",
             unit=LINES_PER_SECOND,
-            decimals=2,
             min=0,
             thresholds=CALM,
             no_data="no lines",
@@ -344,7 +366,7 @@ WRONG = Row(
                 )
             ],
             width=12,
-            height=12,
+            height=9,
             unit="short",
             thresholds=CALM,
             no_data="no errors",
@@ -369,12 +391,11 @@ WRONG = Row(
             description="Log lines of each level, of the chosen services.",
             targets=[loki(f"sum by (level) (rate({STREAMS} [$__interval]))", "{{level}}")],
             width=12,
-            height=12,
+            height=9,
             draw="bars",
             stack="normal",
             interval="1m",
             unit=LINES_PER_SECOND,
-            decimals=2,
             min=0,
             thresholds=CALM,
             no_data="no lines",
@@ -385,7 +406,7 @@ WRONG = Row(
             title="Errors of all services",
             description="Lines of level error that match the search, the newest first; their details lead to traces.",
             targets=[lines(f"{ERRORS} {SEARCH} {formatted('service')}", limit=200)],
-            height=10,
+            height=9,
         ),
     ],
 )

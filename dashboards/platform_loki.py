@@ -141,6 +141,7 @@ DASHBOARD = platform_dashboard(
                     ],
                     LINES_PER_SECOND,
                     rising(0.01, 1),
+                    soft_max=1,
                 ),
                 graph(
                     "Push latency",

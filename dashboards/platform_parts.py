@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.common import CALM, PLATFORM_TAG, PROMETHEUS, TAG, links, prometheus
-from lokictl.grafana import LINES_PER_SECOND, Block, Dashboard, Override, QueryVariable, Row, Stat, TimeSeries
+from dashboards.common import CALM, PLAIN, PLATFORM_TAG, PROMETHEUS, TAG, links, prometheus
+from lokictl.grafana import Block, Dashboard, Override, QueryVariable, Row, Stat, TimeSeries
 from services.common import dashboard_uid
 
 Thresholds = Sequence[tuple[float, str]]
@@ -30,7 +30,7 @@ def number(
     description: str,
     expr: str,
     unit: str,
-    thresholds: Thresholds = CALM,
+    thresholds: Thresholds = PLAIN,
     *,
     no_data: str = NO_METRICS,
 ) -> Stat:
@@ -58,8 +58,9 @@ def graph(
     no_data: str = NO_METRICS,
     limit: bool = False,
     overrides: Sequence[Override] = (),
+    soft_max: float = 0,
 ) -> TimeSeries:
-    """Series over time; ``limit`` draws the thresholds as lines."""
+    """Series over time; ``limit`` draws the thresholds as lines, ``soft_max`` is the least top of the axis."""
     return TimeSeries(
         title=title,
         description=description,
@@ -73,7 +74,7 @@ def graph(
         threshold_lines=limit,
         no_data=no_data,
         overrides=overrides,
-        decimals=2 if unit == LINES_PER_SECOND else None,
+        custom={"axisSoftMax": soft_max} if soft_max else {},
     )
 
 

@@ -105,6 +105,7 @@ DASHBOARD = platform_dashboard(
                     targets=[
                         loki(
                             f"topk(12, sum by (service, level) (bytes_over_time({EVERYTHING} [$__range])))",
+                            "{{service}} {{level}}",
                             instant=True,
                         )
                     ],

@@ -25,6 +25,7 @@ from dashboards.common import (
     loki,
     metric_link,
     one_line,
+    or_unknown,
     or_zero,
     prometheus,
     rising,
@@ -84,10 +85,10 @@ def durations(service: Service, window: str) -> str:
 
 
 def now_and_range(query: str) -> list[Target]:
-    """A query of the last minutes, and of the whole chosen time; ``WINDOW`` in it is the window."""
+    """A query of one value of the last minutes, and of the whole chosen time; ``WINDOW`` in it is the window."""
     return [
-        loki(query.replace("WINDOW", NOW), "now", instant=True),
-        loki(query.replace("WINDOW", "$__range"), "range", instant=True),
+        loki(or_unknown(query.replace("WINDOW", NOW)), "now", instant=True),
+        loki(or_unknown(query.replace("WINDOW", "$__range")), "range", instant=True),
     ]
 
 
@@ -141,7 +142,7 @@ def summary(service: Service) -> list[Block]:
                     title="p99 of durations",
                     description=f"What 99 of 100 operations stay below; {slow / 1000:g} s is allowed. {BESIDE}",
                     targets=now_and_range(
-                        f"quantile_over_time(0.99, {durations(service, 'WINDOW')}) by (service)"
+                        f"max(quantile_over_time(0.99, {durations(service, 'WINDOW')}) by (service))"
                     ),
                     width=6,
                     unit="ms",
@@ -223,7 +224,6 @@ def volume(service: Service) -> Panel:
         stack="normal",
         interval="1m",
         unit=LINES_PER_SECOND,
-        decimals=2,
         min=0,
         thresholds=CALM,
         no_data=NO_LINES,
@@ -350,6 +350,7 @@ def top_parts(service: Service, part: str, title: str) -> Panel:
             loki(
                 f'topk(10, sum by ({part}) (count_over_time({selected(service)} | json | __error__="" '
                 f'| {part}!="" [$__range])))',
+                f"{{{{{part}}}}}",
                 instant=True,
             )
         ],
@@ -476,11 +477,15 @@ def service_dashboard(
     groups: Sequence[RuleGroup],
     part: str,
     parts: str,
+    fields: Sequence[str] = (),
     message: str = '| json msg="msg"',
     variables: Sequence[Variable] = (),
     annotations: Sequence[LokiAnnotation] = (),
 ) -> Dashboard:
-    """The dashboard of a service: alerts and numbers, graphs, its ``own`` row, and the lines."""
+    """The dashboard of a service: alerts and numbers, graphs, its ``own`` row, and the lines.
+
+    ``part`` is the field that tells parts of the service apart, ``fields`` are those in front of a line's message.
+    """
     return Dashboard(
         uid=dashboard_uid(service.name),
         title=service.title,
@@ -493,7 +498,7 @@ def service_dashboard(
             *summary(service),
             graphs_row(service),
             own,
-            logs_row(service, part),
+            logs_row(service, *(fields or (part,))),
             messages_row(service, part, parts, stages=message),
             traces_row(service),
             alerts_row(groups),

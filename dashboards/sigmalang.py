@@ -15,7 +15,7 @@ from dashboards.common import (
     unwrapped,
 )
 from dashboards.service_rows import milliseconds, service_dashboard
-from lokictl.grafana import Column, Logs, LokiAnnotation, Row, Table, TimeSeries, counts_table
+from lokictl.grafana import Column, Logs, LokiAnnotation, Row, Table, TimeSeries, counts_table, lines_table
 from rules.sigmalang import CRASHES_PANEL, FAILURES, FAILURES_PANEL, GROUPS, PHASES_PANEL
 from services.sigmalang import PANIC, SERVICE
 
@@ -24,7 +24,10 @@ FIRST_LINE = r"""| json msg="msg" | label_format msg=`{{ regexReplaceAll "(?s)\n
 
 EVERY = selected(SERVICE)
 FAILED = f'{selected(SERVICE, level="error")} | json | code=~"^E[0-9]+$" | __error__=""'
-DIAGNOSTIC = '| line_format `{{.code}} in {{.phase}} of {{.unit}}{{ "\\n" }}{{.msg}}`'
+DIAGNOSTIC = (
+    "| line_format `{{ if .__error__ }}{{ __line__ }}{{ else }}"
+    '{{.code}} in {{.phase}} of {{.unit}}{{ "\\n" }}{{.msg}}{{ end }}`'
+)
 SLOW = milliseconds(SERVICE)
 
 BY_CODE = f'{SERVICE.selector} | json | code="${{__field.labels.code}}"'
@@ -61,12 +64,19 @@ DIAGNOSTICS_TABLE = Table(
     ],
 )
 
-CRASHES = Logs(
+CRASHES = Table(
     title="Crashes of the compiler",
-    description="Panics with their stacks, each a bug of the compiler; none is best.",
-    targets=[lines(f"{EVERY} |= `{PANIC}`", limit=100)],
+    description="Panics, each a bug of the compiler; their stacks are among the diagnostics.",
+    targets=[
+        lines(f"{EVERY} |= `{PANIC}` | regexp `(?P<crash>{PANIC}.*)` | keep crash", limit=100),
+    ],
     width=12,
     height=5,
+    unit="short",
+    thresholds=CALM,
+    no_data="no crash",
+    transformations=lines_table(columns={"crash": "Crash"}),
+    overrides=[column("Time", width=160)],
     id=CRASHES_PANEL,
 )
 
@@ -129,8 +139,10 @@ OWN = Row(
         Column([DIAGNOSTICS_TABLE, CRASHES], width=12),
         Logs(
             title="Diagnostics",
-            description="What the compiler has to say, in full: several lines each, newest first.",
-            targets=[lines(f'{EVERY} | json | code!="" | __error__="" {DIAGNOSTIC}', limit=200)],
+            description="What the compiler has to say, in full: several lines each, the newest first; crashes, too.",
+            targets=[
+                lines(f'{EVERY} | json | code!="" or __error__="JSONParserErr" {DIAGNOSTIC}', limit=200)
+            ],
             width=12,
             height=14,
         ),

@@ -70,7 +70,6 @@ def by(label: str, title: str, description: str) -> TimeSeries:
         stack="normal",
         interval="1m",
         unit=LINES_PER_SECOND,
-        decimals=2,
         min=0,
         thresholds=CALM,
         no_data="no audit lines: is the trail silent?",
@@ -103,7 +102,7 @@ PRIVILEGED_TABLE = Table(
             instant=True,
         )
     ],
-    height=6,
+    height=5,
     unit="short",
     id=PRIVILEGED_PANEL,
     thresholds=CALM,
@@ -121,7 +120,7 @@ OTHER_LINES = Logs(
     description="What the vault says of itself.",
     targets=[lines(f'{selected(SERVICE)} | json | event="" | line_format `{{{{ .msg }}}}`', limit=200)],
     width=12,
-    height=6,
+    height=5,
 )
 
 OWN = Row(
@@ -176,6 +175,7 @@ OWN = Row(
                 loki(
                     f'topk(10, sum by (source_ip) (count_over_time({AUDIT} | event="login" '
                     '| outcome="deny" [$__range])))',
+                    "{{source_ip}}",
                     instant=True,
                 )
             ],
@@ -196,7 +196,8 @@ OWN = Row(
             description="Everything that the actor of the variable at the top did; of everybody, when it is empty.",
             targets=[lines(f"{OF_ACTOR} {ENTRY}")],
             width=12,
-            height=12,
+            height=10,
+            wrap=False,
         ),
         Column([PRIVILEGED_TABLE, OTHER_LINES], width=12),
     ],
@@ -207,6 +208,7 @@ DASHBOARD = service_dashboard(
     OWN,
     groups=GROUPS,
     part="action",
+    fields=("actor",),
     parts="actions",
     variables=(ACTOR,),
     annotations=[

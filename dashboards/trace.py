@@ -55,7 +55,7 @@ STORY = (
 )
 
 SPANS_LINK = f"""\
-### [Open the spans of ${{trace_id}} in Explore]({TRACES.url("${trace_id}")})
+### [Open the spans in Explore]({TRACES.url("${trace_id}")})
 
 In Explore every span leads to its lines and to the metrics around it. The panel "Spans" below shows the same here; \
 in Grafana 12.0 to 12.3 it cannot (grafana/grafana#113051): use this link.
@@ -143,8 +143,7 @@ DASHBOARD = Dashboard(
                     ],
                     width=8,
                     height=3,
-                    unit="short",
-                    decimals=0,
+                    unit="locale",
                     thresholds=PLAIN,
                     no_data="no lines",
                 ),
@@ -155,6 +154,7 @@ DASHBOARD = Dashboard(
                         loki(
                             f'max by (service) (max_over_time({LINES} | __error__="" | unwrap duration_ms '
                             '| __error__="" [$__range]))',
+                            "{{service}}",
                             instant=True,
                         )
                     ],
@@ -215,7 +215,6 @@ DASHBOARD = Dashboard(
                     ],
                     width=8,
                     unit=LINES_PER_SECOND,
-                    decimals=2,
                     min=0,
                     thresholds=CALM,
                     no_data="no metrics",
@@ -231,7 +230,6 @@ DASHBOARD = Dashboard(
                     stack="normal",
                     interval="1m",
                     unit=LINES_PER_SECOND,
-                    decimals=2,
                     min=0,
                     thresholds=CALM,
                     no_data="no lines",

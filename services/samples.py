@@ -16,8 +16,12 @@ from lokictl.model import Service
 from lokictl.sample import Incident, SampleEntry, SampleRequest, SampleSource, Trace
 from lokictl.sample.common import ERRORS, GARBAGE, SILENCE, line_time, with_common_incidents
 from services import agents, ryot, sigmalang, sigmavault
+from stack.collection import JOBS
 
 Value = str | int | float
+
+METRICS = {job.app: job.metrics for job in JOBS}
+"""What the collectors make of the lines, by service."""
 
 
 def entry(
@@ -415,7 +419,7 @@ def source(
     def write_all(request: SampleRequest) -> Iterator[SampleEntry]:
         return with_common_incidents(service, request, write(request))
 
-    return SampleSource(service, write_all, incidents)
+    return SampleSource(service, write_all, incidents, METRICS[service.name])
 
 
 SOURCES = (

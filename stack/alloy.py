@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lokictl.model.component import Component
+from lokictl.model.log_metric import LogMetric
 from stack import access, objects
 from stack.collection import (
     CLUSTER,
-    DURATION_BUCKETS,
     JOBS,
     LEVEL,
     OTHER_PODS,
@@ -22,7 +22,6 @@ from stack.collection import (
     STREAM_LABELS,
     SYSLOG_LABELS,
     Job,
-    Metric,
     Place,
     crash_selector,
 )
@@ -160,11 +159,11 @@ def stages(job: Job) -> list[Block]:
     return pipeline
 
 
-def metric_label(job: Job, metric: Metric) -> str:
+def metric_label(job: Job, metric: LogMetric) -> str:
     return f"{identifier(job.name)}_{metric.full_name}"
 
 
-def metric_block(job: Job, metric: Metric) -> Block:
+def metric_block(job: Job, metric: LogMetric) -> Block:
     """The pipeline of one metric: its fields, its labels, nothing else; the lines end here."""
     wanted = [name for name in (metric.source, *metric.extracted) if name]
     parts = [Block("stage.json", "", expressions={name: name for name in wanted})] if wanted else []
@@ -184,7 +183,7 @@ def metric_block(job: Job, metric: Metric) -> Block:
     return Block("loki.process", metric_label(job, metric), *parts, forward_to=[])
 
 
-def _metric_attributes(metric: Metric) -> dict[str, Any]:
+def _metric_attributes(metric: LogMetric) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "name": metric.name,
         "prefix": metric.prefix,
@@ -198,7 +197,7 @@ def _metric_attributes(metric: Metric) -> dict[str, Any]:
     elif metric.kind == "gauge":
         attributes |= {"action": "set"}
     else:
-        attributes |= {"buckets": list(DURATION_BUCKETS)}
+        attributes |= {"buckets": list(metric.buckets)}
     return attributes
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lokictl.model import FieldType, Service
+from lokictl.model.log_metric import LogMetric
 from services import SERVICES, agents, sigmalang, sigmavault
 from stack.figures import PORTS, address
 
@@ -68,38 +69,17 @@ class Place:
 CLUSTER = Place()
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric made from log lines: its name is ``prefix + name``, its labels are exactly ``labels``.
-
-    ``kind`` is "counter", "gauge" or "histogram"; ``source`` is the field it reads ("" counts lines);
-    ``extracted`` are fields that become labels of the metric only; ``only_level`` restricts it to lines of a level.
-    """
-
-    kind: str
-    prefix: str
-    name: str
-    description: str
-    labels: tuple[str, ...]
-    source: str = ""
-    extracted: tuple[str, ...] = ()
-    only_level: str = ""
-
-    @property
-    def full_name(self) -> str:
-        return self.prefix + self.name
-
-
-LINES = Metric("counter", "log_", "lines_total", "Log lines.", ("service", LEVEL))
-DURATIONS = Metric(
+LINES = LogMetric("counter", "log_", "lines_total", "Log lines.", ("service", LEVEL))
+DURATIONS = LogMetric(
     "histogram",
     "log_",
     "durations",
     "Durations that log lines report, in milliseconds.",
     ("service",),
     "duration_ms",
+    buckets=DURATION_BUCKETS,
 )
-ERRORS = Metric(
+ERRORS = LogMetric(
     "counter",
     "log_",
     "errors_total",
@@ -108,7 +88,7 @@ ERRORS = Metric(
     extracted=("module",),
     only_level="error",
 )
-QUEUE_DEPTH = Metric(
+QUEUE_DEPTH = LogMetric(
     "gauge", "agents_", "queue_depth", "Tasks that wait in the queue.", ("service",), source="queue_depth"
 )
 
@@ -123,7 +103,7 @@ class Job:
 
     name: str
     service: Service | None
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[LogMetric, ...] = ()
     first_line: str = ""
     timestamp: str = ""
     metadata: tuple[str, ...] = ()
@@ -149,7 +129,7 @@ def _metadata(service: Service, *more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fields, *more)))
 
 
-def _metrics(service: Service) -> tuple[Metric, ...]:
+def _metrics(service: Service) -> tuple[LogMetric, ...]:
     found = [LINES]
     if "duration_ms" in service.field_names:
         found.append(DURATIONS)

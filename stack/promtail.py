@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from lokictl.model.component import Component
+from lokictl.model.log_metric import LogMetric
 from stack import access, objects
 from stack.collection import (
     CLUSTER,
-    DURATION_BUCKETS,
     JOBS,
     LEVEL,
     OTHER_PODS,
@@ -19,7 +19,6 @@ from stack.collection import (
     STREAM_LABELS,
     SYSLOG_LABELS,
     Job,
-    Metric,
     Place,
     crash_selector,
 )
@@ -83,7 +82,7 @@ def stages(job: Job) -> list[dict[str, Any]]:
     return pipeline
 
 
-def metric_stages(metric: Metric, job: Job) -> list[dict[str, Any]]:
+def metric_stages(metric: LogMetric, job: Job) -> list[dict[str, Any]]:
     """A metric; its own labels exist only while it counts."""
     definition: dict[str, Any] = {
         "type": metric.kind.capitalize(),
@@ -106,12 +105,12 @@ def metric_stages(metric: Metric, job: Job) -> list[dict[str, Any]]:
     return [{"match": {"selector": selector, "stages": inner}}]
 
 
-def _metric_config(metric: Metric) -> dict[str, Any]:
+def _metric_config(metric: LogMetric) -> dict[str, Any]:
     if metric.kind == "counter":
         return {"match_all": True, "action": "inc"}
     if metric.kind == "gauge":
         return {"action": "set"}
-    return {"buckets": list(DURATION_BUCKETS)}
+    return {"buckets": list(metric.buckets)}
 
 
 def relabeling(job: Job, place: Place = CLUSTER) -> list[dict[str, Any]]:

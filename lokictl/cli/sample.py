@@ -16,6 +16,7 @@ Examples:
   lokictl sample --since 1h --incident database-timeouts > logs.ndjson
   lokictl sample --since 1h --push http://localhost:3100 --tenant demo
   lokictl sample --since 14d --incident database-timeouts@9d/40m --incident ryot:errors@3d --incidents-file known.yaml
+  lokictl sample --since 1h --push http://localhost:3100 --metrics http://localhost:9090 --traces http://localhost:4318
   lokictl sample --list
 """,
 )
@@ -46,6 +47,16 @@ Examples:
 )
 @click.option("--push", metavar="URL", help="Push to this Loki instead of printing.")
 @click.option("--tenant", default="", help="The tenant to push to (X-Scope-OrgID).")
+@click.option(
+    "--metrics",
+    metavar="URL|FILE",
+    help="Also write the metrics that collectors make of the lines: to a Prometheus (remote write), or as OpenMetrics.",
+)
+@click.option(
+    "--traces",
+    metavar="URL|FILE",
+    help="Also write the traces behind the lines: to a receiver of OTLP over HTTP, or as OTLP in JSON, one a line.",
+)
 @click.option("--list", "list_incidents", is_flag=True, help="Show the incidents and the alerts they trip.")
 @project_option
 @debug_option
@@ -60,6 +71,8 @@ def command(
     output: str,
     push: str | None,
     tenant: str,
+    metrics: str | None,
+    traces: str | None,
     list_incidents: bool,
     project_root: Path | None,
 ) -> None:
@@ -70,7 +83,7 @@ def command(
     from lokictl.project import load
     from lokictl.sample import choose_sources
     from lokictl.sample.generate import generate_all
-    from lokictl.sample.output import push_entries, to_ndjson, to_text
+    from lokictl.sample.output import push_entries, to_ndjson, to_text, write_metrics, write_traces
     from lokictl.sample.schedule import check_incidents, generate_schedule, incidents_yaml, parse_incident
 
     timed = any("@" in incident for incident in incidents)
@@ -103,6 +116,13 @@ def command(
             incidents_file.write_text(incidents_yaml(scheduled, sources), encoding="utf-8")
     else:
         entries = generate_all(sources, start, end, rate=rate, incident=incident, seed=seed)
+    if metrics or traces:
+        lines = list(entries)
+        if metrics:
+            click.echo(write_metrics(metrics, sources, lines, start, end), err=True)
+        if traces:
+            click.echo(write_traces(traces, lines), err=True)
+        entries = iter(lines)
     if push:
         count = push_entries(push, entries, tenant=tenant)
         click.echo(f"pushed {count} lines to {push}", err=True)

@@ -56,7 +56,7 @@ class LokiAnnotation:
 
 @attr.s(auto_attribs=True, kw_only=True)
 class AlertAnnotation:
-    """The time in which alerts fire as a region in the graphs.
+    """The time in which alerts fire as regions in the graphs: one for each value of the labels ``by``, or for all.
 
     ``datasource`` is a Prometheus that has the series ALERTS: its own alerts, and those of a Loki ruler that writes to
     it (``remote_write``).  ``matchers`` choose among them (``service="ryot"``).
@@ -64,11 +64,13 @@ class AlertAnnotation:
 
     datasource: DataSourceRef
     matchers: str = ""
+    by: Sequence[str] = ("service",)
     name: str = "Alerts"
     color: str = "red"
     enabled: bool = True
 
     def to_json_data(self) -> dict[str, Any]:
+        names = [f"{{{{{label}}}}}" for label in self.by]
         matchers = ", ".join(part for part in ('alertstate="firing"', self.matchers) if part)
         return {
             "name": self.name,
@@ -76,11 +78,11 @@ class AlertAnnotation:
             "enable": self.enabled,
             "hide": False,
             "iconColor": self.color,
-            "expr": f"max by (alertname, service, severity) (ALERTS{{{matchers}}})",
+            "expr": f"max by ({', '.join(self.by)}) (ALERTS{{{matchers}}})",
             "step": "60s",
-            "titleFormat": "{{alertname}}",
+            "titleFormat": " ".join(["alerts fire:" if self.by else "alerts fire", *names]),
             "textFormat": "",
-            "tagKeys": "service,severity",
+            "tagKeys": ",".join(self.by),
         }
 
 

@@ -142,9 +142,17 @@ class Panel:
         """The links on values."""
         return self.links
 
+    def display_name(self) -> str:
+        """The name of every value; "" for that of its series or row."""
+        return ""
+
     def unknown_text(self) -> str:
         """What stands in the place of a value that is not there."""
         return self.no_data or "no data"
+
+    def unknown_color(self) -> str:
+        """Its color, which is never one of health."""
+        return NEUTRAL
 
     def field_config(self) -> dict[str, Any]:
         """Units, limits, colours, links and no-data text."""
@@ -156,13 +164,19 @@ class Panel:
             "unit": self.unit or "short",
             "color": {"mode": self.color_mode()},
             "thresholds": {"mode": "absolute", "steps": steps},
-            "mappings": [*(dict(item) for item in self.mappings), unknown(self.unknown_text())],
+            "mappings": [
+                *(dict(item) for item in self.mappings),
+                unknown(self.unknown_text(), self.unknown_color()),
+            ],
             "links": [link.to_json_data() for link in self.data_links()],
             "custom": {**self.default_custom(), **self.custom},
         }
         for name, value in (("decimals", self.decimals), ("min", self.min), ("max", self.max)):
             if value is not None:
                 defaults[name] = value
+        name = self.display_name()
+        if name:
+            defaults["displayName"] = name
         if self.no_data:
             defaults["noValue"] = self.no_data
         overrides = (*self.default_overrides(), *self.overrides)
@@ -192,9 +206,9 @@ class Panel:
         return {**data, "transparent": True} if self.transparent else data
 
 
-def unknown(text: str) -> dict[str, Any]:
+def unknown(text: str, color: str = NEUTRAL) -> dict[str, Any]:
     """The mapping of a value that is not there: a text in no color of health."""
-    result = {"text": text, "color": NEUTRAL, "index": 0}
+    result = {"text": text, "color": color, "index": 0}
     return {"type": "special", "options": {"match": "null+nan", "result": result}}
 
 
@@ -263,7 +277,7 @@ class TimeSeries(Panel):
 
 
 _FIELD_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
-_PLACEHOLDER = re.compile(r"\{\{.*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -332,7 +346,12 @@ class Stat(ReducedPanel):
 
 @attr.s(auto_attribs=True, kw_only=True)
 class BarGauge(ReducedPanel):
-    """A bar for each series or row, the largest first."""
+    """A bar for each series or row, the largest first.
+
+    The ``legend`` of an instant query names its rows (``{{service}} {{level}}``).  Bars begin at ``min``.
+    """
+
+    min: float | None = 0
 
     type = "bargauge"
 
@@ -351,14 +370,19 @@ class BarGauge(ReducedPanel):
     def default_transformations(self) -> Sequence[Mapping[str, Any]]:
         if not self.is_table():
             return ()
+        # What Grafana calls the values: a Prometheus with but one query leaves out which.
+        alone = len(self.targets) == 1 and isinstance(self.targets[0], PrometheusTarget)
+        value = "Value" if alone else f"Value #{self.named_targets()[0]['refId']}"
         return (
-            *counts_table(columns={}, value=BAR_VALUE),
-            {"id": "sortBy", "options": {"sort": [{"field": BAR_VALUE, "desc": True}]}},
+            {"id": "labelsToFields", "options": {"mode": "columns"}},
+            {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
+            {"id": "merge", "options": {}},
+            {"id": "sortBy", "options": {"sort": [{"field": value, "desc": True}]}},
         )
 
-
-BAR_VALUE = "value"
-"""The name of the values of bars that come from an instant query."""
+    def display_name(self) -> str:
+        legend = self.targets[0].legend if self.is_table() else ""
+        return _PLACEHOLDER.sub(r"${__data.fields.\1}", legend)
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -380,7 +404,10 @@ class Gauge(ReducedPanel):
 
 @attr.s(auto_attribs=True, kw_only=True)
 class StateTimeline(Panel):
-    """What state things were in over time: a line of colored stretches for each series."""
+    """What state things were in over time: a line of colored stretches for each series.
+
+    ``mappings`` give the states their names and colors; where there is no value, nothing is drawn.
+    """
 
     width: int = 24
     height: int = 6
@@ -389,7 +416,8 @@ class StateTimeline(Panel):
     type = "state-timeline"
 
     def color_mode(self) -> str:
-        return "thresholds"
+        # By thresholds, values would be shown as ranges, whatever the mappings say.
+        return "palette-classic"
 
     def default_options(self) -> dict[str, Any]:
         return {
@@ -403,6 +431,12 @@ class StateTimeline(Panel):
 
     def default_custom(self) -> dict[str, Any]:
         return {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+
+    def unknown_text(self) -> str:
+        return " "
+
+    def unknown_color(self) -> str:
+        return "transparent"
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -441,10 +475,12 @@ def vectors_table(
     ``columns`` are label -> column title, ``values`` are refId -> column title, both in the order of the columns;
     ``values_first`` of the values stand before the labels.
     """
+    refs = list(values)
     fields = {
-        **{f"Value #{ref}": title for ref, title in values.items()},
+        f"Value #{refs[0]}": values[refs[0]],
         # What Prometheus calls the value where it has but one query.
-        "Value": next(iter(values.values())),
+        "Value": values[refs[0]],
+        **{f"Value #{ref}": values[ref] for ref in refs[1:]},
     }
     titled = list(fields)
     order = [*titled[:values_first], *columns, *titled[values_first:]]

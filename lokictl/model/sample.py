@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from lokictl.durations import SECOND
+from lokictl.model.log_metric import LogMetric
 from lokictl.model.service import Service
 
 
@@ -85,12 +86,14 @@ class Incident:
 class SampleSource:
     """The sample logs of one service.
 
-    ``write`` yields the entries of a request in any order; it knows the incidents that are listed here.
+    ``write`` yields the entries of a request in any order; it knows the incidents that are listed here.  ``metrics``
+    are those that the collectors make of the lines.
     """
 
     service: Service
     write: Callable[[SampleRequest], Iterator[SampleEntry]]
     incidents: tuple[Incident, ...] = field(default=())
+    metrics: tuple[LogMetric, ...] = field(default=())
 
     def incident(self, name: str) -> Incident | None:
         """The incident called ``name``, if this service has it."""

@@ -1,12 +1,16 @@
-"""Where sample logs go: text, NDJSON, or a Loki."""
+"""Where sample logs go: text, NDJSON, or a Loki; and where the metrics and traces of the same go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.model.sample import SampleEntry
+from lokictl.model.sample import SampleEntry, SampleSource
+from lokictl.sample.metrics import scrapes, to_open_metrics
+from lokictl.sample.remote_write import push_metrics
+from lokictl.sample.traces import push_traces, to_otlp
 
 BATCH = 2_000
 TIMEOUT_SECONDS = 30
@@ -67,6 +71,50 @@ def push_body(entries: Iterable[SampleEntry]) -> dict[str, object]:
             value.append(dict(entry.metadata))
         streams.setdefault(tuple(entry.labels.items()), []).append(value)
     return {"streams": [{"stream": dict(labels), "values": values} for labels, values in streams.items()]}
+
+
+def write_metrics(
+    where: str, sources: Iterable[SampleSource], entries: Iterable[SampleEntry], start: int, end: int
+) -> str:
+    """Writes the metrics of sample logs to a Prometheus (URL) or a file; what to tell about it.
+
+    Raises `LokictlError` where that fails.
+    """
+    found = scrapes(sources, entries, start, end)
+    if _is_url(where):
+        return f"pushed {push_metrics(where, found)} samples to {where}"
+    return f"wrote {_write_lines(where, to_open_metrics(found))} lines of OpenMetrics to {where}"
+
+
+def write_traces(where: str, entries: Iterable[SampleEntry]) -> str:
+    """Writes the traces of sample logs to a receiver of OTLP (URL) or a file; what to tell about it.
+
+    Raises `LokictlError` where that fails.
+    """
+    import orjson
+
+    if _is_url(where):
+        return f"pushed {push_traces(where, entries)} traces to {where}"
+    lines = (orjson.dumps(message).decode() for message in to_otlp(entries))
+    return f"wrote {_write_lines(where, lines)} traces to {where}"
+
+
+def _is_url(where: str) -> bool:
+    return where.startswith(("http://", "https://"))
+
+
+def _write_lines(path: str, lines: Iterable[str]) -> int:
+    count = 0
+    try:
+        with Path(path).open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+    except OSError as error:
+        raise LokictlError(
+            Problem("sample/write", f"cannot write {path}: {error.strerror}", hint="name a file, or a URL")
+        ) from None
+    return count
 
 
 def _hint(status: int, text: str) -> str:

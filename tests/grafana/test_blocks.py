@@ -282,8 +282,19 @@ def test_values_of_instant_queries_are_rows_of_a_table(kind: type[Stat | BarGaug
 
 def test_bars_of_instant_queries_are_sorted() -> None:
     transformations = BarGauge(title="a", targets=[INSTANT]).to_json_data()["transformations"]
-    assert transformations[-1] == {"id": "sortBy", "options": {"sort": [{"field": "value", "desc": True}]}}
+    assert transformations[-1] == {"id": "sortBy", "options": {"sort": [{"field": "Value #A", "desc": True}]}}
+    metric = PrometheusTarget(datasource=PROMETHEUS, expr="up", instant=True, format="table")
+    transformations = BarGauge(title="a", targets=[metric]).to_json_data()["transformations"]
+    assert transformations[-1] == {"id": "sortBy", "options": {"sort": [{"field": "Value", "desc": True}]}}
     assert BarGauge(title="a", targets=[RANGE]).to_json_data()["transformations"] == []
+
+
+def test_bars_have_the_names_of_their_rows() -> None:
+    """A single bar would have none otherwise."""
+    query = attr.evolve(INSTANT, legend="{{app}} of {{ job }}")
+    defaults = BarGauge(title="a", targets=[query]).to_json_data()["fieldConfig"]["defaults"]
+    assert defaults["displayName"] == "${__data.fields.app} of ${__data.fields.job}"
+    assert "displayName" not in BarGauge(title="a", targets=[RANGE]).to_json_data()["fieldConfig"]["defaults"]
 
 
 def test_values_of_stats_have_the_names_of_their_queries() -> None:
@@ -302,7 +313,7 @@ def test_no_data_has_no_color_of_health(kind: type[Panel]) -> None:
     panel = kind(title="a", no_data="silent", thresholds=[(0, "green"), (1, "red")]).to_json_data()
     (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
     assert mapping["options"]["match"] == "null+nan"
-    assert mapping["options"]["result"]["color"] == NEUTRAL
+    assert mapping["options"]["result"]["color"] == ("transparent" if kind is StateTimeline else NEUTRAL)
     assert panel["fieldConfig"]["defaults"]["noValue"] == "silent"
 
 
@@ -335,7 +346,7 @@ def test_alerts_are_regions_in_the_graphs() -> None:
     ).to_json()
     assert validate(data) == []
     _, own = data["annotations"]["list"]
-    assert own["expr"] == 'max by (alertname, service, severity) (ALERTS{alertstate="firing", service="a"})'
+    assert own["expr"] == 'max by (service) (ALERTS{alertstate="firing", service="a"})'
     assert own["enable"] is True
 
 

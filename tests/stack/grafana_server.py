@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.stack.servers import free_ports, program, server
+from tests.stack.servers import free_ports, get_json, program, server, wait_for
 
 GRAFANA = program("grafana", "grafana-server")
 HOMES = (os.environ.get("GRAFANA_HOME", ""), "/usr/share/grafana")
@@ -33,6 +35,7 @@ check_for_updates = false
 check_for_plugin_updates = false
 [plugins]
 preinstall_disabled = true
+# A machine without a network has no keys of plugins to get; Grafana would log that as an error.
 public_key_retrieval_disabled = true
 [log]
 mode = console
@@ -45,7 +48,7 @@ plugins = {folder}/plugins
 
 @contextlib.contextmanager
 def grafana(provisioning: Path, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Grafana started with that provisioning folder: its URL.  Its log is ``folder/grafana.log``.
+    """Grafana started with that provisioning folder, once it has read it: its URL.  Its log is ``folder/grafana.log``.
 
     Without ``environment`` the data sources point nowhere.
     """
@@ -69,4 +72,20 @@ def grafana(provisioning: Path, folder: Path, environment: Mapping[str, str] | N
             **(environment or {}),
         },
     ):
+        wait_for(lambda: provisioned(url, provisioning))
         yield url
+
+
+def provisioned(url: str, folder: Path) -> bool:
+    """Whether Grafana has what the provisioning folder describes: it answers before it has read everything."""
+    sources = [
+        item.get("uid")
+        for file in sorted((folder / "datasources").glob("*.yaml"))
+        for item in yaml.safe_load(file.read_text()).get("datasources") or []
+    ]
+    dashboards = [
+        json.loads(file.read_text()).get("uid") for file in sorted((folder / "dashboards").rglob("*.json"))
+    ]
+    there = {item["uid"] for item in get_json(f"{url}/api/datasources", auth=ADMIN)}
+    shown = {item["uid"] for item in get_json(f"{url}/api/search?type=dash-db", auth=ADMIN)}
+    return set(sources) - {None} <= there and set(dashboards) - {None} <= shown

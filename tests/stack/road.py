@@ -81,6 +81,7 @@ def one_machine(config: dict[str, Any], folder: Path, ports: list[int], road: Ro
         "rule_path": str(folder / "data/scratch"),
         "wal": {"dir": str(folder / "data/ruler-wal")},
         "alertmanager_url": road.alertmanager,
+        "poll_interval": "5s",
     }
     config["ruler"]["remote_write"] = {"enabled": False}
     if road.prometheus:
@@ -94,26 +95,36 @@ def quick(rules: str) -> str:
     return re.sub(r"^( *(?:interval|for)): \S+$", r"\1: 2s", rules, flags=re.MULTILINE)
 
 
+def write_rules(folder: Path) -> None:
+    """Writes the project's rules to where the ruler looks for them."""
+    (tenant,) = tenant_rules(PROJECT, settings_of(PROJECT)).values()
+    for name, text in tenant.items():
+        (folder / "rules" / TENANT / name).write_text(quick(text))
+
+
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Road]:
-    """Prometheus (where there is one), Alertmanager and Loki, each started when what it needs is up."""
+def running(folder: Path, scrape: dict[str, Any] | None = None, *, rules: bool = True) -> Iterator[Road]:
+    """Prometheus (where there is one), Alertmanager and Loki, each started when what it needs is up.
+
+    ``scrape`` is Prometheus' configuration; ``LOKI`` in it becomes Loki's address.  Without ``rules`` the ruler has
+    nothing to do until `write_rules`.
+    """
     loki_ports, (alert_port, cluster_port, prometheus_port) = free_ports(2), free_ports(3)
     road = Road(
         f"http://127.0.0.1:{loki_ports[0]}",
         f"http://127.0.0.1:{alert_port}",
         f"http://127.0.0.1:{prometheus_port}" if PROMETHEUS else "",
     )
-    (tenant,) = tenant_rules(PROJECT, settings_of(PROJECT)).values()
-    for name, text in tenant.items():
-        file = folder / "rules" / TENANT / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(quick(text))
+    (folder / "rules" / TENANT).mkdir(parents=True)
+    if rules:
+        write_rules(folder)
     rendered = yaml.safe_load(loki.COMPONENT.configuration_text(loki.CONFIG_FILE))
     config = one_machine(rendered, folder, loki_ports, road)
     (folder / "loki.yaml").write_text(yaml.safe_dump(config))
     # Debian has 0.25, which does not know Teams yet; the routes are the same.
     (folder / "alertmanager.yaml").write_text(yaml.safe_dump(alertmanager.configuration(version=(0, 25))))
-    (folder / "prometheus.yaml").write_text("{}\n")
+    text = yaml.safe_dump(scrape or {}).replace("LOKI", f"127.0.0.1:{loki_ports[0]}")
+    (folder / "prometheus.yaml").write_text(text)
     with contextlib.ExitStack() as stack:
         if PROMETHEUS:
             command: list[str | Path] = [

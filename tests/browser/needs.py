@@ -1,0 +1,19 @@
+"""What the tests of the pages need."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stack.grafana_server import NEEDS_GRAFANA
+from tests.stack.servers import needs
+
+NEEDS_EVERYTHING = [
+    pytest.mark.slow,
+    pytest.mark.real_grafana,
+    pytest.mark.real_loki,
+    *NEEDS_GRAFANA,
+    needs("chromium", "chromium-browser", "google-chrome"),
+    needs("loki"),
+    needs("prometheus"),
+    needs("alertmanager", "prometheus-alertmanager"),
+]
