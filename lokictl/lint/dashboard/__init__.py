@@ -9,6 +9,8 @@ from lokictl.lint.dashboard.conventions import (
     RateInterval,
     RequiredMatchers,
 )
+from lokictl.lint.dashboard.display import NoDataLooksHealthy, NoValueNotShown, ReducedTable
+from lokictl.lint.dashboard.field_links import EncodedVariable, EstimateInLink
 from lokictl.lint.dashboard.identity import (
     DashboardTitle,
     DashboardUid,
@@ -27,6 +29,7 @@ from lokictl.lint.dashboard.layout import (
     TooManyPanels,
 )
 from lokictl.lint.dashboard.queries import (
+    AnnotationLineLimit,
     AnnotationQuery,
     FixedRange,
     InstantQueryInTimeSeries,
@@ -37,6 +40,8 @@ from lokictl.lint.dashboard.queries import (
     NumericStep,
     PromQL,
     RangeInRangeQuery,
+    TooManySeries,
+    UnfilledVariable,
 )
 from lokictl.lint.dashboard.sources import BrokenLink, DataSourceByName, ImportPlaceholder, UnknownDataSource
 from lokictl.lint.dashboard.variables import (
@@ -69,7 +74,15 @@ CHECKS: tuple[type[Check], ...] = (
     RangeInRangeQuery,
     NumericStep,
     LegendLabel,
+    ReducedTable,
+    NoDataLooksHealthy,
+    NoValueNotShown,
+    TooManySeries,
+    UnfilledVariable,
+    EncodedVariable,
+    EstimateInLink,
     AnnotationQuery,
+    AnnotationLineLimit,
     MaxLinesWithoutEffect,
     PromQL,
     UndefinedVariable,

@@ -10,7 +10,7 @@ from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, pane
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.promql import promql_error
 from lokictl.logql import semantics
-from lokictl.logql.expressions import LogExpr, LogRange, MetricExpr
+from lokictl.logql.expressions import Expr, Grouping, LogExpr, LogRange, MetricExpr
 from lokictl.logql.grafana_variables import STAND_IN, interpolate, variables
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")
@@ -165,31 +165,71 @@ class NumericStep(DashboardCheck):
 _LEGEND_LABEL = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
 
-class LegendLabel(QueryCheck):
+class LegendLabel(DashboardCheck):
     name = "dashboard/legend-label"
     severity = Severity.WARNING
     summary = "a legend that names a label which the query does not return"
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        legend = (query.target or {}).get("legendFormat")
-        if query.kind != QueryKind.PANEL or not isinstance(legend, str) or _is_hidden(query):
-            return
-        if not isinstance(query.expression, MetricExpr) or query.dashboard is None:
-            return
-        labels = semantics.labels_of(query.expression)
-        if labels.open or any(name.startswith(STAND_IN) for name in labels.names):
-            return
-        for found in _LEGEND_LABEL.finditer(legend):
-            name = found[1]
-            if labels.lacks(name) and not name.startswith("__"):
-                returned = ", ".join(sorted(labels.names)) or "no labels"
-                yield self.finding(
-                    query.dashboard.text_place((*query.path[:-1], "legendFormat"), *found.span()),
-                    f"the legend names {name}, which the query does not return (it returns {returned})",
-                    hint=suggestion(
-                        name, sorted(labels.names), f"add {name} to the grouping, or leave it out"
-                    ),
-                )
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        expressions = {query.path[:-1]: query.expression for query in dashboard.queries}
+        for target in targets(dashboard):
+            legend = target.data.get("legendFormat")
+            if not isinstance(legend, str) or "{{" not in legend or target.hidden:
+                continue
+            names = self._labels(target, expressions.get(target.path))
+            if names is None:
+                continue
+            for found in _LEGEND_LABEL.finditer(legend):
+                name = found[1]
+                if name not in names and not name.startswith("__"):
+                    returned = ", ".join(sorted(names)) or "no labels"
+                    yield self.finding(
+                        dashboard.text_place((*target.path, "legendFormat"), *found.span()),
+                        f"the legend names {name}, which the query does not return (it returns {returned})",
+                        hint=suggestion(name, sorted(names), f"add {name} to the grouping, or leave it out"),
+                        item=f"{dashboard.item}, panel {target.panel.get('title') or target.panel.get('id')}",
+                    )
+
+    def _labels(self, target: Target, expression: Expr | None) -> frozenset[str] | None:
+        """The labels that a query returns; None where that is not known."""
+        text = target.data.get("expr")
+        if isinstance(expression, MetricExpr):
+            labels = semantics.labels_of(expression)
+            names = None if labels.open else labels.names
+        elif target.type == "prometheus" and isinstance(text, str):
+            names = grouped_labels(text)
+        else:
+            return None
+        unknown = names is None or any("$" in name or name.startswith(STAND_IN) for name in names)
+        return None if unknown else names
+
+
+_AGGREGATIONS = "(?:sum|avg|min|max|count|stddev)"
+_GROUPED = re.compile(
+    rf"\s*{_AGGREGATIONS}\s*(?:by\s*\(([^()]*)\)\s*\(.*\)|\(.*\)\s*by\s*\(([^()]*)\))\s*", re.DOTALL
+)
+
+
+def grouped_labels(expr: str) -> frozenset[str] | None:
+    """The labels that a PromQL aggregation returns; None for any other expression."""
+    found = _GROUPED.fullmatch(expr)
+    if found is None or promql_error(interpolate(expr).text) or not _is_one_call(expr):
+        return None
+    names = (found[1] if found[1] is not None else found[2]).split(",")
+    return frozenset(name.strip() for name in names if name.strip())
+
+
+def _is_one_call(expr: str) -> bool:
+    """Whether the first parenthesis behind the grouping closes at the end, so that nothing follows the call."""
+    masked = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expr)
+    masked = re.sub(r"^\s*\w+\s*by\s*\([^()]*\)", "", masked)
+    masked = re.sub(r"by\s*\([^()]*\)\s*$", "", masked).strip()
+    depth = 0
+    for offset, character in enumerate(masked[masked.find("(") :]):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
+            return masked.find("(") + offset == len(masked) - 1
+    return False
 
 
 class AnnotationQuery(QueryCheck):
@@ -204,6 +244,73 @@ class AnnotationQuery(QueryCheck):
                 "an annotation is made of log lines; this query gives numbers",
                 hint="use a log query that finds the lines to mark",
             )
+
+
+class AnnotationLineLimit(QueryCheck):
+    name = "dashboard/annotation-line-limit"
+    severity = Severity.WARNING
+    summary = "an annotation of log lines with a limit: it marks the newest ones only"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        target = query.target or {}
+        limit = target.get("maxLines")
+        if query.kind != QueryKind.ANNOTATION or not isinstance(limit, int) or query.dashboard is None:
+            return
+        if isinstance(query.expression, MetricExpr):
+            return  # reported by dashboard/annotation-metric-query
+        yield self.finding(
+            query.dashboard.place(*query.path[:-1], "maxLines"),
+            f"the annotation marks the newest {limit} lines only: what began earlier seems to begin with them",
+            hint="mark alerts instead of lines, or let the query find few lines",
+            severity=None if target.get("enable", True) is True else Severity.INFO,
+        )
+
+
+UNBOUNDED = frozenset(
+    (
+        *("trace_id", "traceid", "span_id", "spanid", "request_id", "requestid", "req_id", "correlation_id"),
+        *("transaction_id", "message_id", "uuid", "guid"),
+    )
+)
+"""Labels with a value of its own for nearly every line."""
+
+
+class TooManySeries(QueryCheck):
+    name = "dashboard/too-many-series"
+    severity = Severity.WARNING
+    summary = "a series for each request, more than Loki returns"
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        if query.kind != QueryKind.PANEL or not isinstance(query.expression, MetricExpr):
+            return
+        for grouping in query.nodes(Grouping):
+            found = next((name for name in grouping.labels if name.lower() in UNBOUNDED), None)
+            if found is not None and not grouping.without:
+                yield self.finding(
+                    query.place(grouping),
+                    f"grouping by {found} makes a series for each request; Loki refuses more than "
+                    "max_query_series (500 by default), also inside topk",
+                    hint="use a log query with a line limit in a table, which sorts by the value",
+                )
+                return
+
+
+class UnfilledVariable(DashboardCheck):
+    name = "dashboard/unfilled-variable"
+    severity = Severity.INFO
+    summary = "a variable in a query whose data source does not fill it"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        for target in targets(dashboard):
+            text = target.data.get("query")
+            if target.type != "jaeger" or not isinstance(text, str) or target.data.get("queryType"):
+                continue
+            for found in variables(text):
+                yield self.finding(
+                    dashboard.text_place((*target.path, "query"), *found.span),
+                    f"Grafana 12.0 to 12.3 asks Jaeger for the trace {found.text} as it is written",
+                    hint="add a link to Explore: a variable in a URL is filled",
+                )
 
 
 class MaxLinesWithoutEffect(QueryCheck):

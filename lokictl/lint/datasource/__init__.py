@@ -7,6 +7,7 @@ from lokictl.lint.datasource.correlations import (
     DerivedField,
     DerivedFieldWithoutMatch,
     IncompleteLoop,
+    TraceLinkTags,
     UnknownDataSource,
 )
 from lokictl.lint.datasource.entries import (
@@ -31,4 +32,5 @@ CHECKS: tuple[type[Check], ...] = (
     DerivedField,
     DerivedFieldWithoutMatch,
     CorrelationFields,
+    TraceLinkTags,
 )

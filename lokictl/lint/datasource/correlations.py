@@ -289,3 +289,41 @@ class CorrelationFields(DataSourceCheck):
                 hint=f'write spanStartTimeShift: "-{start}", spanEndTimeShift: "{end[1:]}"',
                 severity=Severity.WARNING,
             )
+
+
+JAEGER_LOSES = {
+    "service.name": "Jaeger keeps the service's name beside the tags of the process, so no span has this tag",
+}
+TEMPO_NAMES = {
+    "service": "service.name",
+    "serviceName": "service.name",
+    "pod": "k8s.pod.name",
+    "namespace": "k8s.namespace.name",
+}
+
+
+class TraceLinkTags(DataSourceCheck):
+    name = "datasource/trace-link-tags"
+    severity = Severity.WARNING
+    summary = "a trace link that reads a tag which no span has"
+
+    def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
+        kind = datasource.data.get("type")
+        for key in ("tracesToLogsV2", "tracesToLogs", "tracesToMetrics", "tracesToProfiles"):
+            link = as_dict(settings(datasource).get(key))
+            for index, tag in enumerate(as_list(link.get("tags"))):
+                name = str(as_dict(tag).get("key") or (tag if isinstance(tag, str) else ""))
+                place = datasource.place("jsonData", key, "tags", index)
+                if kind == "jaeger" and name in JAEGER_LOSES:
+                    yield self.finding(
+                        place,
+                        f"{JAEGER_LOSES[name]}: the link has an empty selector",
+                        hint='write a query without tags: {job=~".+"} |= "$${__trace.traceId}"',
+                    )
+                elif kind == "tempo" and name in TEMPO_NAMES:
+                    yield self.finding(
+                        place,
+                        f"spans of OpenTelemetry have {TEMPO_NAMES[name]}, not {name}",
+                        hint=f"write {{key: {TEMPO_NAMES[name]}, value: {name}}}",
+                        severity=Severity.INFO,
+                    )

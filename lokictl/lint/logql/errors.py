@@ -83,6 +83,33 @@ class ErrorFilterTooEarly(QueryCheck):
                 yield self.finding(query.place(filters[-1]), message, hint="write it behind that stage")
 
 
+class ErrorFilterAfterUnwrap(QueryCheck):
+    """Over HTTP, Loki computes a grouped average as sum and count, and the count stops before ``unwrap``."""
+
+    name = "logql/error-filter-after-unwrap"
+    severity = Severity.WARNING
+    summary = '`__error__=""` only behind `unwrap`, where a sharding Loki needs it before'
+    wants = (ast.RangeAggregation,)
+
+    def check(self, query: Query) -> Iterator[Finding]:
+        for node in query.nodes(ast.RangeAggregation):
+            unwrap, stages = node.log_range.unwrap, node.log_range.log.stages
+            if node.operation != "avg_over_time" or unwrap is None or node.grouping is None:
+                continue
+            behind = any(semantics.is_error_filter(item) for item in unwrap.filters)
+            before = any(semantics.is_error_filter(stage) for stage in stages)
+            failing = next((stage for stage in stages if semantics.fallible(stage)), None)
+            if behind and not before and failing is not None:
+                message = (
+                    f"a sharding Loki counts the lines before `unwrap`: one on which `{semantics.fallible(failing)}` "
+                    "fails makes the whole query fail, in spite of the filter behind it"
+                )
+                hint = f'write __error__="" before it, too: | __error__="" {query.written(unwrap)}'
+                # The ruler computes the average in one piece.
+                severity = Severity.INFO if query.kind in (QueryKind.ALERT, QueryKind.RECORD) else None
+                yield self.finding(query.place(unwrap), message, hint=hint, severity=severity)
+
+
 class ParserError(QueryCheck):
     """A parser that fails on a line fails the metric query."""
 
@@ -239,6 +266,6 @@ class LabelFormatSelf(QueryCheck):
 
 
 CHECKS = (
-    *(UnwrapWithoutErrorFilter, ErrorFilterTooEarly, ParserError),
+    *(UnwrapWithoutErrorFilter, ErrorFilterTooEarly, ErrorFilterAfterUnwrap, ParserError),
     *(LogfmtStopsEarly, UnusedParser, UnusedLineFormat, LabelFormatSelf),
 )

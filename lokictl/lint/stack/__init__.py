@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lokictl.lint.interface import Check
-from lokictl.lint.stack.components import RetentionMismatch, UncollectedService
+from lokictl.lint.stack.components import BucketsAroundObjective, RetentionMismatch, UncollectedService
 from lokictl.lint.stack.coverage import RetentionTooShort, UncoveredService
 from lokictl.lint.stack.names import UnknownField, UnknownLabel
 from lokictl.lint.stack.values import (
@@ -26,4 +26,5 @@ CHECKS: tuple[type[Check], ...] = (
     RetentionTooShort,
     RetentionMismatch,
     UncollectedService,
+    BucketsAroundObjective,
 )

@@ -203,3 +203,65 @@ def _stages(stages: list[Any]) -> Iterator[Configuration]:
         if isinstance(stage, Mapping):
             yield stage
             yield from _stages(as_list(as_dict(stage.get("match")).get("stages")))
+
+
+class BucketsAroundObjective(WorkspaceCheck):
+    name = "stack/buckets-around-objective"
+    severity = Severity.WARNING
+    summary = "a histogram of durations without buckets close to a service's objective"
+    needs_services = True
+
+    def check(self, workspace: Workspace) -> Iterator[Finding]:
+        for component in workspace.project.components if workspace.project is not None else ():
+            for name, content in component.configuration.items():
+                for bounds in histograms(content):
+                    yield from self._missing(workspace, f"{component.name}: {name}", bounds)
+
+    def _missing(self, workspace: Workspace, where: str, bounds: list[float]) -> Iterator[Finding]:
+        """``bounds`` in milliseconds."""
+        for service in workspace.services:
+            objective = service.objectives.p99_duration / 1_000_000
+            if not min(bounds) < objective < max(bounds):
+                continue  # not the durations of requests
+            below = any(objective / 2 <= bound <= objective for bound in bounds)
+            above = any(objective < bound <= objective * 1.5 for bound in bounds)
+            if not (below and above):
+                around = f"{objective:g} and {objective * 1.2:g}"
+                yield self.finding(
+                    _place(workspace, where),
+                    f"{where}: no buckets around {objective:g} ms, the objective of {service.title}: a p99 is a guess",
+                    hint=f"add buckets at {around}",
+                    item=f"service {service.name}",
+                )
+                return
+
+
+_BUCKETS = re.compile(r"\bbuckets\s*[=:]\s*\[([^\]]*)\]")
+
+
+def histograms(content: object) -> Iterator[list[float]]:
+    """The bounds of every histogram of durations in a configuration, in milliseconds."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if key == "buckets" and isinstance(value, list):
+                yield from _milliseconds([str(item) for item in value])
+            else:
+                yield from histograms(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from histograms(item)
+    elif isinstance(content, str):
+        for found in _BUCKETS.finditer(content):
+            yield from _milliseconds([item.strip(" \"'") for item in found[1].split(",")])
+
+
+def _milliseconds(bounds: list[str]) -> Iterator[list[float]]:
+    try:
+        numbers = [
+            parse_prometheus_duration(bound) / 1_000_000 if bound[-1:].isalpha() else float(bound)
+            for bound in bounds
+        ]
+    except ValueError:
+        return
+    if numbers:
+        yield numbers

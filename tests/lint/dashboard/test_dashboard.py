@@ -36,6 +36,22 @@ def promql(expr: str) -> dict[str, Any]:
     return {"refId": "A", "datasource": PROMETHEUS, "expr": expr}
 
 
+TOP = 'topk(5, sum by (module) (count_over_time({app="a"}[5m])))'
+NULL_IS_GRAY = {"type": "special", "options": {"match": "null", "result": {"text": "-", "color": "text"}}}
+
+
+def health(*targets: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """A stat that is green below its threshold."""
+    steps = [{"color": "green", "value": None}, {"color": "red", "value": 5}]
+    config = {"unit": "short", "thresholds": {"mode": "absolute", "steps": steps}, **defaults}
+    return panel(
+        "stat",
+        *targets,
+        options={"colorMode": "background"},
+        fieldConfig={"defaults": config, "overrides": []},
+    )
+
+
 USES_APP = panel("timeseries", target('sum(rate({app=~"$app"}[$__auto]))'))
 
 CASES: list[Case] = [
@@ -289,6 +305,127 @@ CASES: list[Case] = [
     (
         "dashboard/range-in-range-query",
         dashboard(panel("stat", target('sum(count_over_time({app="a"}[$__auto])) / $__range_s'))),
+        [],
+    ),
+    *(
+        (
+            "dashboard/reduced-table",
+            dashboard(panel(kind, target(TOP, queryType="instant"))),
+            ["its last row only"],
+        )
+        for kind in ("bargauge", "stat", "gauge", "piechart")
+    ),
+    (
+        "dashboard/reduced-table",
+        dashboard(panel("stat", target(TOP, instant=True, queryType=""))),
+        ["last row"],
+    ),
+    ("dashboard/reduced-table", dashboard(panel("bargauge", target(TOP))), []),
+    ("dashboard/reduced-table", dashboard(panel("table", target(TOP, queryType="instant"))), []),
+    ("dashboard/reduced-table", dashboard(panel("stat", target(queryType="instant"))), []),
+    (
+        "dashboard/reduced-table",
+        dashboard(
+            panel("stat", target(TOP, queryType="instant"), options={"reduceOptions": {"values": True}}),
+            panel("stat", target(TOP, queryType="instant"), transformations=[{"id": "labelsToFields"}]),
+        ),
+        [],
+    ),
+    ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent")), ['shows "silent"']),
+    ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent", mappings=[NULL_IS_GRAY])), []),
+    ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent", color={"mode": "fixed"})), []),
+    ("dashboard/no-data-looks-healthy", dashboard(health()), []),
+    (
+        "dashboard/no-data-looks-healthy",
+        dashboard(health(target('sum(count_over_time({app="a"}[5m])) or vector(0)'))),
+        ["makes 0 of no data"],
+    ),
+    (
+        "dashboard/no-data-looks-healthy",
+        dashboard(panel("timeseries", target('sum(count_over_time({app="a"}[5m])) or vector(0)'))),
+        [],
+    ),
+    (
+        "dashboard/no-value-not-shown",
+        dashboard(panel("logs", fieldConfig={"defaults": {"noValue": "all is well"}})),
+        ['never shows "all is well"'],
+    ),
+    (
+        "dashboard/no-value-not-shown",
+        dashboard(panel("stat", fieldConfig={"defaults": {"noValue": "all is well"}})),
+        [],
+    ),
+    (
+        "dashboard/too-many-series",
+        dashboard(panel("table", target('topk(5, max by (trace_id) (rate({app="a"}[5m])))'))),
+        ["grouping by trace_id"],
+    ),
+    ("dashboard/too-many-series", dashboard(panel("table", target(TOP))), []),
+    (
+        "dashboard/unfilled-variable",
+        dashboard(panel("traces", {"refId": "A", "datasource": {"type": "jaeger"}, "query": "$trace"})),
+        ["asks Jaeger for the trace $trace"],
+    ),
+    (
+        "dashboard/unfilled-variable",
+        dashboard(panel("traces", {"refId": "A", "datasource": {"type": "tempo"}, "query": "$trace"})),
+        [],
+    ),
+    (
+        "dashboard/encoded-variable",
+        dashboard(
+            panel(links=[{"url": "/explore?q=%24app&r=%24%7Bapp%7D&s=%24other&t=${app}"}]),
+            variables=[variable("app")],
+        ),
+        ["%24app is plain text", "%24%7Bapp is plain text"],
+    ),
+    ("dashboard/encoded-variable", dashboard(panel(links=[{"url": "/explore?q=%24other&t=${app}"}])), []),
+    (
+        "dashboard/estimate-in-link",
+        dashboard(
+            panel(
+                "timeseries",
+                promql("histogram_quantile(0.99, sum by (le) (rate(d_bucket[5m])))"),
+                links=[{"url": "/x?q=d%20%3E%20${__value.numeric}"}, {"url": "/x?q=d > 5000"}],
+            )
+        ),
+        ["is a quantile estimated from buckets"],
+    ),
+    (
+        "dashboard/estimate-in-link",
+        dashboard(panel("timeseries", promql("max(d)"), links=[{"url": "/x?q=d > ${__value.numeric}"}])),
+        [],
+    ),
+    (
+        "dashboard/annotation-line-limit",
+        dashboard(
+            annotations={"list": [{"datasource": LOKI, "expr": '{a="b"}', "maxLines": 100, "enable": True}]}
+        ),
+        ["the newest 100 lines only"],
+    ),
+    (
+        "dashboard/annotation-line-limit",
+        dashboard(annotations={"list": [{"datasource": LOKI, "expr": '{a="b"}', "enable": True}]}),
+        [],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(panel("timeseries", {**promql("sum by (x) (rate(a[5m]))"), "legendFormat": "{{pod}}"})),
+        ["the legend names pod"],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(panel("timeseries", {**promql("sum(rate(a[5m])) by (x)"), "legendFormat": "{{pod}}"})),
+        ["the legend names pod"],
+    ),
+    (
+        "dashboard/legend-label",
+        dashboard(
+            panel(
+                "timeseries",
+                {**promql("sum by (x) (a) / on (x) group_left (pod) (b)"), "legendFormat": "{{pod}}"},
+            )
+        ),
         [],
     ),
     ("dashboard/numeric-step", dashboard(panel("timeseries", target(step=10))), ['"step": 10 is a number']),

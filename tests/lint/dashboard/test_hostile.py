@@ -102,7 +102,7 @@ def lint(text: str, file: str) -> int:
     """How many findings there are: of everything that needs no services, and of the stack."""
     loaded = Loaded()
     load_text(text, file, loaded)
-    workspace = Workspace((), tuple(loaded.dashboards), tuple(loaded.datasources), (), SERVICES)
+    workspace = Workspace((), tuple(loaded.dashboards), tuple(loaded.datasources), services=SERVICES)
     found = sum(len(list(check(workspace).check(workspace))) for check in STACK)  # type: ignore[attr-defined]
     return found + len(lint_text(text, file, SETTINGS).findings)
 

@@ -163,6 +163,29 @@ CASES: list[Case] = [
     ),
     ("datasource/unknown-datasource", [loki(jsonData={"alertmanagerUid": "x"})], ["(alerts)"]),
     ("datasource/unknown-datasource", [loki(correlations=[{"targetUID": "x"}])], ["(correlation)"]),
+    (
+        "datasource/trace-link-tags",
+        [
+            jaeger(
+                tracesToLogsV2={
+                    "datasourceUid": "loki",
+                    "tags": [{"key": "service.name", "value": "service"}],
+                }
+            )
+        ],
+        ["no span has this tag"],
+    ),
+    (
+        "datasource/trace-link-tags",
+        [
+            {
+                **jaeger(tracesToMetrics={"tags": [{"key": "service"}, {"key": "service.name"}]}),
+                "type": "tempo",
+            }
+        ],
+        ["spans of OpenTelemetry have service.name"],
+    ),
+    ("datasource/trace-link-tags", [jaeger(tracesToLogsV2={"tags": [{"key": "hostname"}]})], []),
     ("datasource/incomplete-loop", [fields(FIELD), jaeger(**BACK)], []),
     (
         "datasource/incomplete-loop",

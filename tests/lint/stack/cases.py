@@ -68,7 +68,7 @@ def workspace_of(text: str, file: str, services: tuple[Service, ...] = SERVICES)
         tuple(loaded.dashboards),
         tuple(loaded.datasources),
         tuple(loaded.queries),
-        services,
+        services=services,
     )
 
 

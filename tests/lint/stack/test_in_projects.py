@@ -310,3 +310,22 @@ def test_a_changed_service_no_longer_fits() -> None:
     found = findings("stack/unknown-field", workspace)
     assert found
     assert all("duration_ms" in finding.message for finding in found)
+
+
+BUCKETS = [
+    # configuration, how many services lack buckets (the objective of both is 5 s)
+    ({"metrics": {"d": {"config": {"buckets": [100, 1000, 5000, 10000]}}}}, 1),
+    ({"metrics": {"d": {"config": {"buckets": [100, 1000, 4000, 6000, 10000]}}}}, 0),
+    ({"x": {"explicit": {"buckets": ["100ms", "1s", "5s", "10s"]}}}, 1),
+    ({"x": {"explicit": {"buckets": ["100ms", "1s", "5s", "6s", "10s"]}}}, 0),
+    ({"sizes": {"buckets": [1, 2, 3]}}, 0),
+    ({"x": {"buckets": ["a"]}}, 0),
+    ("stage.metrics { metric.histogram { buckets = [100, 1000, 5000, 10000] } }", 1),
+    ("stage.metrics { metric.histogram { buckets = [100, 5000, 6000, 10000] } }", 0),
+]
+
+
+@pytest.mark.parametrize("configuration, count", BUCKETS)
+def test_buckets_around_the_objective(configuration: Any, count: int) -> None:
+    found = findings("stack/buckets-around-objective", with_component(configuration))
+    assert ["no buckets around 5000 ms" in finding.message for finding in found] == [True] * count
