@@ -17,6 +17,8 @@ FLOORS = {
     "reporting": 0,
     "logql": 1,
     "durations": 1,
+    "secrets": 1,
+    "http": 1,
     "engine": 2,
     "templates": 2,
     "model": 2,

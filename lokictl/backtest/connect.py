@@ -9,9 +9,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lokictl.backtest.loki_history import LokiHistory, RefusedError
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.sync.configuration import Access
-from lokictl.sync.http import HttpClient, HttpError
-from lokictl.sync.secrets import Redactor, Secret
+from lokictl.http import Access, HttpClient, HttpError
+from lokictl.secrets import Redactor, Secret
 
 TENANT_HEADER = "X-Scope-OrgID"
 LONG_QUERY = 4_000

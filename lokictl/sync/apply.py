@@ -12,10 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lokictl.http import HttpError
 from lokictl.sync.backup import BackupWriter
 from lokictl.sync.configuration import Target
 from lokictl.sync.grafana import Grafana, giving_way
-from lokictl.sync.http import HttpError
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written

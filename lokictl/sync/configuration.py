@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
+from lokictl.http import Access
 from lokictl.project.configuration import shown as display_path
-from lokictl.sync.secrets import Redactor, Secret, read_secret
+from lokictl.secrets import Redactor, Secret, read_secret
 
 if TYPE_CHECKING:
     from lokictl.project import Configuration
@@ -34,22 +35,6 @@ token = { env = "GRAFANA_TOKEN" }
 url = "https://loki.example.com"
 tenants = ["team-a"]
 namespaces = ["team-a", "team-a-*"]"""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How one server is reached: URL, credentials, TLS files, proxy, and headers of its own."""
-
-    url: str
-    token: Secret | None = None
-    user: str = ""
-    password: Secret | None = None
-    ca_file: str = ""
-    certificate: str = ""
-    key: str = ""
-    insecure: bool = False
-    proxy: str | Secret = ""
-    headers: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

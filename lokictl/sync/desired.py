@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.datasource import Reference, references, resolve
+from lokictl.secrets import Secret
 from lokictl.sync.configuration import ROOT_FOLDER, GrafanaTarget, LokiTarget, Target, matches, slug
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
-from lokictl.sync.secrets import Secret
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, RuleFile

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 # How items of a list are called, by the list's key.
 ITEMS = {
@@ -31,8 +33,6 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
     ("id",),
     ("refId",),
     ("uid",),
-    ("alert", "record", "labels"),
-    ("alert", "record"),
     ("name",),
     ("title",),
     ("key",),
@@ -44,6 +44,12 @@ LABELS = ("title", "name", "alert", "record", "refId", "uid", "key", "color", "i
 SKIPPED_WORDS = ("fieldConfig", "defaults", "list", "thresholds", "jsonData")
 LONG = 72
 CONTEXT_LINES = 1
+# From here on (both sides together) only what has changed inside is shown, with some characters around it.
+LONGER = 200
+LONG_LINE = 160
+AROUND = 24
+MOSTLY_THE_SAME = 0.5
+WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Difference:
         before, after = _shown(self.before), _shown(self.after)
         if "\n" in before + after:
             return [f"~ {self.where}:", *_line_by_line(before, after)]
+        if len(before) + len(after) > LONGER and (parts := _changed_parts(before, after)):
+            return [f"~ {self.where}:", *parts]
         if len(before) + len(after) > LONG:
             return [f"~ {self.where}:", f"    - {before}", f"    + {after}"]
         return [f"~ {self.where}: {before} → {after}"]
@@ -94,8 +102,60 @@ def _quoted(value: str) -> str:
 
 
 def _line_by_line(before: str, after: str) -> list[str]:
-    lines = difflib.unified_diff(before.split("\n"), after.split("\n"), n=CONTEXT_LINES, lineterm="")
-    return [f"    {line[0]} {line[1:]}" for line in list(lines)[2:] if not line.startswith("@@")]
+    """The changed lines with their neighbors; of very long ones only what has changed in them."""
+    old, new = before.split("\n"), after.split("\n")
+    if max(map(len, (*old, *new))) <= LONG_LINE:
+        lines = difflib.unified_diff(old, new, n=CONTEXT_LINES, lineterm="")
+        return [f"    {line[0]} {line[1:]}" for line in list(lines)[2:] if not line.startswith("@@")]
+    found: list[str] = []
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    for kind, start, stop, first, last in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        pairs = min(stop - start, last - first)
+        for offset in range(pairs):
+            one, other = old[start + offset], new[first + offset]
+            parts = _changed_parts(one, other) if len(one) + len(other) > LONGER else []
+            found += parts or [f"    - {_cut(one)}", f"    + {_cut(other)}"]
+        found += [f"    - {_cut(line)}" for line in old[start + pairs : stop]]
+        found += [f"    + {_cut(line)}" for line in new[first + pairs : last]]
+    return found
+
+
+def _changed_parts(before: str, after: str) -> list[str]:
+    """What has changed inside two long strings, word by word, with encoded URLs decoded; empty if nearly all has."""
+    old, new = (WORDS.findall(unquote(text)) for text in (before, after))
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    if matcher.ratio() < MOSTLY_THE_SAME:
+        return []
+    found: list[str] = []
+    for kind, start, stop, first, last in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        head = _end_of("".join(old[:start]))
+        tail = _begin_of("".join(old[stop:]))
+        one, other = "".join(old[start:stop]), "".join(new[first:last])
+        found.append(f"    {head}{_marked(one, other)}{tail}")
+    # The two differ in nothing but how they are encoded.
+    return found or ["    (only the encoding)"]
+
+
+def _marked(one: str, other: str) -> str:
+    if not one:
+        return f"[+ {_cut(other)}]"
+    return f"[{_cut(one)} → {_cut(other)}]" if other else f"[- {_cut(one)}]"
+
+
+def _end_of(text: str) -> str:
+    return text if len(text) <= AROUND else f"…{text[-AROUND:]}"
+
+
+def _begin_of(text: str) -> str:
+    return text if len(text) <= AROUND else f"{text[:AROUND]}…"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONG_LINE else f"{text[:LONG_LINE]}… ({len(text)} characters)"
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -160,6 +220,9 @@ def _sets(path: tuple[str, ...], before: list[str], after: list[str]) -> Iterato
 
 
 def _lists(path: tuple[str, ...], before: list[Any], after: list[Any]) -> Iterator[Difference]:
+    if path[-1] == "rules":
+        yield from _rules(path, before, after)
+        return
     identity = _identity(before, after)
     if identity is None:
         yield from _by_place(path, before, after)
@@ -175,6 +238,47 @@ def _lists(path: tuple[str, ...], before: list[Any], after: list[Any]) -> Iterat
         if mark not in old:
             yield Difference(_where((*path[:-1], _name(path, item))), None, item)
     yield from _order(path, old, new)
+
+
+def _rules(path: tuple[str, ...], before: list[Any], after: list[Any]) -> Iterator[Difference]:
+    """Rules by name; of several with one name, those that have most in common are the same."""
+    pairs = _paired_rules(before, after)
+    for number, item in enumerate(before):
+        if number not in pairs:
+            yield Difference(_where((*path[:-1], _name(path, item))), item, None)
+        elif item != after[pairs[number]]:
+            name = _name(path, item)
+            yield from _mappings((*path[:-1], name), item, after[pairs[number]])
+    for number, item in enumerate(after):
+        if number not in pairs.values():
+            yield Difference(_where((*path[:-1], _name(path, item))), None, item)
+    order = [pairs[number] for number in range(len(before)) if number in pairs]
+    if order != sorted(order):
+        old = ", ".join(_label(after[number]) for number in order)
+        new = ", ".join(_label(after[number]) for number in sorted(order))
+        yield Difference(_where((*path[:-1], f"order of the {path[-1]}")), old, new)
+
+
+def _paired_rules(before: list[Any], after: list[Any]) -> dict[int, int]:
+    pairs: dict[int, int] = {}
+    left = set(range(len(after)))
+
+    def likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+        keys = {*one, *other}
+        return -sum(bool(one.get(key) != other.get(key)) for key in keys)
+
+    for number, item in enumerate(before):  # what has not changed, first
+        same = next((n for n in sorted(left) if after[n] == item), None)
+        if same is not None:
+            pairs[number] = same
+            left.discard(same)
+    for number, item in enumerate(before):
+        named = [n for n in sorted(left) if _label(after[n]) == _label(item)]
+        if number not in pairs and named:
+            best = max(named, key=lambda n: (likeness(item, after[n]), -n))
+            pairs[number] = best
+            left.discard(best)
+    return pairs
 
 
 def _order(path: tuple[str, ...], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:

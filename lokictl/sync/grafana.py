@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from lokictl.sync.http import HttpClient, HttpError
+from lokictl.http import HttpClient, HttpError
+from lokictl.secrets import fingerprint
 from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, digest
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 from lokictl.sync.resource_api import OUR_MANAGER, ResourceApi, discover, edited, is_no_route
-from lokictl.sync.secrets import fingerprint
 
 FIRST_WITH_UIDS_EVERYWHERE = 9
 FIRST_WITH_EQUAL_TITLES = 11

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
+from lokictl.secrets import Secret
 from lokictl.sync.differences import Difference
-from lokictl.sync.secrets import Secret
 
 
 class Kind(StrEnum):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
@@ -14,7 +15,6 @@ from lokictl.sync.grafana import GIVES_WAY, gives_way
 from lokictl.sync.normal_form import digest, normal_form
 from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
-from lokictl.sync.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.state import Actual
 
 

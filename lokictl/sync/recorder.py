@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lokictl.http import HttpError
 from lokictl.sync.configuration import Target
 from lokictl.sync.grafana import Grafana
-from lokictl.sync.http import HttpError
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource

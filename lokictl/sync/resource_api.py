@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from lokictl.sync.http import HttpClient, HttpError
+from lokictl.http import HttpClient, HttpError
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 GROUP = "/apis/dashboard.grafana.app"

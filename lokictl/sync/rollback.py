@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.project import Configuration
+from lokictl.secrets import Secret
 from lokictl.sync.apply import Applied, Applier
 from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup
 from lokictl.sync.configuration import Target
@@ -16,7 +17,6 @@ from lokictl.sync.normal_form import digest
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Written
 from lokictl.sync.planner import OnConflict, in_order, new_fingerprint, what_changes, without_secrets
 from lokictl.sync.record import Entry, Record
-from lokictl.sync.secrets import Secret
 from lokictl.sync.session import Servers, checked_origin, readable_errors
 from lokictl.sync.state import recorded_state
 

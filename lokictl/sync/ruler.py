@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lokictl.errors import Error
-from lokictl.sync.http import HttpClient, HttpError
+from lokictl.http import HttpClient, HttpError
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 

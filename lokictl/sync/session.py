@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.http import Access, HttpClient, HttpError
 from lokictl.model.rule_validation import group_problems
 from lokictl.project.configuration import shown as display_path
 from lokictl.sync.apply import Applied, Applier, explained
 from lokictl.sync.backup import write_backup
-from lokictl.sync.configuration import Access, Target
+from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired, desired_state
 from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana import Grafana
-from lokictl.sync.http import HttpClient, HttpError
 from lokictl.sync.origin import Origin, new_id, origin_of, write_id
 from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan

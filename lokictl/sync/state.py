@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lokictl.http import HttpError
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired
 from lokictl.sync.grafana import Grafana
-from lokictl.sync.http import HttpError
 from lokictl.sync.normal_form import MARK
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource

@@ -223,7 +223,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_use(lokictl: Lokictl, place: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lokictl.sync.http.HttpClient.pause", 0.0, raising=False)
+    monkeypatch.setattr("lokictl.http.HttpClient.pause", 0.0, raising=False)
     arguments, message = WRONG[case]
     answer = lokictl(*arguments)
     assert answer.status == 2

@@ -182,7 +182,7 @@ def test_a_failure_names_the_commands_that_finish_and_undo(
     monkeypatch.setattr("sys.argv", ["lokictl", "sync", "--yes"])
     content.grafana.folders.clear()
     content.servers["loki"].choose = lambda request: "limited" if request.method == "POST" else ""
-    monkeypatch.setattr("lokictl.sync.http.LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr("lokictl.http.LONGEST_PAUSE", 0.0)
     answer = lokictl("sync", "--yes")
     assert answer.status == 1
     assert (
@@ -241,7 +241,7 @@ def test_no_secret_is_printed_or_written(
         answer = lokictl(*arguments)
         texts.extend((answer.output, answer.error))
 
-    monkeypatch.setattr("lokictl.sync.http.LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr("lokictl.http.LONGEST_PAUSE", 0.0)
     # Somebody has put the token into a dashboard by hand, and a server gives it back in an error.
     content.grafana.add_dashboard("leak", title=f"uses {TOKEN}", description=PASSWORD)
     content.dashboard(f"Errors {TOKEN}")

@@ -9,8 +9,8 @@ import pytest
 
 from lokictl.diagnostics import LokictlError
 from lokictl.project import Configuration, find_configuration
+from lokictl.secrets import Redactor, Secret, fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, load_target, matches, slug
-from lokictl.sync.secrets import Redactor, Secret, fingerprint, matches_fingerprint
 
 GRAFANA = {"grafana": {"url": "https://g.example.com/sub/"}}
 

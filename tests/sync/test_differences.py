@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -32,6 +33,12 @@ def rule(name: str, expr: str = "vector(1)", **keys: Any) -> dict[str, Any]:
 
 A, B = panel(1, "A"), panel(2, "B")
 POSITION = {"x": 0, "y": 0, "w": 12, "h": 8}
+
+ENCODED = quote('{"expr":"{job=\\"x\\"} |= \\"a b\\"}","datasource":"x')
+LINKS = [
+    f"| {word} | /d/{'abc-defghij ' * 16}| {word} | /d/{'abc-defghij ' * 6}|"
+    for word in ("one", "two", "three")
+]
 
 CASES: dict[str, tuple[Any, Any, list[str]]] = {
     "same": (board(A), board(A), []),
@@ -75,6 +82,35 @@ CASES: dict[str, tuple[Any, Any, list[str]]] = {
         group(rule("A", labels={"severity": "a"}), rule("A", labels={"severity": "b"})),
         group(rule("A", labels={"severity": "a"}), rule("A", "x", labels={"severity": "b"})),
         ['~ rule "A" › expr: vector(1) → x'],
+    ),
+    "rule with another label": (
+        group(rule("A", labels={"severity": "a"})),
+        group(rule("A", labels={"severity": "b"})),
+        ['~ rule "A" › labels › severity: a → b'],
+    ),
+    "one of two rules of a name has another label": (
+        group(rule("A", labels={"s": "a"}), rule("A", "x", labels={"s": "b"})),
+        group(rule("A", labels={"s": "a"}), rule("A", "x", labels={"s": "c"})),
+        ['~ rule "A" › labels › s: b → c'],
+    ),
+    "rules in another order": (
+        group(rule("A"), rule("B")),
+        group(rule("B"), rule("A")),
+        ["~ order of the rules: A, B → B, A"],
+    ),
+    "an encoded URL": (
+        {"content": f"[x](/explore?left={ENCODED}5{ENCODED})"},
+        {"content": f"[x](/explore?left={ENCODED}7{ENCODED})"},
+        ["~ content:", r'    …\"a b\"}","datasource":"[x5 → x7]{"expr":"{job=\"x\"} |= …'],
+    ),
+    "a table of links": (
+        {"content": "\n".join(LINKS)},
+        {"content": "\n".join([*LINKS[:2], LINKS[2].replace("three", "four"), *LINKS[3:]])},
+        [
+            "~ content:",
+            "    | [three → four] | /d/abc-defghij abc-de…",
+            "    …c-defghij abc-defghij | [three → four] | /d/abc-defghij abc-de…",
+        ],
     ),
     "limit": (group(rule("A")), group(rule("A"), limit=5), ["+ limit: 5"]),
     "panels without ids": (

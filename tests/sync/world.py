@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lokictl.http import Access, HttpClient
 from lokictl.model import DataSource, RuleFile, RuleGroup
 from lokictl.model.rules import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
 from lokictl.sync.backup import read_backups
-from lokictl.sync.configuration import Access, Target, load_target
-from lokictl.sync.http import HttpClient
+from lokictl.sync.configuration import Target, load_target
 from lokictl.sync.plan import Plan
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.rollback import Rollback

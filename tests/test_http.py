@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import ssl
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lokictl.sync.configuration import Access
-from lokictl.sync.http import HttpClient, HttpError
-from lokictl.sync.secrets import Redactor, Secret
+from lokictl.http import Access, HttpClient, HttpError
+from lokictl.secrets import Redactor, Secret
 from tests.sync.fakes.http import Answer, Request, Server, json_answer, serving
 
 NewClient = Callable[..., HttpClient]
@@ -190,3 +196,143 @@ def test_a_proxy_is_used(url: str, server: Server) -> None:
     client = HttpClient(Access("http://grafana.invalid", proxy=url), Redactor())
     client.request("GET", "/api/health")
     assert server.seen[0].headers["host"] == "grafana.invalid"
+
+
+# --- what goes wrong before there is an answer -----------------------------------------------------------------
+
+
+class Tls:
+    """A server with a certificate of a CA of its own."""
+
+    def __init__(self, folder: Path, name: str = "localhost", *, days: int = 30) -> None:
+        self.ca, self.certificate = folder / "ca.pem", folder / "server.pem"
+        self.key = folder / "server.key"
+        make_certificates(folder, name, days)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        class Hello(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Hello) as listener:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate, self.key)
+            listener.socket = context.wrap_socket(listener.socket, server_side=True)
+            threading.Thread(
+                target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+            ).start()
+            yield f"https://localhost:{listener.server_port}"
+            listener.shutdown()
+
+
+def make_certificates(folder: Path, name: str, days: int) -> None:
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(
+        "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test CA"
+    )
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={name}")
+    (folder / "extensions").write_text(f"subjectAltName=DNS:{name}\n")
+    dates = ["-days", str(days)] if days > 0 else ["-days", "1"]
+    if days <= 0:
+        dates = ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]
+    ca = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions")
+    openssl("x509", "-req", "-in", "server.csr", *ca, "-out", "server.pem", *dates)
+
+
+NEEDS_OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on PATH")
+
+
+@NEEDS_OPENSSL
+@pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_configured_ca_wins_over_the_environment(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    tls = Tls(tmp_path / "own")
+    make_certificates(tmp_path / "other", "localhost", 30)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "other" / "ca.pem"))
+    with tls.serving() as url:
+        for access in (Access(url, ca_file=str(tls.ca)), Access(url, insecure=True)):
+            assert HttpClient(access, Redactor(), attempts=1).request("GET", "/x").status == 200
+        with pytest.raises(HttpError) as caught:
+            HttpClient(Access(url), Redactor(), attempts=1).request("GET", "/x")
+        assert caught.value.message == (
+            "the certificate of localhost is not trusted; set tls.ca to the CA that signed it"
+        )
+    if variable:
+        monkeypatch.setenv(variable, str(tls.ca))
+        with tls.serving() as url:
+            assert HttpClient(Access(url), Redactor(), attempts=1).request("GET", "/x").status == 200
+
+
+@NEEDS_OPENSSL
+def test_what_is_wrong_with_tls_is_said(tmp_path: Path) -> None:
+    with Tls(tmp_path, "example.com").serving() as url:
+        access = Access(url, ca_file=str(tmp_path / "ca.pem"))
+        assert failure(access) == "the certificate of localhost is for another name"
+    server = Server(Counter())
+    with serving(server) as plain:
+        words = failure(Access(plain.replace("http://", "https://")))
+        assert "does not speak TLS on this port; is the URL http:// instead of https://?" in words
+        missing = Access(plain.replace("http://", "https://"), ca_file=str(tmp_path / "none.pem"))
+        assert "check tls.ca" in failure(missing)
+
+
+def failure(access: Access) -> str:
+    with pytest.raises(HttpError) as caught:
+        HttpClient(access, Redactor(), attempts=1, timeout=5.0).request("GET", "/x")
+    words = caught.value.message
+    assert not [
+        text for text in ("urllib3", "HTTPConnection", "Max retries", "object at", "Errno") if text in words
+    ]
+    return words
+
+
+def test_what_is_wrong_with_names_and_proxies_is_said(url: str) -> None:
+    assert failure(Access("http://name.invalid:1")) == "the host name name.invalid cannot be resolved"
+    assert failure(Access("http://127.0.0.1:9")) == "connection refused (127.0.0.1:9)"
+    assert "the proxy: connection refused" in failure(Access("http://g.invalid", proxy="http://127.0.0.1:9"))
+    assert "the proxy: its name cannot be resolved" in failure(Access("http://g", proxy="http://p.invalid:1"))
+    refused = failure(Access("https://grafana.invalid", proxy=url))
+    assert refused.startswith("the proxy refused to connect to grafana.invalid: 501")
+
+
+def test_a_proxy_that_wants_credentials_says_so() -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(407)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as listener:
+        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        words = failure(Access("https://grafana.invalid", proxy=f"http://127.0.0.1:{listener.server_port}"))
+        listener.shutdown()
+    assert "407" in words
+    assert "it wants credentials" in words
+
+
+def test_requests_are_logged_without_secrets(
+    new_client: NewClient, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    caplog.set_level("INFO", logger="lokictl.http")
+    new_client().request("POST", "/x", query={"limit": 1}, body={"a": "a-very-secret-token"})
+    (record,) = caplog.records
+    words = record.getMessage()
+    assert words.startswith(f"POST {url}/x: 200 in 0.")
+    assert "a-very-secret-token" not in words

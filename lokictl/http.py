@@ -1,8 +1,15 @@
-"""HTTP as the synchronisation needs it: time-outs, retries where they cannot harm, errors that say what to do."""
+"""HTTP to Grafana and Loki: timeouts, retries where they cannot harm, errors that say what to do."""
 
 from __future__ import annotations
 
+import base64
+import errno
 import json
+import logging
+import os
+import re
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -10,10 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from lokictl.errors import Error
-from lokictl.sync.configuration import Access
-from lokictl.sync.secrets import Redactor, Secret
+from lokictl.secrets import Redactor, Secret
 
 if TYPE_CHECKING:
     import requests
@@ -23,6 +30,25 @@ IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 RETRIED = (429, 502, 503, 504)
 LONGEST_PAUSE = 30.0
 EXCERPT = 300
+# The environment variables that name a file with the certificates to trust, the first that is set.
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one server is reached: URL, credentials, TLS files, proxy, and headers of its own."""
+
+    url: str
+    token: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
+    ca_file: str = ""
+    certificate: str = ""
+    key: str = ""
+    insecure: bool = False
+    proxy: str | Secret = ""
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
 class HttpError(Error):
@@ -39,6 +65,10 @@ class HttpError(Error):
         self.message, self.code, self.uncertain = message, code, uncertain
         answer = f"{status}: {message}" if status else message
         super().__init__(f"{method} {path}: {answer}")
+
+
+class ReadOnlyError(AssertionError):
+    """A bug of lokictl: a run that only looks was about to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +125,7 @@ class HttpClient:
         ``idempotent`` says whether it may be sent again; by default as HTTP defines it, so that a POST is not.
         """
         if self.read_only and method not in ("GET", "HEAD"):
-            raise AssertionError(f"{method} {path} in a run that must not write")
+            raise ReadOnlyError(f"{method} {path} in a run that must not write")
         repeatable = method in IDEMPOTENT if idempotent is None else idempotent
         data = json.dumps(body, ensure_ascii=False).encode() if expect_json and body is not None else body
         if isinstance(data, str):
@@ -129,6 +159,7 @@ class HttpClient:
         import requests
 
         self.requests_sent[method] += 1
+        started = time.monotonic()
         sent = {"Accept": "application/json" if expect_json else "*/*", **(headers or {})}
         if data is not None:
             sent["Content-Type"] = content_type
@@ -141,18 +172,33 @@ class HttpClient:
                 headers=sent,
                 timeout=self.timeout,
                 allow_redirects=False,
+                # Given with every request: what a session has is less than REQUESTS_CA_BUNDLE.
+                verify=self._verify(),
             )
-        except requests.exceptions.SSLError as error:
-            raise HttpError(method, path, 0, f"TLS failed: {self._words(error)}") from None
-        except requests.exceptions.ProxyError as error:
-            raise HttpError(method, path, 0, f"the proxy refused: {self._words(error)}") from None
         except requests.exceptions.Timeout as error:
             connected = not isinstance(error, requests.exceptions.ConnectTimeout)
             message = f"no answer in {self.timeout:g} s"
+            self._log(method, path, "no answer", started)
             raise _TryAgain(HttpError(method, path, 0, message, uncertain=connected)) from None
-        except requests.exceptions.RequestException as error:
-            raise _TryAgain(HttpError(method, path, 0, self._connection(error), uncertain=True)) from None
+        except (requests.exceptions.RequestException, ValueError, OSError) as error:
+            words, final = connection_words(error, self.access)
+            self._log(method, path, "no connection", started)
+            failure = HttpError(method, path, 0, self.redactor.text(words), uncertain=not final)
+            raise failure if final else _TryAgain(failure) from None
+        self._log(method, path, str(response.status_code), started)
         return self._checked(method, path, response, expect_json)
+
+    def _log(self, method: str, path: str, result: str, started: float) -> None:
+        LOGGER.info(
+            "%s %s%s: %s in %.2f s", method, self.access.url, path, result, time.monotonic() - started
+        )
+
+    def _verify(self) -> str | bool:
+        """What a server's certificate is checked with: the configuration comes first, then the environment."""
+        if self.access.insecure:
+            return False
+        bundles = (self.access.ca_file, *(os.environ.get(name, "") for name in CA_BUNDLES))
+        return next((bundle for bundle in bundles if bundle), True)
 
     def _checked(self, method: str, path: str, response: requests.Response, expect_json: bool) -> Answer:
         status = response.status_code
@@ -198,10 +244,6 @@ class HttpClient:
         session.auth = _credentials(access)
         session.headers["User-Agent"] = "lokictl"
         session.headers.update({key: _plain(value) for key, value in access.headers.items()})
-        if access.ca_file:
-            session.verify = access.ca_file
-        if access.insecure:
-            session.verify = False
         if access.certificate:
             session.cert = (access.certificate, access.key) if access.key else access.certificate
         if access.proxy:
@@ -209,20 +251,70 @@ class HttpClient:
             session.trust_env = False
         return session
 
-    def _words(self, error: Exception) -> str:
-        return self.redactor.text(str(error))[:EXCERPT]
 
-    def _connection(self, error: Exception) -> str:
-        text = str(error)
-        for mark, words in (
-            ("Connection refused", "connection refused"),
-            ("Name or service not known", "the host name is not known"),
-            ("Temporary failure in name resolution", "the host name cannot be resolved"),
-            ("Failed to resolve", "the host name cannot be resolved"),
-        ):
-            if mark in text:
-                return f"{words} ({self.redactor.text(self.access.url)})"
-        return f"the connection broke: {self._words(error)}"
+def connection_words(error: BaseException, access: Access) -> tuple[str, bool]:
+    """Why there was no answer, in words, and whether trying again is of no use."""
+    host = urlsplit(access.url).hostname or access.url
+    proxy = f"the proxy of {host}" if not access.proxy else "the proxy"
+    for cause in _causes(error):
+        text = str(cause)
+        if isinstance(cause, ssl.SSLError):
+            return _tls_words(cause, text, host), True
+        if "Tunnel connection failed" in text:
+            found = re.search(r"Tunnel connection failed: (\d+ ?[\w ]*)", text)
+            code = found[1].strip() if found else "?"
+            hint = "; it wants credentials: set proxy in the target" if code.startswith("407") else ""
+            return f"{proxy} refused to connect to {host}: {code}{hint}", True
+    inside_proxy = any(type(cause).__name__ == "ProxyError" for cause in _causes(error))
+    who = f"{proxy}: " if inside_proxy else ""
+    for cause in _causes(error):
+        text = str(cause)
+        if isinstance(cause, socket.gaierror) or "Failed to resolve" in text:
+            name = "its name" if inside_proxy else f"the host name {host}"
+            return f"{who}{name} cannot be resolved", False
+        if isinstance(cause, ConnectionRefusedError) or "Connection refused" in text:
+            return f"{who}connection refused ({urlsplit(access.url).netloc})", False
+        if isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+            return f"{who}no route to {host}", False
+        if isinstance(cause, ConnectionResetError | BrokenPipeError) or "closed connection" in text:
+            return f"{who}the connection to {host} was cut off", False
+        if "SOCKS" in text and "Missing dependencies" in text:
+            return "a SOCKS proxy needs the Python package PySocks", True
+        if isinstance(cause, FileNotFoundError) or "Could not find a suitable TLS CA" in text:
+            return f"cannot read the certificates for {host}: check tls.ca, tls.cert and tls.key", True
+    if isinstance(error, UnicodeError | ValueError):
+        return f"not a URL: {access.url}", True
+    return f"{who}the connection to {host} broke off", False
+
+
+def _tls_words(error: BaseException, text: str, host: str) -> str:
+    reason = str(getattr(error, "verify_message", "") or "")
+    if "CERTIFICATE_VERIFY_FAILED" in text or reason:
+        if "expired" in text:
+            return f"the certificate of {host} has expired"
+        if "ostname mismatch" in text or "doesn't match" in text or "IP address mismatch" in text:
+            return f"the certificate of {host} is for another name"
+        return f"the certificate of {host} is not trusted; set tls.ca to the CA that signed it"
+    if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text or "UNKNOWN_PROTOCOL" in text:
+        return f"{host} does not speak TLS on this port; is the URL http:// instead of https://?"
+    if "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
+        return f"{host} asks for a client certificate; set tls.cert and tls.key"
+    if "KEY_VALUES_MISMATCH" in text:
+        return "tls.key is not the key of tls.cert"
+    return f"the TLS connection to {host} failed"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error with everything that it was made from, also where libraries keep that in arguments."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        item = waiting.pop(0)
+        if not isinstance(item, BaseException) or item in found:
+            continue
+        found.append(item)
+        waiting += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+    return found
 
 
 class _TryAgain(Exception):  # noqa: N818 - not an error, but a wish
@@ -237,13 +329,13 @@ def _plain(value: str | Secret) -> str:
 
 def _credentials(access: Access) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
     """Sets our credentials.  Always given to `requests`, which would else take them from ``~/.netrc``."""
-    from requests.auth import _basic_auth_str
 
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
         if access.token is not None:
             request.headers["Authorization"] = f"Bearer {access.token.reveal()}"
         elif access.password is not None:
-            request.headers["Authorization"] = _basic_auth_str(access.user, access.password.reveal())
+            pair = f"{access.user}:{access.password.reveal()}".encode()
+            request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         return request
 
     return sign
