@@ -19,6 +19,7 @@ FLOORS = {
     "durations": 1,
     "secrets": 1,
     "http": 1,
+    "loki_api": 1,
     "engine": 2,
     "templates": 2,
     "model": 2,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import logging
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from lokictl.backends.interface import BackendError, LogLine, QueryError, Result, UnreachableError
+from lokictl.http import Access, connection_words
 from lokictl.logql.units import parse_float
+from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
 
 if TYPE_CHECKING:
     import requests
 
-TENANT_HEADER = "X-Scope-OrgID"
 LONG_QUERY = 2_000
+LOGGER = logging.getLogger(__name__)
 NOT_AN_ANSWER = (401, 403, 404, 405, 429, 502, 503, 504)
 """Statuses that say something about the server, not about the query."""
 
@@ -25,7 +32,7 @@ REFUSALS = {
     "structured metadata": "allow structured metadata on this Loki: limits_config.allow_structured_metadata "
     "(schema v13, tsdb)",
     "rate limit": "push fewer lines, or raise limits_config.ingestion_rate_mb and per_stream_rate_limit",
-    "no org id": "this Loki wants a tenant",
+    "no org id": NEEDS_TENANT,
 }
 
 
@@ -60,11 +67,15 @@ class LokiClient:
         import requests
 
         name = self.tenant if tenant is None else tenant
-        headers = {TENANT_HEADER: name} if name else {}
+        headers = {**options.pop("headers", {}), **tenant_headers(name)}
+        started = time.monotonic()
         try:
-            return self.session.request(
+            answer = self.session.request(
                 method, self.url + path, headers=headers, timeout=self.timeout, **options
             )
+            took = time.monotonic() - started
+            LOGGER.info("%s %s%s: %s in %.2f s", method, self.url, path, answer.status_code, took)
+            return answer
         except requests.exceptions.ConnectTimeout:
             message = f"cannot reach {self.url}: nothing answers within {self.timeout:g} s"
             raise UnreachableError(message, hint="is Loki running there?") from None
@@ -76,7 +87,8 @@ class LokiClient:
         except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
             raise BackendError(f"not a URL: {self.url}", hint="write it as http://localhost:3100") from None
         except requests.exceptions.RequestException as error:
-            message = f"cannot reach {self.url}: {_reason(error)}"
+            words, _ = connection_words(error, Access(self.url))
+            message = f"cannot reach {self.url}: {words}"
             raise UnreachableError(message, hint="is Loki running there?") from None
 
     def is_ready(self) -> bool:
@@ -94,26 +106,9 @@ class LokiClient:
 
     def push(self, streams: list[dict[str, Any]]) -> requests.Response:
         """One push request; whatever the answer is."""
-        import orjson
-
-        body = orjson.dumps({"streams": streams})
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-        import gzip
-
-        import requests
-
-        if self.tenant:
-            headers[TENANT_HEADER] = self.tenant
-        try:
-            return self.session.post(
-                self.url + "/loki/api/v1/push",
-                data=gzip.compress(body, compresslevel=1),
-                headers=headers,
-                timeout=self.timeout,
-            )
-        except requests.exceptions.RequestException as error:
-            message = f"cannot push to {self.url}: {_reason(error)}"
-            raise UnreachableError(message, hint="is Loki running there?") from None
+        data = gzip.compress(orjson.dumps({"streams": streams}), compresslevel=1)
+        return self.request("POST", PUSH_PATH, data=data, headers=headers)
 
     def flush(self) -> str:
         """Asks Loki to write what it holds in memory to its store; "" or why it did not."""
@@ -154,25 +149,6 @@ def refusal(client: LokiClient, answer: requests.Response) -> BackendError:
     text = " ".join(answer.text.split())[:500]
     hint = next((hint for word, hint in REFUSALS.items() if word in text), "")
     return BackendError(f"{client.url} refused the lines ({answer.status_code}): {text}", hint=hint)
-
-
-_REASONS = {
-    "Connection refused": "the connection is refused",
-    "Name or service not known": "the name is not known",
-    "Temporary failure in name resolution": "the name cannot be resolved",
-    "resolve": "the name cannot be resolved",
-    "No route to host": "there is no way to that host",
-    "Network is unreachable": "there is no way to that host",
-    "Connection reset": "the connection was reset",
-    "Connection aborted": "the connection was cut",
-    "certificate": "its certificate is not trusted",
-    "SSL": "the TLS connection fails; is it http://?",
-}
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return next((words for known, words in _REASONS.items() if known in text), type(error).__name__)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

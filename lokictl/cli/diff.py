@@ -29,7 +29,6 @@ def command(
     on_conflict: str,
     no_check: bool,
     strict: bool,
-    verbose: bool,
     servers: ServerOptions,
     output_format: str,
     quiet: bool,
@@ -42,4 +41,4 @@ def command(
         session = open_session(servers, prune, allow_empty, on_conflict, strict=strict, read_only=True)
         if not no_check:
             session.check()
-        return Printer(session.target, output_format, quiet, verbose).only_plan(session.plan())
+        return Printer(session.target, output_format, quiet, servers.verbose).only_plan(session.plan())

@@ -38,7 +38,6 @@ Examples:
 @click.option("--list", "only_list", is_flag=True, help="List available backups.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be put back.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("-v", "--verbose", is_flag=True, help="Show unchanged resources and every difference.")
 @click.option(
     "--on-conflict",
     type=click.Choice(["fail", "overwrite", "skip"]),
@@ -55,7 +54,6 @@ def command(
     only_list: bool,
     dry_run: bool,
     yes: bool,
-    verbose: bool,
     on_conflict: str,
     servers: ServerOptions,
     output_format: str,
@@ -73,7 +71,7 @@ def command(
     with server_errors(), stoppable():
         rollback = _rollback(servers, time, on_conflict, dry_run)
         plan = rollback.plan()
-        printer = Printer(rollback.target, output_format, quiet, verbose)
+        printer = Printer(rollback.target, output_format, quiet, servers.verbose)
         if dry_run:
             return printer.only_plan(plan)
         printer.plan(plan)

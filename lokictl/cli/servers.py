@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lokictl.cli.common import print_problems, project_option, wants_color, write_json
+from lokictl.cli.common import log_to_stderr, print_problems, project_option, wants_color, write_json
 
 if TYPE_CHECKING:
     from lokictl.project import Project
@@ -35,12 +35,14 @@ class ServerOptions:
     jobs: int = 8
     timeout: float = 30.0
     project_root: Path | None = None
+    verbose: bool = False
 
     def open(self, project: Project, *, read_only: bool, needs_name: bool = True) -> tuple[Target, Servers]:
         """The target and its servers.  Raises `LokictlError`."""
         from lokictl.sync.configuration import load_target
         from lokictl.sync.session import Servers, only_server
 
+        log_to_stderr(self.verbose)
         target = only_server(load_target(project.config, self.target_name, needs_name=needs_name), self.only)
         return target, Servers(target, self.jobs, self.timeout, read_only)
 
@@ -55,12 +57,16 @@ def server_options(function: Command) -> Command:
         jobs: int,
         timeout: float,
         project_root: Path | None,
+        verbose: bool,
         **others: Any,
     ) -> Any:
-        return function(servers=ServerOptions(target_name, only, jobs, timeout, project_root), **others)
+        servers = ServerOptions(target_name, only, jobs, timeout, project_root, verbose)
+        return function(servers=servers, **others)
 
     decorated: Any = project_option(command)
     for option in (
+        click.option("-v", "--verbose", is_flag=True,
+                     help="Show unchanged resources, every difference, and on stderr every request."),
         click.option("--timeout", type=click.FloatRange(0.001), default=30.0, show_default=True, metavar="SECONDS",
                      help="How long to wait for an answer."),
         click.option("-j", "--jobs", type=click.IntRange(1, 64), default=8, show_default=True, metavar="N",

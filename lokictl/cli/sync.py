@@ -32,7 +32,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def plan_options(function: Command) -> Command:
     """What `sync` and `diff` have in common."""
     for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Show unchanged resources and every difference."),
         click.option("--strict", is_flag=True,
                      help="Stop when a single resource cannot be read or written; default: skip it."),
         click.option("--no-check", is_flag=True, help="Do not check LogQL and templates of rules first."),
@@ -78,7 +77,6 @@ def command(
     on_conflict: str,
     no_check: bool,
     strict: bool,
-    verbose: bool,
     servers: ServerOptions,
     output_format: str,
     quiet: bool,
@@ -93,7 +91,7 @@ def command(
         if not no_check:
             session.check()
         plan = session.plan()
-        printer = Printer(session.target, output_format, quiet, verbose)
+        printer = Printer(session.target, output_format, quiet, servers.verbose)
         if dry_run:
             return printer.only_plan(plan)
         printer.plan(plan)

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from lokictl import loki_api
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.http import Access, HttpClient, HttpError
+from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
 from lokictl.model.sample import SampleEntry, SampleSource
 from lokictl.sample.metrics import scrapes, to_open_metrics
 from lokictl.sample.remote_write import push_metrics
 from lokictl.sample.traces import push_traces, to_otlp
+from lokictl.secrets import Redactor
 
 BATCH = 2_000
 TIMEOUT_SECONDS = 30
@@ -37,29 +41,25 @@ def push_entries(url: str, entries: Iterable[SampleEntry], *, tenant: str = "") 
 
     Raises `LokictlError` when Loki cannot be reached or refuses them.
     """
-    import requests
-
-    session = requests.Session()
-    if tenant:
-        session.headers["X-Scope-OrgID"] = tenant
-    address = url.rstrip("/") + "/loki/api/v1/push"
+    client = HttpClient(Access(url.rstrip("/")), Redactor(), timeout=TIMEOUT_SECONDS)
     remaining, count = iter(entries), 0
     while batch := list(islice(remaining, BATCH)):
         try:
-            answer = session.post(address, json=push_body(batch), timeout=TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            raise LokictlError(
-                Problem(
-                    "sample/push",
-                    f"cannot reach {url}: {type(error).__name__}",
-                    hint="is Loki running there?",
-                )
-            ) from None
-        if not answer.ok:
-            message = f"{url} refused the logs ({answer.status_code}): {answer.text.strip()[:500]}"
-            raise LokictlError(Problem("sample/push", message, hint=_hint(answer.status_code, answer.text)))
+            # Loki keeps a line that it is given twice once, so trying again does no harm.
+            client.request(
+                "POST", PUSH_PATH, body=push_body(batch), headers=tenant_headers(tenant), idempotent=True
+            )
+        except HttpError as error:
+            raise LokictlError(_problem(url, error)) from None
         count += len(batch)
     return count
+
+
+def _problem(url: str, error: HttpError) -> Problem:
+    if not error.status:
+        return Problem("sample/push", f"cannot reach {url}: {error.message}", hint="is Loki running there?")
+    message = f"{url} refused the logs ({error.status}): {error.message}"
+    return Problem("sample/push", message, hint=_hint(error.status, error.message))
 
 
 def push_body(entries: Iterable[SampleEntry]) -> dict[str, object]:
@@ -70,7 +70,7 @@ def push_body(entries: Iterable[SampleEntry]) -> dict[str, object]:
         if entry.metadata:
             value.append(dict(entry.metadata))
         streams.setdefault(tuple(entry.labels.items()), []).append(value)
-    return {"streams": [{"stream": dict(labels), "values": values} for labels, values in streams.items()]}
+    return loki_api.push_body((dict(labels), values) for labels, values in streams.items())
 
 
 def write_metrics(
@@ -119,7 +119,7 @@ def _write_lines(path: str, lines: Iterable[str]) -> int:
 
 def _hint(status: int, text: str) -> str:
     if status == 401:
-        return "this Loki wants a tenant: add --tenant NAME"
+        return f"{NEEDS_TENANT}: add --tenant NAME"
     if "too old" in text or "too far behind" in text:
         return "Loki takes recent lines only: shorten --since, or push to a tenant without newer lines"
     return "lower --rate" if status == 429 else ""

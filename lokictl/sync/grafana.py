@@ -85,6 +85,8 @@ class Grafana:
         """
         wanted = list(dict.fromkeys(keys))
         dashboards = {key.name: key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)}
+        if dashboards:
+            self._resource_api()  # once, before several threads ask for it
         found = self._listed(dashboards, unreadable) if len(dashboards) >= WORTH_A_LIST else None
         if found is not None:
             wanted = [key for key in wanted if key.kind not in (Kind.DASHBOARD, Kind.RECORD)]

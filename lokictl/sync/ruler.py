@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
+from lokictl.loki_api import RULES_PATH, tenant_headers
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
-PATH = "/loki/api/v1/rules"
 NO_GROUPS = "no rule groups found"
 NO_GROUP = "group does not exist"
 NO_SUCH_ROUTE = "page not found"
@@ -34,7 +34,7 @@ class Ruler:
     def read(self, tenant: str) -> dict[Key, Live]:
         """All groups of a tenant, with one request.  Raises `NoRulerError` where there is no such API."""
         try:
-            answer = self.client.request("GET", PATH, headers=_headers(tenant), expect_json=False)
+            answer = self.client.request("GET", RULES_PATH, headers=tenant_headers(tenant), expect_json=False)
         except HttpError as error:
             if error.status == 404 and NO_GROUPS in error.message:
                 return {}
@@ -54,7 +54,7 @@ class Ruler:
             return
         if not isinstance(data, dict):
             raise HttpError(
-                "GET", PATH, 200, "the answer is no listing of rules; is the configured URL right?"
+                "GET", RULES_PATH, 200, "the answer is no listing of rules; is the configured URL right?"
             )
         for namespace, groups in data.items():
             for group in groups or []:
@@ -64,7 +64,9 @@ class Ruler:
     def read_one(self, key: Key) -> Live | None:
         """One group as it is now; None when there is none."""
         try:
-            answer = self.client.request("GET", _path(key), headers=_headers(key.tenant), expect_json=False)
+            answer = self.client.request(
+                "GET", _path(key), headers=tenant_headers(key.tenant), expect_json=False
+            )
         except HttpError as error:
             if error.status == 404:
                 return None
@@ -91,10 +93,10 @@ class Ruler:
         key = resource.key
         self.client.request(
             "POST",
-            f"{PATH}/{_twice(key.namespace)}",
+            f"{RULES_PATH}/{_twice(key.namespace)}",
             body=dump_yaml(dict(resource.body)),
             content_type="application/yaml",
-            headers=_headers(key.tenant),
+            headers=tenant_headers(key.tenant),
             idempotent=True,
             expect_json=False,
         )
@@ -108,7 +110,7 @@ class Ruler:
 
     def delete(self, live: Live) -> None:
         """Deletes a group; that it is already gone is no error."""
-        headers = _headers(live.key.tenant)
+        headers = tenant_headers(live.key.tenant)
         try:
             self.client.request("DELETE", _path(live.key), headers=headers, expect_json=False)
         except HttpError as error:
@@ -121,12 +123,8 @@ def _live(group: Any, namespace: str, tenant: str) -> Live:
     return Live(Key(Kind.RULE_GROUP, body["name"], namespace, tenant), body["name"], body)
 
 
-def _headers(tenant: str) -> dict[str, str]:
-    return {"X-Scope-OrgID": tenant} if tenant else {}
-
-
 def _path(key: Key) -> str:
-    return f"{PATH}/{_twice(key.namespace)}/{_twice(key.name)}"
+    return f"{RULES_PATH}/{_twice(key.namespace)}/{_twice(key.name)}"
 
 
 def _twice(text: str) -> str:
@@ -146,4 +144,6 @@ def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=loader)  # noqa: S506 - builds texts, lists and mappings only
     except yaml.YAMLError:
-        raise HttpError("GET", PATH, 200, "the answer is not YAML; is the configured URL right?") from None
+        raise HttpError(
+            "GET", RULES_PATH, 200, "the answer is not YAML; is the configured URL right?"
+        ) from None

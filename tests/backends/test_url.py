@@ -171,7 +171,7 @@ def test_explanations(fake_loki: Any, path: str, answer: tuple[int, str], messag
 @pytest.mark.parametrize(
     "url, words",
     [
-        ("http://127.0.0.1:1", "cannot reach http://127.0.0.1:1: the connection is refused"),
+        ("http://127.0.0.1:1", "cannot reach http://127.0.0.1:1: connection refused"),
         ("http://", "not a URL: http:"),
     ],
 )

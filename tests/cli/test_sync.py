@@ -195,6 +195,14 @@ def test_a_failure_names_the_commands_that_finish_and_undo(
     assert lokictl("sync", "--yes").status == 0
 
 
+def test_verbose_shows_every_request(content: Content, lokictl: Lokictl) -> None:
+    answer = lokictl("diff", "--verbose")
+    lines = [line for line in answer.error.splitlines() if "/api/v1/rules: 404 in 0." in line]
+    assert len(lines) == 1
+    assert TOKEN not in answer.error + answer.output
+    assert "api/health" not in lokictl("diff").error
+
+
 def test_a_wrong_token(content: Content, lokictl: Lokictl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFANA_TOKEN", "glsa_something-else")
     answer = lokictl("diff")
