@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 LOCK := requirements.lock
 
-.PHONY: check test test-fast test-newest test-lowest lint typecheck format tables bench lock clean
+.PHONY: check test test-fast test-newest test-lowest lint typecheck format tables docs dist coverage bench lock clean
 
 check: $(STAMP)  ## the main job: lint, test and render the content project
 	$(BIN)/lokictl check
@@ -40,6 +40,17 @@ format: $(STAMP)
 tables: $(STAMP)  ## the parser's tables, from the grammar
 	$(BIN)/python -m lokictl.logql.lalr
 
+docs: $(STAMP)  ## the documentation site, in build/site; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+dist: $(STAMP)  ## the wheel and the source distribution, checked
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+
+coverage: $(STAMP)  ## the tests with branch coverage; fails under the share in pyproject.toml
+	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered
+
 bench: $(STAMP)  ## the benchmarks; each prints a ratio measured side by side
 	$(BIN)/python -m benchmarks
 
@@ -50,7 +61,7 @@ lock:  ## renews the versions and hashes that every target installs
 	  --all-extras --group dev --output-file $(LOCK) pyproject.toml
 
 clean:
-	rm -rf build $(VENV) .venv-newest .venv-lowest .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist $(VENV) .venv-newest .venv-lowest .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Everything comes from the lock with its hash, the build backend included, so that a clone of any day is the same set-up.
 $(STAMP): pyproject.toml $(LOCK)

@@ -76,3 +76,17 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
         for distribution in distributions.get(module, [module])[:1]
     }
     assert imported == declared
+
+
+ACTIONS = sorted(
+    {
+        (file.name, use)
+        for file in [*(ROOT / ".github/workflows").glob("*.yml"), ROOT / "action.yml"]
+        for use in re.findall(r"uses: (\S+)", file.read_text())
+    }
+)
+
+
+@pytest.mark.parametrize("file, use", ACTIONS)
+def test_actions_are_pinned_by_hash(file: str, use: str) -> None:
+    assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", use), f"{file}: pin {use} to a commit"
