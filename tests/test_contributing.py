@@ -1,0 +1,133 @@
+"""docs/contributing/: what the pages say is enough, and the files they name exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs/contributing"
+CONTENT = ("services", "rules", "dashboards", "datasources", "stack")
+STEP = re.compile(r"\*\*`([\w/.-]+)`\*\*\n\n```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def text_of(page: str) -> str:
+    return (PAGES / page).read_text(encoding="utf-8")
+
+
+def changed(text: str, diff: str) -> str:
+    """``text`` with the change that a page shows: each run of ``-`` lines becomes the ``+`` lines after it."""
+    for found in re.finditer(r"((?:^-.*\n)+)((?:^\+.*\n)+)", diff, re.MULTILINE):
+        old, new = (re.sub(r"^[-+]", "", part, flags=re.MULTILINE) for part in found.groups())
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def apply(page: str, root: Path) -> list[str]:
+    """Does what a page says below ``root``; the files that it writes or changes."""
+    files = []
+    for path, language, block in STEP.findall(text_of(page)):
+        file = root / path
+        file.write_text(changed(file.read_text(), block) if language == "diff" else block)
+        files.append(path)
+    for command in re.findall(r"^(sed .* > ([\w/.-]+))$", text_of(page), re.MULTILINE):
+        subprocess.run(command[0], shell=True, check=True, cwd=root)
+        files.append(command[1])
+    return files
+
+
+def file_table(page: str) -> list[str]:
+    """The files of the page's table."""
+    return re.findall(r"^\| `([\w/.-]+)` \|", text_of(page), re.MULTILINE)
+
+
+def copy(folder: Path) -> None:
+    """This project, as far as its content and the tests of its rules go."""
+    for name in (*CONTENT, "tests/rules", "docs/runbooks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command says in a project; the modules of its content are its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def with_orbit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This project with the service that the page adds, checked and rendered."""
+    folder = tmp_path_factory.mktemp("orbit")
+    copy(folder)
+    page = "add-a-service.md"
+    assert sorted(apply(page, folder)) == sorted(file_table(page))
+    assert "5 services" in run(folder, "-m", "lokictl", "check")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_fifth_service_is_its_own_files_and_one_list(with_orbit: Path) -> None:
+    build = with_orbit / "build"
+    loki = yaml.safe_load((build / "stack/loki/loki.yaml").read_text())["limits_config"]
+    # The shortest retention is the default, and the others are named.
+    assert loki["retention_period"] == "336h"
+    assert {'{service="ryot"}', '{service="agents"}'} <= {
+        item["selector"] for item in loki["retention_stream"]
+    }
+    assert 'loki.process "orbit"' in (build / "stack/alloy/config.alloy").read_text()
+    jobs = yaml.safe_load((build / "stack/promtail/promtail.yaml").read_text())["scrape_configs"]
+    assert "orbit" in {job["job_name"] for job in jobs}
+    rules = yaml.safe_load((build / "rules/neurectomy/orbit.yaml").read_text())
+    assert len(rules["groups"][0]["rules"]) == 4
+    for name in ("overview", "platform-storage", "orbit"):
+        (file,) = (build / "grafana/provisioning/dashboards").rglob(f"neurectomy-{name}.json")
+        assert "orbit" in file.read_text().lower(), name
+    assert "orbit" in run(with_orbit, "-m", "lokictl", "capacity")
+    assert '"service":"orbit"' in run(
+        with_orbit, "-m", "lokictl", "sample", "--service", "orbit", "--since", "5m"
+    )
+
+
+# The rest of the tests of the content hold for a fifth service, too: none counts to four.
+CONTENT_TESTS = (
+    *("tests/content/test_services.py", "tests/content/test_rules.py"),
+    *("tests/stack/test_capacity.py", "tests/stack/test_pipeline.py"),
+)
+
+
+@pytest.mark.slow
+def test_no_test_of_the_content_counts_to_four(with_orbit: Path) -> None:
+    for name in ("tests", "docs"):
+        shutil.copytree(
+            ROOT / name,
+            with_orbit / name,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("__pycache__", "testdata"),
+        )
+    said = run(with_orbit, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CONTENT_TESTS)
+    assert " passed" in said
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = text_of(page)
+    written = {
+        *(path for path, _, _ in STEP.findall(text)),
+        *re.findall(r"^sed .* > ([\w/.-]+)$", text, re.MULTILINE),
+    }
+    named = set(re.findall(r"`((?:lokictl|services|rules|dashboards|stack|tests|docs)/[\w/.-]+)`", text))
+    assert named
+    for path in named - written:
+        assert (ROOT / path).exists(), path
