@@ -27,7 +27,7 @@ from lokictl.model.contents import (
     is_worth_reading,
 )
 from lokictl.model.dashboards import classic
-from lokictl.model.documents import Cursor, DataDocument, Document, PlainDocument, SourceText
+from lokictl.model.documents import Cursor, Document, ModuleDocument, PlainDocument, SourceText
 from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import read_rules
 from lokictl.model.rules import AlertingRule
@@ -428,5 +428,5 @@ def dashboard_of_project(dashboard: Dashboard, data: dict[str, Any], file: str) 
     """A dashboard of a content project: with the places of its file where it was read from one."""
     cursor = dashboard.origin if isinstance(dashboard, JsonDashboard) else None
     if cursor is None:
-        return DashboardItem(data, DataDocument.of(data, file), (), file)
+        return DashboardItem(data, ModuleDocument.of(data, file), (), file)
     return DashboardItem(cursor.value, cursor.document, cursor.path, file)

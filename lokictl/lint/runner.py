@@ -26,7 +26,7 @@ from lokictl.lint.interface import (
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
 from lokictl.logql.expressions import Node
-from lokictl.model.documents import DataDocument
+from lokictl.model.documents import ModuleDocument
 from lokictl.project import Project
 
 
@@ -145,7 +145,7 @@ def _project_datasources(project: Project) -> list[DataSourceItem]:
             "",
         )
         data = source.to_provisioning()
-        items.append(DataSourceItem(data, DataDocument.of(data, module), (), module, source))
+        items.append(DataSourceItem(data, ModuleDocument.of(data, module), (), module, source))
     return items
 
 

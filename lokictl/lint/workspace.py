@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lokictl.diagnostics import Position
+from lokictl.lint.findings import Place
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LiveLoki, LokiOptions
 from lokictl.lint.more_queries import (
@@ -19,8 +22,10 @@ from lokictl.lint.more_queries import (
 from lokictl.lint.query import Query
 from lokictl.lint.schema import Pipeline, Schema, pipelines
 from lokictl.model.contents import FoundAlerting
+from lokictl.model.documents import SourceText
 from lokictl.model.managed_alerts import read_managed_groups
 from lokictl.model.yaml_source import YamlDocument
+from lokictl.project.configuration import shown
 
 if TYPE_CHECKING:
     from lokictl.model import RuleFile, Service
@@ -106,6 +111,31 @@ class Workspace:
         if self.project is None or not self.is_whole_project:
             return ()
         return rule_test_documents(self.project.test_files)
+
+    def module_place(self, folder: str, pattern: str, *, first: str = "") -> Place:
+        """The first line of the project's modules in the folders of a key ("services") that matches a pattern.
+
+        ``first`` is the name of the module to look into first.  Without such a line: that module, else the
+        project's configuration.
+        """
+        project = self.project
+        if project is None:
+            return Place(Position())
+        files = [
+            file
+            for name in project.config.folders(folder)
+            for file in sorted((project.root / name).rglob("*.py") if (project.root / name).is_dir() else ())
+        ]
+        files.sort(key=lambda file: file.stem != first)
+        for file in files:
+            text = file.read_text(encoding="utf-8", errors="replace")
+            found = re.search(pattern, text)
+            if found:
+                source = SourceText(text, shown(file))
+                position = source.position(found.start(), found.end())
+                return Place(position, source.line(position.line))
+        fallback = next((file for file in files if file.stem == first), project.config.file)
+        return Place(Position(shown(fallback), 1, 1) if fallback is not None else Position())
 
     @cached_property
     def schema(self) -> Schema:

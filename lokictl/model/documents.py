@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import Position, Problem, suggestion
@@ -173,6 +176,50 @@ class DataDocument(Document):
 
     def position(self, *path: str | int, key: bool = False) -> Position:
         return Position(self.source.file)
+
+
+@dataclass(frozen=True)
+class ModuleDocument(DataDocument):
+    """Data that a Python module made: a place is the line of the module that names the part, or its first line."""
+
+    @classmethod
+    def of(cls, value: Any, file: str = "") -> ModuleDocument:
+        """The data as made by the module ``file``."""
+        return cls(value, SourceText(_text_of(file), file))
+
+    def position(self, *path: str | int, key: bool = False) -> Position:
+        return (
+            self.source.position(*self.stretch(*path, key=key))
+            if self.source.text
+            else Position(self.source.file)
+        )
+
+    def stretch(self, *path: str | int, key: bool = False) -> Stretch:
+        for text in self._names(path):
+            start = self.source.text.find(text)
+            if start >= 0:
+                return start, start + len(text)
+        first = self.source.text.find("\n")
+        return 0, first if first >= 0 else len(self.source.text)
+
+    def _names(self, path: Path) -> Iterator[str]:
+        """Texts that the module may hold for the part: its own, then the names of what it is in."""
+        for length in range(len(path), -1, -1):
+            value = value_at(self.value, path[:length])
+            named = (
+                [value.get(name) for name in ("title", "name", "uid")] if isinstance(value, dict) else [value]
+            )
+            yield from (
+                json.dumps(item, ensure_ascii=False) for item in named if isinstance(item, str) and item
+            )
+
+
+@functools.lru_cache(maxsize=256)
+def _text_of(file: str) -> str:
+    try:
+        return FilePath(file).read_text(encoding="utf-8") if file else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lokictl.diagnostics import Position, Severity
+from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
 from lokictl.lint.schema import matcher_test
@@ -28,16 +28,9 @@ def configurations(workspace: Workspace, key: str) -> Iterator[tuple[str, Config
 
 
 def _place(workspace: Workspace, where: str) -> Place:
-    """The module of the component among the project's stack modules, as far as there is one."""
-    from lokictl.project.configuration import shown
-
+    """The module of the component ("component: file")."""
     name = where.partition(":")[0]
-    project = workspace.project
-    for folder in project.config.folders("stack") if project is not None else []:
-        path = (workspace.root or project.root) / folder / f"{name}.py"  # type: ignore[union-attr]
-        if path.is_file():
-            return Place(Position(shown(path)))
-    return Place(Position())
+    return workspace.module_place("stack", rf"\b(?:name=)?[\"']{re.escape(name)}[\"']", first=name)
 
 
 class RetentionMismatch(WorkspaceCheck):

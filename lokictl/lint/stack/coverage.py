@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from lokictl.diagnostics import Position, Severity
+from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import DashboardItem, Finding, Place, Query, QueryKind, Workspace, WorkspaceCheck
 from lokictl.lint.more_queries import rule_test_streams
 from lokictl.lint.schema import Pipeline
 from lokictl.logql.units import DAY, HOUR, MINUTE, SECOND, WEEK, YEAR, format_prometheus_duration
 from lokictl.model import Service
-from lokictl.project.configuration import shown
 
 
 class UncoveredService(WorkspaceCheck):
@@ -67,17 +65,9 @@ class UncoveredService(WorkspaceCheck):
         }
 
     def _place(self, workspace: Workspace, service: Service) -> Place:
-        """The module of that name among the services, as far as there is one."""
-        project = workspace.project
-        folders = project.config.folders("services") if project is not None else []
-        for folder in folders:
-            path = (workspace.root or Path()) / folder / f"{service.name}.py"
-            if path.is_file():
-                for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-                    if re.search(rf"name=[\"']{re.escape(service.name)}[\"']", line):
-                        return Place(Position(shown(path), number, len(line) - len(line.lstrip()) + 1), line)
-                return Place(Position(shown(path)))
-        return Place(Position())
+        """Where the service is defined."""
+        pattern = rf"name=[\"']{re.escape(service.name)}[\"']"
+        return workspace.module_place("services", pattern, first=service.name)
 
 
 _WHAT_TO_DO = {

@@ -329,3 +329,26 @@ BUCKETS = [
 def test_buckets_around_the_objective(configuration: Any, count: int) -> None:
     found = findings("stack/buckets-around-objective", with_component(configuration))
     assert ["no buckets around 5000 ms" in finding.message for finding in found] == [True] * count
+
+
+MADE = """
+from lokictl.grafana import Dashboard, DataSourceRef, Logs, LokiTarget
+
+LOKI = DataSourceRef("loki", "loki")
+DASHBOARD = Dashboard(
+    title="Made",
+    uid="made",
+    content=[Logs(title="Lines", targets=[LokiTarget(datasource=LOKI, expr='{service="shop"} |= "x" |= "x"')])],
+)
+"""
+
+
+def test_every_finding_of_a_project_has_a_file_and_a_line(messages: Any, tmp_path: Path) -> None:
+    (tmp_path / "dashboards" / "made.py").write_text(MADE, encoding="utf-8")
+    report = lint(project.load(tmp_path, strict=False), Settings())
+    assert len({finding.name for finding in report.findings}) > 5
+    without = [f"{item.name}: {item.message}" for item in report.findings if not item.position.line]
+    assert without == []
+    (found,) = [item for item in report.findings if "twice" in item.message]
+    assert found.position.file.endswith("made.py")
+    assert found.position.line == 8
