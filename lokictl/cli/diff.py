@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from lokictl.cli.common import debug_option, format_option, quiet_option
 from lokictl.cli.servers import Printer, ServerOptions, server_errors, server_options
-from lokictl.cli.sync import open_session, plan_options
+from lokictl.cli.sync import PlanOptions, plan_options
 
 
 @click.command(
@@ -16,6 +18,7 @@ Examples:
   lokictl diff
   lokictl diff --target staging --prune
   lokictl diff --format json
+  lokictl diff dashboards/shop
 """,
 )
 @plan_options
@@ -23,22 +26,13 @@ Examples:
 @format_option("text", "json")
 @quiet_option
 @debug_option
-def command(
-    prune: bool,
-    allow_empty: bool,
-    on_conflict: str,
-    no_check: bool,
-    strict: bool,
-    servers: ServerOptions,
-    output_format: str,
-    quiet: bool,
-) -> int:
+def command(servers: ServerOptions, output_format: str, quiet: bool, **planned: Any) -> int:
     """Show what `lokictl sync` would change, and write nothing.
 
     Exit status: 0 nothing to do, 3 changes pending (drift), 1 failed.
     """
+    options = PlanOptions(**planned)
     with server_errors():
-        session = open_session(servers, prune, allow_empty, on_conflict, strict=strict, read_only=True)
-        if not no_check:
-            session.check()
-        return Printer(session.target, output_format, quiet, servers.verbose).only_plan(session.plan())
+        session = options.session(servers, read_only=True)
+        printer = Printer(session.target, output_format, quiet, servers.verbose)
+        return options.only_plan(session, session.plan(), printer)

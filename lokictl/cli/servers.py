@@ -37,13 +37,16 @@ class ServerOptions:
     project_root: Path | None = None
     verbose: bool = False
 
-    def open(self, project: Project, *, read_only: bool, needs_name: bool = True) -> tuple[Target, Servers]:
+    def open(
+        self, project: Project, *, read_only: bool, needs_name: bool = True, names: Iterable[str] = ()
+    ) -> tuple[Target, Servers]:
         """The target and its servers.  Raises `LokictlError`."""
         from lokictl.sync.configuration import load_target
-        from lokictl.sync.session import Servers, only_server
+        from lokictl.sync.session import Servers, only_named, only_server
 
         log_to_stderr(self.verbose)
         target = only_server(load_target(project.config, self.target_name, needs_name=needs_name), self.only)
+        target = only_named(target, names)
         return target, Servers(target, self.jobs, self.timeout, read_only)
 
 

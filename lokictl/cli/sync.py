@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +31,45 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What is to be planned, and what becomes of the plan."""
+
+    prune: bool
+    allow_empty: bool
+    on_conflict: str
+    no_check: bool
+    strict: bool
+    plan_out: Path | None
+    names: tuple[str, ...]
+
+    def session(self, servers: ServerOptions, *, read_only: bool) -> Session:
+        """The session that these options describe; its rules are checked."""
+        from lokictl.project import load
+        from lokictl.sync.planner import OnConflict, Options
+        from lokictl.sync.session import Session
+
+        project = load(servers.project_root)
+        target, connections = servers.open(project, read_only=read_only, names=self.names)
+        options = Options(self.prune, self.allow_empty, OnConflict(self.on_conflict))
+        session = Session(project, target, connections, options, self.strict)
+        if not self.no_check:
+            session.check()
+        return session
+
+    def only_plan(self, session: Session, plan: Plan, printer: Printer) -> int:
+        """Prints a plan, and writes it where it was asked to be; returns the exit status."""
+        from lokictl.sync.saved_plan import save_plan
+
+        status = printer.only_plan(plan)
+        if self.plan_out is not None:
+            save_plan(self.plan_out, session.target, plan, session.options)
+            printer.say(
+                f"wrote the plan to {self.plan_out}; `lokictl sync --plan {self.plan_out}` applies it"
+            )
+        return status
+
+
 def plan_options(function: Command) -> Command:
     """What `sync` and `diff` have in common."""
     for option in (
@@ -41,6 +82,9 @@ def plan_options(function: Command) -> Command:
                      help="Let --prune delete even if the project has nothing of that kind left."),
         click.option("--prune", is_flag=True,
                      help="Delete resources created by this project that are no longer in it."),
+        click.option("--out", "plan_out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Write the plan to FILE and apply nothing; `lokictl sync --plan FILE` applies it."),
+        click.argument("names", nargs=-1, metavar="[KIND/NAME]..."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -53,7 +97,17 @@ Examples:
   lokictl sync --dry-run
   lokictl sync --target staging
   lokictl sync --target production --prune --yes
+  lokictl sync dashboards/shop rules/shop
+  lokictl sync --prune --out plan.json
+  lokictl sync --plan plan.json
 """,
+)
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Apply the plan in FILE, without asking, if it still holds.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only show the plan; write nothing (as `lokictl diff`).")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -72,46 +126,60 @@ def command(
     dry_run: bool,
     yes: bool,
     prune_limit: int | None,
-    prune: bool,
-    allow_empty: bool,
-    on_conflict: str,
-    no_check: bool,
-    strict: bool,
+    plan_file: Path | None,
     servers: ServerOptions,
     output_format: str,
     quiet: bool,
+    **planned: Any,
 ) -> int:
     """Upload folders, data sources and dashboards to Grafana, and rules to the Loki ruler.
 
-    Shows the plan, asks, and applies it: only what differs, only what this project made, after a backup.
-    Exit status: 0 done or nothing to do, 1 failed; with --dry-run 3 if changes are pending.
+    Shows the plan, asks, and applies it: only what differs, only what this project made, after a backup. Without
+    names everything is synced; a name is a kind (dashboards, datasources, folders, rules) and a uid, or a namespace
+    and perhaps a group.
+    Exit status: 0 done or nothing to do, 1 failed; with --dry-run or --out 3 if changes are pending.
     """
+    options = PlanOptions(**planned)
     with server_errors(), stoppable():
-        session = open_session(servers, prune, allow_empty, on_conflict, strict=strict, read_only=dry_run)
-        if not no_check:
-            session.check()
+        if plan_file is not None:
+            return _apply_saved(plan_file, servers, options, output_format, quiet)
+        session = options.session(servers, read_only=dry_run or options.plan_out is not None)
         plan = session.plan()
         printer = Printer(session.target, output_format, quiet, servers.verbose)
-        if dry_run:
-            return printer.only_plan(plan)
+        if dry_run or options.plan_out is not None:
+            return options.only_plan(session, plan, printer)
         printer.plan(plan)
         if not _may_apply(session, plan, yes, prune_limit, printer):
             return FAILED
         return _apply(session, plan, printer)
 
 
-def open_session(
-    servers: ServerOptions, prune: bool, allow_empty: bool, on_conflict: str, *, strict: bool, read_only: bool
-) -> Session:
-    """The session that the options of a command describe."""
-    from lokictl.project import load
-    from lokictl.sync.planner import OnConflict, Options
-    from lokictl.sync.session import Session
+def _apply_saved(
+    path: Path, servers: ServerOptions, options: PlanOptions, output_format: str, quiet: bool
+) -> int:
+    from lokictl.sync.plan import Action
+    from lokictl.sync.saved_plan import check_plan, read_plan
 
-    project = load(servers.project_root)
-    target, connections = servers.open(project, read_only=read_only)
-    options = Options(prune, allow_empty, OnConflict(on_conflict))
-    return Session(project, target, connections, options, strict)
+    saved = read_plan(path)
+    if options.names or options.prune or options.allow_empty or options.plan_out is not None:
+        raise click.UsageError("--plan takes its options from the plan")
+    servers = dataclasses.replace(servers, target_name=saved.target, only=saved.only or None)
+    planned = dataclasses.replace(
+        options,
+        prune=saved.options.prune,
+        allow_empty=saved.options.allow_empty,
+        on_conflict=saved.options.on_conflict.value,
+        names=saved.names,
+    )
+    session = planned.session(servers, read_only=False)
+    plan = session.plan()
+    printer = Printer(session.target, output_format, quiet, servers.verbose)
+    check_plan(saved, session.target, plan)
+    printer.plan(plan)
+    if plan.of(Action.CONFLICT):
+        _advise(plan, printer)
+        return FAILED
+    return _apply(session, plan, printer)
 
 
 def _may_apply(session: Session, plan: Plan, yes: bool, prune_limit: int | None, printer: Printer) -> bool:

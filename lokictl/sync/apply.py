@@ -21,7 +21,7 @@ from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written
 from lokictl.sync.planner import new_fingerprint, settled_entries
 from lokictl.sync.record import Entry, Record
-from lokictl.sync.recorder import Recorder
+from lokictl.sync.recorder import LockedError, Recorder
 from lokictl.sync.ruler import Ruler
 
 CHANGED_SINCE_PLAN = "was changed on the server after the plan was made; run it again"
@@ -109,6 +109,9 @@ class Applier:
         """Does what the plan says, as far as nothing that the rest depends on fails."""
         changes = [change for change in plan.writes if change.key.kind is not Kind.RECORD]
         phases = _phases(changes)
+        if changes and not self._lock(changes):
+            self._note_the_rest(changes)
+            return self._applied
         try:
             if not self._begin(phases, changes):
                 return self._applied
@@ -121,6 +124,16 @@ class Applier:
         if plan.writes:
             self._end(plan, changes)
         return self._applied
+
+    def _lock(self, changes: list[Change]) -> bool:
+        tenants = {change.key.tenant for change in changes if change.key.kind is Kind.RULE_GROUP}
+        try:
+            self._recorder.lock(self.record, tenants)
+        except LockedError as error:
+            self._applied.record_problem = str(error)
+        except HttpError as error:
+            self._applied.record_problem = _record_words(error, self.target)
+        return not self._applied.record_problem
 
     def _begin(self, phases: list[list[Change]], changes: list[Change]) -> bool:
         """Folders, then the record of what is about to be written; False when that cannot be done."""
@@ -306,7 +319,7 @@ class Applier:
                 entries[change.key] = known
             if replaced is not None:
                 _settle_replaced(entries, replaced, outcome, self._original, recorded)
-        if entries != recorded or self._recorder.is_stale(self.record):
+        if entries != recorded or self._recorder.is_locked or self._recorder.is_stale(self.record):
             self._write_record(entries, last=True)
 
 

@@ -13,6 +13,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
 from lokictl.project.configuration import shown as display_path
 from lokictl.secrets import Redactor, Secret, read_secret
+from lokictl.sync.selection import Selection
 
 if TYPE_CHECKING:
     from lokictl.project import Configuration
@@ -64,7 +65,7 @@ class Target:
     """A named pair of servers; ``project`` is the name that marks what is ours on them.
 
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
-    made from the title.  ``only`` leaves one of the servers alone: "grafana", "loki" or "" for neither.
+    made from the title.  ``selection`` is what a run is for.
     """
 
     name: str
@@ -77,7 +78,12 @@ class Target:
     prune_limit: int = DEFAULT_PRUNE_LIMIT
     redactor: Redactor = field(default_factory=Redactor)
     has_fixed_folder: bool = False
-    only: str = ""
+    selection: Selection = Selection()
+
+    @property
+    def only(self) -> str:
+        """The one server that a run is for: "grafana", "loki" or "" for both."""
+        return self.selection.only
 
 
 def slug(text: str, length: int = UID_LENGTH) -> str:

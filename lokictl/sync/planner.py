@@ -15,7 +15,7 @@ from lokictl.sync.grafana import GIVES_WAY, gives_way
 from lokictl.sync.normal_form import digest, normal_form
 from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
-from lokictl.sync.state import Actual
+from lokictl.sync.state import Actual, is_needed
 
 
 class OnConflict(StrEnum):
@@ -67,6 +67,8 @@ class _Planner:
     def wanted(self) -> Iterator[Change]:
         for resource in self.desired.resources.values():
             live = self.actual.lives.get(resource.key)
+            if not self._covers(resource.key) and (live or not self._is_needed(resource.key)):
+                continue
             problem = self.actual.unreadable.get(resource.key)
             if problem:
                 change = _change(resource, None, Action.SKIP, f"cannot be read: {problem}", settled=True)
@@ -272,7 +274,10 @@ class _Planner:
 
     def _covers(self, key: Key) -> bool:
         """Whether this run is for such a resource."""
-        return covers(self.target, key)
+        return self.target.selection.covers(key)
+
+    def _is_needed(self, key: Key) -> bool:
+        return is_needed(self.target, self.desired, key)
 
     def _unwanted(self, live: Live, entry: Entry) -> Change:
         key = live.key
@@ -374,11 +379,6 @@ class _Planner:
         return not uid or Key(Kind.FOLDER, uid) in self.actual.lives
 
 
-def covers(target: Target, key: Key) -> bool:
-    """Whether a run on ``target`` is for such a resource."""
-    return not target.only or (target.only == "loki") == (key.kind is Kind.RULE_GROUP)
-
-
 def settled_entries(changes: Iterable[Change], record: Record, target: Target) -> dict[Key, Entry]:
     """The record's entries as they should be when nothing is written: what is unchanged is ours, as it is."""
     by_key = {change.key: change for change in changes}
@@ -387,7 +387,7 @@ def settled_entries(changes: Iterable[Change], record: Record, target: Target) -
     for key, entry in record.entries.items():
         change = by_key.get(key)
         kept = change is not None and change.action is not Action.CREATE
-        if kept or key in waiting or not covers(target, key):
+        if kept or key in waiting or not target.selection.covers(key):
             entries[key] = entry
     for key, change in by_key.items():
         if change.action is not Action.UNCHANGED or change.desired is None or change.live is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from lokictl.http import HttpError
 from lokictl.sync.configuration import Target
@@ -12,18 +14,43 @@ from lokictl.sync.grafana import Grafana
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource
-from lokictl.sync.record import GROUP, Entry, Record, record_body, record_group, record_key, record_namespace
+from lokictl.sync.record import (
+    GROUP,
+    Entry,
+    Record,
+    read_rule_records,
+    record_body,
+    record_group,
+    record_key,
+    record_namespace,
+)
 from lokictl.sync.ruler import Ruler
+
+# How long a run that never ended keeps others from beginning, in seconds; and how long two that begin at the same
+# moment need to see each other.
+LOCK_SECONDS = 900
+PAUSE = 0.5
+
+
+class LockedError(Exception):
+    """Another run holds the record; the text says since when it has, or what it did."""
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Where the record of a target is kept."""
+    """Where the record of a target is kept.
+
+    Grafana refuses a write of a record that has changed meanwhile, so there the record itself is the lock.  The
+    ruler takes every write: there a run writes its name first, and looks whether it stays.
+    """
 
     target: Target
     grafana: Grafana | None
     ruler: Ruler | None
     origin: Origin
+    clock: Callable[[], float] = time.time
+    run: str = field(default_factory=lambda: secrets.token_hex(6))
+    is_locked: bool = False
 
     def is_stale(self, record: Record) -> bool:
         """Whether the record is somewhere else than where it belongs, or does not name the project's origin."""
@@ -40,7 +67,36 @@ class Recorder:
         """Writes ``entries`` in the place of ``record``; ``last``: the run ends with it.  Raises `HttpError`."""
         if self.grafana is not None:
             return self._to_grafana(self.grafana, record, entries, last=last)
-        return self._to_ruler(record, entries)
+        return self._to_ruler(record, entries, "" if last else self._mark())
+
+    def lock(self, record: Record, tenants: Iterable[str]) -> None:
+        """Keeps other runs out until the last write.  Raises `LockedError`, `HttpError`."""
+        if self.grafana is not None or self.ruler is None:
+            return
+        tenants = sorted({*tenants, *record.groups})
+        now = self._read(tenants)
+        holder, until = _holder(now.lock)
+        if holder and until > self.clock():
+            minutes = max(1, round((until - self.clock()) / 60))
+            raise LockedError(
+                f"another sync of this project is running; if it is not, this one can begin in {minutes} min"
+            )
+        if now.entries != record.entries:
+            raise LockedError("another sync of this project has started or finished meanwhile; run it again")
+        self._to_ruler(record, record.entries, self._mark(), tenants)
+        self.is_locked = True
+        self.ruler.client.sleep(PAUSE)
+        if _holder(self._read(tenants).lock)[0] != self.run:
+            raise LockedError("another sync of this project has begun at the same moment; run it again")
+
+    def _mark(self) -> str:
+        return f"{self.run} {int(self.clock()) + LOCK_SECONDS}"
+
+    def _read(self, tenants: Iterable[str]) -> Record:
+        assert self.ruler is not None
+        keys = [Key(Kind.RULE_GROUP, GROUP, record_namespace(self.target), tenant) for tenant in tenants]
+        lives = [live for key in keys if (live := self.ruler.read_one(key)) is not None]
+        return read_rule_records(Record(), lives)
 
     def _to_grafana(
         self, grafana: Grafana, record: Record, entries: Mapping[Key, Entry], *, last: bool
@@ -70,17 +126,25 @@ class Recorder:
                 return uid
         return ""
 
-    def _to_ruler(self, record: Record, entries: Mapping[Key, Entry]) -> Record:
+    def _to_ruler(
+        self, record: Record, entries: Mapping[Key, Entry], lock: str, further: Iterable[str] = ()
+    ) -> Record:
         assert self.ruler is not None
-        tenants = {key.tenant for key in entries} | set(record.groups)
+        tenants = {key.tenant for key in entries} | set(record.groups) | set(further)
         groups = {}
         for tenant in sorted(tenants):
             own = {key: entry for key, entry in entries.items() if key.tenant == tenant}
-            body = record_group(self.target, own, self.origin)
+            body = record_group(self.target, own, self.origin, lock)
             key = Key(Kind.RULE_GROUP, GROUP, record_namespace(self.target), tenant)
             self.ruler.write(Resource(key, GROUP, body), record.groups.get(tenant))
             groups[tenant] = Live(key, GROUP, body)
         return Record(dict(entries), None, origin=self.origin, groups=groups)
+
+
+def _holder(lock: str) -> tuple[str, float]:
+    """Who holds a lock, and until when (Unix seconds)."""
+    run, _, until = lock.partition(" ")
+    return run, float(until) if until.isdigit() else 0.0
 
 
 def _as_written(grafana: Grafana, resource: Resource, error: HttpError) -> Live:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan
 from lokictl.sync.record import Record
 from lokictl.sync.ruler import NoRulerError, Ruler
+from lokictl.sync.selection import parse_names
 from lokictl.sync.state import Actual, owner_mark, read_grafana, recorded_state, recover
 
 if TYPE_CHECKING:
@@ -81,7 +82,13 @@ def only_server(target: Target, only: str | None) -> Target:
         return target
     if getattr(target, only) is None:
         raise LokictlError(Problem("sync/target", f'the target "{target.name}" has no {only}'))
-    return dataclasses.replace(target, only=only)
+    return dataclasses.replace(target, selection=dataclasses.replace(target.selection, only=only))
+
+
+def only_named(target: Target, texts: Iterable[str]) -> Target:
+    """The target for a run that is for single resources.  Raises `LokictlError`."""
+    selection = dataclasses.replace(target.selection, names=parse_names(texts))
+    return dataclasses.replace(target, selection=selection)
 
 
 @dataclass
@@ -108,6 +115,7 @@ class Session:
             self.actual = self._recorded()
             self.origin = checked_origin(self.project.config, self.target, self.actual.record)
             self._keep_folder()
+            self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
                 read_grafana(self.target, self.desired, self.servers.grafana, self.actual)
@@ -126,7 +134,7 @@ class Session:
 
     def _recorded(self) -> Actual:
         servers = self.servers
-        dashboards = self.desired.of(Kind.DASHBOARD)
+        dashboards = [d for d in self.desired.of(Kind.DASHBOARD) if self.target.selection.covers(d.key)]
         if servers.grafana is not None or servers.keeper is None:
             return recorded_state(self.target, dashboards, servers.grafana, servers.ruler)
         try:

@@ -97,17 +97,34 @@ def recover(target: Target, origin: Origin, grafana: Grafana, actual: Actual) ->
 
 def read_grafana(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
     """Adds everything in Grafana that the desired state or the record speaks of."""
-    recorded = [key for key in actual.record.entries if key not in desired.resources]
-    read = {key for key in desired.resources if key.kind is Kind.DASHBOARD}
-    keys = [k for k in (*desired.resources, *recorded) if k.kind is not Kind.RULE_GROUP and k not in read]
+    wanted = [key for key in desired.resources if is_needed(target, desired, key)]
+    recorded = [
+        key for key in actual.record.entries if key not in desired.resources and target.selection.covers(key)
+    ]
+    keys = [k for k in wanted if k.kind is not Kind.DASHBOARD]
+    keys = [k for k in (*keys, *recorded) if k.kind is not Kind.RULE_GROUP]
     actual.lives.update(grafana.read(keys, actual.unreadable))
     actual.titles_are_unique = grafana.titles_are_unique
-    _read_names(desired, grafana, actual)
+    _read_names(target, desired, grafana, actual)
     _read_contents(recorded, target, grafana, actual)
 
 
-def _read_names(desired: Desired, grafana: Grafana, actual: Actual) -> None:
-    sources = [s for s in desired.of(Kind.DATA_SOURCE) if s.key not in actual.unreadable]
+def is_needed(target: Target, desired: Desired, key: Key) -> bool:
+    """Whether a run is for this resource, or needs it for others: the folders of dashboards."""
+    if target.selection.covers(key):
+        return True
+    if key.kind is not Kind.FOLDER or target.only == "loki":
+        return False
+    inside = (r for r in desired.resources.values() if r.folder == key.name and r.key != key)
+    return any(is_needed(target, desired, resource.key) for resource in inside)
+
+
+def _read_names(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
+    sources = [
+        s
+        for s in desired.of(Kind.DATA_SOURCE)
+        if s.key not in actual.unreadable and target.selection.covers(s.key)
+    ]
     lives = [actual.lives.get(source.key) for source in sources]
     is_new = any(live is None for live in lives)
     becomes_default = any(

@@ -17,7 +17,7 @@ from lokictl.sync.configuration import Target, load_target
 from lokictl.sync.plan import Plan
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.rollback import Rollback
-from lokictl.sync.session import Servers, Session, only_server
+from lokictl.sync.session import Servers, Session, only_named, only_server
 from tests.sync.fakes.grafana import FakeGrafana
 from tests.sync.fakes.http import Adapter, Server
 from tests.sync.fakes.ruler import FakeRuler
@@ -115,9 +115,10 @@ class World:
         read_only: bool = False,
         only: str | None = None,
         strict: bool = False,
+        names: tuple[str, ...] = (),
     ) -> Session:
         project = self.project()
-        target = only_server(load_target(project.config), only)
+        target = only_named(only_server(load_target(project.config), only), names)
         servers = Servers(target, self.jobs, new_client=self.client(target, read_only))
         return Session(project, target, servers, Options(prune, allow_empty, OnConflict(on_conflict)), strict)
 
