@@ -25,6 +25,7 @@ FLOORS = {
     "model": 2,
     "grafana": 3,
     "backends": 3,
+    "log_search": 3,
     "ruler": 3,
     "project": 3,
     "sample": 3,

@@ -338,7 +338,7 @@ class CompiledQuery:
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
                 continue
-            labels = _valid(builder.labels())
+            labels = valid_labels(builder.labels())
             # What the stages made alike of one stream's lines at one time counts once.
             identity = (stream.labels, labels, entry.timestamp, line)
             if identity in seen:
@@ -349,7 +349,9 @@ class CompiledQuery:
             own, metadata, parsed = builder.categorized()
             text = line.decode("utf-8", "replace")
             found.setdefault(labels, []).append(
-                LogLine(entry.timestamp, text, _valid(own), _valid(metadata), _valid(parsed))
+                LogLine(
+                    entry.timestamp, text, valid_labels(own), valid_labels(metadata), valid_labels(parsed)
+                )
             )
         return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
 
@@ -383,7 +385,7 @@ def _rounded(node: ast.Node) -> ast.Node:
     return node
 
 
-def _valid(labels: Labels) -> Labels:
+def valid_labels(labels: Labels) -> Labels:
     if all(value.isascii() for _, value in labels):
         return labels
     return tuple((name, valid_text(value)) for name, value in labels)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, PRESERVE_ERROR
 from lokictl.engine.store import Entry, Stream
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.expressions import LineFilterOperator, MatchOperator
 from lokictl.logql.regex import AnyOf, Contains, Equals, Test, simplify
 from lokictl.logql.semantics import writes_line
 
@@ -57,6 +57,25 @@ def _of_test(test: Test) -> list[str] | None:
         left, right = _of_test(test.left), _of_test(test.right)
         return None if left is None or right is None else [*left, *right]
     return None
+
+
+def texts_of_line_filter(node: ast.LineFilter) -> Texts:
+    """The texts of which a line needs one to pass; none where that cannot be told."""
+    if node.operator == LineFilterOperator.CONTAINS:
+        if len(node.legs) == 1 and node.legs[0].is_ip:
+            return ()
+        texts = [leg.value for leg in node.legs]
+    elif node.operator == LineFilterOperator.REGEX:
+        texts = []
+        for leg in node.legs:
+            found = _of_test(simplify(leg.value, for_label=False))
+            if found is None:
+                return ()
+            texts += found
+    else:
+        return ()
+    usable = all(text and text.isascii() and "\n" not in text for text in texts)
+    return tuple(text.encode() for text in texts) if usable else ()
 
 
 def candidates(

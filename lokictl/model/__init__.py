@@ -1,9 +1,33 @@
 """Plain typed objects (services, rules, data sources) and their file formats."""
 
-from lokictl.model.datasource import DataSource
-from lokictl.model.rule_files import load_rule_files, parse_rule_files
-from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
-from lokictl.model.service import FieldType, LogField, Objectives, Service, StreamLabel
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lokictl.model.datasource import DataSource
+    from lokictl.model.rule_files import load_rule_files, parse_rule_files
+    from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
+    from lokictl.model.service import FieldType, LogField, Objectives, Service, StreamLabel
+
+# Imported when they are asked for: who reads log files needs no rules.
+_MODULES = {
+    "AlertingRule": "rules",
+    "DataSource": "datasource",
+    "FieldType": "service",
+    "LogField": "service",
+    "Objectives": "service",
+    "Origin": "rules",
+    "RecordingRule": "rules",
+    "Rule": "rules",
+    "RuleFile": "rules",
+    "RuleGroup": "rules",
+    "Service": "service",
+    "StreamLabel": "service",
+    "load_rule_files": "rule_files",
+    "parse_rule_files": "rule_files",
+}
 
 __all__ = [
     "AlertingRule",
@@ -21,3 +45,11 @@ __all__ = [
     "load_rule_files",
     "parse_rule_files",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -49,58 +49,63 @@ class TimeForm(NamedTuple):
 
     name: str
     example: str
-    pattern: re.Pattern[str]
+    pattern: str
+
+    def match(self, text: str, start: int) -> re.Match[str] | None:
+        """The time that begins at ``start``; the pattern is compiled when it is first needed."""
+        return _compiled(self.pattern).match(text, start)
 
 
-def _form(name: str, example: str, pattern: str) -> TimeForm:
-    return TimeForm(name, example, re.compile(pattern))
+@lru_cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 TIME_FORMS = (
-    _form(
+    TimeForm(
         "iso",
         "2024-03-22 08:42:55,639",
         rf"(?P<year>\d{{4}})(?P<gap>[-/.])(?P<month>\d\d)(?P=gap){_DAY}(?:[Tt _:]|, |\t){_CLOCK}{_HALF}{_ZONE}",
     ),
-    _form(
+    TimeForm(
         "compact",
         "20240322 08:42:55.639",
         r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)[T -]"
         r"(?P<hour>\d\d):?(?P<minute>\d\d):?(?P<second>\d\d)"
         rf"(?:[.,](?P<fraction>\d{{1,9}})\d*)?{_ZONE}",
     ),
-    _form(
+    TimeForm(
         "day first",
         "22/Mar/2024:08:42:55 +0000",
         rf"{_WEEKDAY}{_DAY}(?:[/ -]){_MONTH}(?:[/ -])(?P<year>\d{{4}})[: ,]\s?{_CLOCK}{_HALF}{_ZONE}",
     ),
-    _form(
+    TimeForm(
         "year last",
         "Fri Mar 22 08:42:55.639 2024",
         rf"{_WEEKDAY}{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_ZONE} (?P<year>\d{{4}})\b",
     ),
-    _form(
+    TimeForm(
         "month first",
         "Mar 22, 2024 8:42:55 AM",
         rf"{_WEEKDAY}{_MONTH} {{1,2}}{_DAY},? (?P<year>\d{{4}}),? {_CLOCK}{_HALF}{_ZONE}",
     ),
-    _form("no year", "Mar 22 08:42:55", rf"{_WEEKDAY}{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_ZONE}"),
-    _form(
+    TimeForm("no year", "Mar 22 08:42:55", rf"{_WEEKDAY}{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_ZONE}"),
+    TimeForm(
         "klog",
         "I0322 08:42:55.639000",
         rf"[IWEFD](?P<year>(?:19|20)\d\d)?(?P<month>[01]\d)(?P<day>[0-3]\d) {_CLOCK}",
     ),
-    _form(
+    TimeForm(
         "numbers, day or month first",
         "03/22/2024 08:42:55",
         rf"(?P<either>[0-3]?\d)(?P<gap>[/.-])(?P<other>[0-3]?\d)(?P=gap)(?P<year>\d{{4}}),?[ T:]{_CLOCK}{_HALF}{_ZONE}",
     ),
-    _form(
+    TimeForm(
         "two-digit year",
         "24/03/22 08:42:55",
         rf"(?P<short_year>\d\d)[/-](?P<month>[01]\d)[/-](?P<day>[0-3]\d) {_CLOCK}{_ZONE}",
     ),
-    _form(
+    TimeForm(
         "month and day",
         "03-22 08:42:55.639",
         rf"(?P<month>[01]\d)-(?P<day>[0-3]\d) (?=\d\d:\d\d:\d\d\.){_CLOCK}",
@@ -124,7 +129,7 @@ def match_time(text: str, start: int, not_after: int) -> Found | None:
     if found is not None and _NAMED_ZONE.match(text, found[1]) is None:
         return found
     for form in TIME_FORMS:
-        match = form.pattern.match(text, start)
+        match = form.match(text, start)
         if match is not None:
             nanoseconds = _moment(match, not_after)
             if nanoseconds is not None:

@@ -123,20 +123,14 @@ def encoding_of(head: bytes) -> str:
 
 def line_blocks(file: IO[bytes], path: str) -> Iterator[bytes]:
     """The content in blocks of about `BLOCK_BYTES` that end with a line; the last one may lack its line feed."""
-    rest = [b""]
     while True:
         with _errors_of(path):
             block = file.read(BLOCK_BYTES)
+            if block and not block.endswith(b"\n"):
+                block += file.readline()
         if not block:
-            break
-        end = block.rfind(b"\n") + 1
-        if not end:
-            rest.append(block)
-            continue
-        yield b"".join((*rest, block[:end]))
-        rest = [block[end:]]
-    if last := b"".join(rest):
-        yield last
+            return
+        yield block
 
 
 def text_lines(file: IO[bytes], path: str) -> Iterator[str]:

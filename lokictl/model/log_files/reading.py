@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -155,11 +156,7 @@ class LineParser:
         columns = _csv_columns(first)
         if columns is not None:
             yield from self._csv(columns, lines)
-        elif (
-            first[0] in "[{"
-            and not _is_json(first)
-            and (first.strip() in "[{" or first.rstrip()[-1] in ",[{")
-        ):
+        elif _starts_document(first):
             yield from self._document([*head, *lines])
         elif _EXPLORE_HEADER.match(first):
             yield from self._explore(chain(head, lines))
@@ -174,11 +171,7 @@ class LineParser:
             if not text:
                 continue
             self.count += 1
-            parsed: Parsed | None = None
-            if text[0] == "{":
-                parsed = self._quick_json_line(text)
-            if parsed is None:
-                parsed = self._parse(text, number)
+            parsed = self.read_line(text, number)
             if parsed is None:
                 if self.last is not None:
                     yield LogLine(self.last, text, self.common_labels)
@@ -212,6 +205,14 @@ class LineParser:
             self.without_time += 1
             yield LogLine(self.default_time + number * MILLISECOND, text)
         waiting.clear()
+
+    def read_line(self, text: str, number: int = 0) -> Parsed | None:
+        """What one line says by itself; None where it has no time."""
+        if text[0] == "{":
+            quick = self._quick_json_line(text)
+            if quick is not None:
+                return quick
+        return self._parse(text, number)
 
     def _parse(self, text: str, number: int) -> Parsed | None:
         try:
@@ -351,6 +352,11 @@ def _without_iso_column(line: str) -> str:
     return f"{moment[0] // MILLISECOND}\t{time}\t{rest}" if moment is not None else line
 
 
+def _starts_document(first: str) -> bool:
+    """Whether a JSON value begins that goes on over the following lines."""
+    return first[0] in "[{" and first.rstrip()[-1] in ",[{" and not _is_json(first)
+
+
 def _csv_columns(first: str) -> list[str] | None:
     lowered = first.lower()
     if "," not in first or not any(name in lowered for name in LINE_COLUMNS):
@@ -398,3 +404,74 @@ _SPACE = re.compile(r"\s*")
 def _skip_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
+
+
+class NotPlainError(Exception):
+    """A file whose lines cannot be read each by itself as they stand: `LogReader` reads it."""
+
+
+HEAD_LINES = 200
+
+
+class LineClock:
+    """The times of single lines of a file in which the whole text is the line, read by what its head looks like.
+
+    Raises `NotPlainError` for a head, and for a line, of any other kind.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        lines = [line.rstrip("\r") for line in _decoded(head[:65_536]).split("\n")[:HEAD_LINES]]
+        first = next((line for line in lines if line), "")
+        if not first or _is_export(first):
+            raise NotPlainError
+        self.parser = LineParser(0, ReadOptions("", time.time_ns() + DAY))
+        times = [self._own_time(line) for line in lines if line]
+        self.before = next((found for found in times if found is not None), -1)
+        """The time of the last line before the block."""
+        if self.before < 0:
+            raise NotPlainError
+        self.is_json = first[0] == "{"
+        self.block = b""
+
+    def start(self, block: bytes) -> None:
+        """Begins with the next block of lines."""
+        self.block = block
+
+    def finish(self) -> None:
+        """Ends the block: its last time is that of lines without one in front of the next."""
+        self.before = self._time_before(len(self.block))
+
+    def time_of(self, line: bytes, start: int) -> int:
+        """The time of the line that begins at ``start`` of the block."""
+        own = self._own_time(_decoded(line))
+        return own if own is not None else self._time_before(start)
+
+    def _own_time(self, text: str) -> int | None:
+        found = self.parser.read_line(text)
+        if found is None:
+            return None
+        if not isinstance(found, LogLine) or found.line is not text or found.labels:
+            raise NotPlainError
+        return found.timestamp
+
+    def _time_before(self, end: int) -> int:
+        """The time of the last line before ``end`` that has one."""
+        while end > 0:
+            start = self.block.rfind(b"\n", 0, end - 1) + 1
+            text = _decoded(self.block[start:end].rstrip(b"\r\n"))
+            own = self._own_time(text) if text else None
+            if own is not None:
+                return own
+            end = start
+        return self.before
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape")
+
+
+def _is_export(first: str) -> bool:
+    """Whether the first line of a file says that its lines cannot be read one by one."""
+    return (
+        _csv_columns(first) is not None or _EXPLORE_HEADER.match(first) is not None or _starts_document(first)
+    )
