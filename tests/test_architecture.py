@@ -31,6 +31,7 @@ FLOORS = {
     "sample": 3,
     "starter": 3,
     "capacity": 4,
+    "conformance": 4,
     "checking": 4,
     "lint": 4,
     "testing": 4,

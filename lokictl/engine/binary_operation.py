@@ -21,9 +21,18 @@ NOT_UNIQUE = "multiple matches for labels: grouping labels must ensure unique ma
 
 
 def with_number(
-    operator: str, elements: list[Sample], number: float, *, number_left: bool, return_bool: bool
+    operator: str,
+    elements: list[Sample],
+    number: float,
+    *,
+    number_left: bool,
+    return_bool: bool,
+    keeps: bool = True,
 ) -> list[Sample]:
-    """Each element with a number; comparisons filter unless ``return_bool``."""
+    """Each element with a number; comparisons filter unless ``return_bool``.
+
+    ``keeps``: what passes keeps its value, also where the number is on the left.
+    """
     result = []
     for labels, value in elements:
         left, right = (number, value) if number_left else (value, number)
@@ -34,7 +43,7 @@ def with_number(
         if return_bool:
             result.append((labels, 1.0 if holds else 0.0))
         elif holds:
-            result.append((labels, value))
+            result.append((labels, value if keeps else left))
     return result
 
 

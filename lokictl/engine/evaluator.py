@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from operator import itemgetter
 
-from lokictl.durations import MILLISECOND
+from lokictl.durations import MILLISECOND, SECOND
 from lokictl.engine.binary_operation import set_operation, with_number, with_vector
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
 from lokictl.engine.extraction import Extractor, compile_selector_test
@@ -18,7 +19,7 @@ from lokictl.engine.pipeline import Pipeline
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
-from lokictl.engine.store import Entry, LogStore, Stream, valid_text
+from lokictl.engine.store import Entry, LogStore, Stream, cleaned, told_apart, valid_text
 from lokictl.engine.vector_aggregation import aggregate
 from lokictl.logql import ast, parse
 from lokictl.logql.expressions import MatchOperator
@@ -30,7 +31,18 @@ from lokictl.logql.units import (
     parse_bytes,
     quote,
 )
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import (
+    CONFLICTS_EACH_LINE,
+    DEFAULT,
+    EMPTY_GROUPING_KEPT,
+    METADATA_NAMES_CLEANED_IN_LOG_QUERIES,
+    METADATA_TELLS_APART,
+    NO_INSTANT_LOG_QUERIES,
+    NUMBER_ON_THE_LEFT,
+    STREAM_LABELS_AS_THEY_ARE,
+    WINDOW_END,
+    LokiVersion,
+)
 
 Sample = tuple[Labels, float]
 Steps = list[int]
@@ -103,7 +115,7 @@ class CompiledQuery:
     ) -> None:
         self.store, self.limits, self.version = store, limits, version
         parsed = parse(expression, version=version) if isinstance(expression, str) else expression
-        self.expression = _as_run(parsed)
+        self.expression = _as_run(parsed, version)
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -112,6 +124,8 @@ class CompiledQuery:
         """The answer at ``time`` (ns)."""
         expression = self.expression
         self._check_length(0)
+        if isinstance(expression, ast.LogExpr) and not self.version.has(NO_INSTANT_LOG_QUERIES):
+            return self._log(time - 30 * SECOND, time, 100, "backward", 0)
         if isinstance(expression, ast.LogExpr):
             message = (
                 "log queries are not supported as an instant query type, "
@@ -214,26 +228,45 @@ class CompiledQuery:
             if not steps or width == 0:
                 return [[] for _ in steps]
             # Made anew for each run: a quantile keeps windows of the series it has seen.
-            window = aggregator(node.operation, node.parameter, width, unwrapped=log_range.unwrap is not None)
+            window = aggregator(
+                node.operation,
+                node.parameter,
+                width,
+                unwrapped=log_range.unwrap is not None,
+                version=self.version,
+            )
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
             self._check_work(len(series), len(steps))
             results: list[list[Sample]] = [[] for _ in steps]
+            bounds = self._bounds(steps[-1] - offset)
             errors: list[tuple[int, Labels]] = []
             for one in series:
                 failed = _is_failure(one.labels)
                 for index, time in enumerate(steps):
-                    low, high = window_bounds(one.times, time - offset, width)
+                    low, high = bounds(one.times, time - offset, width)
                     if low == high:
                         continue
                     if failed:
                         errors.append((index, one.labels))
                         break
-                    results[index].append((one.labels, window(one, low, high)))
+                    results[index].append((one.labels, window(one, low, high, time - offset)))
             if errors:
                 raise pipeline_error(_reported(errors))
             return results
 
         return evaluate
+
+    def _bounds(self, last: int) -> Callable[[list[int], int, int], tuple[int, int]]:
+        """`window_bounds` for a query whose last window ends at ``last``."""
+        if self.version.has(WINDOW_END):
+            return window_bounds
+
+        def bounds(times: list[int], end: int, width: int) -> tuple[int, int]:
+            low, high = window_bounds(times, end, width)
+            # What lies at the very end of the query is not even fetched.
+            return low, high if end != last else max(low, bisect_left(times, end, low, high))
+
+        return bounds
 
     def _absent(self, node: ast.RangeAggregation) -> Evaluate:
         extractor = Extractor(node, None, self.store, self.limits, self.version)
@@ -247,10 +280,11 @@ class CompiledQuery:
                 return [[(labels, 1.0)] for _ in steps]
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
             results: list[list[Sample]] = []
+            bounds = self._bounds(steps[-1] - offset)
             for time in steps:
                 present = False
                 for one in series:
-                    low, high = window_bounds(one.times, time - offset, width)
+                    low, high = bounds(one.times, time - offset, width)
                     if low < high:
                         if _is_failure(one.labels):
                             raise pipeline_error(one.labels)
@@ -272,8 +306,11 @@ class CompiledQuery:
             assert isinstance(literal, ast.Literal)
             number = literal.value
             inner = self._compile(other, None)
+            keeps = self.version.has(NUMBER_ON_THE_LEFT)
             return lambda steps: [
-                with_number(operator, elements, number, number_left=number_left, return_bool=return_bool)
+                with_number(
+                    operator, elements, number, number_left=number_left, return_bool=return_bool, keeps=keeps
+                )
                 for elements in inner(steps)
             ]
         left, right = self._compile(node.left, None), self._compile(node.right, None)
@@ -304,13 +341,15 @@ class CompiledQuery:
             message = f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > "
             raise LimitError(f"{message}{self.limits.max_entries})")
         backward = direction.lower() == "backward"
-        selects = compile_selector_test(self.expression.selector)
+        selects = compile_selector_test(self.expression.selector, self.version)
         found_any = False
         entries: list[tuple[Entry, Stream]] = []
         required = required_texts(self.expression.stages)
         for stream in self.store:
             if selects(stream) and _is_found(stream, start, end):
                 all_entries = stream.between(start, max(end, start + 1))
+                if not self.version.has(METADATA_TELLS_APART):
+                    all_entries = told_apart(all_entries)
                 found_any = found_any or bool(all_entries)
                 entries += [(entry, stream) for entry in candidates(stream, all_entries, required)]
         if not found_any:
@@ -322,10 +361,15 @@ class CompiledQuery:
             entries.sort(key=itemgetter(0))
         if backward:
             entries.reverse()
+        if not self.version.has(CONFLICTS_EACH_LINE):
+            self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
+            self._open(entries)
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
         builders: dict[Labels, LabelBuilder] = {}
+        escapes = not self.version.has(STREAM_LABELS_AS_THEY_ARE)
+        cleans = self.version.has(METADATA_NAMES_CLEANED_IN_LOG_QUERIES)
         for entry, stream in entries:
             if count >= limit:
                 break
@@ -334,7 +378,7 @@ class CompiledQuery:
                 builder = builders[stream.labels] = LabelBuilder(
                     stream.label_map, stream.labels, (), self.version
                 )
-            builder.reset(entry.metadata)
+            builder.reset(cleaned(entry.metadata) if cleans else entry.metadata)
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
                 continue
@@ -346,6 +390,8 @@ class CompiledQuery:
             seen.add(identity)
             last = entry.timestamp
             count += 1
+            if escapes and labels == stream.labels:
+                labels = tuple((name, _escaped(value)) for name, value in labels)
             own, metadata, parsed = builder.categorized()
             text = line.decode("utf-8", "replace")
             found.setdefault(labels, []).append(
@@ -354,6 +400,23 @@ class CompiledQuery:
                 )
             )
         return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
+
+    def _open(self, entries: list[tuple[Entry, Stream]]) -> None:
+        """Reads each stream up to its first line that passes, as Loki does before it merges streams.
+
+        What a parser has decided there holds for all later lines.
+        """
+        assert self._pipeline is not None
+        streams = sorted(
+            {id(stream): stream for _, stream in entries}.values(), key=lambda stream: stream.labels
+        )
+        for stream in streams:
+            builder = LabelBuilder(stream.label_map, stream.labels, (), self.version)
+            for entry, other in entries:
+                if other is stream:
+                    builder.reset(entry.metadata)
+                    if self._pipeline.run(entry.line, entry.timestamp, builder) is not None:
+                        break
 
 
 def _is_found(stream: Stream, start: int, end: int) -> bool:
@@ -367,7 +430,7 @@ def _is_found(stream: Stream, start: int, end: int) -> bool:
     return not (high <= first or last < low or (last == low and first < last))
 
 
-def _as_run(parsed: ast.Expr) -> ast.Expr:
+def _as_run(parsed: ast.Expr, version: LokiVersion) -> ast.Expr:
     """The expression as the query API runs it: on its way there sizes in label filters are rounded as they print."""
     if next(parsed.find_all(ast.StreamSelector), None) is None:
         return parsed
@@ -375,7 +438,21 @@ def _as_run(parsed: ast.Expr) -> ast.Expr:
         if not math.isfinite(literal.value):
             raise EvaluationError("failed to enqueue request")
     rounded: ast.Expr = parsed.transform(_rounded)
-    return rounded
+    return rounded if version.has(EMPTY_GROUPING_KEPT) else _without_empty_groupings(rounded)
+
+
+def _without_empty_groupings(expression: ast.Expr) -> ast.Expr:
+    """The expression as its printed form was in old versions: with no labels, a grouping vanishes."""
+
+    def plain(node: ast.Node) -> ast.Node:
+        if isinstance(node, ast.VectorAggregation) and node.grouping.without and not node.grouping.labels:
+            return replace(node, grouping=ast.Grouping(), inner=node.inner.transform(plain))
+        if isinstance(node, ast.RangeAggregation) and node.grouping is not None and not node.grouping.labels:
+            return replace(node, grouping=None)
+        return node
+
+    found: ast.Expr = expression.transform(plain)
+    return found
 
 
 def _rounded(node: ast.Node) -> ast.Node:
@@ -383,6 +460,16 @@ def _rounded(node: ast.Node) -> ast.Node:
         value = parse_bytes(format_bytes(node.value))
         return node if value == node.value else replace(node, value=value)
     return node
+
+
+def _escaped(value: str) -> str:
+    """Go's ``strconv.QuoteToASCII`` without the quotes."""
+    if value.isascii() and value.isprintable() and "\\" not in value and '"' not in value:
+        return value
+    return "".join(
+        c if c.isascii() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        for c in quote(value)[1:-1]
+    )
 
 
 def valid_labels(labels: Labels) -> Labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,21 +13,24 @@ from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
-from lokictl.engine.store import Entry, LogStore, Stream, valid_text
+from lokictl.engine.store import Entry, LogStore, Stream, told_apart, valid_text
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, seconds
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import DEFAULT, METADATA_NAMES_CLEANED, METADATA_TELLS_APART, LokiVersion
 
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
 PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
 
 
-def compile_selector_test(selector: ast.StreamSelector) -> Callable[[Stream], bool]:
+def compile_selector_test(
+    selector: ast.StreamSelector, version: LokiVersion = DEFAULT
+) -> Callable[[Stream], bool]:
     """Whether a stream has the labels that the selector asks for."""
     # Loki's index does not look at the metric name, which is the same for all logs.
     tests = [
-        (matcher.name, compile_matcher(matcher))
+        (matcher.name, compile_matcher(matcher, version))
         for matcher in selector.matchers
         if matcher.name != "__name__"
     ]
@@ -76,7 +80,7 @@ class Extractor:
         version: LokiVersion = DEFAULT,
     ) -> None:
         self.node, self.store, self.limits, self.version = node, store, limits, version
-        self.selects = compile_selector_test(node.log_range.log.selector)
+        self.selects = compile_selector_test(node.log_range.log.selector, version)
         self.grouping = extraction_grouping(node, outer)
         self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping, version)
         self.required = required_texts(self._stages())
@@ -106,6 +110,8 @@ class Extractor:
         for stream in self.store:
             if self.selects(stream):
                 entries = stream.between(first + 1, last + 1)
+                if not self.version.has(METADATA_TELLS_APART):
+                    entries = told_apart(entries)
                 if entries:
                     self._run(stream, entries, found)
                     self._check(found)
@@ -126,7 +132,7 @@ class Extractor:
     ) -> None:
         if self.pipeline is None:
             self.pipeline = Pipeline(self._stages(), self.hints)
-            self.value = compile_value(self.node)
+            self.value = compile_value(self.node, self.version)
         pipeline, value_of, grouping = self.pipeline, self.value, self.grouping
         assert value_of is not None
         base, base_labels = stream.label_map, stream.labels
@@ -138,6 +144,8 @@ class Extractor:
             self._plain(stream, entries, found)
             return
         run = pipeline.run
+        # Labels that a query cannot name do not survive: their samples get lost.
+        raw_names = not self.version.has(METADATA_NAMES_CLEANED)
         builder = LabelBuilder(base, base_labels, (), self.version)
         for entry in candidates(stream, entries, self.required):
             builder.reset(entry.metadata)
@@ -150,6 +158,8 @@ class Extractor:
             labels = (
                 builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
             )
+            if raw_names and not all(_NAME.fullmatch(name) for name, _ in labels):
+                continue
             samples = found.get(labels)
             if samples is None:
                 clean = _clean(labels)
@@ -176,7 +186,9 @@ def _clean(labels: Labels) -> Labels:
     return tuple((name, valid_text(value)) for name, value in labels)
 
 
-def compile_value(node: ast.RangeAggregation) -> Callable[[bytes, LabelBuilder], float | None]:
+def compile_value(
+    node: ast.RangeAggregation, version: LokiVersion = DEFAULT
+) -> Callable[[bytes, LabelBuilder], float | None]:
     """The value of a line's sample; None where the line has none."""
     unwrap = node.log_range.unwrap
     if unwrap is None:
@@ -185,7 +197,7 @@ def compile_value(node: ast.RangeAggregation) -> Callable[[bytes, LabelBuilder],
         return lambda line, builder: 1.0
     name = unwrap.label
     convert = CONVERSIONS[unwrap.conversion]
-    filters = [compile_label_filter(item) for item in unwrap.filters]
+    filters = [compile_label_filter(item, version) for item in unwrap.filters]
 
     def value(line: bytes, builder: LabelBuilder) -> float | None:
         text = builder.get(name)

@@ -33,7 +33,9 @@ class Hints:
     filters: Mapping[str, Filter] = field(init=False)
 
     def __post_init__(self) -> None:
-        compiled = {name: compile_label_filter(node) for name, node in self.filter_nodes.items()}
+        compiled = {
+            name: compile_label_filter(node, self.version) for name, node in self.filter_nodes.items()
+        }
         object.__setattr__(self, "filters", compiled)
 
     def wants(self, key: str) -> bool:

@@ -6,6 +6,8 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from lokictl.logql.versions import DEFAULT, SHORT_IPV6, LokiVersion
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _V4_RUN = re.compile(rb"[0-9.]+")
@@ -17,14 +19,15 @@ class IpPatternError(ValueError):
     """The pattern is no address, network or range."""
 
 
-def compile_ip(pattern: str) -> Callable[[bytes], bool]:
+def compile_ip(pattern: str, version: LokiVersion = DEFAULT) -> Callable[[bytes], bool]:
     """Whether a text holds an address that ``pattern`` covers.  Raises `IpPatternError`."""
     covers = _matcher(pattern)
+    shortest = 2 if version.has(SHORT_IPV6) else 5
 
     def found(text: bytes) -> bool:
         position, length = 0, len(text)
         while position < length:
-            run = _candidate(text, position, length)
+            run = _candidate(text, position, length, shortest)
             if run is None:
                 position += 1
                 continue
@@ -37,12 +40,12 @@ def compile_ip(pattern: str) -> Callable[[bytes], bool]:
     return found
 
 
-def _candidate(text: bytes, position: int, length: int) -> str | None:
+def _candidate(text: bytes, position: int, length: int, shortest: int) -> str | None:
     left = length - position
     if left >= 4 and 0x30 <= text[position] <= 0x39 and b"." in text[position + 1 : position + 4]:
         matched = _V4_RUN.match(text, position)
         return matched[0].decode() if matched else None
-    if left >= 5 and _V6_HINT.match(text, position):
+    if left >= shortest and _V6_HINT.match(text, position):
         matched = _V6_RUN.match(text, position)
         return matched[0].decode() if matched else None
     return None

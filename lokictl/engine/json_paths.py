@@ -12,6 +12,7 @@ from lokictl.engine.json_parser import (
     MALFORMED,
     STRING,
     STRING_END,
+    UNKNOWN_TYPE,
     JsonError,
     block_end,
     next_token,
@@ -25,14 +26,17 @@ Found = tuple[int, bytes, int, str]
 """The path's index, the raw value, its type, and what is wrong with it ("" if nothing is)."""
 
 
-def find_paths(data: bytes, paths: list[Path]) -> Iterator[Found]:
-    """The first value of each path in the order of the text; a value that cannot be read has an error."""
-    yield from _Sweep(data, paths).run()
+def find_paths(data: bytes, paths: list[Path], *, array_strings: bool = True) -> Iterator[Found]:
+    """The first value of each path in the order of the text; a value that cannot be read has an error.
+
+    Without ``array_strings`` a string in an array cannot be read, as before Loki 3.0.
+    """
+    yield from _Sweep(data, paths, array_strings).run()
 
 
 class _Sweep:
-    def __init__(self, data: bytes, paths: list[Path]) -> None:
-        self.data, self.paths = data, paths
+    def __init__(self, data: bytes, paths: list[Path], array_strings: bool) -> None:
+        self.data, self.paths, self.array_strings = data, paths, array_strings
         self.depth = max(map(len, paths))
         self.done: set[int] = set()
         self.trail: list[str] = [""] * self.depth
@@ -141,9 +145,12 @@ class _Sweep:
     def inside(self, index: int, start: int, end: int) -> Iterator[Found]:
         self.done.add(index)
         rest = self.paths[index][self.level :]
+        if not rest and self.data[start] == 0x22 and not self.array_strings:
+            yield index, b"", STRING, UNKNOWN_TYPE
+            return
         if not rest:
             yield self.value(index, self.data, start)
             return
         # Values further down are looked for in the element alone.
-        for _, raw, kind, error in find_paths(self.data[start:end], [rest]):
+        for _, raw, kind, error in find_paths(self.data[start:end], [rest], array_strings=self.array_strings):
             yield index, raw, kind, error

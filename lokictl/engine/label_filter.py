@@ -11,6 +11,7 @@ from lokictl.logql import ast
 from lokictl.logql.expressions import ComparisonOperator, MatchOperator
 from lokictl.logql.regex import Always, compile_test, simplify
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration
+from lokictl.logql.versions import DEFAULT, FIRST_BYTE_FOLDS, TYPED_FILTERS_DROP_ERRORS, LokiVersion
 
 Filter = Callable[[LabelBuilder], bool]
 
@@ -33,28 +34,28 @@ def is_no_op(node: ast.LabelFilter) -> bool:
     )
 
 
-def compile_label_filter(node: ast.LabelFilter) -> Filter:
+def compile_label_filter(node: ast.LabelFilter, version: LokiVersion = DEFAULT) -> Filter:
     """The filter as a function; it may set the line's error.  Raises `IpPatternError` for a bad ``ip()`` pattern."""
     if isinstance(node, ast.AndLabelFilter):
-        return _both(_lenient(node.left), _lenient(node.right))
+        return _both(_lenient(node.left, version), _lenient(node.right, version))
     if isinstance(node, ast.OrLabelFilter):
-        left, right = _lenient(node.left), _lenient(node.right)
+        left, right = _lenient(node.left, version), _lenient(node.right, version)
         return lambda builder: left(builder) or right(builder)
     if isinstance(node, ast.StringLabelFilter):
-        return _string(node)
+        return _string(node, version)
     if isinstance(node, ast.NumberLabelFilter):
-        return _typed(node.name, COMPARE[node.operator], node.value, parse_float)
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_float, version)
     if isinstance(node, ast.DurationLabelFilter):
-        return _typed(node.name, COMPARE[node.operator], node.value, parse_go_duration)
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_go_duration, version)
     if isinstance(node, ast.BytesLabelFilter):
-        return _typed(node.name, COMPARE[node.operator], node.value, parse_bytes)
+        return _typed(node.name, COMPARE[node.operator], node.value, parse_bytes, version)
     assert isinstance(node, ast.IpLabelFilter)
-    return _ip(node)
+    return _ip(node, version)
 
 
-def _lenient(node: ast.LabelFilter) -> Filter:
+def _lenient(node: ast.LabelFilter, version: LokiVersion) -> Filter:
     try:
-        return compile_label_filter(node)
+        return compile_label_filter(node, version)
     except IpPatternError:
         # Inside of and/or a bad pattern silently matches nothing.
         return lambda builder: False
@@ -69,13 +70,13 @@ def _both(left: Filter, right: Filter) -> Filter:
     return both
 
 
-def _string(node: ast.StringLabelFilter) -> Filter:
+def _string(node: ast.StringLabelFilter, version: LokiVersion) -> Filter:
     name, value = node.name, node.value
     if node.operator == MatchOperator.EQUAL:
         return lambda builder: builder.value_for_filter(name) == value
     if node.operator == MatchOperator.NOT_EQUAL:
         return lambda builder: builder.value_for_filter(name) != value
-    test = compile_test(simplify(value, for_label=True))
+    test = compile_test(simplify(value, for_label=True), any_letter=not version.has(FIRST_BYTE_FOLDS))
     if node.operator == MatchOperator.REGEX:
         return lambda builder: test(_encoded(builder.value_for_filter(name)))
     return lambda builder: not test(_encoded(builder.value_for_filter(name)))
@@ -86,9 +87,17 @@ def _encoded(value: str) -> bytes:
 
 
 def _typed(
-    name: str, compare: Callable[[float, float], bool], threshold: float, convert: Callable[[str], float]
+    name: str,
+    compare: Callable[[float, float], bool],
+    threshold: float,
+    convert: Callable[[str], float],
+    version: LokiVersion,
 ) -> Filter:
+    passes_errors = not version.has(TYPED_FILTERS_DROP_ERRORS)
+
     def check(builder: LabelBuilder) -> bool:
+        if passes_errors and builder.error:
+            return True
         value = builder.get(name)
         if value is None:
             return False
@@ -102,8 +111,8 @@ def _typed(
     return check
 
 
-def _ip(node: ast.IpLabelFilter) -> Filter:
-    name, found = node.name, compile_ip(node.pattern)
+def _ip(node: ast.IpLabelFilter, version: LokiVersion) -> Filter:
+    name, found = node.name, compile_ip(node.pattern, version)
     wanted = node.operator == MatchOperator.EQUAL
 
     def check(builder: LabelBuilder) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import itemgetter
 
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import DEFAULT, METADATA_FIRST, LokiVersion
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -39,9 +39,9 @@ class LabelBuilder:
         "error",
         "error_details",
         "extracted",
+        "keeps_metadata",
         "metadata",
         "parsed",
-        "version",
     )
 
     def __init__(
@@ -51,7 +51,7 @@ class LabelBuilder:
         metadata: Labels,
         version: LokiVersion = DEFAULT,
     ) -> None:
-        self.version = version
+        self.keeps_metadata = version.has(METADATA_FIRST)
         self.base = base
         self.base_labels = base_labels
         self.blank_keys: dict[str, bool] = {}
@@ -95,7 +95,7 @@ class LabelBuilder:
 
     def is_taken(self, name: str) -> bool:
         """Whether a parser must write ``name_extracted`` instead."""
-        return name in self.base or name in self.metadata
+        return name in self.base or (name in self.metadata and self.keeps_metadata)
 
     def fail(self, error: str, details: str = "") -> None:
         """Records an error; without details those of an earlier one stay."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lokictl.engine.ip import compile_ip
 from lokictl.logql import ast
 from lokictl.logql.expressions import LineFilterOperator
 from lokictl.logql.regex import Always, Contains, Test, compile_test, either, simplify
 from lokictl.logql.validation import consecutive_captures, split_pattern
+from lokictl.logql.versions import DEFAULT, FIRST_BYTE_FOLDS, IP_IN_CHAINS, LokiVersion
 
 LineTest = Callable[[bytes], bool]
 
@@ -16,10 +18,13 @@ REGEX = (LineFilterOperator.REGEX, LineFilterOperator.NOT_REGEX)
 PATTERN = (LineFilterOperator.PATTERN, LineFilterOperator.NOT_PATTERN)
 
 
-def compile_line_filter(node: ast.LineFilter) -> LineTest:
+def compile_line_filter(node: ast.LineFilter, version: LokiVersion = DEFAULT) -> LineTest:
     """The filter as a function.  Raises ValueError or `LogQLError` with the cause that Loki names."""
     if len(node.legs) == 1 and node.legs[0].is_ip:
-        return _ip(node)
+        return _ip(node, version)
+    if version.has(IP_IN_CHAINS) and any(leg.is_ip for leg in node.legs):
+        single = [replace(node, legs=(leg,), operator=_positive(node)) for leg in node.legs]
+        return _negated(_any([compile_line_filter(one, version) for one in single]), node.operator)
     if node.operator in PATTERN:
         tests = [compile_pattern(leg.value) for leg in node.legs]
         return _negated(_any(tests), node.operator)
@@ -29,7 +34,7 @@ def compile_line_filter(node: ast.LineFilter) -> LineTest:
         reduced = simplify(leg.value, for_label=False) if node.operator in REGEX else _plain(leg.value)
         test = reduced if test is None else either(test, reduced)
     assert test is not None
-    return _negated(compile_test(test), node.operator)
+    return _negated(compile_test(test, any_letter=not version.has(FIRST_BYTE_FOLDS)), node.operator)
 
 
 def _plain(text: str) -> Test:
@@ -44,10 +49,14 @@ def _any(tests: list[LineTest]) -> LineTest:
     return tests[0] if len(tests) == 1 else lambda line: any(test(line) for test in tests)
 
 
-def _ip(node: ast.LineFilter) -> LineTest:
+def _positive(node: ast.LineFilter) -> LineFilterOperator:
+    return LineFilterOperator(f"|{node.operator[1:]}")
+
+
+def _ip(node: ast.LineFilter, version: LokiVersion) -> LineTest:
     if node.operator not in (LineFilterOperator.CONTAINS, LineFilterOperator.NOT_CONTAINS):
         raise ValueError("ip: invalid operation")
-    return _negated(compile_ip(node.legs[0].value), node.operator)
+    return _negated(compile_ip(node.legs[0].value, version), node.operator)
 
 
 def compile_pattern(pattern: str) -> LineTest:

@@ -110,17 +110,17 @@ def _json(stage: ast.JsonParser, hints: Hints) -> StageFunction:
 
 
 FUNCTIONS: dict[type[ast.Node], Callable[[Any, Hints], StageFunction]] = {
-    ast.LineFilter: lambda stage, hints: _line(compile_line_filter(stage)),
-    ast.LabelFilterStage: lambda stage, hints: _label(compile_label_filter(stage.filter)),
+    ast.LineFilter: lambda stage, hints: _line(compile_line_filter(stage, hints.version)),
+    ast.LabelFilterStage: lambda stage, hints: _label(compile_label_filter(stage.filter, hints.version)),
     ast.JsonParser: _json,
     ast.LogfmtParser: st.logfmt_stage,
     ast.RegexpParser: st.regexp_stage,
     ast.PatternParser: st.pattern_stage,
     ast.UnpackParser: lambda stage, hints: st.unpack_stage(hints),
-    ast.LineFormat: lambda stage, hints: st.line_format_stage(stage),
-    ast.LabelFormat: lambda stage, hints: st.label_format_stage(stage),
-    ast.DropLabels: lambda stage, hints: st.drop_stage(stage),
-    ast.KeepLabels: lambda stage, hints: st.keep_stage(stage),
+    ast.LineFormat: lambda stage, hints: st.line_format_stage(stage, hints.version),
+    ast.LabelFormat: lambda stage, hints: st.label_format_stage(stage, hints.version),
+    ast.DropLabels: lambda stage, hints: st.drop_stage(stage, hints.version),
+    ast.KeepLabels: lambda stage, hints: st.keep_stage(stage, hints.version),
     ast.Decolorize: lambda stage, hints: st.decolorize_stage(),
 }
 """How each kind of stage runs."""

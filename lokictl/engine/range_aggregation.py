@@ -8,32 +8,43 @@ from collections.abc import Callable
 
 from lokictl.engine.extraction import Series
 from lokictl.logql import units
+from lokictl.logql.units import SECOND
+from lokictl.logql.versions import DEFAULT, RATE_COUNTER_UNITS, LokiVersion
 
-Window = Callable[[Series, int, int], float]
-"""Called with a series and the half-open index range of its samples in the window."""
+Window = Callable[[Series, int, int, int], float]
+"""Called with a series, the half-open index range of its samples in the window, and the window's end (ns)."""
 
 
-def aggregator(operation: str, parameter: float | None, width: int, *, unwrapped: bool) -> Window:
+def aggregator(
+    operation: str,
+    parameter: float | None,
+    width: int,
+    *,
+    unwrapped: bool,
+    version: LokiVersion = DEFAULT,
+) -> Window:
     """The function of one operation over windows of ``width`` nanoseconds."""
     seconds = units.seconds(width)
     if operation == "count_over_time" or (operation == "rate" and not unwrapped):
         if operation == "rate":
-            return lambda series, low, high: (high - low) / seconds
-        return lambda series, low, high: float(high - low)
+            return lambda series, low, high, end: (high - low) / seconds
+        return lambda series, low, high, end: float(high - low)
     if operation in ("rate", "bytes_rate"):
-        return lambda series, low, high: sum_of(series.values, low, high) / seconds
+        return lambda series, low, high, end: sum_of(series.values, low, high) / seconds
     if operation in ("bytes_over_time", "sum_over_time"):
-        return lambda series, low, high: sum_of(series.values, low, high)
+        return lambda series, low, high, end: sum_of(series.values, low, high)
+    if operation == "rate_counter" and version.has(RATE_COUNTER_UNITS):
+        return lambda series, low, high, end: extrapolated_rate(series, low, high, end, width)
     if operation == "rate_counter":
-        return lambda series, low, high: rate_counter(series, low, high, seconds)
+        return lambda series, low, high, end: rate_counter(series, low, high, seconds)
     if operation == "first_over_time":
-        return lambda series, low, high: series.values[low]
+        return lambda series, low, high, end: series.values[low]
     if operation == "last_over_time":
-        return lambda series, low, high: series.values[high - 1]
+        return lambda series, low, high, end: series.values[high - 1]
     if operation == "quantile_over_time":
         return Quantile(parameter if parameter is not None else math.nan)
     simple = _SIMPLE[operation]
-    return lambda series, low, high: simple(series.values[low:high])
+    return lambda series, low, high, end: simple(series.values[low:high])
 
 
 def sum_of(values: list[float], low: int, high: int) -> float:
@@ -101,7 +112,7 @@ class Quantile:
         self.quantile = quantile
         self.windows: dict[int, tuple[int, int, list[float]]] = {}
 
-    def __call__(self, series: Series, low: int, high: int) -> float:
+    def __call__(self, series: Series, low: int, high: int, end: int) -> float:
         if self.quantile < 0:
             return -math.inf
         if self.quantile > 1:
@@ -143,14 +154,7 @@ def rate_counter(series: Series, low: int, high: int, seconds: float) -> float:
     count = high - low
     if count < 2:
         return 0.0
-    values = series.values
-    first = values[low]
-    increase = values[high - 1] - first
-    last = 0.0
-    for index in range(low, high):
-        if values[index] < last:
-            increase += last
-        last = values[index]
+    first, increase = series.values[low], _increase(series.values, low, high)
     sampled = (series.times[high - 1] - series.times[low]) / 1000
     mean_gap = sampled / (count - 1)
     to_start = seconds
@@ -163,6 +167,36 @@ def rate_counter(series: Series, low: int, high: int, seconds: float) -> float:
     if sampled == 0:
         return math.nan
     return increase * (extended / sampled) / seconds
+
+
+def _increase(values: list[float], low: int, high: int) -> float:
+    """What a counter gained, resets counted in."""
+    increase = values[high - 1] - values[low]
+    last = 0.0
+    for index in range(low, high):
+        if values[index] < last:
+            increase += last
+        last = values[index]
+    return increase
+
+
+def extrapolated_rate(series: Series, low: int, high: int, end: int, width: int) -> float:
+    """The increase per second, extrapolated to the edges of the window as Prometheus does it."""
+    count = high - low
+    if count < 2:
+        return 0.0
+    first, increase = series.values[low], _increase(series.values, low, high)
+    times = series.times
+    sampled = (times[high - 1] - times[low]) / SECOND
+    to_start, to_end = (times[low] - (end - width)) / SECOND, (end - times[high - 1]) / SECOND
+    mean_gap = sampled / (count - 1)
+    to_start, to_end = (
+        distance if distance < mean_gap * 1.1 else mean_gap / 2 for distance in (to_start, to_end)
+    )
+    if increase > 0 and first >= 0:
+        to_start = min(to_start, sampled * first / increase)
+    extended = sampled + to_start + to_end
+    return increase * (extended / sampled) / (width / SECOND) if sampled else math.nan
 
 
 def window_bounds(times: list[int], end: int, width: int) -> tuple[int, int]:

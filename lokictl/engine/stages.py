@@ -27,6 +27,13 @@ from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.regex import compile_search
 from lokictl.logql.validation import split_pattern
+from lokictl.logql.versions import (
+    CONFLICTS_EACH_LINE,
+    DEFAULT,
+    ERROR_FIELD_EMPTY,
+    STRINGS_IN_ARRAYS,
+    LokiVersion,
+)
 
 StageFunction = Callable[[bytes, int, LabelBuilder], bytes | None]
 
@@ -44,6 +51,38 @@ def _free_name(builder: LabelBuilder, name: str) -> str:
     return name + EXTRACTED_SUFFIX if builder.is_taken(name) else name
 
 
+class Names:
+    """What a parser calls the label that it makes of a key, if it makes one at all.
+
+    Since `CONFLICTS_EACH_LINE` that is decided anew for each line.  Before, it was decided where the key was first
+    seen, and held for every later line of the query.
+    """
+
+    def __init__(self, hints: Hints) -> None:
+        self.hints = hints
+        self.decided: dict[str, str | None] | None = None
+        if not hints.version.has(CONFLICTS_EACH_LINE):
+            self.decided = {}
+
+    def target(
+        self, builder: LabelBuilder, name: str, *, key: str = "", suffix: str = EXTRACTED_SUFFIX
+    ) -> str | None:
+        """The label for ``name``, which is what became of ``key``; None where it is not to be set."""
+        if self.decided is None:
+            return self._decide(builder, name, suffix)
+        key = key or name
+        if key not in self.decided:
+            found = self._decide(builder, name, suffix)
+            self.decided[key] = None if found in builder.metadata else found
+        return self.decided[key]
+
+    def _decide(self, builder: LabelBuilder, name: str, suffix: str) -> str | None:
+        if not self.hints.wants(name):
+            return None
+        final = name + suffix if builder.is_taken(name) else name
+        return None if final in builder.extracted else final
+
+
 # --- json --------------------------------------------------------------------------------------------------------
 
 
@@ -51,14 +90,15 @@ def json_stage(hints: Hints) -> StageFunction:
     """``| json``"""
     if hints.no_labels:
         return lambda line, time, builder: line
-    plain = PlainJson(hints)
+    names = Names(hints)
+    plain = PlainJson(hints) if names.decided is None else None
 
     def stage(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
             return line
-        kept = plain.read(line, builder)
+        kept = plain.read(line, builder) if plain is not None else None
         if kept is None:
-            kept = _nested_json(line, builder, hints)
+            kept = _nested_json(line, builder, hints, names)
         return line if kept else None
 
     return stage
@@ -71,7 +111,7 @@ class _StopError(Exception):
         self.kept = kept
 
 
-def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
+def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints, names: Names) -> bool:
     def member(prefix: str, key: str, raw: bytes, kind: int, depth: int) -> None:
         if kind in (js.ARRAY, js.NULL):
             return
@@ -87,12 +127,11 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints) -> bool:
 
                 each_member(raw, inner)
             return
-        if (not name and not _names_a_label(builder, key, depth)) or not hints.wants(name):
+        if not name and not _names_a_label(builder, key, depth):
             return
-        final = name
-        if builder.is_taken(name):
-            final = name + ("_" if depth and not key.strip() else "") + EXTRACTED_SUFFIX
-        if final in builder.extracted:
+        suffix = "_" + EXTRACTED_SUFFIX if depth and not key.strip() else EXTRACTED_SUFFIX
+        final = names.target(builder, name, key=name if depth else key, suffix=suffix)
+        if final is None:
             return
         if not hints.put(builder, final, text_value(raw, kind)):
             raise _StopError(False)
@@ -123,6 +162,7 @@ def _names_a_label(builder: LabelBuilder, key: str, depth: int) -> bool:
 def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
     """``| json a="x.y", b``"""
     names = [item.name for item in stage.extractions]
+    array_strings = hints.version.has(STRINGS_IN_ARRAYS)
     paths = [json_path(item.path) for item in stage.extractions]
     if any("" in path[1:] for path in paths):
         raise EvaluationError("Loki crashes on an empty key in a json path")
@@ -137,7 +177,7 @@ def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
             hints.fail(builder, JSON_ERROR, "")
             return line
         found = 0
-        for index, raw, kind, error in find_paths(line, paths):
+        for index, raw, kind, error in find_paths(line, paths, array_strings=array_strings):
             if error:
                 hints.fail(builder, JSON_ERROR, error)
                 continue
@@ -175,6 +215,7 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
         return _logfmt_expressions(stage, hints)
     if hints.no_labels:
         return lambda line, time, builder: line
+    names = Names(hints)
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
@@ -189,13 +230,12 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                 continue
             if not value and not stage.keep_empty:
                 continue
-            name = label_name(decode(key))
-            if not name or not hints.wants(name):
+            raw = decode(key)
+            name = label_name(raw)
+            final = names.target(builder, name, key=raw) if name else None
+            if final is None:
                 continue
-            name = _free_name(builder, name)
-            if name in builder.extracted:
-                continue
-            if not hints.put(builder, name, _BROKEN.sub(" ", decode(value))):
+            if not hints.put(builder, final, _BROKEN.sub(" ", decode(value))):
                 return None
             if hints.satisfied(builder):
                 break
@@ -256,6 +296,7 @@ def regexp_stage(stage: ast.RegexpParser, hints: Hints) -> StageFunction:
     compiled = compile_search(stage.pattern)
     groups = sorted((index, label_name(name)) for name, index in compiled.group_names.items())
     search = compiled.search
+    names = Names(hints)
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
@@ -264,10 +305,8 @@ def regexp_stage(stage: ast.RegexpParser, hints: Hints) -> StageFunction:
         if match is None:
             return line
         for index, key in groups:
-            if not hints.wants(key):
-                continue
-            name = _free_name(builder, key)
-            if name in builder.extracted:
+            name = names.target(builder, key)
+            if name is None:
                 continue
             if not hints.put(builder, name, decode(match.group(index) or b"")):
                 return None
@@ -281,6 +320,7 @@ def pattern_stage(stage: ast.PatternParser, hints: Hints) -> StageFunction:
     elements = [
         (capture, text.encode("utf-8", "surrogateescape")) for capture, text in split_pattern(stage.pattern)
     ]
+    names = Names(hints)
     if hints.no_labels:
         return lambda line, time, builder: line
 
@@ -288,10 +328,8 @@ def pattern_stage(stage: ast.PatternParser, hints: Hints) -> StageFunction:
         if not line or hints.satisfied(builder):
             return line
         for key, value in _captures(elements, line):
-            if not hints.wants(key):
-                continue
-            name = _free_name(builder, key)
-            if name in builder.extracted:
+            name = names.target(builder, key)
+            if name is None:
                 continue
             if not hints.put(builder, name, decode(value)):
                 return None
@@ -373,16 +411,16 @@ def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hint
 _PLAIN_FIELD = re.compile(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 
 
-def line_format_stage(stage: ast.LineFormat) -> StageFunction:
+def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| line_format "…"``"""
     from lokictl.templates import TemplateError, compile_line_template
 
     try:
-        template = compile_line_template(stage.template)
+        template = compile_line_template(stage.template, version)
     except TemplateError as error:
         raise ValueError(f"invalid line template: {error}") from None
     plain = _PLAIN_FIELD.fullmatch(stage.template)
-    if plain:
+    if plain and (plain[1] not in (ERROR, ERROR_DETAILS) or version.has(ERROR_FIELD_EMPTY)):
         field = plain[1]
         return lambda line, time, builder: (builder.get(field) or "").encode("utf-8", "surrogateescape")
 
@@ -397,7 +435,7 @@ def line_format_stage(stage: ast.LineFormat) -> StageFunction:
     return run
 
 
-def label_format_stage(stage: ast.LabelFormat) -> StageFunction:
+def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| label_format a=b, c="…"``"""
     from lokictl.templates import TemplateError, compile_label_template
 
@@ -410,7 +448,7 @@ def label_format_stage(stage: ast.LabelFormat) -> StageFunction:
             raise ValueError(f"multiple label name '{item.name}' not allowed in a single format operation")
         seen.add(item.name)
         try:
-            templates.append(compile_label_template(item.value) if item.is_template else None)
+            templates.append(compile_label_template(item.value, version) if item.is_template else None)
         except TemplateError as error:
             raise ValueError(f"invalid template for label '{item.name}': {error}") from None
 
@@ -457,10 +495,11 @@ def decolorize_stage() -> StageFunction:
     return run
 
 
-def drop_stage(stage: ast.DropLabels) -> StageFunction:
+def drop_stage(stage: ast.DropLabels, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| drop a, b="c"``"""
     items = [
-        (item.name, compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+        (item.name, compile_matcher(item, version) if isinstance(item, ast.Matcher) else None)
+        for item in stage.items
     ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:
@@ -481,10 +520,11 @@ def drop_stage(stage: ast.DropLabels) -> StageFunction:
     return run
 
 
-def keep_stage(stage: ast.KeepLabels) -> StageFunction:
+def keep_stage(stage: ast.KeepLabels, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| keep a, b="c"``"""
     items = [
-        (item.name, compile_matcher(item) if isinstance(item, ast.Matcher) else None) for item in stage.items
+        (item.name, compile_matcher(item, version) if isinstance(item, ast.Matcher) else None)
+        for item in stage.items
     ]
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lokictl.engine.levels import detect_level, service_name
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import DEFAULT, METADATA_NAMES_CLEANED, LokiVersion
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -98,10 +98,11 @@ class LogStore:
         last = stream.entries[-1].timestamp if stream.entries else -1
         sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
         disordered: list[Entry] = []
+        clean = self.loki.has(METADATA_NAMES_CLEANED)
         for entry in entries:
             timestamp, line = entry[0], entry[1]
             data = line if isinstance(line, bytes) else _encoded(line)
-            metadata = _metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
+            metadata = _metadata(entry[2], clean=clean) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
                 metadata = detect_level(data, stream.label_map, metadata)
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
@@ -142,14 +143,31 @@ def _encoded(line: str) -> bytes:
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 
-def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]]) -> Labels:
+def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]], *, clean: bool = True) -> Labels:
     items = metadata.items() if isinstance(metadata, Mapping) else metadata
-    clean: dict[str, str] = {}
+    found: dict[str, str] = {}
     for name, value in items:
         if value != "":
             # Of names that become one, the first keeps its value.
-            clean.setdefault(_NOT_A_NAME.sub("_", name), valid_text(value))
-    return tuple(sorted(clean.items()))
+            found.setdefault(_NOT_A_NAME.sub("_", name) if clean else name, valid_text(value))
+    return tuple(sorted(found.items()))
+
+
+def cleaned(metadata: Labels) -> Labels:
+    """Structured metadata with names that a query can name."""
+    return _metadata(metadata) if metadata else metadata
+
+
+def told_apart(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries without those whose time and text an earlier one has, whatever their metadata is."""
+    seen: set[tuple[int, bytes]] = set()
+    kept = []
+    for entry in entries:
+        identity = (entry.timestamp, entry.line)
+        if identity not in seen:
+            seen.add(identity)
+            kept.append(entry)
+    return kept
 
 
 _BROKEN = re.compile("[\udc80-\udcff]")

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lokictl.logql.units import parse_bytes, parse_go_duration, parse_prometheus_duration
+from lokictl.logql.versions import (
+    ANY_CASE,
+    APPROX_TOPK,
+    DEFAULT,
+    PATTERN_FILTERS,
+    PETABYTES,
+    VARIANTS,
+    LokiVersion,
+)
 
 RESERVED = frozenset(
     (
@@ -57,6 +66,8 @@ FUNCTION_WORDS = {
 """Words that are keywords only in front of a parenthesis -> the name of their token."""
 
 TWO_CHARACTERS = frozenset(["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<="])
+DATED_WORDS = {"approx_topk": APPROX_TOPK, "variants": VARIANTS, "of": VARIANTS}
+"""Words that not every version knows."""
 ONE_CHARACTER = frozenset(",.{}()]=><+-*/%^|")
 SKIPPED = frozenset(" \t\r\n#/")
 """What white space and comments begin with."""
@@ -87,9 +98,9 @@ class LexicalError:
     line_known: bool = True
 
 
-def tokenize(text: str) -> list[Token | LexicalError]:
+def tokenize(text: str, version: LokiVersion = DEFAULT) -> list[Token | LexicalError]:
     """All tokens of ``text`` up to the end token, or up to the first lexical error."""
-    return _Lexer(text).run()
+    return _Lexer(text, version).run()
 
 
 _SPACE = re.compile(r"[ \t\r\n]+")
@@ -97,13 +108,17 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _AFTER_WORD = re.compile(r"\s*\(")
 _AFTER_WORD_GROUPING = re.compile(r"\s*(?:by|without)\s*\(", re.IGNORECASE)
 _DURATION_CHARACTERS = re.compile(r"[\d.nuµmshdwy]+")
+_PETABYTES = re.compile(r"[0-9][0-9.]*[pP](?:i?B)")
 _BYTES_CHARACTERS = re.compile(r"[\d.BikKMGTP]+")
 
 
 class _Lexer:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, version: LokiVersion) -> None:
+        self.text, self.version = text, version
         self.position = 0
+        self.any_case = version.has(ANY_CASE)
+        self.unknown = frozenset(word for word, behavior in DATED_WORDS.items() if not version.has(behavior))
+        self.pairs = TWO_CHARACTERS if version.has(PATTERN_FILTERS) else TWO_CHARACTERS - {"|>", "!>"}
 
     def run(self) -> list[Token | LexicalError]:
         tokens: list[Token | LexicalError] = []
@@ -171,6 +186,8 @@ class _Lexer:
         end = matched.end() if matched else start + 1
         name = self.text[start:end]
         lower = name.lower()
+        if (lower != name and not self.any_case) or lower in self.unknown:
+            return self.token("IDENTIFIER", start, end, name)
         if lower in RESERVED:
             return self.token(lower, start, end, lower)
         if lower in FUNCTION_WORDS and self.called(end):
@@ -182,7 +199,7 @@ class _Lexer:
 
     def operator(self, start: int, character: str) -> Token | LexicalError:
         pair = self.text[start : start + 2]
-        if pair in TWO_CHARACTERS:
+        if pair in self.pairs:
             return self.token(pair, start, start + 2, line_known=False)
         if character in ONE_CHARACTER:
             return self.token(character, start, start + 1)
@@ -196,6 +213,10 @@ class _Lexer:
 
     def number(self, start: int) -> Token | LexicalError:
         end, error = scan_number(self.text, start)
+        petabytes = _PETABYTES.match(self.text, start) if self.version.has(PETABYTES) else None
+        if petabytes:
+            size = parse_bytes(petabytes[0])
+            return self.token("BYTES", start, petabytes.end(), size, line_known=False)
         if error:
             return LexicalError(error, start, end)
         return self.extended(start, end) or self.token("NUMBER", start, end, self.text[start:end])

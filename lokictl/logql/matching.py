@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lokictl.logql.expressions import Matcher, MatchOperator
-from lokictl.logql.regex import compile_selector
+from lokictl.logql.regex import compile_anchored, compile_selector
+from lokictl.logql.versions import DEFAULT, DOT_MATCHES_NEWLINE, LokiVersion
 
 Predicate = Callable[[str], bool]
 
 
-def compile_matcher(matcher: Matcher) -> Predicate:
+def compile_matcher(matcher: Matcher, version: LokiVersion = DEFAULT) -> Predicate:
     """Whether a label value satisfies ``matcher``; a missing label has the value "".
 
     Regular expressions are anchored, and their dot matches a newline.  Raises `RegexError`.
@@ -20,6 +21,7 @@ def compile_matcher(matcher: Matcher) -> Predicate:
         return lambda text: text == value
     if matcher.operator == MatchOperator.NOT_EQUAL:
         return lambda text: text != value
-    matches = compile_selector(value).matches
+    compiled = compile_selector if version.has(DOT_MATCHES_NEWLINE) else compile_anchored
+    matches = compiled(value).matches
     wanted = matcher.operator == MatchOperator.REGEX
     return lambda text: matches(text.encode("utf-8", "surrogateescape")) is wanted

@@ -16,7 +16,7 @@ from lokictl.logql.grammar import RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import DEFAULT, FILTER_NUMBERS_CHECKED, NEGATIVE_NUMBERS, OR_FILTERS, LokiVersion
 
 MAX_QUERY_BYTES = 131_072
 """A text of this many bytes or more is refused, as in Loki."""
@@ -76,7 +76,7 @@ class _Parser:
         self.parameters: dict[int, str] = {}
 
     def run(self) -> ast.Expr:
-        self.tokens = tokenize(self.query)
+        self.tokens = tokenize(self.query, self.version)
         states = [0]
         values: Values = []
         spans: list[tuple[int, int]] = []
@@ -155,6 +155,19 @@ class _Parser:
             end_offset=max(span.end, span.start),
         )
 
+    def unexpected_here(self, token: Token) -> ParseError:
+        """A token that this version's grammar does not have here.
+
+        Behind a log expression `or` is an operator between queries: it is what follows that is wrong, unless the
+        expression is inside of a range aggregation.
+        """
+        place = next(index for index, other in enumerate(self.tokens) if other is token or other == token)
+        depth = sum({"(": 1, ")": -1}.get(getattr(other, "kind", ""), 0) for other in self.tokens[:place])
+        following = self.tokens[place + 1]
+        wrong = token if depth > 0 or not isinstance(following, Token) else following
+        message = f"syntax error: unexpected {wrong.kind}"
+        return self.error(message, Span(wrong.start, wrong.end), line_known=wrong.line_known)
+
     def fail(self, message: str, span: Span) -> ParseError:
         return self.error(message, span, placed=False)
 
@@ -230,6 +243,8 @@ class _Parser:
 
     def do_line_filter_or(self, values: Values, span: Span) -> ast.Stage:
         filter_ = values[0]
+        if not self.version.has(OR_FILTERS):
+            raise self.unexpected_here(values[1])
         # What follows an `ip()` in a chain takes the place of all that stood between it and the first.
         kept = filter_.legs if filter_.operator.is_negative else filter_.legs[:1]
         return ast.LineFilter(filter_.operator, (*kept, *values[2]), span=span)
@@ -360,7 +375,19 @@ class _Parser:
 
     def do_number_filter(self, values: Values, span: Span) -> ast.LabelFilter:
         literal = values[2]
-        return ast.NumberLabelFilter(values[0].text, _comparison(values[1]), literal.value, span=span)
+        if not self.version.has(NEGATIVE_NUMBERS) and literal.span.start < len(self.query):
+            sign = self.query[literal.span.start]
+            if sign in "+-":
+                listed = "" if values[1].text in ("=", "!=") else ", expecting BYTES or NUMBER or DURATION"
+                message = f"syntax error: unexpected {sign}{listed}"
+                raise self.error(message, Span(literal.span.start, literal.span.start + 1))
+        node = ast.NumberLabelFilter(values[0].text, _comparison(values[1]), literal.value, span=span)
+        problem = self.failures.get(id(literal), "")
+        if problem and self.version.has(FILTER_NUMBERS_CHECKED):
+            raise self.fail(problem, literal.span)
+        if problem and not self.version.has(NEGATIVE_NUMBERS):
+            raise self.fail(problem.replace("literal as a float", "float"), literal.span)
+        return node
 
     # --- ranges and aggregations -----------------------------------------------------------------------------------
 

@@ -905,26 +905,34 @@ def _reduce_with_base(alternatives: list[Regex], base: Regex) -> Test | None:
     return result
 
 
-def compile_test(test: Test) -> Callable[[bytes], bool]:
+def compile_test(test: Test, *, any_letter: bool = False) -> Callable[[bytes], bool]:
     """A test as a function of bytes."""
     if isinstance(test, Always):
         return lambda text: True
     if isinstance(test, NonEmpty):
         return lambda text: len(text) > 0
     if isinstance(test, AnyOf):
-        left, right = compile_test(test.left), compile_test(test.right)
+        left, right = (
+            compile_test(test.left, any_letter=any_letter),
+            compile_test(test.right, any_letter=any_letter),
+        )
         return lambda text: left(text) or right(text)
     if isinstance(test, Matches):
         return (compile_anchored if test.anchored else compile_search)(test.pattern).matches
     needle = test.text.encode("utf-8", "surrogateescape")
     if isinstance(test, Contains):
-        return _contains_folded(test.text) if test.fold else lambda text: needle in text
-    return _equals_folded(test.text) if test.fold else lambda text: text == needle
+        return _contains_folded(test.text, any_letter) if test.fold else lambda text: needle in text
+    return _equals_folded(test.text, any_letter) if test.fold else lambda text: text == needle
 
 
-def _contains_folded(text: str) -> Callable[[bytes], bool]:
-    """Loki's case-insensitive search: a start is a byte that equals the pattern's first (ASCII letters folded)."""
+def _contains_folded(text: str, any_letter: bool = False) -> Callable[[bytes], bool]:
+    """Loki's case-insensitive search: a start is a byte that equals the pattern's first (ASCII letters folded).
+
+    ``any_letter``: as before Loki 3.4, which compared all letters.
+    """
     lowered = text.lower()
+    if any_letter:
+        return lambda line: lowered in line.decode("utf-8", "surrogateescape").lower()
     needle = lowered.encode("utf-8", "surrogateescape")
     if not needle:
         return lambda line: True
@@ -944,8 +952,11 @@ def _contains_folded(text: str) -> Callable[[bytes], bool]:
     return contains
 
 
-def _equals_folded(text: str) -> Callable[[bytes], bool]:
-    contains, length = _contains_folded(text), len(text.lower().encode("utf-8", "surrogateescape"))
+def _equals_folded(text: str, any_letter: bool = False) -> Callable[[bytes], bool]:
+    contains, length = (
+        _contains_folded(text, any_letter),
+        len(text.lower().encode("utf-8", "surrogateescape")),
+    )
     return lambda value: len(value) == length and contains(value)
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lokictl.logql import expressions as ast
+from lokictl.logql.expressions import COMPARISONS
 
 Find = Callable[[ast.Expr], Iterator[ast.Node]]
 """The parts of an expression that a behavior concerns."""
@@ -122,4 +123,327 @@ def changed(old: LokiVersion, new: LokiVersion) -> tuple[Behavior, ...]:
     return tuple(behavior for behavior in BEHAVIORS if behavior.holds(old) != behavior.holds(new))
 
 
-BEHAVIORS: tuple[Behavior, ...] = ()
+# --- what a behavior concerns ----------------------------------------------------------------------------------------
+
+
+def _nodes(*types: type[ast.Node]) -> Find:
+    return lambda expression: expression.find_all(*types)
+
+
+def _where(kind: type[ast.NodeType], test: Callable[[ast.NodeType], bool]) -> Find:
+    return lambda expression: (node for node in expression.find_all(kind) if test(node))
+
+
+def _operations(*names: str) -> Find:
+    return lambda expression: (
+        node
+        for node in expression.walk()
+        if isinstance(node, ast.RangeAggregation | ast.VectorAggregation) and node.operation in names
+    )
+
+
+PARSERS = (ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser, ast.UnpackParser)
+
+
+def _templates(part: str) -> Find:
+    """Stages whose template has a word in it."""
+
+    def find(expression: ast.Expr) -> Iterator[ast.Node]:
+        for node in expression.walk():
+            if (isinstance(node, ast.LineFormat) and part in node.template) or (
+                isinstance(node, ast.LabelFormatItem) and node.is_template and part in node.value
+            ):
+                yield node
+
+    return find
+
+
+def _ip_in_chain(node: ast.LineFilter) -> bool:
+    return len(node.legs) > 1 and any(leg.is_ip for leg in node.legs)
+
+
+def _ips(expression: ast.Expr) -> Iterator[ast.Node]:
+    yield from expression.find_all(ast.IpLabelFilter)
+    yield from (leg for leg in expression.find_all(ast.LineFilterLeg) if leg.is_ip)
+
+
+# --- syntax ----------------------------------------------------------------------------------------------------------
+
+OR_FILTERS = Behavior(
+    "or-filters",
+    'Line filters take several texts: `|= "a" or "b"`.',
+    "A syntax error.",
+    since=LokiVersion(3, 0),
+    find=_where(ast.LineFilter, lambda node: len(node.legs) > 1),
+    source="changelog 3.0",
+    recording="2.9",
+    syntax=True,
+)
+PATTERN_FILTERS = Behavior(
+    "pattern-filters",
+    "Line filters take patterns: `|>` and `!>`.",
+    "A syntax error.",
+    since=LokiVersion(3, 0),
+    find=_where(ast.LineFilter, lambda node: node.operator in ("|>", "!>")),
+    source="changelog 3.0",
+    recording="2.9",
+    syntax=True,
+)
+
+APPROX_TOPK = Behavior(
+    "approx-topk",
+    "There is `approx_topk`.",
+    "A syntax error.",
+    since=LokiVersion(3, 4),
+    find=_operations("approx_topk"),
+    source="changelog 3.4",
+    recording="3.2",
+    syntax=True,
+)
+VARIANTS = Behavior(
+    "variants",
+    "There is `variants (…) of (…)`, disabled unless the tenant's limits allow it.",
+    "A syntax error.",
+    since=LokiVersion(3, 5),
+    until=MAIN,
+    find=_nodes(ast.Variants),
+    source="changelog 3.5",
+    syntax=True,
+)
+ANY_CASE = Behavior(
+    "any-case",
+    "Names of functions in any case: `SUM(RATE(…))`.",
+    "A syntax error.",
+    since=LokiVersion(3, 0),
+    source="changelog 3.0",
+    recording="2.9",
+    syntax=True,
+)
+NEGATIVE_NUMBERS = Behavior(
+    "negative-numbers",
+    "Label filters compare with negative numbers: `x > -1`.",
+    "A syntax error.",
+    since=LokiVersion(3, 1),
+    source="changelog 3.1",
+    recording="2.9",
+    syntax=True,
+)
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+TYPED_FILTERS_DROP_ERRORS = Behavior(
+    "typed-filters-drop-errors",
+    "A filter of a number, duration or size drops a line that lacks the label, also one that could not be parsed.",
+    "It lets a line through that has an error.",
+    since=LokiVersion(3, 0),
+    find=lambda expression: expression.find_all(
+        ast.NumberLabelFilter, ast.DurationLabelFilter, ast.BytesLabelFilter
+    ),
+    recording="2.9",
+    example=Example('{app="shop"} | json | status >= 400', ('{"status":500}', "no json")),
+)
+NUMBER_ON_THE_LEFT = Behavior(
+    "number-on-the-left",
+    "A comparison with a number on its left (`0 < rate(…)`) keeps the values of the vector.",
+    "Every value becomes the number.",
+    since=LokiVersion(3, 0),
+    find=_where(
+        ast.BinaryOperation,
+        lambda node: (
+            isinstance(node.left, ast.Literal) and node.operator in COMPARISONS and not node.return_bool
+        ),
+    ),
+    source="changelog 3.0",
+    recording="2.9",
+    example=Example('0 < count_over_time({app="shop"} [1m])', ("one", "two", "three")),
+)
+EMPTY_GROUPING_KEPT = Behavior(
+    "empty-grouping",
+    "`without ()` keeps all labels, and `by ()` of a range aggregation (`max_over_time(…) by ()`) none.",
+    "`without ()` keeps no label, as `by ()` does, and `by ()` of a range aggregation all.",
+    since=LokiVersion(3, 0),
+    find=_where(ast.Grouping, lambda node: not node.labels and bool(node.span.end)),
+    recording="2.9",
+    example=Example('count(count_over_time({app="shop"} [1m])) without ()', ("one",)),
+)
+NO_INSTANT_LOG_QUERIES = Behavior(
+    "no-instant-log-queries",
+    "A log query cannot be asked at an instant.",
+    "It gives the lines of the 30 seconds before.",
+    since=LokiVersion(3, 0),
+    recording="2.9",
+)
+STREAM_LABELS_AS_THEY_ARE = Behavior(
+    "stream-labels-as-they-are",
+    "Stream labels are shown as they are.",
+    "In log queries without parsed labels, characters beyond ASCII and control characters of stream labels are shown "
+    "as escapes (`\\u00fc`).",
+    since=LokiVersion(3, 0),
+    recording="2.9",
+)
+STRINGS_IN_ARRAYS = Behavior(
+    "strings-in-arrays",
+    '`json` paths read strings in arrays: `json x="tags[0]"`.',
+    "They fail with a JSONParserErr.",
+    since=LokiVersion(3, 0),
+    find=_where(ast.Extraction, lambda node: "[" in node.path),
+    source="changelog 3.0",
+    recording="2.9",
+    example=Example('{app="shop"} | json x="tags[0]"', ('{"tags":["a","b"]}',)),
+)
+WINDOW_END = Behavior(
+    "window-end",
+    "A line at the very time of the evaluation counts: windows are (t - range, t].",
+    "A line at the very time of an instant query, or at the end of a range query, does not count.",
+    since=LokiVersion(3, 2),
+    find=_nodes(ast.RangeAggregation),
+    source="changelog 3.2 (#13448)",
+    recording="2.9",
+    example=Example('count_over_time({app="shop"} [3s])', ("one", "two", "three")),
+)
+METADATA_FIRST = Behavior(
+    "metadata-first",
+    "A parsed field with the name of structured metadata becomes `name_extracted`.",
+    "The field is not extracted.",
+    since=LokiVersion(3, 7),
+    find=_nodes(*PARSERS),
+    source="changelog 3.7 (#19991)",
+    recording="3.2",
+    example=Example('{app="shop"} | json', ('{"level":"error"}',), metadata=(("level", "info"),)),
+)
+CONFLICTS_EACH_LINE = Behavior(
+    "conflicts-each-line",
+    "What a parser calls a field, and whether it sets it, is decided for each line; of two equal names in a line the "
+    "first counts.",
+    "It is decided where the name is first seen in the query and holds for all later lines; of two equal names in a "
+    "line the last counts.",
+    since=LokiVersion(3, 7),
+    find=_nodes(*PARSERS),
+    source="changelog 3.7",
+    recording="3.2",
+    example=Example('{app="shop"} | json', ('{"a":{"b":"nested"},"a_b":"flat"}',)),
+)
+METADATA_TELLS_APART = Behavior(
+    "metadata-tells-apart",
+    "Lines of one time and text with other structured metadata are all kept.",
+    "The first one is kept.",
+    since=LokiVersion(3, 4),
+    recording="3.2",
+)
+METADATA_NAMES_CLEANED = Behavior(
+    "metadata-names-cleaned",
+    "Names of structured metadata are cleaned as lines come in: `dotted.key` is read as `dotted_key`.",
+    "They are stored as they are; a query cannot name them.",
+    since=LokiVersion(3, 4),
+    source="changelog 3.4",
+    recording="3.2",
+)
+METADATA_NAMES_CLEANED_IN_LOG_QUERIES = Behavior(
+    "metadata-names-cleaned-in-log-queries",
+    "Log queries read `dotted.key` of structured metadata as `dotted_key`.",
+    "No query can name it.",
+    since=LokiVersion(3, 2),
+    source="changelog 3.2",
+    recording="3.2",
+)
+DOT_MATCHES_NEWLINE = Behavior(
+    "dot-matches-newline",
+    "In a stream selector, and in `drop` and `keep`, the dot of a regular expression matches a newline.",
+    "It does not.",
+    since=LokiVersion(3, 4),
+    find=_where(ast.Matcher, lambda node: "~" in node.operator and "." in node.value),
+    recording="3.2",
+)
+FIRST_BYTE_FOLDS = Behavior(
+    "first-byte-folds",
+    "`(?i)` in a line or label filter that is plain text compares letters beyond ASCII by their first byte: `(?i)рив` "
+    "does not find ПРИВЕТ.",
+    "It finds it.",
+    since=LokiVersion(3, 4),
+    recording="3.2",
+)
+ERROR_FIELD_EMPTY = Behavior(
+    "error-field-empty",
+    '`line_format "{{.__error__}}"` makes the line empty; with any other text in the template it shows the error.',
+    "It shows the error.",
+    since=LokiVersion(3, 4),
+    find=_templates("__error"),
+    recording="3.2",
+    example=Example('{app="shop"} | json | line_format "{{.__error__}}"', ("no json",)),
+)
+INT_OF_FRACTION = Behavior(
+    "int-of-fraction",
+    '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a text: `int "4.9"` is 4.',
+    "A text with a fraction counts as 0.",
+    since=LokiVersion(3, 4),
+    find=lambda expression: (
+        node
+        for word in ("int", "add", "sub", "mul", "div", "mod", "max", "min")
+        for node in _templates(word)(expression)
+    ),
+    recording="3.2",
+    example=Example('{app="shop"} | logfmt | line_format "{{.n | int}}"', ("n=4.9",)),
+)
+B64_WITHOUT_PADDING = Behavior(
+    "base64-without-padding",
+    "`b64dec` reads text without `=` at its end.",
+    "`b64dec` gives an error text for it.",
+    since=LokiVersion(3, 8),
+    find=_templates("b64dec"),
+    source="changelog 3.8",
+    recording="main",
+    example=Example('{app="shop"} | logfmt | line_format "{{b64dec .x}}"', ("x=YWI",)),
+)
+RATE_COUNTER_UNITS = Behavior(
+    "rate-counter-units",
+    "`rate_counter` extrapolates to the edges of its window, as `rate` does in Prometheus.",
+    "`rate_counter` hardly extrapolates: it mixes up its units.",
+    since=MAIN,
+    find=_operations("rate_counter"),
+    source="changelog after 3.8",
+    recording="main",
+    example=Example('rate_counter({app="shop"} | logfmt | unwrap n [10s])', ("n=1", "n=3", "n=9")),
+)
+IP_IN_CHAINS = Behavior(
+    "ip-in-chains",
+    '`ip()` works in a chain: `|= "a" or ip("10.0.0.0/8")`.',
+    "In a chain `ip()` counts as its plain text.",
+    since=MAIN,
+    find=_where(ast.LineFilter, _ip_in_chain),
+    source="changelog after 3.8",
+    recording="main",
+    example=Example('{app="shop"} |= "x" or ip("10.0.0.0/8")', ("from 10.1.2.3",)),
+)
+SHORT_IPV6 = Behavior(
+    "ipv6-at-the-end",
+    "`ip()` finds a short IPv6 address at the end of the line.",
+    "It does not.",
+    since=MAIN,
+    find=_ips,
+    source="changelog after 3.8",
+    recording="main",
+    example=Example('{app="shop"} |= ip("a::1")', ("a::1",)),
+)
+PETABYTES = Behavior(
+    "petabytes",
+    "Sizes can be petabytes: `size > 1PB`.",
+    "A syntax error.",
+    since=MAIN,
+    source="changelog after 3.8",
+    recording="main",
+    syntax=True,
+)
+FILTER_NUMBERS_CHECKED = Behavior(
+    "filter-numbers-checked",
+    "A number in a label filter that does not convert (`x > 0x10`) is refused.",
+    "It counts as 0.",
+    since=MAIN,
+    source="changelog after 3.8",
+    recording="main",
+    syntax=True,
+)
+
+BEHAVIORS: tuple[Behavior, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Behavior)
+)
+"""The table, in the order in which it is written."""

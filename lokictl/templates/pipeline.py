@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lokictl.logql.versions import DEFAULT, LokiVersion
 from lokictl.templates import nodes as n
 from lokictl.templates.executor import execute
 from lokictl.templates.functions import BUILTINS, Function
 from lokictl.templates.parser import Parsed, parse
-from lokictl.templates.pipeline_functions import FUNCTIONS
+from lokictl.templates.pipeline_functions import FUNCTIONS, functions_of
 from lokictl.templates.times import Time
 from lokictl.templates.values import StringMap
 
@@ -25,8 +26,8 @@ class Template:
     (``{{.}}``, ``index . "x"``, ``range``).
     """
 
-    def __init__(self, name: str, text: str) -> None:
-        self.text = text
+    def __init__(self, name: str, text: str, version: LokiVersion = DEFAULT) -> None:
+        self.text, self.version = text, version
         self.parsed: Parsed = parse(name, text, _NAMES)
         nodes = list(walk_nodes(self.parsed))
         self.fields = frozenset(
@@ -45,7 +46,7 @@ class Template:
             text = "".join([part if is_text else get(part, "") for is_text, part in self._parts])
         else:
             functions = {
-                **_FUNCTIONS,
+                **_functions(self.version),
                 "__line__": Function(lambda: line),
                 "__timestamp__": Function(lambda: Time(time_ns)),
             }
@@ -54,6 +55,14 @@ class Template:
 
 
 _FUNCTIONS: dict[str, Function] = {**BUILTINS, **FUNCTIONS}
+
+
+@functools.lru_cache(maxsize=64)
+def _functions(version: LokiVersion) -> dict[str, Function]:
+    """The functions as a Loki has them."""
+    return {**_FUNCTIONS, **functions_of(version)}
+
+
 _NAMES = frozenset([*_FUNCTIONS, "__line__", "__timestamp__"])
 
 
@@ -101,12 +110,12 @@ def _parts(node: Any) -> list[Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def compile_line_template(text: str) -> Template:
+def compile_line_template(text: str, version: LokiVersion = DEFAULT) -> Template:
     """The template of a ``line_format`` stage.  Raises `TemplateError`."""
-    return Template("line", text)
+    return Template("line", text, version)
 
 
 @functools.lru_cache(maxsize=1024)
-def compile_label_template(text: str) -> Template:
+def compile_label_template(text: str, version: LokiVersion = DEFAULT) -> Template:
     """A template of a ``label_format`` stage.  Raises `TemplateError`."""
-    return Template("label", text)
+    return Template("label", text, version)

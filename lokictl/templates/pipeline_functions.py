@@ -13,6 +13,7 @@ from typing import Any
 
 from lokictl.durations import SECOND
 from lokictl.logql.units import parse_bytes, parse_decimal, parse_float, parse_go_duration, quote, seconds
+from lokictl.logql.versions import B64_WITHOUT_PADDING, INT_OF_FRACTION, LokiVersion
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import query_escape, query_unescape
 from lokictl.templates.functions import Function
@@ -476,4 +477,36 @@ FUNCTIONS: dict[str, Function] = {
 }
 """All of them but ``__line__`` and ``__timestamp__``, which each execution brings along."""
 
-__all__ = ["FUNCTIONS", "to_float", "to_int"]
+
+def functions_of(version: LokiVersion) -> dict[str, Function]:
+    """The functions that are others in ``version``."""
+    other: dict[str, Function] = {}
+    if version.has(B64_WITHOUT_PADDING):
+        other["b64dec"] = Function(_decode_unpadded, (_S,))
+    if not version.has(INT_OF_FRACTION):
+        other |= {name: _whole_only(FUNCTIONS[name]) for name in _INTEGERS}
+    return other
+
+
+_INTEGERS = ("int", "add", "sub", "mul", "div", "mod", "max", "min")
+
+
+def _whole_only(function: Function) -> Function:
+    """The function with texts of fractions counting as 0."""
+
+    def call(*values: Any) -> Any:
+        return function.call(*("0" if isinstance(value, str) and "." in value else value for value in values))
+
+    return Function(call, function.parameters, function.variadic)
+
+
+def _decode_unpadded(text: str) -> str:
+    """``b64dec`` that takes text without ``=`` at its end."""
+    missing = -len(text) % 4
+    if text.endswith("=") or missing not in (1, 2):
+        return decode_base64(text)
+    padded = decode_base64(text + "=" * missing)
+    return decode_base64(text) if padded.startswith("illegal base64 data") else padded
+
+
+__all__ = ["FUNCTIONS", "functions_of", "to_float", "to_int"]

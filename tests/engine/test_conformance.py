@@ -11,19 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conformance import RECORDINGS, check_suite, suites
+from lokictl.conformance.recordings import load, topics
+from tests.engine.conformance import check_suite
 
 
 @cache
 def recorded(file: Path) -> dict[str, dict[str, Any]]:
-    return suites(file)
+    return {suite["name"]: suite for suite in load(file)}
 
 
-CASES = [
-    pytest.param(file, name, id=f"{file.stem}-{name}")
-    for file in sorted(RECORDINGS.glob("*.json"))
-    for name in recorded(file)
-]
+CASES = [pytest.param(file, name, id=f"{file.stem}-{name}") for file in topics() for name in recorded(file)]
 
 
 @pytest.mark.parametrize("file, suite", CASES)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from lokictl.conformance.recordings import RECORDINGS
 from lokictl.engine import Engine, Limits, LogStore
 from lokictl.lint import Settings, lint_text
 from lokictl.lint.fixes import FixedFile, fix_text
 from lokictl.lint.interface import Finding
 from lokictl.lint.registry import all_checks
-from tests.engine.conformance import RECORDINGS, SERIES_LIMIT, run, store_of
+from tests.engine.conformance import SERIES_LIMIT, run, store_of
 
 FIXABLE = tuple(
     name for name, check in all_checks().items() if check.fixable and name.startswith(("logql/", "rule/"))

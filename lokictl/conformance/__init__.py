@@ -1,0 +1,1 @@
+"""Recorded answers of a real Loki, and a runner that asks any endpoint the same questions."""
