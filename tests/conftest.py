@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from _pytest.terminal import TerminalReporter
+from hypothesis import settings
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
