@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from lokictl.model.component import Component, HelmValue
-from services import agents, sigmavault
+from lokictl.model.notifications import Integration
+from services import agents
 from stack import access, objects
 from stack.figures import IMAGES, PORTS, address
+from stack.notifications import DESCRIPTIONS, NOTIFICATIONS, PLATFORM_TIER, SUMMARY, VAULT
 
 NAME = "alertmanager"
 CONFIG_FILE = "alertmanager.yaml"
@@ -21,9 +23,6 @@ SECRET = HelmValue(
     "alertmanager-receivers",
     "A secret with the keys slack_url, pagerduty_key, smtp_password and teams_url.",
 )
-
-VAULT = sigmavault.SERVICE
-PLATFORM_TIER = "platform"
 
 TEAMS_BRIDGE = f"http://{address('prometheus-msteams', 2000)}/alerts"
 """Where Teams is reached by Alertmanagers before 0.28, which cannot speak to it themselves."""
@@ -48,25 +47,7 @@ def configuration(*, version: tuple[int, int] = (0, 28)) -> dict[str, Any]:
 
 def route() -> dict[str, Any]:
     """The routing tree; the first matching branch decides, unless it says ``continue``."""
-    return {
-        "receiver": "slack-core",
-        "group_by": ["alertname", "service"],
-        "group_wait": "30s",
-        "group_interval": "5m",
-        "repeat_interval": "4h",
-        "routes": [
-            {
-                "receiver": "pagerduty",
-                "matchers": ['severity="critical"'],
-                "continue": True,
-                "repeat_interval": "1h",
-            },
-            {"receiver": "email-security", "matchers": [f'service="{VAULT.name}"'], "continue": True},
-            {"receiver": "teams-platform", "matchers": [f'tier="{PLATFORM_TIER}"']},
-            {"receiver": "slack-agents", "matchers": [f'tier="{agents.SERVICE.tier}"']},
-            {"receiver": "slack-core", "matchers": [f'tier="{VAULT.tier}"']},
-        ],
-    }
+    return NOTIFICATIONS.to_alertmanager_route()
 
 
 def expected_receivers(labels: dict[str, str]) -> tuple[str, ...]:
@@ -98,20 +79,27 @@ def inhibitions() -> list[dict[str, Any]]:
 
 
 def receivers(version: tuple[int, int]) -> list[dict[str, Any]]:
-    """Where notifications go."""
+    """Where notifications go, in Alertmanager's words."""
     return [
-        {"name": "slack-core", "slack_configs": [slack("#neurectomy-core")]},
-        {"name": "slack-agents", "slack_configs": [slack("#neurectomy-agents")]},
-        {
-            "name": "pagerduty",
-            "pagerduty_configs": [{"routing_key_file": f"{SECRETS}/pagerduty_key", "send_resolved": True}],
-        },
-        {
-            "name": "email-security",
-            "email_configs": [{"to": "security@neurectomy.example", "send_resolved": True}],
-        },
-        {"name": "teams-platform", **teams(version)},
+        {"name": point.name, **_configs(integration, version)}
+        for point in NOTIFICATIONS.contact_points
+        for integration in point.integrations
     ]
+
+
+def _configs(integration: Integration, version: tuple[int, int]) -> dict[str, Any]:
+    resolved = {"send_resolved": integration.send_resolved}
+    match integration.kind:
+        case "slack":
+            return {"slack_configs": [slack(integration.settings["recipient"])]}
+        case "pagerduty":
+            key = f"{SECRETS}/{integration.secrets['integrationKey']}"
+            return {"pagerduty_configs": [{"routing_key_file": key, **resolved}]}
+        case "email":
+            return {"email_configs": [{"to": integration.settings["addresses"], **resolved}]}
+        case "teams":
+            return teams(version)
+    raise ValueError(f"Alertmanager cannot reach anybody by {integration.kind}")
 
 
 def slack(channel: str) -> dict[str, Any]:
@@ -119,8 +107,8 @@ def slack(channel: str) -> dict[str, Any]:
     return {
         "channel": channel,
         "send_resolved": True,
-        "title": "{{ .CommonAnnotations.summary }}",
-        "text": "{{ range .Alerts }}{{ .Annotations.description }}\n{{ end }}",
+        "title": SUMMARY,
+        "text": DESCRIPTIONS,
         "actions": [
             {"type": "button", "text": "Dashboard", "url": "{{ .CommonAnnotations.dashboard_url }}"},
             {"type": "button", "text": "Runbook", "url": "{{ .CommonAnnotations.runbook_url }}"},

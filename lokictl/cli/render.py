@@ -34,6 +34,11 @@ Examples:
     metavar="NAMES",
     help=f"Only these, separated by commas: {OUTPUT_NAMES}; default: all that the project has.",
 )
+@click.option(
+    "--alerting",
+    type=click.Choice(["loki", "grafana"]),
+    help="Who evaluates the rules, instead of what the project says.",
+)
 @click.option("--grafana-version", metavar="V", help="The Grafana to write for: 9 to 13; default: 12.3.")
 @project_option
 @format_option("text", "json")
@@ -42,6 +47,7 @@ Examples:
 def command(
     output: Path | None,
     what: tuple[str, ...],
+    alerting: str | None,
     grafana_version: str | None,
     project_root: Path | None,
     output_format: str,
@@ -56,7 +62,7 @@ def command(
 
     project = load(project_root)
     names = [name.strip() for part in what for name in part.split(",") if name.strip()]
-    result = rendering(project, what=names or None, grafana_version=grafana_version)
+    result = rendering(project, what=names or None, grafana_version=grafana_version, alerting=alerting)
     place = output or project.build_folder
     written = write(project, result, place)
     if output_format == "json":

@@ -182,7 +182,8 @@ class RuleGroup:
 
     ``interval`` and ``query_offset`` take any `lokictl.durations.Duration` and are nanoseconds afterwards (0: the
     ruler's own interval); ``limit`` 0 for none; ``query_offset`` and ``labels`` are accepted by Loki and dropped;
-    ``remote_write`` exists for lokitool only.
+    ``remote_write`` exists for lokitool only.  ``alerting`` is "loki" or "grafana" where the group is not evaluated
+    where the project says.
     """
 
     name: str
@@ -193,7 +194,12 @@ class RuleGroup:
     query_offset: DurationField = DurationField()
     labels: Mapping[str, str] = field(default_factory=dict)
     remote_write: tuple[Mapping[str, Any], ...] = ()
+    alerting: str = ""
     origin: Origin = field(default_factory=_caller, compare=False, repr=False)
+
+    def home(self, default: str = "loki") -> str:
+        """Who evaluates the group: "loki" (its ruler) or "grafana"; ``default`` is the project's choice."""
+        return self.alerting or default or "loki"
 
     @classmethod
     def from_yaml(cls, text: str, file: str = "") -> RuleGroup:

@@ -19,7 +19,7 @@ FOLDERS = {
     "stack": "stack",
     "tests": "tests/rules",
 }
-TEXTS = {"name": "", "id": "", "build": "build", "tenant": "fake"}
+TEXTS = {"name": "", "id": "", "build": "build", "tenant": "fake", "alerting": "loki"}
 TABLES = ("targets", "lint", "test", "render", "sync", "check", "capacity", "sample", "grafana", "loki")
 KNOWN = (*FOLDERS, *TEXTS, *TABLES)
 

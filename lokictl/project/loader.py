@@ -16,6 +16,7 @@ from lokictl.model.component import Component
 from lokictl.model.contents import Contents, contents_of
 from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document
+from lokictl.model.notifications import Notifications
 from lokictl.model.rule_files import read_documents
 from lokictl.model.rules import Origin
 from lokictl.model.sample import SampleSource
@@ -69,6 +70,7 @@ class Project:
     test_files: tuple[Path, ...] = ()
     dashboard_files: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    notifications: Notifications | None = None
 
     @property
     def name(self) -> str:
@@ -142,6 +144,7 @@ class _Collector:
         self._check_names("data source name", [(item.name, "") for item in datasources])
         self._check_names("dashboard uid", [(item.uid, place) for place, item in dashboards])
         self.problems += repeated_rules(rule_files)
+        notifications = self._notifications(modules["stack"])
         return Project(
             self.root,
             self.configuration,
@@ -154,7 +157,17 @@ class _Collector:
             tuple(self._files("tests", YAML_SUFFIXES)),
             {item.uid: place for place, item in dashboards},
             tuple(dict.fromkeys(self.problems)),
+            notifications,
         )
+
+    def _notifications(self, modules: list[LoadedModule]) -> Notifications | None:
+        """The one description of who is told of what, anywhere in ``stack``."""
+        found = self._unique(self._collect(modules, Notifications))
+        if len(found) > 1:
+            place = Position(found[1][0])
+            message = f"a project has one Notifications; the other is in {found[0][0]}"
+            self.problems.append(Problem("project/duplicate", message, position=place))
+        return found[0][1] if found else None
 
     def _modules(self) -> dict[str, list[LoadedModule]]:
         kinds = ("services", "rules", "dashboards", "datasources", "stack")

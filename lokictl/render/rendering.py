@@ -61,13 +61,15 @@ class Rendering:
 
 
 def _grafana() -> Output:
+    from lokictl.render.alerting import alerting_notes, render_alerting
     from lokictl.render.grafana import render_grafana
 
     return Output(
         "grafana",
         "provisioning that a stock Grafana starts from",
-        render_grafana,
-        lambda project: bool(project.dashboards or project.datasources),
+        lambda project, settings: {**render_grafana(project, settings), **render_alerting(project, settings)},
+        lambda project: bool(project.dashboards or project.datasources or _has_managed_rules(project)),
+        alerting_notes,
     )
 
 
@@ -111,6 +113,34 @@ def _stack() -> Output:
     )
 
 
+def _operator() -> Output:
+    from lokictl.render.operator import operator_notes, render_operator
+
+    return Output(
+        "operator",
+        "custom resources for the Grafana operator, the Loki operator and Alloy",
+        render_operator,
+        _has_content,
+        operator_notes,
+    )
+
+
+def _git_sync() -> Output:
+    from lokictl.render.git_sync import render_git_sync
+
+    return Output(
+        "git-sync",
+        "dashboards as resources in the layout of Grafana's Git Sync",
+        render_git_sync,
+        lambda project: bool(project.dashboards),
+    )
+
+
+def _has_managed_rules(project: Project) -> bool:
+    default = str(project.config["alerting"])
+    return any(group.home(default) == "grafana" for file in project.rule_files for group in file.groups)
+
+
 def _has_content(project: Project) -> bool:
     return bool(project.dashboards or project.datasources or project.rule_files)
 
@@ -121,8 +151,13 @@ OUTPUTS: dict[str, Callable[[], Output]] = {
     "kubernetes": _kubernetes,
     "helm": _helm,
     "stack": _stack,
+    "operator": _operator,
+    "git-sync": _git_sync,
 }
 """Name -> the output, imported when it is asked for."""
+
+ON_DEMAND = ("operator", "git-sync")
+"""Outputs that are rendered only when they are named."""
 
 
 def chosen_outputs(project: Project, what: Iterable[str] | None = None) -> list[Output]:
@@ -132,7 +167,8 @@ def chosen_outputs(project: Project, what: Iterable[str] | None = None) -> list[
     """
     names = list(what) if what else list(project.config.table("render").get("what", ()))
     if not names:
-        return [output for make in OUTPUTS.values() if (output := make()).applies(project)]
+        usual = [make for name, make in OUTPUTS.items() if name not in ON_DEMAND]
+        return [output for make in usual if (output := make()).applies(project)]
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown:
         raise LokictlError(
@@ -152,9 +188,19 @@ def chosen_outputs(project: Project, what: Iterable[str] | None = None) -> list[
 
 
 def rendering(
-    project: Project, *, what: Iterable[str] | None = None, grafana_version: str | None = None
+    project: Project,
+    *,
+    what: Iterable[str] | None = None,
+    grafana_version: str | None = None,
+    alerting: str | None = None,
 ) -> Rendering:
-    """Everything that would be written, without writing.  Raises `LokictlError` with what is in the way."""
+    """Everything that would be written, without writing.  Raises `LokictlError` with what is in the way.
+
+    ``alerting`` ("loki" or "grafana") is who evaluates the rules, instead of who the project says.
+    """
+    if alerting is not None:
+        config = replace(project.config, written={**project.config.written, "alerting": alerting})
+        project = replace(project, config=config)
     settings = settings_of(project, grafana_version=grafana_version)
     outputs = chosen_outputs(project, what)
     # Every output asks for the dashboards' JSON, and making it is most of the work.

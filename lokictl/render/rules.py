@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.model.rules import RuleFile, dump_yaml
+from lokictl.model.rules import RecordingRule, RuleFile, RuleGroup, dump_yaml
 from lokictl.render.names import check_unique, file_name
 from lokictl.render.settings import Settings
 
@@ -31,7 +32,7 @@ def tenant_rules(project: Project, settings: Settings) -> dict[str, dict[str, st
     refuses the file, and with it every rule of the tenant.
     """
     merged: dict[str, dict[str, list[RuleFile]]] = {}
-    for file in project.rule_files:
+    for file in rule_files_of(project, settings, "loki"):
         tenant = file.tenant or settings.tenant
         merged.setdefault(tenant, {}).setdefault(file.namespace, []).append(file)
     found: dict[str, dict[str, str]] = {}
@@ -42,6 +43,28 @@ def tenant_rules(project: Project, settings: Settings) -> dict[str, dict[str, st
             rule_file_name(name): _text(name, files) for name, files in sorted(namespaces.items())
         }
     return found
+
+
+def rule_files_of(project: Project, settings: Settings, home: str) -> tuple[RuleFile, ...]:
+    """The project's rule files with only the groups that ``home`` ("loki" or "grafana") evaluates."""
+    files = []
+    for file in project.rule_files:
+        groups = tuple(group for group in file.groups if home_of(group, settings) == home)
+        if groups or (not file.groups and home == "loki"):
+            files.append(replace(file, groups=groups))
+    return tuple(files)
+
+
+def home_of(group: RuleGroup, settings: Settings) -> str:
+    """Who evaluates a group, "loki" or "grafana".
+
+    A group of recording rules stays on the ruler where Grafana has no Prometheus to write to, unless the group itself
+    says "grafana".
+    """
+    records = bool(group.rules) and all(isinstance(rule, RecordingRule) for rule in group.rules)
+    if records and not group.alerting and not settings.recording_target:
+        return "loki"
+    return group.home(settings.alerting)
 
 
 def rule_file_name(namespace: str) -> str:

@@ -17,7 +17,11 @@ DEFAULT_GRAFANA = "12.3"
 DASHBOARDS_PATH = "$GF_PATHS_PROVISIONING/dashboards"
 """The folder beside the provider file.  Grafana's images and charts set the variable."""
 
-TEXTS = ("folder", "dashboards_path", "grafana_version", "namespace", "chart_version")
+TEXTS = (
+    *("folder", "dashboards_path", "grafana_version", "namespace", "chart_version"),
+    *("recording_target", "secrets_path", "secrets_name", "grafana_instance"),
+)
+HOMES = ("loki", "grafana")
 LISTS = ("what", "delete_datasources")
 
 
@@ -29,6 +33,10 @@ class Settings:
     dashboards that name none; ``dashboards_path`` where Grafana finds the dashboards' files; ``namespace`` the
     Kubernetes namespace of plain manifests ("": that of whoever applies them); ``grafana_version`` (major, minor);
     ``delete_datasources`` are former names of data sources, for Grafana to forget.
+
+    ``alerting`` says who evaluates the rules, "loki" or "grafana"; ``recording_target`` is the uid of the Prometheus
+    that Grafana's recording rules write to.  Secrets of contact points are files in ``secrets_path``, or keys of the
+    Kubernetes Secret ``secrets_name``; ``grafana_instance`` is the label (``key=value``) of the operator's Grafana.
     """
 
     name: str
@@ -39,6 +47,11 @@ class Settings:
     chart_version: str = "0.1.0"
     grafana_version: tuple[int, int] = (12, 3)
     delete_datasources: tuple[str, ...] = ()
+    alerting: str = "loki"
+    recording_target: str = ""
+    secrets_path: str = "/etc/grafana/secrets"
+    secrets_name: str = "grafana-secrets"
+    grafana_instance: str = "dashboards=grafana"
 
 
 def parse_grafana_version(text: str) -> tuple[int, int]:
@@ -72,7 +85,21 @@ def settings_of(project: Project, *, grafana_version: str | None = None) -> Sett
         chart_version=str(table.get("chart_version", "0.1.0")),
         grafana_version=parse_grafana_version(version),
         delete_datasources=tuple(table.get("delete_datasources", ())),
+        alerting=_alerting(project),
+        recording_target=str(table.get("recording_target", "")),
+        secrets_path=str(table.get("secrets_path", "/etc/grafana/secrets")),
+        secrets_name=str(table.get("secrets_name", "grafana-secrets")),
+        grafana_instance=str(table.get("grafana_instance", "dashboards=grafana")),
     )
+
+
+def _alerting(project: Project) -> str:
+    text = str(project.config["alerting"])
+    if text not in HOMES:
+        position = project.config.position("alerting")
+        message = f'`alerting` is "loki" or "grafana", not "{text}"'
+        raise LokictlError(Problem("render/config", message, position=position))
+    return text
 
 
 def _check(project: Project, table: Mapping[str, Any]) -> None:

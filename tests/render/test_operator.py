@@ -1,0 +1,150 @@
+"""Custom resources are valid by the schemas that their operators publish, and say what the project says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from lokictl.model import AlertingRule, RecordingRule, RuleFile, RuleGroup
+from lokictl.project import Project, load
+from lokictl.render.operator import go_duration, manifests
+from lokictl.render.rendering import OUTPUTS, rendering
+from lokictl.render.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+CRDS: dict[str, dict[str, Any]] = json.loads((ROOT / "tests/data/crds/schemas.json").read_text())
+
+
+def loki_rule(name: str, **more: Any) -> dict[str, Any]:
+    """The schema of a kind of the Loki operator, after its API reference (loki.grafana.com/v1)."""
+    text, texts = {"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}
+    parts = "".join(f"(([0-9]+){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms"))
+    duration = {"type": "string", "pattern": f"^({parts}|0)$"}
+    kinds = {"for": duration, "annotations": texts} if name == "alert" else {}
+    rule = {
+        "type": "object",
+        "required": ["expr"],
+        "properties": {name: text, "expr": text, "labels": texts, **kinds},
+    }
+    group = {
+        "type": "object",
+        "required": ["name", "rules"],
+        "properties": {
+            "name": text,
+            "interval": duration,
+            "limit": {"type": "integer"},
+            "rules": {"type": "array", "items": rule},
+        },
+    }
+    spec = {
+        "type": "object",
+        "required": ["tenantID"],
+        "properties": {"tenantID": text, "groups": {"type": "array", "items": group}},
+    }
+    return {
+        "type": "object",
+        "properties": {"apiVersion": text, "kind": text, "metadata": {"type": "object"}, "spec": spec},
+    }
+
+
+SCHEMAS = {kind: (entry["apiVersion"], entry["schema"]) for kind, entry in CRDS.items()}
+SCHEMAS["AlertingRule"] = ("loki.grafana.com/v1", loki_rule("alert"))
+SCHEMAS["RecordingRule"] = ("loki.grafana.com/v1", loki_rule("record"))
+
+
+def strict(schema: Any) -> Any:
+    """A schema that refuses unknown fields, as the API server's strict validation does."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: strict(value) for key, value in schema.items()}
+    closed = "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields")
+    if closed and schema.get("type") == "object" and "additionalProperties" not in schema:
+        found["additionalProperties"] = False
+    return found
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return load(ROOT)
+
+
+@pytest.fixture(scope="module", params=["loki", "grafana"])
+def rendered(request: pytest.FixtureRequest, project: Project) -> dict[str, dict[str, Any]]:
+    result = rendering(project, what=["operator"], alerting=request.param)
+    return {path: yaml.safe_load(text) for path, text in result.files["operator"].items()}
+
+
+def test_every_manifest_fits_its_published_schema(rendered: dict[str, dict[str, Any]]) -> None:
+    assert rendered
+    for path, manifest in rendered.items():
+        version, schema = SCHEMAS[manifest["kind"]]
+        assert manifest["apiVersion"] == version, path
+        jsonschema.validate(manifest, strict(schema))
+        # What the definition says in CEL.
+        spec = manifest["spec"]
+        if manifest["kind"] in ("GrafanaAlertRuleGroup", "GrafanaDashboard"):
+            assert ("folderRef" in spec) != ("folderUID" in spec)
+            assert any(item["metadata"]["name"] == spec["folderRef"] for item in rendered.values())
+
+
+def test_a_wrong_manifest_does_not_fit(rendered: dict[str, dict[str, Any]]) -> None:
+    path = next(path for path in rendered if "/folders/" in path)
+    wrong = {**rendered[path], "spec": {**rendered[path]["spec"], "titel": "x"}}
+    with pytest.raises(jsonschema.ValidationError, match="titel"):
+        jsonschema.validate(wrong, strict(SCHEMAS["GrafanaFolder"][1]))
+
+
+def test_every_rule_is_somewhere(rendered: dict[str, dict[str, Any]], project: Project) -> None:
+    names: set[str] = set()
+    for manifest in rendered.values():
+        spec = manifest["spec"]
+        names |= {rule["title"] for rule in spec.get("rules", ())}
+        for group in spec.get("groups", ()):
+            names |= {rule.get("alert") or rule["record"] for rule in group["rules"]}
+    assert names == {rule.name for rule in project.rules}
+
+
+def test_secrets_are_only_referred_to(rendered: dict[str, dict[str, Any]]) -> None:
+    source = next(item for item in rendered.values() if item["kind"] == "GrafanaDatasource")
+    for value in source["spec"].get("valuesFrom", ()):
+        key = value["targetPath"].removeprefix("secureJsonData.")
+        reference = value["valueFrom"]["secretKeyRef"]
+        assert source["spec"]["datasource"]["secureJsonData"][key] == f"${{{reference['key']}}}"
+    texts = json.dumps([item for item in rendered.values() if item["kind"] != "GrafanaDashboard"])
+    assert "$__env" not in texts
+    assert "$__file" not in texts
+
+
+def test_tenants_and_kinds_of_rules(project: Project) -> None:
+    alert = AlertingRule("A", 'sum(count_over_time({a="b"}[5m])) > 1', for_="1d")
+    record = RecordingRule("a:b", 'sum(rate({a="b"}[5m]))')
+    file = RuleFile("shop", (RuleGroup("g", (alert, record), limit=3),), tenant="team")
+    settings = Settings(name="p", tenant="fake", folder="p")
+    empty = Project(project.root, project.config, rule_files=(file,))
+    made = dict(manifests(empty, settings))
+    assert sorted(made) == [
+        "alloy/p-team-shop.yaml",
+        "loki/alertingrule-p-team-shop.yaml",
+        "loki/recordingrule-p-team-shop.yaml",
+    ]
+    for manifest in made.values():
+        jsonschema.validate(manifest, strict(SCHEMAS[manifest["kind"]][1]))
+    assert made["loki/alertingrule-p-team-shop.yaml"]["spec"]["tenantID"] == "team"
+
+
+@pytest.mark.parametrize("seconds, text", [(0, "0s"), (90, "1m30s"), (86_400, "24h"), (3_661, "1h1m1s")])
+def test_durations(seconds: int, text: str) -> None:
+    assert go_duration(seconds * 1_000_000_000) == text
+
+
+def test_on_demand_outputs_are_not_rendered_unasked(project: Project) -> None:
+    names = set(rendering(project).files)
+    assert not names & {"operator", "git-sync"}
+    assert names < set(OUTPUTS)
