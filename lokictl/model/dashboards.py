@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lokictl.model.contents import FoundDashboard
 from lokictl.model.dashboard_schema import Classic, to_classic
@@ -60,3 +61,11 @@ def classic(found: FoundDashboard) -> Cursor:
     if name is not None:
         places[("uid",)] = name.path
     return Cursor(ClassicView(made.model, cursor.document.source, cursor.document, places))
+
+
+def written_as_v2(cursor: Cursor | None) -> Mapping[str, Any] | None:
+    """The spec in schema v2 that a classic model was made from; None where it was written as a classic one."""
+    if cursor is None or not isinstance(cursor.document, ClassicView):
+        return None
+    spec = Cursor(cursor.document.base, cursor.document.places[()]).value
+    return spec if isinstance(spec, dict) and "elements" in spec else None

@@ -18,7 +18,8 @@ from lokictl.sync.selection import Selection
 if TYPE_CHECKING:
     from lokictl.project import Configuration
 
-TARGET_KEYS = ("grafana", "loki", "folder", "environment", "prune_limit")
+TARGET_KEYS = ("grafana", "loki", "folder", "environment", "prune_limit", "schema")
+SCHEMAS = ("v1", "v2")
 SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
@@ -65,7 +66,8 @@ class Target:
     """A named pair of servers; ``project`` is the name that marks what is ours on them.
 
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
-    made from the title.  ``selection`` is what a run is for.
+    made from the title.  ``schema`` is that of
+    uploaded dashboards: "v1" (classic) or "v2".  ``selection`` is what a run is for.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Target:
     prune_limit: int = DEFAULT_PRUNE_LIMIT
     redactor: Redactor = field(default_factory=Redactor)
     has_fixed_folder: bool = False
+    schema: str = "v1"
     selection: Selection = Selection()
 
     @property
@@ -183,12 +186,19 @@ class _Reader:
             int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
             self.redactor,
             folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
+            self._schema(table.get("schema", "v1")),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())
         if self.problems:
             raise LokictlError(self.problems)
         return target
+
+    def _schema(self, value: Any) -> str:
+        if value not in SCHEMAS:
+            self._problem('"schema" must be "v1" or "v2"', ("schema",))
+            return "v1"
+        return str(value)
 
     def _folder(self, value: Any, project: str) -> tuple[str, str]:
         if value is None:

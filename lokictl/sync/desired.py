@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.dashboard_schema import lost_in_classic, to_v2
+from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import ROOT_FOLDER, GrafanaTarget, LokiTarget, Target, matches, slug
@@ -55,6 +57,20 @@ class Desired:
                 resource if resource.folder == folder else dataclasses.replace(resource, folder=folder)
             )
         return Desired(moved, self.warnings)
+
+    def as_classic(self) -> Desired:
+        """The same for a Grafana that does not serve schema v2; warnings say what is lost."""
+        resources, warnings = dict(self.resources), list(self.warnings)
+        for key, resource in self.resources.items():
+            if resource.classic is None:
+                continue
+            lost = ", ".join(lost_in_classic(resource.body))
+            note = f"; lost: {lost}" if lost else ""
+            warnings.append(
+                f'dashboard "{resource.title}" is uploaded as a classic one, which this Grafana reads{note}'
+            )
+            resources[key] = dataclasses.replace(resource, body=resource.classic, schema="", classic=None)
+        return Desired(resources, warnings)
 
     def of(self, *kinds: Kind) -> list[Resource]:
         """The resources of these kinds."""
@@ -142,10 +158,19 @@ class _Collector:
             self._problem(f'the uid "{uid}" is taken by lokictl\'s own record', place)
         for key in ("id", "version", "iteration"):
             body.pop(key, None)
-        tags = [str(tag) for tag in body.get("tags") or []]
+        body.update(uid=uid, title=title, tags=self._marked(body.get("tags")))
+        folder = self._folder_of(uid, rules)
+        spec = written_as_v2(getattr(dashboard, "origin", None))
+        if spec is None and self.target.schema != "v2":
+            return Resource(Key(Kind.DASHBOARD, uid), title, body, folder, source)
+        new = {**(spec if spec is not None else to_v2(body)), "title": title}
+        new["tags"] = self._marked(new.get("tags"))
+        return Resource(Key(Kind.DASHBOARD, uid), title, new, folder, source, schema="v2", classic=body)
+
+    def _marked(self, tags: Any) -> list[str]:
         mark = mark_tag(self.target)
-        body.update(uid=uid, title=title, tags=[*tags, *([] if mark in tags else [mark])])
-        return Resource(Key(Kind.DASHBOARD, uid), title, body, self._folder_of(uid, rules), source)
+        found = [str(tag) for tag in tags or []]
+        return [*found, *([] if mark in found else [mark])]
 
     def _folder_of(self, uid: str, rules: list[FolderRule]) -> str:
         for rule in rules:

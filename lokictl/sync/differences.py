@@ -41,7 +41,10 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
     ("value",),
 )
 LABELS = ("title", "name", "alert", "record", "refId", "uid", "key", "color", "id", "type")
-SKIPPED_WORDS = ("fieldConfig", "defaults", "list", "thresholds", "jsonData")
+SKIPPED_WORDS = (
+    *("fieldConfig", "defaults", "list", "thresholds", "jsonData"),
+    *("spec", "elements", "vizConfig", "data"),  # of schema v2
+)
 LONG = 72
 CONTEXT_LINES = 1
 # From here on (both sides together) only what has changed inside is shown, with some characters around it.
@@ -185,10 +188,23 @@ def _mappings(
         old, new = before.get(key), after.get(key)
         if old == new:
             continue
-        if key == "gridPos" and isinstance(old, Mapping) and isinstance(new, Mapping):
+        if path[-1:] == ("elements",):
+            yield from _element(path, key, old, new)
+        elif key == "gridPos" and isinstance(old, Mapping) and isinstance(new, Mapping):
             yield Difference(_where((*path, "position")), _position(old), _position(new))
         else:
             yield from _values((*path, key), old, new)
+
+
+def _element(path: tuple[str, ...], name: str, before: Any, after: Any) -> Iterator[Difference]:
+    """A panel of schema v2: by its title, as in the classic schema."""
+    panel = after if after is not None else before
+    title = (panel.get("spec") or {}).get("title") if isinstance(panel, Mapping) else ""
+    where = (*path, f'panel "{title}" ({name})' if title else f"panel {name}")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield from _mappings(where, before, after)
+    else:
+        yield Difference(_where(where), before, after)
 
 
 def _values(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:

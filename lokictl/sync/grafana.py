@@ -76,6 +76,12 @@ class Grafana:
         """Whether a folder holds a title once."""
         return self.major < FIRST_WITH_EQUAL_TITLES
 
+    @property
+    def serves_v2(self) -> bool:
+        """Whether dashboards of schema v2 can be written."""
+        resources = self._resource_api()
+        return resources is not None and bool(resources.newest)
+
     # --- reading -----------------------------------------------------------------------------------------
 
     def read(self, keys: Iterable[Key], unreadable: dict[Key, str] | None = None) -> dict[Key, Live]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lokictl.sync.plan import Key, Kind, Live, Resource
+from lokictl.sync.plan import Key, Kind, Live, Resource, same_schema
 
 # Grafana gives these out itself; `iteration` is a counter that its editor wrote until version 9.
 DASHBOARD_ADDED = ("id", "uid", "version", "iteration")
@@ -34,7 +34,8 @@ LARGEST_EXACT = 2**53
 def normal_form(resource: Resource | Live) -> dict[str, Any]:
     """The normal form of any resource, desired or live."""
     form = normal(resource.key, resource.body, resource.folder)
-    return {"schema": resource.schema, **form} if resource.schema else form
+    schema = "v2" if same_schema(resource.schema, "v2") else resource.schema
+    return {"schema": schema, **form} if schema else form
 
 
 def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any]:

@@ -75,7 +75,8 @@ class Resource:
     """Something as it should be: ``body`` is what the server is given.
 
     ``folder`` is the uid of a dashboard's folder, or of a folder's parent ("" for none); ``source`` the file of
-    the project; ``secrets`` go with the body and are never shown; ``schema`` is as in `Live`.
+    the project; ``secrets`` go with the body and are never shown; ``schema`` is as in `Live`, and "v2" for the newest
+    that the Grafana serves; ``classic`` is the same dashboard for a Grafana that does not serve it.
     """
 
     key: Key
@@ -85,6 +86,7 @@ class Resource:
     source: str = ""
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     schema: str = ""
+    classic: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Live:
     edited: str = ""
     schema: str = ""
     resource_version: str = ""
+
+
+def same_schema(one: str, other: str) -> bool:
+    """Whether two versions of the API have the same schema: v2beta1 became v2 without a change."""
+    return one == other or {one, other} == {"v2", "v2beta1"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
 from lokictl.sync.grafana import GIVES_WAY, gives_way
 from lokictl.sync.normal_form import digest, normal_form
-from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource
+from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource, same_schema
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
 from lokictl.sync.state import Actual, is_needed
 
@@ -254,7 +254,7 @@ class _Planner:
         """Whether both are the same but for the project's tag: what was adopted is not written for the tag alone."""
         mark = mark_tag(self.target)
         desired, there = normal_form(resource), normal_form(live)
-        if resource.key.kind is Kind.DASHBOARD and not live.schema:
+        if resource.key.kind is Kind.DASHBOARD:
             for form in (desired, there):
                 form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
         return desired == there
@@ -429,7 +429,7 @@ def _change(
 
 def what_changes(live: Live, resource: Resource) -> tuple[Difference, ...]:
     """The differences between a resource as it is and as it is to be."""
-    if live.schema != resource.schema:
+    if not same_schema(live.schema, resource.schema):
         # Nothing in one schema has the place that it has in the other.
         schemas = (Difference("schema", live.schema or "classic", resource.schema or "classic"),)
         titles = (Difference("title", live.title, resource.title),)

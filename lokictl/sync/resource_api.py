@@ -14,6 +14,7 @@ from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 GROUP = "/apis/dashboard.grafana.app"
 # The first one gives classic dashboards as they are stored; the others migrate them to the newest schemaVersion.
 CLASSIC = ("v0alpha1", "v1", "v1beta1")
+NEW = ("v2", "v2beta1")
 PAGE = 500
 OUR_MANAGER = "lokictl"
 # Grafana takes these out of a dashboard, or refuses them in the new schema.
@@ -68,7 +69,7 @@ class ResourceApi:
 
     def write(self, resource: Resource, live: Live | None, message: str) -> Written:
         """Creates a dashboard, or replaces ``live`` if it is still the same version."""
-        version = resource.schema or self.version
+        version = self._version_for(resource.schema)
         annotations = {
             "grafana.app/folder": resource.folder,
             "grafana.app/message": message,
@@ -92,6 +93,14 @@ class ResourceApi:
         metadata = answer.get("metadata") or {}
         resource_version = str(metadata.get("resourceVersion") or "")
         return Written(int(metadata.get("generation") or 0), _number(metadata), resource_version)
+
+    @property
+    def newest(self) -> str:
+        """The newest version of schema v2 that is served; "" for none."""
+        return next((name for name in NEW if name in self.served), "")
+
+    def _version_for(self, schema: str) -> str:
+        return self.newest if schema in NEW and self.newest else schema or self.version
 
     def delete(self, live: Live) -> None:
         """Deletes a dashboard if it is still the same version; that it is already gone is no error."""

@@ -115,6 +115,7 @@ class Session:
             self.actual = self._recorded()
             self.origin = checked_origin(self.project.config, self.target, self.actual.record)
             self._keep_folder()
+            self._fit_schema()
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
@@ -164,6 +165,19 @@ class Session:
             return
         self.desired = self.desired.with_folder(self.target.folder_uid, known.folder)
         self.target = dataclasses.replace(self.target, folder_uid=known.folder)
+
+    def _fit_schema(self) -> None:
+        grafana = self.servers.grafana
+        has_new = any(resource.schema for resource in self.desired.resources.values())
+        if grafana is None or not has_new or grafana.serves_v2:
+            return
+        if self.target.schema == "v2":
+            version = f"Grafana {grafana.version}".rstrip()
+            message = f'target {self.target.name}: schema = "v2", but {version} does not serve it'
+            raise SyncError(
+                Problem("sync/schema", message, hint='Grafana 12.2 and later do; use schema = "v1"')
+            )
+        self.desired = self.desired.as_classic()
 
     def _check_readable(self) -> None:
         if self.strict and self.actual.unreadable:

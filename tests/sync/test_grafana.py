@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lokictl.diagnostics import LokictlError
 from lokictl.sync.plan import Action, Kind
 from lokictl.sync.session import SyncError
 from tests.sync.world import World, actions, lines
@@ -126,6 +127,49 @@ def test_what_cannot_be_read_is_skipped(world: World, count: int) -> None:
     assert world.grafana.dashboards["load"].body["title"] == "Other"
     with pytest.raises(SyncError, match="dashboard errors"):
         world.plan(strict=True)
+
+
+def panel(title: str) -> dict[str, Any]:
+    target = {"refId": "A", "expr": '{job="x"}', "datasource": {"type": "loki", "uid": "loki"}}
+    place = {"x": 0, "y": 0, "w": 12, "h": 8}
+    return {"id": 1, "type": "logs", "title": title, "gridPos": place, "targets": [target]}
+
+
+@pytest.mark.parametrize("served", [["v0alpha1", "v2beta1"], ["v1", "v2beta1", "v2"]])
+def test_a_target_of_schema_v2(world: World, served: list[str]) -> None:
+    world.grafana.served = served
+    world.dashboards = {"errors": {"title": "Errors", "schemaVersion": 42, "panels": [panel("Lines")]}}
+    world.sync()
+    world.tables["target"] = {"schema": "v2"}
+    assert lines(world.plan()) == [
+        '~ dashboard "Errors" (errors): update',
+        "    ~ schema: classic → v2",
+    ]
+    assert world.sync().complete
+    assert world.grafana.dashboards["errors"].schema == served[-1]
+    assert "panel-1" in world.grafana.dashboards["errors"].body["elements"]
+    assert not world.plan().pending
+    world.dashboards["errors"]["panels"] = [panel("Log lines")]
+    assert lines(world.plan())[1:] == ['    ~ panel "Log lines" (panel-1) › title: Lines → Log lines']
+    assert world.sync().complete
+    world.rollback()
+    spec = world.grafana.dashboards["errors"].body["elements"]["panel-1"]["spec"]
+    assert spec["title"] == "Lines"
+    world.tables.pop("target")
+    world.dashboards["errors"]["panels"] = [panel("Lines")]
+    assert world.sync().complete
+    assert world.grafana.dashboards["errors"].schema == ""
+    assert not world.plan().pending
+
+
+def test_schema_v2_on_a_grafana_that_does_not_serve_it(world: World) -> None:
+    world.tables["target"] = {"schema": "v2"}
+    set_version(world, "11.2.0")
+    with pytest.raises(SyncError, match=r"Grafana 11.2.0 does not serve it"):
+        world.plan()
+    world.tables["target"] = {"schema": "v3"}
+    with pytest.raises(LokictlError, match='must be "v1" or "v2"'):
+        world.plan()
 
 
 # --- folders -------------------------------------------------------------------------------------------------

@@ -312,22 +312,7 @@ def test_a_dashboard_that_is_stored_in_the_new_schema(lab: Lab, count: int) -> N
     lab.dashboards(**{f"d{number}": f"D {number}" for number in range(count)})
     lab.run("sync", "--yes")
     path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/org-{lab.org}/dashboards"
-    defaults = {
-        "cursorSync": "Off",
-        "preload": False,
-        "links": [],
-        "tags": [],
-        "variables": [],
-        "annotations": [],
-    }
-    settings = {
-        "from": "now-6h",
-        "to": "now",
-        "autoRefresh": "",
-        "autoRefreshIntervals": [],
-        "hideTimepicker": False,
-    }
-    spec = {**V2, **defaults, "timeSettings": {**settings, "fiscalYearStartMonth": 0}}
+    spec = new_spec("By hand")
     item = {"apiVersion": "dashboard.grafana.app/v2beta1", "kind": "Dashboard", "metadata": {"name": "d1"}}
     lab.call("PUT", f"{path}/d1", {**item, "spec": spec})
     output = lab.run("diff", status=3)
@@ -562,3 +547,88 @@ def test_wrong_rules_are_found_before_anything_is_sent(lab: Lab) -> None:
     assert lab.title("a") == ""
     output = lab.run("sync", "--yes", "--no-check", status=1)
     assert "400" in output
+
+
+def test_a_target_of_schema_v2(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--yes")
+    file = lab.root / "lokictl.toml"
+    text = file.read_text()
+    file.write_text(
+        text.replace("[targets.test.loki]", '[targets.test]\nschema = "v2"\n\n[targets.test.loki]')
+    )
+    assert "schema: classic → v2" in lab.run("diff", status=3)
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/org-{lab.org}/dashboards/a"
+    assert lab.call("GET", path)["spec"]["layout"]["kind"] == "GridLayout"
+    lab.dashboards(a="Other")
+    lab.run("sync", "--yes")
+    assert lab.call("GET", path)["spec"]["title"] == "Other"
+    lab.run("rollback", "--yes")
+    assert lab.call("GET", path)["spec"]["title"] == "A"
+    lab.dashboards(a="A")
+    file.write_text(text)
+    lab.run("sync", "--yes")
+    assert lab.title("a") == "A"
+    lab.run("diff")
+
+
+def test_what_is_pulled_is_adopted_without_a_write(lab: Lab) -> None:
+    """A classic dashboard of an old schemaVersion, one in the new schema, a data source with a secret, rules."""
+    body = {"uid": "old", "title": "Old", "schemaVersion": 14, "rows": [{"title": "R", "panels": []}]}
+    lab.call("POST", "/api/dashboards/db", {"dashboard": body})
+    for number in range(9):
+        lab.call("POST", "/api/dashboards/db", {"dashboard": {"uid": f"d{number}", "title": f"D {number}"}})
+    item = {"apiVersion": "dashboard.grafana.app/v2beta1", "kind": "Dashboard", "metadata": {"name": "new"}}
+    path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/org-{lab.org}/dashboards"
+    lab.call("POST", path, {**item, "spec": new_spec("New")})
+    lab.put_rules("mini", {"name": "g", "rules": [rule("A")]})
+    before = {uid: lab.call("GET", f"/api/dashboards/uid/{uid}") for uid in ("old", "d1")}
+    output = lab.run("pull", "--force")
+    assert "not the same as on the server" not in output
+    further = output.partition("so that sync leaves it in place:")[2]
+    text = (lab.root / "lokictl.toml").read_text().replace("[targets.test.loki]\n", "")
+    owned = further.partition("[targets.test.loki]")[2]
+    folders = further.partition("[targets.test.loki]")[0]
+    url = f'url = "{lab.urls.loki}"'
+    (lab.root / "lokictl.toml").write_text(
+        text.replace(url, f"[targets.test.loki]\n{url}{owned}\n").rstrip() + f"\n{folders}"
+    )
+    plan = lab.run("diff")
+    assert "lokictl's record to bring up to date" in plan, plan
+    lab.run("sync", "--yes")
+    assert before == {uid: lab.call("GET", f"/api/dashboards/uid/{uid}") for uid in ("old", "d1")}
+    assert lab.call("GET", f"{path}/new")["metadata"]["generation"] == 1
+    lab.run("diff", "--prune")
+
+
+def new_spec(title: str) -> dict[str, Any]:
+    defaults = {
+        "cursorSync": "Off",
+        "preload": False,
+        "links": [],
+        "tags": [],
+        "variables": [],
+        "annotations": [],
+    }
+    times = {
+        "from": "now-6h",
+        "to": "now",
+        "autoRefresh": "",
+        "autoRefreshIntervals": [],
+        "hideTimepicker": False,
+    }
+    return {**V2, **defaults, "title": title, "timeSettings": {**times, "fiscalYearStartMonth": 0}}
+
+
+def test_single_resources_and_saved_plans(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]})
+    lab.run("sync", "--yes", "dashboards/a")
+    assert (lab.title("a"), lab.title("b"), lab.ruler()) == ("A", "", {})
+    file = lab.root / "plan.json"
+    lab.run("diff", "--out", str(file), status=3)
+    lab.run("sync", "--plan", str(file))
+    assert (lab.title("b"), set(lab.ruler())) == ("B", {"mini"})
+    assert "no longer holds" in lab.run("sync", "--plan", str(file), status=1)
