@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TARGET_KEYS = ("grafana", "loki", "folder", "environment", "prune_limit", "schema")
 SCHEMAS = ("v1", "v2")
+# Admins may always do everything; Grafana refuses to list them.
+ROLES = ("Viewer", "Editor")
+PERMISSIONS = ("View", "Edit", "Admin")
 SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
@@ -67,7 +70,8 @@ class Target:
 
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
     made from the title.  ``schema`` is that of
-    uploaded dashboards: "v1" (classic) or "v2".  ``selection`` is what a run is for.
+    uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions`` are those of the folder, None where they are
+    not kept here.  ``selection`` is what a run is for.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Target:
     redactor: Redactor = field(default_factory=Redactor)
     has_fixed_folder: bool = False
     schema: str = "v1"
+    folder_permissions: Mapping[str, str] | None = None
     selection: Selection = Selection()
 
     @property
@@ -98,6 +103,19 @@ def slug(text: str, length: int = UID_LENGTH) -> str:
         return plain
     digest = hashlib.sha256(text.encode()).hexdigest()[:6]
     return f"{plain[: length - 7]}-{digest}".strip("-")
+
+
+def wrong_permissions(value: Any) -> Iterator[str]:
+    """What is wrong with the permissions of a folder as they are written."""
+    if not isinstance(value, Mapping):
+        yield 'permissions must be a table such as { Viewer = "View", "team:Backend" = "Edit" }'
+        return
+    for who, what in value.items():
+        kind, _, name = str(who).partition(":")
+        if not (who in ROLES or (kind in ("team", "user") and name)):
+            yield f'permissions: "{who}" must be Viewer, Editor, team:NAME or user:LOGIN'
+        if what not in PERMISSIONS:
+            yield f'permissions: "{who}" must be one of {", ".join(PERMISSIONS)}, not {what}'
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -187,12 +205,21 @@ class _Reader:
             self.redactor,
             folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
             self._schema(table.get("schema", "v1")),
+            self._permissions(table.get("folder")),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())
         if self.problems:
             raise LokictlError(self.problems)
         return target
+
+    def _permissions(self, folder: Any) -> Mapping[str, str] | None:
+        found = folder.get("permissions") if isinstance(folder, dict) else None
+        if found is None:
+            return None
+        for problem in wrong_permissions(found):
+            self._problem(problem, ("folder",))
+        return dict(found) if isinstance(found, dict) else None
 
     def _schema(self, value: Any) -> str:
         if value not in SCHEMAS:
@@ -207,7 +234,11 @@ class _Reader:
             return "", value
         if isinstance(value, str) and value:
             return slug(value), value
-        if isinstance(value, dict) and value.get("title") and not set(value) - {"title", "uid"}:
+        if (
+            isinstance(value, dict)
+            and value.get("title")
+            and not set(value) - {"title", "uid", "permissions"}
+        ):
             title = str(value["title"])
             uid = str(value.get("uid") or slug(title))
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid) or uid in ("general", "sharedwithme"):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
@@ -15,7 +16,15 @@ from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
 from lokictl.secrets import Secret
-from lokictl.sync.configuration import ROOT_FOLDER, GrafanaTarget, LokiTarget, Target, matches, slug
+from lokictl.sync.configuration import (
+    ROOT_FOLDER,
+    GrafanaTarget,
+    LokiTarget,
+    Target,
+    matches,
+    slug,
+    wrong_permissions,
+)
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
@@ -29,20 +38,28 @@ UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 @dataclass(frozen=True, slots=True)
 class FolderRule:
-    """``[tool.lokictl.sync.folders.<uid>]``: which dashboards go to a folder of their own."""
+    """``[tool.lokictl.sync.folders.<uid>]``: which dashboards go to a folder of their own.
+
+    ``permissions`` (by role, ``team:NAME`` or ``user:LOGIN``) are None where they are not kept here.
+    """
 
     uid: str
     title: str
     parent: str
     dashboards: tuple[str, ...]
+    permissions: Mapping[str, str] | None = None
 
 
 @dataclass(slots=True)
 class Desired:
-    """The desired resources in the order of their application, and what could not be done as asked."""
+    """The desired resources in the order of their application, and what could not be done as asked.
+
+    ``named_folders`` are the uids of folders that were made from their titles.
+    """
 
     resources: dict[Key, Resource] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    named_folders: frozenset[str] = frozenset()
 
     def with_folder(self, old: str, new: str) -> Desired:
         """The same with ``new`` as the uid of the folder that was ``old``."""
@@ -56,7 +73,7 @@ class Desired:
             moved[key] = (
                 resource if resource.folder == folder else dataclasses.replace(resource, folder=folder)
             )
-        return Desired(moved, self.warnings)
+        return Desired(moved, self.warnings, self.named_folders - {old})
 
     def as_classic(self) -> Desired:
         """The same for a Grafana that does not serve schema v2; warnings say what is lost."""
@@ -70,7 +87,7 @@ class Desired:
                 f'dashboard "{resource.title}" is uploaded as a classic one, which this Grafana reads{note}'
             )
             resources[key] = dataclasses.replace(resource, body=resource.classic, schema="", classic=None)
-        return Desired(resources, warnings)
+        return Desired(resources, warnings, self.named_folders)
 
     def of(self, *kinds: Kind) -> list[Resource]:
         """The resources of these kinds."""
@@ -86,6 +103,7 @@ def desired_state(project: Project, target: Target) -> Desired:
         collector.loki(target.loki)
     if collector.problems:
         raise LokictlError(collector.problems)
+    collector.desired.named_folders = frozenset(collector.paths)
     return collector.desired
 
 
@@ -94,8 +112,8 @@ def folder_rules(project: Project) -> list[FolderRule]:
     rules, problems = [], []
     for uid, table in dict(project.config.table("sync").get("folders", {})).items():
         position = project.config.position("sync", "folders", uid)
-        known = {"title", "parent", "dashboards"}
-        patterns = table.get("dashboards") if isinstance(table, dict) else None
+        known = {"title", "parent", "dashboards", "permissions"}
+        patterns = table.get("dashboards", []) if isinstance(table, dict) else None
         if (
             not isinstance(patterns, list)
             or set(table) - known
@@ -113,7 +131,11 @@ def folder_rules(project: Project) -> list[FolderRule]:
             message = f'"{uid}" cannot be the uid of a folder'
             problems.append(Problem("sync/folders", message, position=position))
         texts = tuple(str(pattern) for pattern in patterns)
-        rules.append(FolderRule(uid, str(table.get("title", "")), str(table.get("parent", "")), texts))
+        permissions = table.get("permissions")
+        for problem in wrong_permissions(permissions) if permissions is not None else ():
+            problems.append(Problem("sync/folders", f'the folder "{uid}": {problem}', position=position))
+        title, parent = str(table.get("title", "")), str(table.get("parent", ""))
+        rules.append(FolderRule(uid, title, parent, texts, permissions))
     if problems:
         raise LokictlError(problems)
     return rules
@@ -124,23 +146,54 @@ class _Collector:
         self.project, self.target = project, target
         self.desired = Desired()
         self.problems: list[Problem] = []
+        self.rules: list[FolderRule] = []
+        self.from_directories = False
+        # Folders that dashboards or directories name: title and parent by uid.
+        self.paths: dict[str, tuple[str, str]] = {}
 
     def grafana(self, grafana: GrafanaTarget) -> None:
-        rules = folder_rules(self.project)
-        dashboards = [self._dashboard(item, rules) for item in self.project.dashboards]
+        self.rules = folder_rules(self.project)
+        self.from_directories = bool(self.project.config.table("sync").get("folders_from_directories", False))
+        dashboards = [self._dashboard(item, self.rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
-        used = {dashboard.folder for dashboard in dashboards}
-        if self.target.folder_uid in used - {""}:
-            self._add(self._folder(self.target.folder_uid, self.target.folder_title))
-        parents = {rule.parent for rule in rules if rule.uid in used and rule.parent}
-        for rule in rules:
-            if rule.uid in used | parents and rule.uid not in (ROOT_FOLDER, self.target.folder_uid):
-                self._add(self._folder(rule.uid, rule.title, rule.parent))
+        self._folders({dashboard.folder for dashboard in dashboards} - {""})
         for resource in (*sources, *dashboards):
             self._add(resource)
 
-    def _folder(self, uid: str, title: str, parent: str = "") -> Resource:
-        return Resource(Key(Kind.FOLDER, uid), title, {"uid": uid, "title": title}, parent)
+    def _folders(self, used: set[str]) -> None:
+        """The folders that dashboards are in, with all that these are in."""
+        target = self.target
+        known = {rule.uid: (rule.title, rule.parent, rule.permissions) for rule in self.rules}
+        known |= {uid: (title, parent, None) for uid, (title, parent) in self.paths.items()}
+        if target.folder_uid:
+            known[target.folder_uid] = (target.folder_title, "", target.folder_permissions)
+        waiting = sorted(used)
+        done: set[str] = set()
+        while waiting:
+            uid = waiting.pop(0)
+            if uid in done or uid not in known or uid == ROOT_FOLDER:
+                continue
+            done.add(uid)
+            title, parent, permissions = known[uid]
+            self._add(self._folder(uid, title, parent, permissions))
+            waiting.append(parent)
+
+    def _folder(
+        self, uid: str, title: str, parent: str = "", permissions: Mapping[str, str] | None = None
+    ) -> Resource:
+        body: dict[str, Any] = {"uid": uid, "title": title}
+        if permissions is not None:
+            body["permissions"] = dict(permissions)
+        return Resource(Key(Kind.FOLDER, uid), title, body, parent)
+
+    def _path_folder(self, path: str, parent: str = "") -> str:
+        """The uid of the folder at a path of titles (``Platform/Loki``), which it makes known."""
+        uid, before = parent, parent
+        for part in filter(None, (part.strip() for part in path.split("/"))):
+            uid = slug(f"{before}/{part}" if before else part)
+            self.paths[uid] = (part, before)
+            before = uid
+        return uid
 
     def _dashboard(self, dashboard: Any, rules: list[FolderRule]) -> Resource:
         body = dict(dashboard.to_json())
@@ -159,7 +212,7 @@ class _Collector:
         for key in ("id", "version", "iteration"):
             body.pop(key, None)
         body.update(uid=uid, title=title, tags=self._marked(body.get("tags")))
-        folder = self._folder_of(uid, rules)
+        folder = self._folder_of(uid, rules, dashboard, source)
         spec = written_as_v2(getattr(dashboard, "origin", None))
         if spec is None and self.target.schema != "v2":
             return Resource(Key(Kind.DASHBOARD, uid), title, body, folder, source)
@@ -172,11 +225,29 @@ class _Collector:
         found = [str(tag) for tag in tags or []]
         return [*found, *([] if mark in found else [mark])]
 
-    def _folder_of(self, uid: str, rules: list[FolderRule]) -> str:
+    def _folder_of(self, uid: str, rules: list[FolderRule], dashboard: Any, source: str) -> str:
+        """The configuration comes first, then the dashboard's own folder, then its directory."""
         for rule in rules:
             if any(fnmatchcase(uid, pattern) for pattern in rule.dashboards):
                 return "" if rule.uid == ROOT_FOLDER else rule.uid
+        own = str(getattr(dashboard, "folder", "") or "")
+        if own.casefold() == ROOT_FOLDER:
+            return ""
+        if own:
+            return self._path_folder(own)
+        if self.from_directories and source:
+            return self._path_folder(self._directory(source), self.target.folder_uid)
         return self.target.folder_uid
+
+    def _directory(self, source: str) -> str:
+        """The directories between the project's folder of dashboards and a file of it."""
+        file = (Path.cwd() / source).resolve()
+        for folder in self.project.config.folders("dashboards"):
+            try:
+                return "/".join(file.relative_to((self.project.root / folder).resolve()).parts[:-1])
+            except ValueError:
+                continue
+        return ""
 
     def _data_source(self, source: DataSource) -> Resource:
         if not UID.match(source.uid):

@@ -30,6 +30,7 @@ REQUEST_LIMIT_OF_A_MESSAGE = 500
 # newer versions lag behind.
 LOOKS, PAUSE = 4, 0.5
 NOT_FOUND = "not found"
+PERMISSION_NUMBERS = {"View": 1, "Edit": 2, "Admin": 4}
 GIVES_WAY = " (replaced by lokictl)"
 
 
@@ -37,7 +38,8 @@ GIVES_WAY = " (replaced by lokictl)"
 class Grafana:
     """One Grafana; every method may raise `HttpError`.
 
-    ``jobs`` is how many requests it sends at once; ``owner`` goes into the data sources that are written, so that
+    ``jobs`` is how many requests it sends at once; ``with_permissions`` are the uids of folders whose permissions are
+    read and written, too; ``owner`` goes into the data sources that are written, so that
     they are known even if the record is lost.
     """
 
@@ -47,6 +49,7 @@ class Grafana:
     message: str = "lokictl sync"
     version: str = ""
     owner: Mapping[str, str] = field(default_factory=dict)
+    with_permissions: frozenset[str] = frozenset()
     folder_numbers: dict[str, int] = field(default_factory=dict)
     _resources: ResourceApi | None = None
     _is_discovered: bool = False
@@ -200,16 +203,53 @@ class Grafana:
             return None
         self.folder_numbers[key.name] = int(found.get("id") or 0)
         manager = _managed(found.get("managedBy"))
+        body = {"uid": key.name, "title": found.get("title", "")}
+        if key.name in self.with_permissions:
+            body["permissions"] = self._permissions(key.name)
         return Live(
             key,
             str(found.get("title", "")),
-            {"uid": key.name, "title": found.get("title", "")},
+            body,
             str(found.get("parentUid") or ""),
             int(found.get("version") or 0),
             int(found.get("id") or 0),
             manager,
             edited(found.get("updatedBy"), found.get("updated")),
         )
+
+    def _permissions(self, uid: str) -> dict[str, str]:
+        rows = self._get(f"/api/folders/{quote(uid, safe='')}/permissions")
+        found: dict[str, str] = {}
+        for row in rows:
+            if row.get("inherited"):
+                continue
+            who = row.get("role") or (
+                f"team:{row['team']}" if row.get("teamId") else f"user:{row.get('userLogin')}"
+            )
+            found[str(who)] = str(row.get("permissionName"))
+        return found
+
+    def _write_permissions(self, uid: str, permissions: Mapping[str, str]) -> None:
+        items = [
+            {**self._who(who), "permission": PERMISSION_NUMBERS[what]} for who, what in permissions.items()
+        ]
+        self._send("POST", f"/api/folders/{quote(uid, safe='')}/permissions", {"items": items})
+
+    def _who(self, who: str) -> dict[str, Any]:
+        """Who gets a permission, as Grafana wants it: a role, or the number of a team or user."""
+        kind, _, name = who.partition(":")
+        if not name:
+            return {"role": kind}
+        if kind == "team":
+            path = "/api/teams/search"
+            rows = self._get(path, {"name": name}).get("teams") or []
+            number = next((row["id"] for row in rows if row.get("name") == name), 0)
+        else:
+            path = "/api/org/users"
+            number = next((row["userId"] for row in self._get(path) if row.get("login") == name), 0)
+        if not number:
+            raise HttpError("GET", path, 404, f"there is no {kind} called {name}")
+        return {f"{kind}Id": number}
 
     def _folders_in_sight(self) -> frozenset[str]:
         if self._visible_folders is None:
@@ -326,10 +366,14 @@ class Grafana:
             answer = self._send("POST", "/api/folders", body)
         else:
             changed = {"title": resource.title, "version": live.version}
-            answer = self._send("PUT", f"/api/folders/{uid}", changed)
+            answer = {"version": live.version, "id": live.number}
+            if live.title != resource.title:
+                answer = self._send("PUT", f"/api/folders/{uid}", changed)
             if live.folder != resource.folder:
                 answer = self._send("POST", f"/api/folders/{uid}/move", {"parentUid": resource.folder})
         self.folder_numbers[uid] = int(answer.get("id") or 0)
+        if resource.body.get("permissions") is not None:
+            self._write_permissions(uid, resource.body["permissions"])
         return Written(int(answer.get("version") or 0), int(answer.get("id") or 0))
 
     def _write_data_source(self, resource: Resource, live: Live | None) -> Written:

@@ -45,7 +45,10 @@ def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any
     if key.kind is Kind.DATA_SOURCE:
         return data_source(body)
     if key.kind is Kind.FOLDER:
-        return {"title": str(body.get("title", "")), "parent": folder}
+        plain: dict[str, Any] = {"title": str(body.get("title", "")), "parent": folder}
+        if body.get("permissions") is not None:
+            plain["permissions"] = dict(sorted(body["permissions"].items()))
+        return plain
     return {"folder": folder, **dashboard(body)}
 
 

@@ -106,6 +106,13 @@ class _Planner:
             return _change(resource, live, Action.UPDATE)
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry))
 
+    def _had_no_permissions(self, live: Live, entry: Entry) -> bool:
+        """Whether a folder is as we left it, when its permissions were not kept here yet."""
+        if "permissions" not in live.body:
+            return False
+        body = {key: value for key, value in live.body.items() if key != "permissions"}
+        return digest(dataclasses.replace(live, body=body)) in (entry.digest, entry.pending)
+
     def _foreign(self, live: Live, entry: Entry | None) -> str:
         if entry is not None:
             return f"was edited on the server since the last sync {live.edited}".rstrip()
@@ -215,7 +222,11 @@ class _Planner:
         if secrets and self._may_have_other_secrets(resource, live, entry):
             reason = f"was saved on the server since the last sync, perhaps with other secrets {live.edited}"
             return _change(resource, live, Action.CONFLICT, reason.rstrip(), secrets)
-        if entry is not None and (entry.wrote(live, digest(live)) or self._was_made_default(live, entry)):
+        if entry is not None and (
+            entry.wrote(live, digest(live))
+            or self._was_made_default(live, entry)
+            or self._had_no_permissions(live, entry)
+        ):
             return _change(resource, live, Action.UPDATE, "", secrets)
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
 

@@ -119,7 +119,11 @@ class Session:
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
+                self.servers.grafana.with_permissions = frozenset(
+                    r.key.name for r in self.desired.of(Kind.FOLDER) if "permissions" in r.body
+                )
                 read_grafana(self.target, self.desired, self.servers.grafana, self.actual)
+                self._keep_renamed_folders()
             self._check_readable()
             plan = make_plan(self.target, self.desired, self.actual, self.options)
             self._check_ruler(plan)
@@ -165,6 +169,21 @@ class Session:
             return
         self.desired = self.desired.with_folder(self.target.folder_uid, known.folder)
         self.target = dataclasses.replace(self.target, folder_uid=known.folder)
+
+    def _keep_renamed_folders(self) -> None:
+        """A folder that is named by its title and has another one now keeps its uid, and all that is set for it."""
+        lives, desired = self.actual.lives, self.desired
+        for uid in sorted(desired.named_folders):
+            key = Key(Kind.FOLDER, uid)
+            if key not in desired.resources or key in lives or self.actual.record.get(key) is not None:
+                continue
+            inside = {r.key for r in desired.of(Kind.DASHBOARD) if r.folder == uid}
+            before = {live.folder for k in inside if (live := lives.get(k)) and self.actual.record.get(k)}
+            old = Key(Kind.FOLDER, before.pop()) if len(before) == 1 else key
+            known = self.actual.record.get(old) is not None and old not in desired.resources
+            moves = {k for k, live in lives.items() if k.kind is Kind.DASHBOARD and live.folder == old.name}
+            if known and old in lives and moves & set(desired.resources) <= inside:
+                self.desired = desired = desired.with_folder(uid, old.name)
 
     def _fit_schema(self) -> None:
         grafana = self.servers.grafana

@@ -9,6 +9,7 @@ import pytest
 from lokictl.diagnostics import LokictlError
 from lokictl.sync.plan import Action, Kind
 from lokictl.sync.session import SyncError
+from tests.sync.test_sync import set_version
 from tests.sync.world import World, actions, lines
 
 

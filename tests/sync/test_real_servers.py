@@ -632,3 +632,51 @@ def test_single_resources_and_saved_plans(lab: Lab) -> None:
     lab.run("sync", "--plan", str(file))
     assert (lab.title("b"), set(lab.ruler())) == ("B", {"mini"})
     assert "no longer holds" in lab.run("sync", "--plan", str(file), status=1)
+
+
+def test_nested_folders_with_permissions(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.call("POST", "/api/teams", {"name": "Backend"})
+    folders = """
+[sync.folders.inner]
+title = "Inner"
+parent = "outer"
+dashboards = ["a"]
+permissions = { Viewer = "View", "team:Backend" = "Edit", "user:admin" = "Admin" }
+
+[sync.folders.outer]
+title = "Outer"
+"""
+    lab.configure(folders)
+    lab.run("sync", "--yes")
+    lab.run("diff", "--prune")
+    assert lab.call("GET", "/api/folders/inner")["parentUid"] == "outer"
+    rows = lab.call("GET", "/api/folders/inner/permissions")
+    own = {(row.get("role") or row.get("team") or row["userLogin"], row["permissionName"]) for row in rows}
+    assert {("Viewer", "View"), ("Backend", "Edit"), ("admin", "Admin")} <= own
+    lab.configure(folders.replace('"Inner"', '"Renamed"').replace('parent = "outer"\n', ""))
+    lab.run("sync", "--yes", "--prune")
+    moved = lab.call("GET", "/api/folders/inner")
+    assert (moved["title"], moved.get("parentUid")) == ("Renamed", None)
+    assert lab.call("GET", "/api/dashboards/uid/a")["meta"]["folderUid"] == "inner"
+    assert lab.call("GET", "/api/folders/outer") is None
+    lab.run("diff", "--prune")
+    lab.configure(folders.replace('"Edit"', '"Admin"'))
+    lab.run("sync", "--yes")
+    lab.run("diff")
+
+
+def test_directories_become_folders(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.configure("\n[sync]\nfolders_from_directories = true\n")
+    (lab.root / "dashboards" / "Team" / "Logs").mkdir(parents=True)
+    (lab.root / "dashboards" / "a.json").rename(lab.root / "dashboards" / "Team" / "Logs" / "a.json")
+    lab.run("sync", "--yes")
+    found = lab.call("GET", "/api/dashboards/uid/a")["meta"]
+    assert found["folderTitle"] == "Logs"
+    uid = found["folderUid"]
+    (lab.root / "dashboards" / "Team" / "Logs").rename(lab.root / "dashboards" / "Team" / "Log lines")
+    lab.run("sync", "--yes", "--prune")
+    found = lab.call("GET", "/api/dashboards/uid/a")["meta"]
+    assert (found["folderTitle"], found["folderUid"]) == ("Log lines", uid)
+    lab.run("diff", "--prune")

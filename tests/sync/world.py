@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lokictl.http import Access, HttpClient
@@ -47,6 +48,8 @@ class World:
     tables: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     project_id: str = ""
+    folders: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.grafana = FakeGrafana(self.version)
@@ -76,10 +79,7 @@ class World:
         self.tables["target"] = {"grafana": None}
 
     def project(self) -> Project:
-        dashboards = tuple(
-            JsonDashboard(uid, str(body.get("title", "")), copy.deepcopy({"uid": uid, **body}))
-            for uid, body in self.dashboards.items()
-        )
+        dashboards = tuple(self._dashboard(uid, body) for uid, body in self.dashboards.items())
         files = tuple(
             RuleFile(namespace, tuple(RuleGroup.from_yaml(dump_yaml(group)) for group in groups))
             for namespace, groups in self.groups.items()
@@ -89,8 +89,16 @@ class World:
             self.configuration(),
             rule_files=files,
             dashboards=dashboards,
+            dashboard_files={uid: str(self.root / file) for uid, file in self.files.items()},
             datasources=tuple(self.sources.values()),
         )
+
+    def _dashboard(self, uid: str, body: dict[str, Any]) -> Any:
+        made = JsonDashboard(uid, str(body.get("title", "")), copy.deepcopy({"uid": uid, **body}))
+        if uid not in self.folders:
+            return made
+        attributes = {"uid": uid, "title": made.title, "to_json": made.to_json, "folder": self.folders[uid]}
+        return SimpleNamespace(**attributes)
 
     def client(self, target: Target, read_only: bool = False) -> Any:
         def new(access: Access) -> HttpClient:

@@ -85,6 +85,9 @@ class FakeGrafana:
         self.hide_version = False
         self.alert_rules: set[str] = set()
         self.refused: set[str] = set()
+        self.permissions: dict[str, list[dict[str, Any]]] = {}
+        self.teams = {"Backend": 7}
+        self.users = {"alice": 3}
         self.role = "Admin"
         self.organization = 1
         self.namespace = "default"
@@ -152,6 +155,8 @@ class FakeGrafana:
             "dashboards": self._dashboards,
             "datasources": self._data_sources,
             "search": self._search,
+            "teams": self._people,
+            "org": self._people,
         }
         if parts[:1] != ["api"] or len(parts) < 2 or parts[1] not in routes:
             return message(404, "Not found")
@@ -181,6 +186,8 @@ class FakeGrafana:
                 200,
                 {"folder": inner, "dashboard": dashboards, "alertrule": int(found.uid in self.alert_rules)},
             )
+        if rest[1:] == ["permissions"]:
+            return self._permissions(request, found.uid)
         if rest[1:] == ["move"]:
             found.parent = request.json()["parentUid"]
             found.version += 1
@@ -193,6 +200,30 @@ class FakeGrafana:
             self._delete_folder(found.uid)
             return json_answer(200, {"message": "Folder deleted"})
         return json_answer(200, self._folder(found))
+
+    def _permissions(self, request: Request, uid: str) -> Answer:
+        names = {1: "View", 2: "Edit", 4: "Admin"}
+        if request.method == "POST":
+            self.permissions[uid] = request.json()["items"]
+            return json_answer(200, {"message": "Folder permissions updated"})
+        default = [{"role": "Editor", "permission": 2}, {"role": "Viewer", "permission": 1}]
+        rows = []
+        for item in self.permissions.get(uid, default):
+            row = {**item, "permissionName": names[item["permission"]], "inherited": False}
+            row["team"] = next((n for n, i in self.teams.items() if i == item.get("teamId")), "")
+            row["userLogin"] = next((n for n, i in self.users.items() if i == item.get("userId")), "")
+            rows.append(row)
+        if self.folders[uid].parent:
+            rows.append({"role": "Viewer", "permission": 1, "permissionName": "View", "inherited": True})
+        return json_answer(200, rows)
+
+    def _people(self, request: Request, rest: list[str]) -> Answer:
+        if rest == ["search"]:
+            found = [{"id": number, "name": name} for name, number in self.teams.items()]
+            return json_answer(
+                200, {"teams": [row for row in found if request.query["name"] in str(row["name"])]}
+            )
+        return json_answer(200, [{"userId": number, "login": name} for name, number in self.users.items()])
 
     def _create_folder(self, body: dict[str, Any]) -> Answer:
         uid, title = str(body.get("uid") or f"made{self._number()}"), str(body.get("title") or "")
