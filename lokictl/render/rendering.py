@@ -215,13 +215,15 @@ def render(
     *,
     what: Iterable[str] | None = None,
     grafana_version: str | None = None,
+    alerting: str | None = None,
 ) -> list[Path]:
     """Writes the files to ship into ``output`` (default: the project's build folder); returns their paths.
 
-    ``what`` are names of `OUTPUTS`.  Files of an earlier render that are no longer wanted are removed, if nobody
-    has changed them.  The same project gives the same bytes.  Raises `LokictlError`.
+    ``what`` are names of `OUTPUTS`; ``alerting`` is that of `rendering`.  Files of an earlier render that are no longer
+    wanted are removed, if nobody has changed them.  The same project gives the same bytes.  Raises `LokictlError`.
     """
-    return write(project, rendering(project, what=what, grafana_version=grafana_version), output)
+    result = rendering(project, what=what, grafana_version=grafana_version, alerting=alerting)
+    return write(project, result, output)
 
 
 def write(project: Project, result: Rendering, output: Path | None = None) -> list[Path]:

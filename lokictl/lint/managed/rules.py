@@ -39,6 +39,9 @@ class Condition(ManagedRuleCheck):
     summary = "a condition or an expression that refers to a step that does not exist"
 
     def check(self, rule: ManagedRuleItem) -> Iterator[Finding]:
+        # One thing at a time: a query that does not parse is reported first.
+        if any(query.error is not None for _, query in rule.queries):
+            return
         known = [step.ref_id for step in rule.rule.data]
         condition = rule.rule.condition
         if condition and condition not in known:
