@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, wants_color
+from lokictl.cli.common import (
+    debug_option,
+    format_option,
+    loki_version_option,
+    project_option,
+    quiet_option,
+    wants_color,
+)
 
 if TYPE_CHECKING:
     from lokictl.backtest.conditions import Condition
@@ -152,6 +159,7 @@ Examples:
 @source_options
 @question_options
 @run_options
+@loki_version_option
 @project_option
 @format_option("text", "json", "markdown", "github")
 @quiet_option

@@ -40,6 +40,43 @@ def format_option(*choices: str, default: str = "text") -> Callable[[Command], C
     )
 
 
+def loki_version_option(function: Command) -> Command:
+    """``--loki-version``: the Loki that this run is for; the project's ``loki_version`` by default."""
+    return click.option(
+        "--loki-version",
+        metavar="3.4",
+        expose_value=False,
+        is_eager=True,
+        callback=_set_loki_version,
+        help="The Loki to behave like; default: the project's loki_version, or 3.7.",
+    )(function)
+
+
+def _set_loki_version(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    import os
+
+    from lokictl.logql.versions import LokiVersion, targeting
+
+    text = value or os.environ.get("LOKICTL_LOKI_VERSION") or configured_version()
+    if not text:
+        return
+    try:
+        context.with_resource(targeting(LokiVersion.parse(text)))
+    except ValueError as error:
+        raise click.UsageError(f"{'--loki-version' if value else 'loki_version'}: {error}", context) from None
+
+
+def configured_version() -> str:
+    """The ``loki_version`` of the project around the current folder; "" where there is none."""
+    from lokictl.diagnostics import LokictlError
+    from lokictl.project.configuration import find_configuration
+
+    try:
+        return str(find_configuration()["loki_version"])
+    except LokictlError:
+        return ""
+
+
 def quiet_option(function: Command) -> Command:
     """``--quiet``: only problems, no summary."""
     return click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems.")(function)

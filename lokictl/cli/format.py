@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lokictl.cli.common import debug_option
+from lokictl.cli.common import debug_option, loki_version_option
 
 if TYPE_CHECKING:
     from lokictl.model.formatting import FormattedFile
@@ -32,6 +32,7 @@ Examples:
 @click.option("--canonical", is_flag=True, help="Loki's canonical text, on one line.")
 @click.option("--check", is_flag=True, help="Do not write files; exit 1 if one would change.")
 @click.option("--diff", is_flag=True, help="Do not write files; show what would change.")
+@loki_version_option
 @debug_option
 def command(expressions: tuple[str, ...], canonical: bool, check: bool, diff: bool) -> int:
     """Pretty-print a LogQL EXPRESSION (`-` or nothing: standard input), or the expressions in rule FILES, in place.

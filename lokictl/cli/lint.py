@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, wants_color
+from lokictl.cli.common import (
+    configured_version,
+    debug_option,
+    format_option,
+    project_option,
+    quiet_option,
+    wants_color,
+)
 from lokictl.diagnostics import LokictlError, Severity
 
 if TYPE_CHECKING:
@@ -174,9 +181,10 @@ def _with_options(
         ignore=(*settings.ignore, *chosen["ignore"]),
         enable=(*settings.enable, *chosen["enable"]),
     )
-    if loki_version is not None:
+    version = loki_version or ("" if settings.loki_version != (3, 7) else configured_version())
+    if version:
         try:
-            settings = replace(settings, loki_version=parse_version(loki_version))
+            settings = replace(settings, loki_version=parse_version(version))
         except ValueError as error:
             raise click.UsageError(f"--loki-version: {error}") from None
     return settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.cli.common import debug_option, print_problems, quiet_option
+from lokictl.cli.common import debug_option, loki_version_option, print_problems, quiet_option
 
 if TYPE_CHECKING:
     from lokictl.diagnostics import LokictlError
@@ -60,6 +60,7 @@ Examples:
     show_default=True,
     help="A table, Loki's JSON, or the bare lines.",
 )
+@loki_version_option
 @quiet_option
 @debug_option
 def command(

@@ -10,6 +10,7 @@ import click
 from lokictl.cli.common import (
     debug_option,
     format_option,
+    loki_version_option,
     print_problems,
     project_option,
     quiet_option,
@@ -81,6 +82,7 @@ Examples:
     "--update", "update_files", is_flag=True, help="Write what happens into the files as expectations."
 )
 @format_option("text", "json", "github")
+@loki_version_option
 @quiet_option
 @debug_option
 @click.pass_context

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lokictl.engine.levels import detect_level, service_name
-from lokictl.logql.versions import DEFAULT, METADATA_NAMES_CLEANED, LokiVersion
+from lokictl.logql.versions import METADATA_NAMES_CLEANED, LokiVersion, target
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -74,7 +74,7 @@ class LogStore:
         discover_log_levels: bool = False,
         version: LokiVersion | str | None = None,
     ) -> None:
-        self.loki = LokiVersion.parse(version) if isinstance(version, str) else version or DEFAULT
+        self.loki = LokiVersion.parse(version) if isinstance(version, str) else version or target()
         self.discover_service_name = discover_service_name
         self.discover_log_levels = discover_log_levels
         self.streams: dict[Labels, Stream] = {}

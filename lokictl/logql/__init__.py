@@ -5,7 +5,7 @@ from __future__ import annotations
 from lokictl.logql import expressions as ast
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
-from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.logql.versions import LokiVersion, target
 
 __all__ = [
     "Expr",
@@ -23,12 +23,12 @@ __all__ = [
 def parse(query: str, *, validate: bool = True, version: LokiVersion | str | None = None) -> Expr:
     """The expression that ``query`` is; ``str()`` of it is Loki's canonical text.
 
-    ``validate=False`` leaves out the checks of whole expressions; ``version`` is the Loki whose language it is (3.7 by
-    default).  Raises `ParseError`, whose text is Loki's.
+    ``validate=False`` leaves out the checks of whole expressions; ``version`` is the Loki whose language it is (that of
+    this run by default).  Raises `ParseError`, whose text is Loki's.
     """
     from lokictl.logql.parser import parse as parse_query
 
-    loki = LokiVersion.parse(version) if isinstance(version, str) else version or DEFAULT
+    loki = LokiVersion.parse(version) if isinstance(version, str) else version or target()
     return parse_query(query, validate=validate, version=loki)
 
 

@@ -7,15 +7,20 @@ from functools import lru_cache
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import Expr
 from lokictl.logql.parser import parse
+from lokictl.logql.versions import LokiVersion, target
 
 CACHED_QUERIES = 8192
 
 
-@lru_cache(maxsize=CACHED_QUERIES)
 def parse_cached(text: str) -> Expr | LogQLError:
     """The expression that ``text`` is, or why it is not LogQL."""
+    return _parsed(text, target())
+
+
+@lru_cache(maxsize=CACHED_QUERIES)
+def _parsed(text: str, version: LokiVersion) -> Expr | LogQLError:
     try:
-        return parse(text)
+        return parse(text, version=version)
     except LogQLError as error:
         return error
     except RecursionError:

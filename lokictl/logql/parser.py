@@ -16,7 +16,14 @@ from lokictl.logql.grammar import RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
-from lokictl.logql.versions import DEFAULT, FILTER_NUMBERS_CHECKED, NEGATIVE_NUMBERS, OR_FILTERS, LokiVersion
+from lokictl.logql.versions import (
+    DEFAULT,
+    FILTER_NUMBERS_CHECKED,
+    NEGATIVE_NUMBERS,
+    OR_FILTERS,
+    LokiVersion,
+    target,
+)
 
 MAX_QUERY_BYTES = 131_072
 """A text of this many bytes or more is refused, as in Loki."""
@@ -45,7 +52,7 @@ def parse(
     validate: bool = True,
     max_bytes: int = MAX_QUERY_BYTES,
     max_depth: int = MAX_DEPTH,
-    version: LokiVersion = DEFAULT,
+    version: LokiVersion | None = None,
 ) -> ast.Expr:
     """The expression that ``query`` is.
 
@@ -57,7 +64,7 @@ def parse(
     if size >= max_bytes:
         message = f"input size too long ({size} > {max_bytes})"
         raise ParseError(f"parse error : {message}", message=message)
-    parser = _Parser(query, max_depth, version)
+    parser = _Parser(query, max_depth, version or target())
     expression = parser.run()
     if validate:
         problem = check_expression(expression, parser.failures)

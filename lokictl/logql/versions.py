@@ -7,7 +7,9 @@ and ``lokictl upgrade`` read the same table.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -74,6 +76,34 @@ MAIN = LokiVersion(3, 9, 0)
 """The development branch after 3.8."""
 DEFAULT = LokiVersion(3, 7, 6)
 """What everything behaves like unless somebody says otherwise."""
+
+
+_TARGET = "LOKICTL_LOKI_VERSION"
+
+
+def target() -> LokiVersion:
+    """The Loki that this run is for: what everything behaves like that is not told otherwise."""
+    text = os.environ.get(_TARGET, "")
+    return LokiVersion.parse(text) if text else DEFAULT
+
+
+def set_target(version: LokiVersion) -> None:
+    """From now on, in this process and those that it starts, everything is for ``version``."""
+    os.environ[_TARGET] = str(version)
+
+
+@contextmanager
+def targeting(version: LokiVersion) -> Iterator[None]:
+    """Everything inside is for ``version``."""
+    before = os.environ.get(_TARGET)
+    set_target(version)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TARGET]
+        else:
+            os.environ[_TARGET] = before
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,14 @@ FOLDERS = {
     "stack": "stack",
     "tests": "tests/rules",
 }
-TEXTS = {"name": "", "id": "", "build": "build", "tenant": "fake", "alerting": "loki"}
+TEXTS = {
+    "name": "",
+    "id": "",
+    "build": "build",
+    "tenant": "fake",
+    "alerting": "loki",
+    "loki_version": "",
+}
 TABLES = ("targets", "lint", "test", "render", "sync", "check", "capacity", "sample", "grafana", "loki")
 KNOWN = (*FOLDERS, *TEXTS, *TABLES)
 
