@@ -34,9 +34,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_old_loki_refuses_what_it_does_not_know(run: Run) -> None:
     assert run("query", EITHER, "-l", "app=a", "a.log")[0] == 0
     code, output = run("query", "--loki-version", "2.9", EITHER, "-l", "app=a", "a.log")
-    assert code == 1
+    assert code != 0
     assert "unexpected STRING" in output
-    assert run("format", "--loki-version", "2.9", EITHER)[0] == 1
+    assert run("format", "--loki-version", "2.9", EITHER)[0] != 0
     assert run("format", "--loki-version", "3.0", EITHER)[0] == 0
 
 
@@ -56,7 +56,7 @@ def test_an_old_loki_does_not_count_the_line_at_the_end_of_the_window(run: Run) 
 
 def test_the_project_says_which_loki_it_is_for(run: Run, folder: Path) -> None:
     (folder / "lokictl.toml").write_text('loki_version = "2.9"\n')
-    assert run("format", EITHER)[0] == 1
+    assert run("format", EITHER)[0] != 0
     assert run("format", "--loki-version", "3.7", EITHER)[0] == 0
 
 
