@@ -81,9 +81,7 @@ def _print(pulled: Pulled, dry_run: bool, clean: Callable[[str], str]) -> None:
     for note in pulled.notes:
         click.echo(clean(f"note: {note}"))
     if pulled.configuration:
-        click.echo(
-            "\nAdd to lokictl.toml (or below [tool.lokictl] in pyproject.toml), so that sync leaves it in place:"
-        )
+        click.echo(f"\nAdd to {pulled.configuration_file}, so that sync leaves it in place:")
         for text in pulled.configuration:
             click.echo(clean(f"\n{text}"))
     if not pulled.modules and not pulled.skipped:

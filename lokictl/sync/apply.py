@@ -383,7 +383,7 @@ def _record_words(error: HttpError, target: Target) -> str:
 
 def explained(error: HttpError, target: Target) -> str:
     """What an error means and what to do, as far as that can be told."""
-    where = f"[targets.{target.name}.{'loki' if '/loki/' in error.path else 'grafana'}]"
+    where = target.section("loki" if "/loki/" in error.path else "grafana")
     hint = _HINTS.get(error.status, "").format(where=where)
     if error.code == "api-key.organization-mismatch" or "requested organization" in error.message:
         org = target.grafana.organisation if target.grafana is not None else 0

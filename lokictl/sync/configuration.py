@@ -71,7 +71,8 @@ class Target:
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
     made from the title.  ``schema`` is that of
     uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions`` are those of the folder, None where they are
-    not kept here.  ``selection`` is what a run is for.
+    not kept here; ``tables`` are the names before its tables in the configuration file.  ``selection`` is what a run
+    is for.
     """
 
     name: str
@@ -86,7 +87,12 @@ class Target:
     has_fixed_folder: bool = False
     schema: str = "v1"
     folder_permissions: Mapping[str, str] | None = None
+    tables: tuple[str, ...] = ()
     selection: Selection = Selection()
+
+    def section(self, *keys: str) -> str:
+        """A table of the target as it is written in the project's own configuration file."""
+        return f"[{'.'.join((*self.tables, 'targets', self.name, *keys))}]"
 
     @property
     def only(self) -> str:
@@ -125,8 +131,13 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 def example(configuration: Configuration) -> str:
     """A target as it is written in the project's own configuration file."""
-    is_pyproject = configuration.file is not None and configuration.file.name == "pyproject.toml"
-    return EXAMPLE.replace("[targets.", "[tool.lokictl.targets.") if is_pyproject else EXAMPLE
+    pyproject = is_pyproject(configuration)
+    return EXAMPLE.replace("[targets.", "[tool.lokictl.targets.") if pyproject else EXAMPLE
+
+
+def is_pyproject(configuration: Configuration) -> bool:
+    """Whether the project is configured in its ``pyproject.toml``."""
+    return configuration.file is not None and configuration.file.name == "pyproject.toml"
 
 
 def target_names(configuration: Configuration) -> list[str]:
@@ -206,6 +217,7 @@ class _Reader:
             folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
             self._schema(table.get("schema", "v1")),
             self._permissions(table.get("folder")),
+            ("tool", "lokictl") if is_pyproject(self.configuration) else (),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())

@@ -273,7 +273,7 @@ class _Collector:
         for key in ("secureJsonData", "correlations"):
             entry.pop(key, None)
         for reference in _unresolved(entry, source, known):
-            variable = f'[targets.{self.target.name}] environment = {{ {reference.name} = "…" }}'
+            variable = f'{self.target.section()} environment = {{ {reference.name} = "…" }}'
             hint = f"set it in the environment, or in the target: {variable}"
             if not reference.name.isidentifier():
                 hint = "Grafana takes $ for the beginning of a variable; write $$ for the character itself"

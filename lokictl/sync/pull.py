@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lokictl.sync.configuration import Target
+from lokictl.project.configuration import shown as display_path
+from lokictl.sync.configuration import Target, is_pyproject, matches
 from lokictl.sync.desired import desired_state
 from lokictl.sync.differences import differences
 from lokictl.sync.grafana import Grafana
@@ -56,6 +57,7 @@ class Pulled:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     configuration: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    configuration_file: str = "lokictl.toml"
 
 
 def pull(
@@ -99,7 +101,8 @@ class _Puller:
     def __init__(self, project: Project, target: Target, selection: Selection, force: bool) -> None:
         self.project, self.target, self.selection, self.force = project, target, selection, force
         self.known = set(desired_state(project, target).resources)
-        self.pulled = Pulled()
+        file = project.config.file
+        self.pulled = Pulled(configuration_file=display_path(file) if file is not None else "lokictl.toml")
         self.taken: set[Path] = set()
 
     def wants(self, key: Key) -> bool:
@@ -133,7 +136,10 @@ class _Puller:
                 elsewhere.setdefault(live.folder, []).append(key.name)
         for uid, names in elsewhere.items():
             title = f"title = {json.dumps(titles.get(uid, uid), ensure_ascii=False)}\n" if uid else ""
-            table = f"[sync.folders.{uid or 'general'}]\n{title}dashboards = {json.dumps(sorted(names))}"
+            head = "tool.lokictl." if is_pyproject(self.project.config) else ""
+            table = (
+                f"[{head}sync.folders.{uid or 'general'}]\n{title}dashboards = {json.dumps(sorted(names))}"
+            )
             self.pulled.configuration.append(table)
 
     def _dashboard(self, key: Key, live: Live) -> None:
@@ -169,11 +175,11 @@ class _Puller:
             name = f"{tenant}_{namespace}" if several else namespace
             make = functools.partial(made_rules, namespace, tenant if several else "", groups)
             self._checked("rules", name, make, tuple(live.key for live in groups))
-        owned = self.target.loki.namespaces or ()
-        unowned = [name for name in namespaces if name not in owned]
-        if unowned:
+        owned = self.target.loki.namespaces
+        unowned = [name for name in namespaces if owned is not None and not matches(name, owned)]
+        if owned is not None and unowned:
             names = ", ".join(json.dumps(name, ensure_ascii=False) for name in [*owned, *unowned])
-            text = f"[targets.{self.target.name}.loki]\nnamespaces = [{names}]"
+            text = f"{self.target.section('loki')}\nnamespaces = [{names}]"
             self.pulled.configuration.append(text)
 
     def _add(self, folder: str, title: str, text: str, keys: tuple[Key, ...], suffix: str = ".py") -> None:

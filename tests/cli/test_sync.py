@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -292,3 +294,114 @@ def test_a_secret_in_a_dashboard_survives_backup_and_rollback(content: Content, 
     lokictl("sync", "--yes")
     assert lokictl("rollback", "--yes").status == 0
     assert content.grafana.dashboards["errors"].body["title"] == f"Errors {TOKEN}"
+
+
+def test_quiet_prints_problems_only(content: Content, lokictl: Lokictl) -> None:
+    answer = lokictl("sync", "--yes", "--quiet")
+    assert (answer.status, answer.output) == (0, "")
+    content.grafana.edit_dashboard("errors", title="By hand")
+    answer = lokictl("diff", "--quiet")
+    assert (answer.status, answer.output) == (3, "")
+    assert answer.error.startswith('! dashboard "Errors" (errors): conflict')
+
+
+def test_a_backup_that_cannot_be_written_stops_everything(content: Content, lokictl: Lokictl) -> None:
+    (content.root / ".lokictl").mkdir()
+    (content.root / ".lokictl" / "backups").write_text("")
+    answer = lokictl("sync", "--yes")
+    assert (answer.status, "cannot write the backup" in answer.error, ".lokictl" in answer.error) == (
+        1,
+        True,
+        True,
+    )
+    assert not content.grafana.dashboards
+
+
+@pytest.mark.parametrize("file", ["lokictl.toml", "pyproject.toml"])
+def test_hints_name_the_tables_of_the_file_that_is_there(
+    content: Content, lokictl: Lokictl, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (content.root / "lokictl.toml").read_text()
+    prefix = "tool.lokictl." if file == "pyproject.toml" else ""
+    if prefix:
+        (content.root / "lokictl.toml").unlink()
+        text = "[tool.lokictl]\n" + text.replace("[targets", "[tool.lokictl.targets")
+    (content.root / file).write_text(text)
+    monkeypatch.setenv("GRAFANA_TOKEN", "glsa_something-else")
+    assert f"[{prefix}targets.test.grafana] were not accepted" in lokictl("diff").error
+    (content.root / file).write_text(text.partition(f"[{prefix}targets")[0])
+    assert f"[{prefix}targets.staging.grafana]" in lokictl("diff").error
+
+
+def test_a_name_is_needed(content: Content, lokictl: Lokictl) -> None:
+    file = content.root / "lokictl.toml"
+    file.write_text(file.read_text().replace('name = "shop"\n', ""))
+    answer = lokictl("diff")
+    assert (answer.status, "needs a name" in answer.error) == (2, True)
+    assert "add name = " in answer.error
+
+
+def test_an_id_is_kept_in_the_project(content: Content, lokictl: Lokictl) -> None:
+    answer = lokictl("sync", "--yes")
+    text = (content.root / "lokictl.toml").read_text()
+    found = text.partition('name = "shop"\nid = "')[2].partition('"')[0]
+    assert len(found) == 16
+    assert f'wrote id = "{found}" to lokictl.toml; commit it' in answer.error
+    (content.root / "lokictl.toml").write_text(text.replace(found, "0123456789abcdef"))
+    answer = lokictl("diff")
+    assert (answer.status, f"id {found}" in answer.error, "id 0123456789abcdef" in answer.error) == (
+        1,
+        True,
+        True,
+    )
+    (content.root / "lokictl.toml").write_text(text.replace(f'id = "{found}"\n', ""))
+    assert f'write id = "{found}" below its name' in lokictl("diff").error
+
+
+def test_a_wrong_rule_stops_before_anything_is_sent(content: Content, lokictl: Lokictl) -> None:
+    (content.root / "rules" / "own.yaml").write_text(RULES.replace("vector(1)", "sum(rate({a=}[5m]))"))
+    answer = lokictl("sync", "--yes")
+    assert answer.status == 1
+    assert "rules/own.yaml:6" in answer.error
+    assert not content.grafana.dashboards
+    (content.root / "rules" / "own.yaml").write_text(
+        RULES + '        annotations: { summary: "{{ $labels.x " }\n'
+    )
+    assert lokictl("diff").status == 1
+    assert lokictl("diff", "--no-check").status == 3
+
+
+def test_a_plan_is_saved_and_applied(content: Content, lokictl: Lokictl) -> None:
+    answer = lokictl("sync", "--out", "plan.json", "dashboards/errors")
+    assert (answer.status, "sync --plan plan.json" in answer.error) == (3, True)
+    assert not content.grafana.dashboards
+    assert lokictl("sync", "--plan", "plan.json").status == 0
+    assert set(content.grafana.dashboards) == {"errors", "lokictl-shop"}
+    answer = lokictl("sync", "--plan", "plan.json")
+    assert (answer.status, "no longer holds" in answer.error) == (1, True)
+    assert lokictl("sync", "--plan", "plan.json", "--prune").status == 2
+
+
+def test_sigterm_ends_a_run_with_its_summary(content: Content) -> None:
+    """What is under way is finished, what was done is said, and a rerun does the rest."""
+    groups = [rule_group(f"g{number}", alert("A")) for number in range(60)]
+    (content.root / "rules" / "own.yaml").write_text(json.dumps({"groups": groups}))
+    content.servers["loki"].delay = 0.2
+    code = "from lokictl.cli.main import main; main(['sync', '--yes', '--jobs', '2'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=content.root
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "created rule group" in line and process.poll() is None:
+            process.terminate()
+            break
+    lines += process.stdout.readlines()
+    assert process.wait(30) == 1
+    text = "".join(lines)
+    assert "interrupted: " in text
+    assert "to finish it:" in text
+    assert "to undo it:   lokictl rollback 20" in text
+    assert text.count("created rule group") == len(content.ruler.rules["team-a"]["own"])
