@@ -1,11 +1,13 @@
 """Where a project comes from, so that two projects of one name are told apart.
 
-The proof is a random id that the first sync writes into the project's configuration, to be committed; a checkout
-that does not have it yet is recognized by its repository and the folder in it.
+The proof is a random id that the first sync writes into the project's configuration, to be committed.  A checkout
+that does not have it yet is recognized by its repository and the folder in it; the one that made the first sync by a
+copy beside its backups.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import subprocess
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lokictl.model.files import write_text
+
 if TYPE_CHECKING:
     from lokictl.project import Configuration
 
 ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 GIT_SECONDS = 5
+COPY = Path(".lokictl") / "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +78,16 @@ class Origin:
 def origin_of(configuration: Configuration) -> Origin:
     """The origin of a project."""
     root = configuration.root
+    project_id = str(configuration["id"]) or _copy_of_id(root)
     # A project outside of any repository must not be given the one of a folder far above by accident: git
     # itself says where it belongs.
     folder = _git(root, "rev-parse", "--show-prefix").strip("/")
     inside = _git(root, "rev-parse", "--is-inside-work-tree") == "true"
     if not inside:
-        return Origin(str(configuration["id"]))
+        return Origin(project_id)
     commits = _git(root, "rev-list", "--max-parents=0", "HEAD").split()
     remote = repository_name(_git(root, "config", "--get", "remote.origin.url"))
-    return Origin(str(configuration["id"]), remote, commits[-1] if commits else "", folder)
+    return Origin(project_id, remote, commits[-1] if commits else "", folder)
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -111,6 +117,20 @@ def repository_name(url: str) -> str:
     else:
         name = url
     return re.sub(r"(\.git)?/*\Z", "", name)
+
+
+def _copy_of_id(root: Path) -> str:
+    try:
+        found = (root / COPY).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if ID.match(found) else ""
+
+
+def keep_copy_of_id(root: Path, project_id: str) -> None:
+    """Keeps the id of a project beside its backups; where that cannot be done, the configuration has to do."""
+    with contextlib.suppress(OSError):
+        write_text(root / COPY, f"{project_id}\n")
 
 
 def new_id() -> str:

@@ -19,7 +19,7 @@ from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired, desired_state
 from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana import Grafana
-from lokictl.sync.origin import Origin, new_id, origin_of, write_id
+from lokictl.sync.origin import Origin, keep_copy_of_id, new_id, origin_of, write_id
 from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan
 from lokictl.sync.record import Record
@@ -244,9 +244,13 @@ class Session:
     def _name_origin(self, plan: Plan) -> None:
         """Gives the project its id with the first sync, or the one that the record has already."""
         configuration = self.project.config
-        if configuration["id"] or configuration.file is None or not plan.writes:
+        if configuration["id"] or not plan.writes:
             return
-        chosen = self.actual.record.origin.id or new_id()
+        chosen = self.actual.record.origin.id or self.origin.id or new_id()
+        keep_copy_of_id(configuration.root, chosen)
+        self.origin = dataclasses.replace(self.origin, id=chosen)
+        if configuration.file is None:
+            return
         file = display_path(configuration.file)
         if write_id(configuration, chosen):
             self.notes.append(
@@ -256,7 +260,6 @@ class Session:
             self.notes.append(
                 f'add id = "{chosen}" below the name in {file}: it marks what belongs to this project'
             )
-        self.origin = dataclasses.replace(self.origin, id=chosen)
 
     def deletions(self, plan: Plan) -> int:
         """How many resources the plan deletes."""

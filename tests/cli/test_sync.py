@@ -355,6 +355,8 @@ def test_an_id_is_kept_in_the_project(content: Content, lokictl: Lokictl) -> Non
         True,
     )
     (content.root / "lokictl.toml").write_text(text.replace(f'id = "{found}"\n', ""))
+    assert lokictl("diff").status == 0
+    (content.root / ".lokictl" / "id").unlink()
     assert f'write id = "{found}" below its name' in lokictl("diff").error
 
 

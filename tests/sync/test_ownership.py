@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -248,11 +249,23 @@ def with_id(world: World, project_id: str) -> None:
     world.project_id = project_id
 
 
+def test_the_checkout_of_the_first_sync_is_known_without_the_id(world: World, tmp_path: Path) -> None:
+    world.sync()
+    world.dashboards["errors"]["title"] = "Other"
+    assert world.sync().complete
+    other = World(tmp_path / "other")
+    other.grafana, other.adapter = world.grafana, world.adapter
+    other.dashboards = {"mine": {"title": "Mine"}}
+    with pytest.raises(SyncError, match=r'another project named "shop"'):
+        other.plan(prune=True)
+
+
 @pytest.mark.parametrize("other", ["fedcba9876543210", ""])
 def test_another_project_of_the_same_name_is_refused_with_both_named(world: World, other: str) -> None:
     with_id(world, "0123456789abcdef")
     world.sync()
     with_id(world, other)
+    (world.root / ".lokictl" / "id").unlink(missing_ok=True)
     world.dashboards = {"mine": {"title": "Mine"}}
     world.forget_requests()
     with pytest.raises(SyncError) as caught:
@@ -267,6 +280,8 @@ def test_another_project_of_the_same_name_is_refused_with_both_named(world: Worl
 
 def test_a_record_without_origin_is_given_one(world: World) -> None:
     world.sync()
+    record = world.grafana.dashboards["lokictl-shop"].body["templating"]["list"][0]
+    record["query"] = json.dumps({**json.loads(record["query"]), "origin": {}})
     with_id(world, "0123456789abcdef")
     world.dashboards["errors"]["title"] = "Other"
     assert world.sync().complete
