@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from lokictl.diagnostics import Severity
 from lokictl.durations import SECOND
@@ -147,14 +148,16 @@ class SilentAtZero(QueryCheck):
     wants = (ast.BinaryOperation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.ALERT or self._is_covered(query):
+        if query.kind != QueryKind.ALERT:
             return
         for node, expression, operator, value in thresholds(query):
             if node.return_bool or operator not in ("<", "<="):
                 continue
             silent = semantics.is_positive(expression) and semantics.returns_lines_only(expression)
             is_share = any(item.operator == "/" for item in expression.find_all(ast.BinaryOperation))
-            if silent and not is_share and _meets(operator, value, semantics.is_count(expression)):
+            if not silent or is_share or not _meets(operator, value, semantics.is_count(expression)):
+                continue
+            if not self._is_covered(query):
                 message = f"with no line at all there is no result: `{operator} {format_float(value)}` does not fire"
                 yield self.finding(query.place(node), message, hint=_zero_hint(query, node, expression))
 
@@ -162,14 +165,18 @@ class SilentAtZero(QueryCheck):
         """Whether this rule, or another one of its file, looks for silence."""
         if any(node.operation == "absent_over_time" for node in query.nodes(ast.RangeAggregation)):
             return True
-        selectors = set(query.nodes(ast.StreamSelector))
         file = query.rule.group.file if query.rule is not None else None
-        return any(
-            node.operation == "absent_over_time" and node.log_range.log.selector in selectors
-            for rule in self.workspace.rules
-            if rule.group.file is file
-            for node in rule.query.nodes(ast.RangeAggregation)
-        )
+        return not self._watched.get(id(file), set()).isdisjoint(query.nodes(ast.StreamSelector))
+
+    @cached_property
+    def _watched(self) -> dict[int, set[ast.StreamSelector]]:
+        """For each rule file the selectors whose silence an alert looks for."""
+        found: dict[int, set[ast.StreamSelector]] = {}
+        for rule in self.workspace.rules:
+            for node in rule.query.nodes(ast.RangeAggregation):
+                if node.operation == "absent_over_time":
+                    found.setdefault(id(rule.group.file), set()).add(node.log_range.log.selector)
+        return found
 
 
 def _zero_hint(query: Query, node: ast.BinaryOperation, expression: ast.MetricExpr) -> str:
