@@ -15,7 +15,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs/contributing"
 CONTENT = ("services", "rules", "dashboards", "datasources", "stack")
-STEP = re.compile(r"\*\*`([\w/.-]+)`\*\*\n\n```(\w+)\n(.*?)```", re.DOTALL)
+STEP = re.compile(
+    r"\*\*`(?P<path>[\w/.-]+)`\*\*\n\n(?P<fence>`{3,})(?P<language>\w+)\n(?P<block>.*?)(?P=fence)", re.DOTALL
+)
 
 
 def text_of(page: str) -> str:
@@ -34,10 +36,12 @@ def changed(text: str, diff: str) -> str:
 def apply(page: str, root: Path) -> list[str]:
     """Does what a page says below ``root``; the files that it writes or changes."""
     files = []
-    for path, language, block in STEP.findall(text_of(page)):
-        file = root / path
-        file.write_text(changed(file.read_text(), block) if language == "diff" else block)
-        files.append(path)
+    for step in STEP.finditer(text_of(page)):
+        file = root / step["path"]
+        file.write_text(
+            changed(file.read_text(), step["block"]) if step["language"] == "diff" else step["block"]
+        )
+        files.append(step["path"])
     for command in re.findall(r"^(sed .* > ([\w/.-]+))$", text_of(page), re.MULTILINE):
         subprocess.run(command[0], shell=True, check=True, cwd=root)
         files.append(command[1])
@@ -120,11 +124,63 @@ def test_no_test_of_the_content_counts_to_four(with_orbit: Path) -> None:
     assert " passed" in said
 
 
+def package(folder: Path) -> None:
+    """A copy of the package, its pages and the linter's tests."""
+    for name in ("lokictl", "docs/checks", "tests/lint"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tests/__init__.py", "pyproject.toml", "tests/conftest.py"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
+
+
+@pytest.mark.slow
+def test_a_check_is_four_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "add-a-check.md"
+    package(tmp_path)
+    assert sorted(apply(page, tmp_path)) == sorted(file_table(page))
+    assert len(file_table(page)) <= 4
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    said = run(tmp_path, "-m", "lokictl", "explain", "logql/count-of-count")
+    assert "Where the number of streams is meant." in said
+    tests = ("tests/lint/test_logql.py", "tests/lint/test_pages.py")
+    assert " passed" in run(
+        tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "count-of-count", *tests
+    )
+    assert " passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "every", *tests)
+
+
+TRIMMED = """
+from lokictl import logql
+from lokictl.engine import Engine, LogStore
+
+query = '{a="b"} | trim | line_format "<{{ __line__ }}>"'
+assert str(logql.parse('{a="b"} | trim')) == '{a="b"} | trim'
+store = LogStore()
+store.push({"a": "b"}, [(1_000, "  x  ")])
+result = Engine(store).query_range(query, start=0, end=2_000, step=1_000).to_loki()
+assert result["result"][0]["values"][0][1] == "<x>", result
+"""
+
+
+@pytest.mark.slow
+def test_a_stage_is_six_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "add-a-stage.md"
+    package(tmp_path)
+    shutil.copytree(ROOT / "tests/logql", tmp_path / "tests/logql")
+    assert sorted(apply(page, tmp_path)) == sorted(file_table(page))
+    assert len(file_table(page)) <= 6
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    run(tmp_path, "-m", "lokictl.logql.lalr")
+    run(tmp_path, "-c", TRIMMED)
+    tests = ("tests/logql/test_semantics.py", "tests/logql/test_parser_tables.py")
+    assert " passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = text_of(page)
     written = {
-        *(path for path, _, _ in STEP.findall(text)),
+        *(step["path"] for step in STEP.finditer(text)),
         *re.findall(r"^sed .* > ([\w/.-]+)$", text, re.MULTILINE),
     }
     named = set(re.findall(r"`((?:lokictl|services|rules|dashboards|stack|tests|docs)/[\w/.-]+)`", text))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
-from lokictl.lint.registry import FAMILIES, READING, all_checks
+from lokictl.lint.registry import READING, all_checks, families
 
 _HERE = Path(__file__).resolve().parent
 FOLDERS = (_HERE / "docs", _HERE.parent.parent / "docs" / "checks")
@@ -23,13 +24,15 @@ def page(name: str) -> str:
         if file.is_file():
             return file.read_text(encoding="utf-8").rstrip()
     check = all_checks()[name]
-    return f"# {name}\n\n{check.summary}"
+    return (
+        f"# {name}\n\n{inspect.cleandoc(check.__doc__ or check.summary)}\n\nSeverity: **{check.severity}**."
+    )
 
 
 def listing(family: str | None = None) -> str:
     """One line per check: name, severity, what it finds; those off by default are marked."""
-    if family is not None and family not in FAMILIES:
-        hint = suggestion(family, FAMILIES, f"families: {', '.join(FAMILIES)}")
+    if family is not None and family not in families():
+        hint = suggestion(family, families(), f"families: {', '.join(families())}")
         raise LokictlError(Problem("explain", f'there is no family "{family}"', hint=hint))
     checks = [check for name, check in all_checks().items() if family in (None, name.partition("/")[0])]
     width = max((len(check.name) for check in checks), default=0)

@@ -1,10 +1,13 @@
-"""Which checks there are: every class that a family's package lists in ``CHECKS``."""
+"""Which checks there are: every class that a family's package, or an installed package, lists in ``CHECKS``."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import entry_points
 
+from lokictl.diagnostics import LokictlError, Problem
 from lokictl.lint.interface import Check
 
 FAMILIES = ("logql", "rule", "dashboard", "datasource", "managed", "stack", "live")
@@ -23,16 +26,43 @@ READING = {
 """Names of findings that come from reading the files, before any check runs."""
 
 
+ENTRY_POINTS = "lokictl.checks"
+"""The group under which other packages register modules with a tuple ``CHECKS``."""
+
+
 @cache
 def all_checks() -> dict[str, type[Check]]:
-    """Name -> class of every check, in the order of the families."""
+    """Name -> class of every check: ours in the order of the families, then those of installed packages.
+
+    Raises `LokictlError` for a package whose checks cannot be loaded.
+    """
     found: dict[str, type[Check]] = {}
     for family in FAMILIES:
-        for check in importlib.import_module(f"lokictl.lint.{family}").CHECKS:
-            if check.name in found:
-                raise ValueError(f"two checks are called {check.name}")
-            found[check.name] = check
+        _add(importlib.import_module(f"lokictl.lint.{family}").CHECKS, found, f"lokictl.lint.{family}")
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda item: item.name):
+        try:
+            _add(entry.load().CHECKS, found, entry.value)
+        except Exception as error:
+            message = f"cannot load the checks of {entry.value}: {type(error).__name__}: {error}"
+            hint = (
+                f'the entry point "{entry.name}" of the group {ENTRY_POINTS} is a module with a tuple CHECKS'
+            )
+            raise LokictlError(Problem("lint/plugin", message, hint=hint)) from error
     return found
+
+
+def _add(checks: Iterable[type[Check]], found: dict[str, type[Check]], source: str) -> None:
+    for check in checks:
+        if check.name in found:
+            raise ValueError(f"{source} has a second check called {check.name}")
+        if "/" not in check.name:
+            raise ValueError(f"the check {check.name} of {source} has no family: call it family/{check.name}")
+        found[check.name] = check
+
+
+def families() -> list[str]:
+    """The families of all checks, ours first."""
+    return list(dict.fromkeys([*FAMILIES, *(name.partition("/")[0] for name in all_checks())]))
 
 
 def known_names() -> list[str]:

@@ -1,13 +1,28 @@
 """LogQL's grammar as data: one line per rule, in the notation of yacc.
 
-The tables of `lokictl.logql.parser_tables` are made from it by `python -m lokictl.logql.lalr`; each rule's name after
+The tables of `lokictl.logql.parser_tables` are made from it by `make tables`; each rule's name after
 the ``:=`` is the method of `lokictl.logql.parser` that builds its expression.  Tokens are named as Loki's error
 messages name them.
 """
 
 from __future__ import annotations
 
-from lokictl.logql.lexer import RANGE_OPERATIONS, VECTOR_OPERATIONS
+RANGE_OPERATIONS = (
+    *("rate", "rate_counter", "count_over_time", "bytes_rate", "bytes_over_time", "avg_over_time"),
+    *("sum_over_time", "min_over_time", "max_over_time", "stdvar_over_time", "stddev_over_time"),
+    *("quantile_over_time", "first_over_time", "last_over_time", "absent_over_time"),
+)
+VECTOR_OPERATIONS = (
+    *("sum", "avg", "max", "min", "count", "stddev", "stdvar"),
+    *("bottomk", "topk", "approx_topk", "sort", "sort_desc"),
+)
+MODIFIERS = ("bool", "on", "ignoring", "group_left", "group_right", "offset")
+STAGE_KEYWORDS = (
+    *("unwrap", "json", "logfmt", "regexp", "unpack", "pattern", "line_format", "label_format"),
+    *("decolorize", "drop", "keep"),
+)
+RESERVED = frozenset((*MODIFIERS, *STAGE_KEYWORDS, "by", "without", "and", "or", "unless", "variants", "of"))
+"""Words that are never a label's name without quotes."""
 
 TOKENS: tuple[str, ...] = (
     # In the order in which error messages list what they expect.
@@ -15,31 +30,7 @@ TOKENS: tuple[str, ...] = (
     *("=", "=~", "!~", "!>", "{", "}", "[", "]", ",", ".", "|~", "|=", "|>", "(", ")", "by", "without"),
     *(name.upper() for name in (*RANGE_OPERATIONS, *VECTOR_OPERATIONS)),
     *("VECTOR", "label_replace", "BYTES_CONV", "DURATION_CONV", "DURATION_SECONDS_CONV"),
-    *(
-        "bool",
-        "on",
-        "ignoring",
-        "group_left",
-        "group_right",
-        "offset",
-        "|",
-        "unwrap",
-        "json",
-        "logfmt",
-        "regexp",
-    ),
-    *(
-        "unpack",
-        "pattern",
-        "line_format",
-        "label_format",
-        "decolorize",
-        "drop",
-        "keep",
-        "ip",
-        "variants",
-        "of",
-    ),
+    *(*MODIFIERS, "|", *STAGE_KEYWORDS, "ip", "variants", "of"),
     *("or", "and", "unless", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^"),
 )
 

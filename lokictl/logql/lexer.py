@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.logql.units import parse_bytes, parse_go_duration, parse_prometheus_duration
 from lokictl.logql.versions import (
     ANY_CASE,
@@ -17,44 +18,6 @@ from lokictl.logql.versions import (
     LokiVersion,
 )
 
-RESERVED = frozenset(
-    (
-        *(
-            "by",
-            "without",
-            "bool",
-            "on",
-            "ignoring",
-            "group_left",
-            "group_right",
-            "offset",
-            "and",
-            "or",
-            "unless",
-        ),
-        *(
-            "unwrap",
-            "json",
-            "logfmt",
-            "regexp",
-            "unpack",
-            "pattern",
-            "line_format",
-            "label_format",
-            "decolorize",
-        ),
-        *("drop", "keep", "variants", "of"),
-    )
-)
-RANGE_OPERATIONS = (
-    *("rate", "rate_counter", "count_over_time", "bytes_rate", "bytes_over_time", "avg_over_time"),
-    *("sum_over_time", "min_over_time", "max_over_time", "stdvar_over_time", "stddev_over_time"),
-    *("quantile_over_time", "first_over_time", "last_over_time", "absent_over_time"),
-)
-VECTOR_OPERATIONS = (
-    *("sum", "avg", "max", "min", "count", "stddev", "stdvar"),
-    *("bottomk", "topk", "approx_topk", "sort", "sort_desc"),
-)
 FUNCTION_WORDS = {
     **{name: name.upper() for name in (*RANGE_OPERATIONS, *VECTOR_OPERATIONS, "vector")},
     "label_replace": "label_replace",

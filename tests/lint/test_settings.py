@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from lokictl.diagnostics import LokictlError, Severity
 from lokictl.lint import Settings, lint, lint_text, settings_from
 from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
 from lokictl.lint.configuration import parse_version, path_matches
+from lokictl.lint.pages import listing, page
 from lokictl.lint.registry import all_checks
 from lokictl.project.configuration import find_configuration
 
@@ -154,3 +157,61 @@ def test_a_baseline_is_plain_json(tmp_path: Path) -> None:
 def run_file(folder: Path) -> list[str]:
     (folder / "rules.yaml").write_text(NEVER, encoding="utf-8")
     return [str(folder / "rules.yaml")]
+
+
+PLUGIN = '''
+from lokictl.diagnostics import Severity
+from lokictl.lint.interface import QueryCheck
+
+
+class NoProduction(QueryCheck):
+    """Production is looked at elsewhere."""
+
+    name = "acme/no-production"
+    severity = Severity.WARNING
+    summary = "a query of production"
+
+    def check(self, query):
+        if 'env="prod"' in query.text:
+            yield self.finding(query.place(), "this asks production")
+
+
+CHECKS = (NoProduction,)
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An installed package with a check; its module can be changed before the checks are loaded."""
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lokictl.checks]\nacme = acme_checks\n")
+    (tmp_path / "acme_checks.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    all_checks.cache_clear()
+    yield tmp_path / "acme_checks.py"
+    all_checks.cache_clear()
+    sys.modules.pop("acme_checks", None)
+
+
+def test_an_installed_package_adds_checks(plugin: Path) -> None:
+    text = 'sum(rate({app="a", env="prod"}[5m]))'
+    assert [item.message for item in lint_text(text, "q.logql", Settings(select=("acme",))).findings] == [
+        "this asks production"
+    ]
+    assert "acme/no-production" in listing("acme")
+    assert "Production is looked at elsewhere." in page("acme/no-production")
+    assert lint_text(text, "q.logql", Settings(ignore=("acme/no-production",))).findings == ()
+
+
+def test_a_package_whose_checks_cannot_be_loaded_is_named(plugin: Path) -> None:
+    plugin.write_text("raise RuntimeError('no')")
+    with pytest.raises(LokictlError, match="cannot load the checks of acme_checks: RuntimeError: no"):
+        all_checks()
+
+
+def test_two_checks_of_one_name_are_refused(plugin: Path) -> None:
+    plugin.write_text(PLUGIN.replace("acme/no-production", "logql/syntax"))
+    with pytest.raises(LokictlError, match="a second check called logql/syntax"):
+        all_checks()

@@ -6,7 +6,7 @@ import pytest
 
 from lokictl.engine.pipeline import FUNCTIONS
 from lokictl.logql import ast, parse, printer
-from lokictl.logql.lexer import RESERVED
+from lokictl.logql.grammar import RESERVED
 from lokictl.logql.semantics import (
     STAGES,
     is_count,

@@ -10,7 +10,7 @@ from lokictl.diagnostics import nearest
 from lokictl.lint.promql import is_promql, metrics_of
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
-from lokictl.logql.lexer import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
+from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.logql.semantics import STAGES
 
 MAX_PARSES = 60
