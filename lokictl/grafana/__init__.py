@@ -32,6 +32,7 @@ any dashboard's JSON.
 """
 
 from lokictl.grafana.dashboard import SCHEMA_VERSION, AlertAnnotation, Annotation, Dashboard, LokiAnnotation
+from lokictl.grafana.dynamic import AutoGrid, ShowWhen, Tab, Tabs
 from lokictl.grafana.layout import Block, Column, Row
 from lokictl.grafana.links import DashboardLink, DataLink, dashboard_url, encoded, explore_url, trace_url
 from lokictl.grafana.panels import (
@@ -92,6 +93,7 @@ __all__ = [
     "AlertAnnotation",
     "AlertList",
     "Annotation",
+    "AutoGrid",
     "BarGauge",
     "Block",
     "Column",
@@ -116,9 +118,12 @@ __all__ = [
     "PrometheusTarget",
     "QueryVariable",
     "Row",
+    "ShowWhen",
     "Stat",
     "StateTimeline",
+    "Tab",
     "Table",
+    "Tabs",
     "Target",
     "TempoSearch",
     "TempoServiceMap",

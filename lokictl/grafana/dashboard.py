@@ -8,7 +8,8 @@ from typing import Any
 
 import attr
 
-from lokictl.grafana.layout import Block, Row, arranged
+from lokictl.grafana.dynamic import Content, flattened, lost, spec_v2
+from lokictl.grafana.layout import arranged
 from lokictl.grafana.links import DashboardLink
 from lokictl.grafana.targets import GRAFANA, DataSourceRef
 from lokictl.grafana.variables import Variable
@@ -103,14 +104,14 @@ _BUILT_IN = {
 class Dashboard:
     """A dashboard.
 
-    ``content`` are rows, loose panels and columns from top to bottom; ``since`` and ``until`` are the time range at
-    first (``now-1h``); ``refresh`` is a text such as ``30s`` or "" for never.
+    ``content`` are rows, loose panels and columns from top to bottom, or `Tabs` (`lokictl.grafana.dynamic`); ``since``
+    and ``until`` are the time range at first (``now-1h``); ``refresh`` is a text such as ``30s`` or "" for never.
     """
 
     uid: str
     title: str
     description: str = ""
-    content: Sequence[Row | Block] = ()
+    content: Sequence[Content] = ()
     tags: Sequence[str] = ()
     variables: Sequence[Variable] = ()
     annotations: Sequence[Annotation] = ()
@@ -130,7 +131,7 @@ class Dashboard:
             title=self.title,
             uid=self.uid,
             description=self.description,
-            panels=arranged(self.content),
+            panels=arranged(flattened(self.content)),
             tags=list(self.tags),
             templating=Templating(list=[variable.to_json_data() for variable in self.variables]),
             annotations=Annotations(list=[_BUILT_IN, *(item.to_json_data() for item in self.annotations)]),
@@ -147,6 +148,14 @@ class Dashboard:
         cleaned = without_nulls(data)
         assert isinstance(cleaned, dict)
         return {**cleaned, "liveNow": False, "fiscalYearStartMonth": 0, "weekStart": ""}
+
+    def to_v2(self) -> dict[str, Any]:
+        """The ``spec`` in schema v2 (``dashboard.grafana.app/v2beta1``)."""
+        return spec_v2(self.content, self.to_json())
+
+    def lost_in_classic(self) -> list[str]:
+        """What `to_json` cannot say of the dashboard: "tabs become rows"."""
+        return lost(self.content, self.to_json())
 
     def to_text(self) -> str:
         """The final JSON as text: the same bytes for the same code."""

@@ -29,12 +29,16 @@ Block = Panel | Column
 
 @attr.s(auto_attribs=True)
 class Row:
-    """A titled group of panels and columns; ``collapsed`` hides them, and asks nothing, until somebody opens it."""
+    """A titled group of panels and columns; ``collapsed`` hides them, and asks nothing, until somebody opens it.
+
+    Of schema v2: an `AutoGrid` in its ``panels``, and a `ShowWhen` as ``when`` (see `lokictl.grafana.dynamic`).
+    """
 
     title: str
-    panels: Sequence[Block]
+    panels: Sequence[Any]
     collapsed: bool = False
     repeat: str = ""
+    when: Any = None
 
 
 @attr.s(auto_attribs=True, frozen=True)

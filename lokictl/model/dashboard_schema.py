@@ -450,6 +450,32 @@ def to_v2(model: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def spec_for(spec: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """A spec of schema v2 in the words of ``version``, "v2beta1" or "v2": they differ in transformations only."""
+    convert = _transformation_v2 if version == "v2" else _transformation_v2beta1
+    elements = {}
+    for name, element in _dict(spec.get("elements")).items():
+        group = _dict(_dict(_dict(_dict(element).get("spec")).get("data")).get("spec"))
+        if not _list(group.get("transformations")):
+            elements[name] = element
+            continue
+        converted = [convert(_dict(item)) for item in group["transformations"]]
+        data = {**element["spec"]["data"], "spec": {**group, "transformations": converted}}
+        elements[name] = {**element, "spec": {**element["spec"], "data": data}}
+    return {**spec, "elements": elements}
+
+
+def _transformation_v2(item: Mapping[str, Any]) -> dict[str, Any]:
+    classic = _classic_transformation(item)
+    name = classic.pop("id", "")
+    return {"kind": "Transformation", "group": str(name), "spec": classic}
+
+
+def _transformation_v2beta1(item: Mapping[str, Any]) -> dict[str, Any]:
+    classic = _classic_transformation(item)
+    return {"kind": str(classic.get("id", "")), "spec": classic}
+
+
 REFRESH_INTERVALS = ("5s", "10s", "30s", "1m", "5m", "15m", "30m", "1h", "2h", "1d")
 
 
@@ -597,6 +623,27 @@ def _v2_annotation(entry: Any) -> dict[str, Any]:
     return {"kind": "AnnotationQuery", "spec": spec}
 
 
+_COMMON = ("name", "label", "hide", "skipUrlSync", "description", "current")
+_CHOICE = ("options", "multi", "includeAll", "allValue", "allowCustomValue")
+_VARIABLE_KEYS = {
+    "QueryVariable": (
+        *(*_COMMON, *_CHOICE, "refresh", "regex", "regexApplyTo", "sort", "definition", "placeholder"),
+        *("query", "staticOptions", "staticOptionsOrder"),
+    ),
+    "TextVariable": (*_COMMON, "query"),
+    "ConstantVariable": (*_COMMON, "query"),
+    "DatasourceVariable": (*_COMMON, *_CHOICE, "pluginId", "refresh", "regex"),
+    "IntervalVariable": (*_COMMON, "query", "options", "auto", "auto_min", "auto_count", "refresh"),
+    "CustomVariable": (*_COMMON, *_CHOICE, "query", "valuesFormat"),
+    "GroupByVariable": (*_COMMON, "defaultValue", "options", "multi"),
+    "AdhocVariable": (
+        *("name", "label", "hide", "skipUrlSync", "description", "baseFilters", "filters"),
+        *("defaultKeys", "allowCustomValue", "enableGroupBy"),
+    ),
+    "SwitchVariable": (*_COMMON, "enabledValue", "disabledValue"),
+}
+"""The keys of each kind of variable; the schema refuses others."""
+
 _NO_LISTS = ("QueryVariable", "CustomVariable", "DatasourceVariable", "GroupByVariable")
 
 
@@ -626,7 +673,8 @@ def _v2_variable(entry: Any) -> dict[str, Any]:
         spec["query"] = query if isinstance(query, str) else ""
         if kind == "CustomVariable":
             spec = {"includeAll": False, "allowCustomValue": True, **spec}
-    else:
+    spec = {key: value for key, value in spec.items() if key in _VARIABLE_KEYS[kind]}
+    if kind in ("AdhocVariable", "GroupByVariable"):
         found = _v2_data_query({}, source)
         group: dict[str, Any] = {key: found[key] for key in ("group", "datasource") if key in found}
         keys = ("baseFilters", "filters", "defaultKeys") if kind == "AdhocVariable" else ()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.model.dashboard_schema import lost_in_classic, to_v2
+from lokictl.model.dashboards import written_as_v2
 from lokictl.render.settings import Settings, settings_of
 
 if TYPE_CHECKING:
@@ -31,21 +33,39 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class BuiltDashboard:
-    """A dashboard whose JSON has been made."""
+    """A dashboard whose JSON has been made; ``origin`` is what it was made from."""
 
     uid: str
     title: str
     folder: str
     data: dict[str, Any]
+    origin: Any = None
 
     @classmethod
     def of(cls, dashboard: Dashboard) -> BuiltDashboard:
         folder = str(getattr(dashboard, "folder", "") or "")
-        return cls(dashboard.uid, dashboard.title, folder, dashboard.to_json())
+        return cls(dashboard.uid, dashboard.title, folder, dashboard.to_json(), dashboard)
 
     def to_json(self) -> dict[str, Any]:
         """The dashboard's JSON model."""
         return self.data
+
+    def to_v2(self) -> dict[str, Any]:
+        """The dashboard's spec in schema v2: as it was written, or made from its classic model."""
+        written = written_as_v2(getattr(self.origin, "origin", None))
+        if written is not None:
+            return dict(written)
+        spec: dict[str, Any] = self.origin.to_v2() if hasattr(self.origin, "to_v2") else to_v2(self.data)
+        return spec
+
+
+def classic_notes(project: Project) -> Iterator[str]:
+    """What dashboards lose in files for Grafana, which takes the classic schema only."""
+    for dashboard in project.dashboards:
+        if isinstance(dashboard, BuiltDashboard):
+            lost = lost_in_classic(dashboard.to_v2())
+            if lost:
+                yield f"the dashboard {dashboard.uid} is written in the classic schema: {', '.join(lost)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,7 @@ def _grafana() -> Output:
         "provisioning that a stock Grafana starts from",
         lambda project, settings: {**render_grafana(project, settings), **render_alerting(project, settings)},
         lambda project: bool(project.dashboards or project.datasources or _has_managed_rules(project)),
-        alerting_notes,
+        lambda project, settings: [*alerting_notes(project, settings), *classic_notes(project)],
     )
 
 

@@ -19,9 +19,10 @@ DASHBOARDS_PATH = "$GF_PATHS_PROVISIONING/dashboards"
 
 TEXTS = (
     *("folder", "dashboards_path", "grafana_version", "namespace", "chart_version"),
-    *("recording_target", "secrets_path", "secrets_name", "grafana_instance"),
+    *("recording_target", "secrets_path", "secrets_name", "grafana_instance", "schema"),
 )
 HOMES = ("loki", "grafana")
+SCHEMAS = ("v1", "v2")
 LISTS = ("what", "delete_datasources")
 
 
@@ -37,6 +38,8 @@ class Settings:
     ``alerting`` says who evaluates the rules, "loki" or "grafana"; ``recording_target`` is the uid of the Prometheus
     that Grafana's recording rules write to.  Secrets of contact points are files in ``secrets_path``, or keys of the
     Kubernetes Secret ``secrets_name``; ``grafana_instance`` is the label (``key=value``) of the operator's Grafana.
+
+    ``schema`` is that of dashboards for Git Sync, "v1" (classic) or "v2"; files that Grafana provisions are classic.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Settings:
     secrets_path: str = "/etc/grafana/secrets"
     secrets_name: str = "grafana-secrets"
     grafana_instance: str = "dashboards=grafana"
+    schema: str = "v1"
 
 
 def parse_grafana_version(text: str) -> tuple[int, int]:
@@ -90,7 +94,16 @@ def settings_of(project: Project, *, grafana_version: str | None = None) -> Sett
         secrets_path=str(table.get("secrets_path", "/etc/grafana/secrets")),
         secrets_name=str(table.get("secrets_name", "grafana-secrets")),
         grafana_instance=str(table.get("grafana_instance", "dashboards=grafana")),
+        schema=_one_of(table.get("schema", "v1"), SCHEMAS, project),
     )
+
+
+def _one_of(value: Any, known: tuple[str, ...], project: Project) -> str:
+    if value not in known:
+        position = project.config.position("render", "schema")
+        message = f'`schema` is {" or ".join(known)}, not "{value}"'
+        raise LokictlError(Problem("render/config", message, position=position))
+    return str(value)
 
 
 def _alerting(project: Project) -> str:

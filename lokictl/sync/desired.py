@@ -214,6 +214,8 @@ class _Collector:
         body.update(uid=uid, title=title, tags=self._marked(body.get("tags")))
         folder = self._folder_of(uid, rules, dashboard, source)
         spec = written_as_v2(getattr(dashboard, "origin", None))
+        if spec is None and self.target.schema == "v2" and hasattr(dashboard, "to_v2"):
+            spec = dashboard.to_v2()
         if spec is None and self.target.schema != "v2":
             return Resource(Key(Kind.DASHBOARD, uid), title, body, folder, source)
         new = {**(spec if spec is not None else to_v2(body)), "title": title}

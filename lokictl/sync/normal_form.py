@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lokictl.model.dashboard_schema import spec_for
 from lokictl.sync.plan import Key, Kind, Live, Resource, same_schema
 
 # Grafana gives these out itself; `iteration` is a counter that its editor wrote until version 9.
@@ -33,8 +34,9 @@ LARGEST_EXACT = 2**53
 
 def normal_form(resource: Resource | Live) -> dict[str, Any]:
     """The normal form of any resource, desired or live."""
-    form = normal(resource.key, resource.body, resource.folder)
     schema = "v2" if same_schema(resource.schema, "v2") else resource.schema
+    body = spec_for(resource.body, "v2") if schema == "v2" else resource.body
+    form = normal(resource.key, body, resource.folder)
     return {"schema": schema, **form} if schema else form
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpClient, HttpError
+from lokictl.model.dashboard_schema import spec_for
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 GROUP = "/apis/dashboard.grafana.app"
@@ -84,7 +85,7 @@ class ResourceApi:
             "apiVersion": f"dashboard.grafana.app/{version}",
             "kind": "Dashboard",
             "metadata": metadata,
-            "spec": {key: value for key, value in resource.body.items() if key not in NOT_IN_A_SPEC},
+            "spec": self._spec(resource, version),
         }
         if live is None:
             answer = self._send("POST", self._path(version), body)
@@ -93,6 +94,10 @@ class ResourceApi:
         metadata = answer.get("metadata") or {}
         resource_version = str(metadata.get("resourceVersion") or "")
         return Written(int(metadata.get("generation") or 0), _number(metadata), resource_version)
+
+    def _spec(self, resource: Resource, version: str) -> dict[str, Any]:
+        spec = {key: value for key, value in resource.body.items() if key not in NOT_IN_A_SPEC}
+        return spec_for(spec, version) if version in NEW else spec
 
     @property
     def newest(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,18 @@ def test_on_demand_outputs_are_not_rendered_unasked(project: Project) -> None:
     names = set(rendering(project).files)
     assert not names & {"operator", "git-sync"}
     assert names < set(OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    "schema, grafana, version", [("v1", "12.3", "v1beta1"), ("v2", "12.3", "v2beta1"), ("v2", "13.0", "v2")]
+)
+def test_git_sync_has_resources(project: Project, schema: str, grafana: str, version: str) -> None:
+    table = {**project.config.table("render"), "schema": schema}
+    config = replace(project.config, written={**project.config.written, "render": table})
+    result = rendering(replace(project, config=config), what=["git-sync"], grafana_version=grafana)
+    resources = [json.loads(text) for text in result.files["git-sync"].values()]
+    assert {item["metadata"]["name"] for item in resources} == {item.uid for item in project.dashboards}
+    for item in resources:
+        assert item["apiVersion"] == f"dashboard.grafana.app/{version}"
+        assert ("elements" in item["spec"]) == (schema == "v2")
+        assert not {"uid", "id"} & set(item["spec"])
