@@ -35,6 +35,7 @@ FLOORS = {
     "checking": 4,
     "lint": 4,
     "testing": 4,
+    "upgrade": 4,
     "backtest": 4,
     "render": 4,
     "sync": 4,

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pull": ("lokictl.cli.pull", "Bring a live Grafana and Loki into the project as Python."),
     "rollback": ("lokictl.cli.rollback", "Put back what the last `sync` changed."),
     "query": ("lokictl.cli.query", "Run LogQL over log files, without a server."),
+    "upgrade": ("lokictl.cli.upgrade", "What another version of Loki changes in your files."),
+    "conformance": ("lokictl.cli.conformance", "Ask any LogQL endpoint what a real Loki answered."),
     "format": ("lokictl.cli.format", "Pretty-print LogQL."),
     "list": ("lokictl.cli.list", "Show what the project contains."),
     "sample": ("lokictl.cli.sample", "Write realistic logs of the project's services."),

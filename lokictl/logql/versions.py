@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -108,12 +108,16 @@ def targeting(version: LokiVersion) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Logs and a query that show a behavior: ``lines`` of one stream, a second apart."""
+    """Logs and a query that show a behavior: ``lines`` of one stream, a second apart.
+
+    A metric query is asked ``later`` seconds after the last line.
+    """
 
     query: str
     lines: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = (("app", "shop"),)
     metadata: tuple[tuple[str, str], ...] = ()
+    later: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +126,9 @@ class Behavior:
 
     ``what`` it does; ``otherwise`` what the versions before ``since`` (or from ``until`` on) do; ``find`` gives the
     parts of an expression that it concerns (None: every query, or nothing that a query shows); ``source`` is where it
-    is written down, ``recording`` the recorded answers that prove it.  ``syntax``: without it Loki refuses the query.
+    is written down, ``recording`` the recorded answers that prove it.  ``syntax``: without it Loki refuses the
+    query, and ``called`` names what it does not have.  ``rewrite`` spells a part so that every version answers as those
+    without the behavior.
     """
 
     name: str
@@ -134,8 +140,9 @@ class Behavior:
     source: str = "recorded"
     recording: str = ""
     syntax: bool = False
+    called: Callable[[ast.Node], str] | None = None
     example: Example | None = None
-    related: tuple[str, ...] = field(default=())
+    rewrite: Callable[[ast.Node], str] | None = None
 
     def holds(self, version: LokiVersion) -> bool:
         """Whether ``version`` behaves so."""
@@ -192,6 +199,12 @@ def _ip_in_chain(node: ast.LineFilter) -> bool:
     return len(node.legs) > 1 and any(leg.is_ip for leg in node.legs)
 
 
+def _without_ip(node: ast.Node) -> str:
+    """A chain of line filters with each `ip()` as the plain text that it counts as."""
+    assert isinstance(node, ast.LineFilter)
+    return str(replace(node, legs=tuple(replace(leg, is_ip=False) for leg in node.legs)))
+
+
 def _ips(expression: ast.Expr) -> Iterator[ast.Node]:
     yield from expression.find_all(ast.IpLabelFilter)
     yield from (leg for leg in expression.find_all(ast.LineFilterLeg) if leg.is_ip)
@@ -199,6 +212,37 @@ def _ips(expression: ast.Expr) -> Iterator[ast.Node]:
 
 # --- syntax ----------------------------------------------------------------------------------------------------------
 
+
+def _since(version: tuple[int, int], name: str, find: Find, called: str) -> Behavior:
+    return Behavior(
+        name,
+        f"There is {called}.",
+        "A syntax error.",
+        since=LokiVersion(*version),
+        find=find,
+        source="documentation",
+        syntax=True,
+        called=lambda node: called,
+    )
+
+
+VECTOR = _since((2, 7), "vector", _nodes(ast.VectorFunction), "`vector()`")
+DROP = _since((2, 8), "drop", _nodes(ast.DropLabels), "the stage `drop`")
+DECOLORIZE = _since((2, 8), "decolorize", _nodes(ast.Decolorize), "the stage `decolorize`")
+SORT = _since((2, 8), "sort", _operations("sort", "sort_desc"), "`sort`")
+LOGFMT_FIELDS = _since(
+    (2, 8),
+    "logfmt-fields",
+    _where(ast.LogfmtParser, lambda node: bool(node.extractions)),
+    "`logfmt` with labels",
+)
+KEEP = _since((2, 9), "keep", _nodes(ast.KeepLabels), "the stage `keep`")
+LOGFMT_FLAGS = _since(
+    (2, 9),
+    "logfmt-flags",
+    _where(ast.LogfmtParser, lambda node: node.strict or node.keep_empty),
+    "a flag of `logfmt`",
+)
 OR_FILTERS = Behavior(
     "or-filters",
     'Line filters take several texts: `|= "a" or "b"`.',
@@ -208,6 +252,7 @@ OR_FILTERS = Behavior(
     source="changelog 3.0",
     recording="2.9",
     syntax=True,
+    called=lambda node: "`or` between line filters",
 )
 PATTERN_FILTERS = Behavior(
     "pattern-filters",
@@ -218,6 +263,7 @@ PATTERN_FILTERS = Behavior(
     source="changelog 3.0",
     recording="2.9",
     syntax=True,
+    called=lambda node: f"the pattern filter `{getattr(node, 'operator', '')}`",
 )
 
 APPROX_TOPK = Behavior(
@@ -229,6 +275,7 @@ APPROX_TOPK = Behavior(
     source="changelog 3.4",
     recording="3.2",
     syntax=True,
+    called=lambda node: "`approx_topk`",
 )
 VARIANTS = Behavior(
     "variants",
@@ -239,6 +286,7 @@ VARIANTS = Behavior(
     find=_nodes(ast.Variants),
     source="changelog 3.5",
     syntax=True,
+    called=lambda node: "`variants`",
 )
 ANY_CASE = Behavior(
     "any-case",
@@ -254,9 +302,11 @@ NEGATIVE_NUMBERS = Behavior(
     "Label filters compare with negative numbers: `x > -1`.",
     "A syntax error.",
     since=LokiVersion(3, 1),
+    find=_where(ast.NumberLabelFilter, lambda node: node.value < 0),
     source="changelog 3.1",
     recording="2.9",
     syntax=True,
+    called=lambda node: "a negative number in a label filter",
 )
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -294,6 +344,7 @@ EMPTY_GROUPING_KEPT = Behavior(
     since=LokiVersion(3, 0),
     find=_where(ast.Grouping, lambda node: not node.labels and bool(node.span.end)),
     recording="2.9",
+    rewrite=lambda node: "",
     example=Example('count(count_over_time({app="shop"} [1m])) without ()', ("one",)),
 )
 NO_INSTANT_LOG_QUERIES = Behavior(
@@ -329,7 +380,7 @@ WINDOW_END = Behavior(
     find=_nodes(ast.RangeAggregation),
     source="changelog 3.2 (#13448)",
     recording="2.9",
-    example=Example('count_over_time({app="shop"} [3s])', ("one", "two", "three")),
+    example=Example('count_over_time({app="shop"} [3s])', ("one", "two", "three"), later=0),
 )
 METADATA_FIRST = Behavior(
     "metadata-first",
@@ -442,6 +493,7 @@ IP_IN_CHAINS = Behavior(
     find=_where(ast.LineFilter, _ip_in_chain),
     source="changelog after 3.8",
     recording="main",
+    rewrite=_without_ip,
     example=Example('{app="shop"} |= "x" or ip("10.0.0.0/8")', ("from 10.1.2.3",)),
 )
 SHORT_IPV6 = Behavior(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
-from lokictl.logql import ast, semantics
+from lokictl.logql import ast, versions
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 
@@ -238,15 +238,18 @@ class Version(QueryCheck):
     name = "logql/version"
     severity = Severity.WARNING
     summary = "syntax that the Loki of `loki-version` does not have"
-    wants = tuple(semantics.SINCE)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        for node in query.all_nodes:
-            found = semantics.since(node)
-            if found is not None and self.workspace.loki_version < found[0]:
-                have = ".".join(map(str, self.workspace.loki_version))
-                need = ".".join(map(str, found[0]))
-                message = f"{found[1]} needs Loki {need}; this is for {have}"
+        major, minor = self.workspace.loki_version
+        version = versions.LokiVersion(major, minor, versions.NEWEST_PATCH.get((major, minor), 0))
+        for behavior in versions.BEHAVIORS:
+            if not behavior.syntax or behavior.find is None or behavior.holds(version):
+                continue
+            for node in behavior.find(query.expression) if query.expression is not None else ():
+                called = behavior.called(node) if behavior.called is not None else f"`{node}`"
+                message = f"{called} needs Loki {behavior.since.minor_text}; this is for {major}.{minor}"
+                if behavior.until is not None and version >= behavior.until:
+                    message = f"Loki {major}.{minor} no longer has {called}"
                 yield self.finding(query.place(node), message)
 
 

@@ -1,0 +1,138 @@
+"""``lokictl upgrade``, and the table of behaviors that it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lokictl.logql.versions import BEHAVIORS, DEFAULT, FIRST, MAIN, NEWEST_PATCH, LokiVersion, changed
+from lokictl.upgrade.configuration import changes_in_configuration
+from lokictl.upgrade.page import page
+from lokictl.upgrade.report import example_answers
+
+Lokictl = Callable[..., Any]
+EXAMPLES = [behavior for behavior in BEHAVIORS if behavior.example is not None]
+VERSIONS = [*(LokiVersion(*minor, patch) for minor, patch in NEWEST_PATCH.items()), MAIN]
+
+RULES = """groups:
+  - name: g
+    rules:
+      - alert: A
+        expr: {}
+"""
+
+
+@pytest.mark.parametrize("behavior", EXAMPLES, ids=lambda behavior: behavior.name)
+def test_the_example_of_a_behavior_shows_it(behavior: Any) -> None:
+    before = max(version for version in VERSIONS if version < behavior.since)
+    assert example_answers(behavior, before) != example_answers(behavior, behavior.since)
+
+
+def test_names_of_behaviors_are_unique_and_texts_are_sentences() -> None:
+    names = [behavior.name for behavior in BEHAVIORS]
+    assert len(set(names)) == len(names)
+    for behavior in BEHAVIORS:
+        assert behavior.what.endswith(".")
+        assert behavior.otherwise.endswith(".")
+        assert behavior.source
+
+
+def test_a_version_is_read_from_text() -> None:
+    assert LokiVersion.parse("3.4") == LokiVersion(3, 4, NEWEST_PATCH[3, 4])
+    assert LokiVersion.parse("v3.4.2") == LokiVersion(3, 4, 2)
+    assert LokiVersion.parse("main") == MAIN
+    assert FIRST < DEFAULT < MAIN
+    assert not changed(DEFAULT, DEFAULT)
+
+
+def test_the_page_in_the_docs_is_the_table() -> None:
+    written = Path(__file__).parent.parent.parent / "docs" / "versions.md"
+    assert written.read_text(encoding="utf-8") == page()
+
+
+@pytest.mark.parametrize(
+    "query, old, new, says",
+    [
+        ('count_over_time({a="b"}[5m]) > 1', "3.1", "3.2", "window-end"),
+        ('count_over_time({a="b"}[5m]) > 1', "3.2", "3.8", ""),
+        ('{a="b"} | json', "3.6", "3.7", "metadata-first"),
+        ('rate_counter({a="b"} | logfmt | unwrap x [5m])', "3.8", "main", "rate-counter-units"),
+        ('rate({a="b"}[5m])', "3.8", "main", ""),
+        ('0 < rate({a="b"}[5m])', "2.9", "3.0", "number-on-the-left"),
+    ],
+)
+def test_what_changes_is_found(
+    tmp_path: Path, lokictl: Lokictl, query: str, old: str, new: str, says: str
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES.format(json.dumps(query)))
+    answer = lokictl("upgrade", "--from", old, "--to", new, "--format", "json", str(file))
+    found = [change.get("behavior") for change in json.loads(answer.output)["changes"]]
+    assert (says in found) if says else not found
+    assert answer.status == (3 if says else 0)
+
+
+def test_refused_and_newly_accepted_queries(tmp_path: Path, lokictl: Lokictl) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES.format(json.dumps('count_over_time({a="b"} |= "x" or "y" [5m]) > 1')))
+    later = lokictl("upgrade", "--from", "2.9", "--to", "3.0", str(file))
+    assert "Loki 2.9 refuses it" in later.output
+    back = lokictl("upgrade", "--from", "3.0", "--to", "2.9", str(file))
+    assert back.status == 3
+    assert "Loki 2.9 refuses it" in back.output
+    assert "rules.yaml:5:" in back.output
+
+
+def test_exact_repairs_are_written(tmp_path: Path, lokictl: Lokictl) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES.format("max(rate({a='b'}[5m])) without () > 0".replace("'", '"')))
+    lokictl("upgrade", "--from", "2.9", "--to", "3.8", "--fix", "--no-tests", str(file))
+    assert 'max(rate({a="b"}[5m]))  > 0' in file.read_text()
+
+
+def test_rule_tests_run_under_both_versions(tmp_path: Path, lokictl: Lokictl) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES.format(json.dumps('sum(count_over_time({a="b"}[2m])) > 1')))
+    (tmp_path / "edge_test.yaml").write_text(
+        "rule_files: [rules.yaml]\n"
+        "tests:\n"
+        "  - name: edge\n"
+        "    input_streams: [{labels: {a: b}, entries: [{at: 1m, line: x}, {at: 2m, line: y}]}]\n"
+        "    alert_rule_test: [{eval_time: 2m, alertname: A, exp_alerts: [{}]}]\n"
+    )
+    answer = lokictl("upgrade", "--from", "3.1", "--to", "3.2", str(tmp_path))
+    assert "the test fails on Loki 3.1 and passes on 3.2" in answer.output
+    assert "edge" in answer.output
+
+
+CONFIGURATION = """schema_config:
+  configs: [{from: 2020-01-01, store: %s, object_store: filesystem, schema: %s, index: {prefix: i_, period: 24h}}]
+limits_config:
+  discover_service_name: []
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    "store, schema, more, says",
+    [
+        ("tsdb", "v13", "", ""),
+        ("tsdb", "v12", "", "structured metadata is on by default"),
+        ("tsdb", "v13", "compactor:\n  shared_store: s3", "compactor.shared_store"),
+        ("tsdb", "v13", "compactor:\n  retention_enabled: true", "delete_request_store"),
+        ("tsdb", "v13", "  enforce_metric_name: false", "enforce_metric_name"),
+        ("tsdb", "v13", "querier:\n  query_timeout: 1m", "querier.query_timeout"),
+        ("boltdb-shipper", "v13", "", "boltdb-shipper is deprecated"),
+    ],
+)
+def test_a_configuration_that_the_new_loki_refuses(
+    tmp_path: Path, store: str, schema: str, more: str, says: str
+) -> None:
+    file = tmp_path / "loki.yaml"
+    file.write_text(CONFIGURATION % (store, schema, more))
+    found = changes_in_configuration([file], LokiVersion.parse("2.9"), LokiVersion.parse("3.7"))
+    messages = " ".join(change.message for change in found)
+    assert says in messages if says else not messages
