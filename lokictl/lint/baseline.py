@@ -47,7 +47,7 @@ def read_baseline(path: Path) -> Counter[Key]:
     except OSError as error:
         message = f"cannot read the baseline: {error.strerror or error}"
     except (ValueError, KeyError, TypeError):
-        message = "this is no baseline"
+        message = "not a baseline file"
     hint = "write one with `lokictl lint --write-baseline FILE`"
     raise LokictlError(Problem("lint/baseline", message, position=Position(str(path)), hint=hint))
 

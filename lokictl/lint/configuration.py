@@ -161,7 +161,7 @@ class _Reader:
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.problem(f'"{key}" must be a list of texts', key)
+            self.problem(f'"{key}" must be a list of strings', key)
             return ()
         return tuple(value)
 
@@ -213,7 +213,7 @@ class _Reader:
             self.problem(f'{check.name} has no setting "{key}"', "checks", hint=hint)
         elif not _same_type(value, check.options[key]):
             wanted = type(check.options[key]).__name__
-            words = {"str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
+            words = {"str": "a string", "int": "a number", "float": "a number", "bool": "true or false"}
             words |= {"list": "a list", "tuple": "a list", "dict": "a table"}
             self.problem(f'"{key}" of {check.name} must be {words.get(wanted, wanted)}', "checks")
 

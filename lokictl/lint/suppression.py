@@ -79,7 +79,7 @@ def problems_of(suppressions: Iterable[Suppression]) -> Iterator[Finding]:
     names = known_names()
     for item in suppressions:
         if not item.reason:
-            message = "this comment suppresses nothing, since it gives no reason"
+            message = "this comment suppresses nothing: it gives no reason"
             hint = f"write: # lokictl: disable={','.join(item.names)} — why it is fine here"
             yield _finding("lint/suppression", message, Severity.WARNING, item, hint)
         for pattern in item.names:

@@ -116,7 +116,7 @@ def test_what_a_project_knows(project: Path) -> None:
     assert told == [
         ("rule/unknown-recording", 1, "did you mean service:errors:rate5m?"),
         ("rule/no-route", 5, "give it a label that a route matches, or add a route"),
-        ("logql/field-in-selector", 6, 'filter behind the parser: | json | module="db"'),
+        ("logql/field-in-selector", 6, 'filter after the parser: | json | module="db"'),
         ("rule/link", 9, "did you mean shop-error.md?"),
         ("rule/link", 10, 'did you mean "shop"?'),
         (

@@ -86,12 +86,12 @@ WRONG = [
     ('[lint]\nselct = ["rule"]\n', 'unknown key "selct"', 'did you mean "select"?'),
     ('[lint]\nselect = ["rules"]\n', 'no check "rules"', ""),
     ('[lint]\nignore = ["logql/never-tru"]\n', "no check", "logql/never-true"),
-    ("[lint]\nselect = 5\n", "must be a list of texts", ""),
+    ("[lint]\nselect = 5\n", "must be a list of strings", ""),
     ('[lint]\nloki-version = "new"\n', "not a version", ""),
     ('[lint]\ninterval = "soon"\n', "interval", ""),
     ('[lint.checks."rule/nam"]\n', "no check", "rule/name"),
     ('[lint.checks."rule/name"]\npatern = "x"\n', "no setting", "pattern"),
-    ('[lint.checks."rule/name"]\npattern = 5\n', "must be a text", ""),
+    ('[lint.checks."rule/name"]\npattern = 5\n', "must be a string", ""),
     ('[lint.checks."rule/name"]\nseverity = "bad"\n', "severity of rule/name", ""),
     ('[lint.checks."rule/name"]\nenabled = "yes"\n', "true or false", ""),
     ('[lint.paths."x"]\nselect = ["rule"]\n', "unknown key", ""),
@@ -141,7 +141,7 @@ def test_a_baseline_passes_over_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"findings": [{}]}'])
 def test_what_is_no_baseline(text: str, tmp_path: Path) -> None:
     (tmp_path / "base.json").write_text(text)
-    with pytest.raises(LokictlError, match="no baseline"):
+    with pytest.raises(LokictlError, match="not a baseline file"):
         read_baseline(tmp_path / "base.json")
     with pytest.raises(LokictlError, match="cannot read"):
         read_baseline(tmp_path / "nowhere.json")

@@ -126,7 +126,7 @@ def _zero_for_nothing(expression: ast.Node | None) -> bool:
 class NoValueNotShown(DashboardCheck):
     name = "dashboard/no-value-not-shown"
     severity = Severity.INFO
-    summary = "a text for no data in a panel type that never shows it"
+    summary = "text for no data in a panel type that never shows it"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, panel in dashboard.panels:

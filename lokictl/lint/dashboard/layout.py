@@ -59,7 +59,7 @@ def boxes(panels: Sequence[object], path: Path) -> list[Box]:
 class OverlappingPanels(DashboardCheck):
     name = "dashboard/overlapping-panels"
     severity = Severity.WARNING
-    summary = "panels that stand on top of each other, or reach beyond the 24 columns"
+    summary = "panels that overlap, or extend beyond the 24 columns"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         panels = as_list(dashboard.data.get("panels"))
@@ -163,7 +163,7 @@ def _has_unit(panel: Json) -> bool:
 class PanelWithoutQueries(DashboardCheck):
     name = "dashboard/panel-without-queries"
     severity = Severity.WARNING
-    summary = "a panel that needs data and asks for none"
+    summary = "a panel that needs data and has no query"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, panel in dashboard.panels:

@@ -102,7 +102,7 @@ class ImportPlaceholder(DashboardCheck):
 class BrokenLink(DashboardCheck):
     name = "dashboard/broken-link"
     severity = Severity.WARNING
-    summary = "a link that leads nowhere"
+    summary = "a link to something that does not exist"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, link in links(dashboard):
@@ -136,7 +136,7 @@ class BrokenLink(DashboardCheck):
         if not any(wanted <= {str(tag) for tag in as_list(item.data.get("tags"))} for item in others):
             yield self.finding(
                 dashboard.place(*path, "tags"),
-                f"no other dashboard of the project has the tags {', '.join(sorted(wanted))}: the link is empty",
+                f"no other dashboard of the project has the tags {', '.join(sorted(wanted))}: the link lists nothing",
                 hint="give the dashboards the tag, or take the link out",
             )
 

@@ -47,8 +47,8 @@ class UnknownDataSource(DataSourceCheck):
                 otherwise = f'the data source "{nameless.name}" here has no uid: give it uid: {link.uid}'
             yield self.finding(
                 datasource.place(*link.path),
-                f'"{datasource.name}" leads to a data source with the uid "{link.uid}" ({link.purpose}), '
-                "which is not here",
+                f'"{datasource.name}" links to a data source with the uid "{link.uid}" ({link.purpose}), '
+                "which does not exist here",
                 hint=suggestion(link.uid, known, otherwise) if nameless is None else otherwise,
                 severity=self._certainty(nameless),
             )
@@ -97,7 +97,7 @@ def uids_in(folder: str) -> frozenset[str]:
 class IncompleteLoop(WorkspaceCheck):
     name = "datasource/incomplete-loop"
     severity = Severity.WARNING
-    summary = "a way from one data source to another without a way back"
+    summary = "a link from one data source to another without a link back"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         by_uid = {str(item.data.get("uid")): item for item in workspace.datasources}
@@ -113,7 +113,7 @@ class IncompleteLoop(WorkspaceCheck):
             if back and (target, source) not in legs:
                 yield self.finding(
                     by_uid[target].place("jsonData"),
-                    f'"{by_uid[source].name}" leads to "{by_uid[target].name}", but nothing leads back',
+                    f'"{by_uid[source].name}" links to "{by_uid[target].name}", but nothing links back',
                     hint=f'add {back} to "{by_uid[target].name}", with the uid "{source}"',
                     severity=severity,
                     item=by_uid[target].item,
@@ -259,13 +259,13 @@ class CorrelationFields(DataSourceCheck):
                     yield self.finding(
                         datasource.place(*path),
                         f'the correlation has no "{key}": Grafana 12 crashes when it provisions it',
-                        hint=f"add {key} (a text, "
+                        hint=f"add {key} (a string, "
                         + ("what the link is called)" if key == "label" else "which may be empty)"),
                     )
             if "transformations" in as_dict(entry):
                 yield self.finding(
                     datasource.place(*path, "transformations", key=True),
-                    '"transformations" stands beside "config"; Grafana wants it inside',
+                    '"transformations" must be inside "config", not beside it',
                     hint="move it into config",
                 )
         for key in ("tracesToLogsV2", "tracesToMetrics", "tracesToProfiles"):
@@ -278,7 +278,7 @@ class CorrelationFields(DataSourceCheck):
             if isinstance(tag, str):
                 yield self.finding(
                     datasource.place(*path, "tags", index),
-                    f'the tag "{tag}" is a plain text: Grafana reads objects, so there is no link',
+                    f'the tag "{tag}" is a string: Grafana expects objects, so there is no link',
                     hint=f"write {{key: {tag}}}, or {{key: {tag}, value: the label's name}}",
                 )
         start, end = str(link.get("spanStartTimeShift") or ""), str(link.get("spanEndTimeShift") or "")

@@ -67,13 +67,13 @@ class DuplicateDataSource(WorkspaceCheck):
                 first = seen.setdefault((key, organisation, value), item)
                 if value and first is not item:
                     message = (
-                        f'another data source has the {key} "{value}", too ({first.place(key).position})'
+                        f'another data source also has the {key} "{value}" ({first.place(key).position})'
                     )
                     yield self._found(item, first, key, message, f"give each its own {key}")
             if item.data.get("isDefault") is True:
                 first = seen.setdefault(("isDefault", organisation, ""), item)
                 if first is not item:
-                    message = f'"{first.name}" is the default already: with two, Grafana does not start'
+                    message = f'"{first.name}" is already the default: with two, Grafana does not start'
                     yield self._found(item, first, "isDefault", message, "leave isDefault to one of them")
 
     def _found(
@@ -95,7 +95,7 @@ SECRET_KEYS = re.compile(
 class PlainSecret(DataSourceCheck):
     name = "datasource/plain-secret"
     severity = Severity.WARNING
-    summary = "a password or token that stands in the file"
+    summary = "a password or token in plain text"
 
     def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
         for path, value in texts(datasource.data):
@@ -106,7 +106,7 @@ class PlainSecret(DataSourceCheck):
             elif path == ("url",) and (found := re.match(r"\w+://[^/@\s]+:([^/@\s]+)@", value)):
                 yield self.finding(
                     datasource.text_place(path, found.start(1), found.end(1)),
-                    f'the url of "{datasource.name}" holds a password',
+                    f'the url of "{datasource.name}" contains a password',
                     hint="use basicAuth, basicAuthUser and secureJsonData.basicAuthPassword: $__env{LOKI_PASSWORD}",
                 )
 
@@ -123,7 +123,7 @@ class PlainSecret(DataSourceCheck):
         variable = re.sub(r"\W", "_", f"{datasource.name}_{path[-1]}").upper()
         return self.finding(
             datasource.place(*path),
-            f'{".".join(map(str, path))} of "{datasource.name}" stands in the file for all to read',
+            f'{".".join(map(str, path))} of "{datasource.name}" is in the file in plain text',
             hint=f"let Grafana read it: secureJsonData.{path[-1]}: $__env{{{variable}}} or $__file{{/run/secrets/…}}",
         )
 
@@ -161,7 +161,7 @@ class UndoubledDollar(DataSourceCheck):
                     name = re.split(r"[:?=+-]", written[2:])[0]
                     yield self.finding(
                         datasource.text_place(path, found.start(), found.end()),
-                        f"Grafana knows no defaults: {written} is always empty",
+                        f"Grafana does not support defaults: {written} is always empty",
                         hint=f"write ${{{name}}}, and give the default where Grafana is started",
                         severity=Severity.WARNING,
                     )

@@ -167,7 +167,7 @@ class NoSeries(WorkspaceCheck):
 class ExpensiveQuery(WorkspaceCheck):
     name = "live/expensive-query"
     severity = Severity.INFO
-    summary = "a query that reads very much each time it is asked"
+    summary = "a query that reads a lot of data each time it runs"
     needs_loki = True
     options = {"gigabytes": 10.0}
 

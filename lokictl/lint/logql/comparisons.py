@@ -220,7 +220,9 @@ class CountThreshold(QueryCheck):
             return
         for node, expression, operator, value in thresholds(query):
             if semantics.is_count(expression) and value != int(value):
-                message = f"a count is a whole number; {format_float(value)} is none"
+                message = (
+                    f"counts are whole numbers, so comparing with {format_float(value)} is probably a mistake"
+                )
                 hint = "for lines per second use rate(…); for a share divide by the count of all lines"
                 yield self.finding(query.place(node), message, hint=hint, severity=Severity.WARNING)
             elif (
@@ -318,7 +320,7 @@ class Division(QueryCheck):
                 message = (
                     "where no line matches the numerator there is no result: the worst case stays silent"
                 )
-                hint = "turn it round: alert on the share of what should not happen"
+                hint = "invert it: alert on the share of what should not happen"
                 yield self.finding(query.place(node), message, hint=hint)
 
 

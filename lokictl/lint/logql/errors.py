@@ -29,7 +29,7 @@ class UnwrapWithoutErrorFilter(QueryCheck):
             if _drops_errors(log_range.log) or _always_a_number(log_range.log, unwrap):
                 continue
             kind = {"bytes": "size", None: "number"}.get(unwrap.conversion, "duration")
-            message = f"one line whose `{unwrap.label}` is no {kind} fails the whole query"
+            message = f"one line whose `{unwrap.label}` is not a {kind} fails the whole query"
             hint = f'write: {query.written(unwrap)} | __error__=""'
             # A panel shows its error to whoever looks at it; a rule fails where nobody looks.
             severity = Severity.INFO if query.kind == QueryKind.PANEL else None
@@ -72,15 +72,15 @@ class ErrorFilterTooEarly(QueryCheck):
             unwrap = log_range.unwrap
             if unwrap is not None and not any(semantics.is_error_filter(item) for item in unwrap.filters):
                 if not _always_a_number(log_range.log, unwrap):
-                    message = f'`__error__=""` stands before `unwrap {unwrap.label}`, which can still fail'
+                    message = f'`__error__=""` is before `unwrap {unwrap.label}`, which can still fail'
                     hint = f'write: {query.written(unwrap)} | __error__=""'
                     yield self.finding(query.place(filters[-1]), message, hint=hint)
                 continue
             later = stages[stages.index(filters[-1]) + 1 :]
             failing = next((stage for stage in later if semantics.fallible(stage)), None)
             if failing is not None and unwrap is None:
-                message = f'`__error__=""` stands before `{query.written(failing)}`, which can still fail'
-                yield self.finding(query.place(filters[-1]), message, hint="write it behind that stage")
+                message = f'`__error__=""` is before `{query.written(failing)}`, which can still fail'
+                yield self.finding(query.place(filters[-1]), message, hint="write it after that stage")
 
 
 class ErrorFilterAfterUnwrap(QueryCheck):

@@ -61,7 +61,7 @@ class RedundantFilter(QueryCheck):
 
     name = "logql/redundant-filter"
     severity = Severity.WARNING
-    summary = "a filter that lets everything through, or repeats another"
+    summary = "a filter that drops nothing, or repeats another"
     wants = (ast.LineFilter, ast.LabelFilterStage)
     fixable = True
 
@@ -86,7 +86,7 @@ class RedundantFilter(QueryCheck):
         if any(query.has_variable(leg.value) for leg in stage.legs):
             return
         if always_true(stage):
-            message = f"`{query.written(stage)}` lets every line through"
+            message = f"`{query.written(stage)}` drops no line"
             edit = removal(query, stage)
             # Grafana's query builder writes an empty filter by itself, and Loki drops it.
             built = query.dashboard is not None and stage.legs[0].value == ""
@@ -101,7 +101,7 @@ class RedundantFilter(QueryCheck):
         for other in before:
             implied = _implied(stage, other)
             if implied is not None:
-                message = f"`{query.written(other)}` holds wherever `{query.written(stage)}` does"
+                message = f"`{query.written(other)}` is implied by `{query.written(stage)}`"
                 hint = f"`{query.written(implied)}` alone is enough"
                 place = other if implied is stage else stage
                 yield self.finding(query.place(place), message, hint=hint, severity=Severity.INFO)
@@ -113,7 +113,7 @@ class RedundantFilter(QueryCheck):
         self, query: Query, stage: ast.LabelFilterStage, seen: dict[str, ast.LabelFilterStage]
     ) -> Iterator[Finding]:
         if isinstance(stage.filter, ast.StringLabelFilter) and _label_always_true(stage.filter):
-            message = f"`{query.written(stage)}` lets every line through"
+            message = f"`{query.written(stage)}` drops no line"
             hint = 'remove it; a label that must be there is `!=""`'
             yield self.finding(query.place(stage), message, hint=hint, edit=removal(query, stage))
             return
@@ -125,7 +125,7 @@ class RedundantFilter(QueryCheck):
 
 
 def always_true(stage: ast.LineFilter) -> bool:
-    """Whether a line filter lets every line through: ``|= ""``, ``|~ ".*"``."""
+    """Whether a line filter drops no line: ``|= ""``, ``|~ ".*"``."""
     if len(stage.legs) != 1 or stage.legs[0].is_ip:
         return False
     value = stage.legs[0].value
@@ -174,7 +174,7 @@ class ContradictoryFilter(QueryCheck):
 
     name = "logql/contradictory-filter"
     severity = Severity.WARNING
-    summary = "filters that together let nothing through"
+    summary = "filters that together drop every line"
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
@@ -188,7 +188,7 @@ class ContradictoryFilter(QueryCheck):
             for other in same.setdefault(matcher.name, [])[:COMPARED]:
                 if _excludes(query, other, matcher):
                     message = (
-                        f"`{query.written(other)}` and `{query.written(matcher)}` cannot both hold: "
+                        f"`{query.written(other)}` and `{query.written(matcher)}` cannot both be true: "
                         "the selector matches no stream"
                     )
                     yield self.finding(query.place(matcher), message)
@@ -217,8 +217,8 @@ class ContradictoryFilter(QueryCheck):
             for refuse in refused:
                 if (_text_of(refuse) or "\0") in (_text_of(need) or ""):
                     message = (
-                        f"`{query.written(need)}` and `{query.written(refuse)}` cannot both hold: "
-                        "no line gets through"
+                        f"`{query.written(need)}` and `{query.written(refuse)}` cannot both be true: "
+                        "no line passes"
                     )
                     yield self.finding(query.place(refuse), message)
 
@@ -254,8 +254,8 @@ class ContradictoryFilter(QueryCheck):
             for other in known.get(name, [])[:COMPARED]:
                 if _excludes(query, other, part):
                     message = (
-                        f"`{query.written(other)}` and `{query.written(part)}` cannot both hold: "
-                        "no line gets through"
+                        f"`{query.written(other)}` and `{query.written(part)}` cannot both be true: "
+                        "no line passes"
                     )
                     yield self.finding(query.place(part), message)
                     break
@@ -324,7 +324,7 @@ class FilterAfterParser(QueryCheck):
 
     name = "logql/filter-after-parser"
     severity = Severity.INFO
-    summary = "a line filter that could stand before the parser"
+    summary = "a line filter that could run before the parser"
     wants = (ast.LineFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -340,7 +340,9 @@ class FilterAfterParser(QueryCheck):
                 elif isinstance(stage, ast.LabelFilterStage):
                     filtered = True
                 elif isinstance(stage, ast.LineFilter) and parser is not None and filtered:
-                    message = f"every line is parsed before `{query.written(stage)}` is asked, which needs no parsing"
+                    message = (
+                        f"every line is parsed before `{query.written(stage)}` runs, which needs no parsing"
+                    )
                     hint = f"write it before `{query.written(parser)}`: the line is the same there"
                     yield self.finding(query.place(stage), message, hint=hint)
 
@@ -372,13 +374,13 @@ class LabelFilterBeforeParser(QueryCheck):
             made = semantics.extracted(stage) if isinstance(stage, ast.ParserStage) else None
             if made is not None and name in made:
                 message = f"`{name}` does not exist yet: `{query.written(stage)}` makes it later"
-                hint = "write the filter behind the parser"
+                hint = "write the filter after the parser"
                 yield self.finding(query.place(part), message, hint=hint, severity=Severity.WARNING)
                 return
         if any(field.name == name and not field.structured_metadata
                for service in self.workspace.services for field in service.fields):  # fmt: skip
             message = f"`{name}` is a field of the line: in front of the parser it is empty"
-            yield self.finding(query.place(part), message, hint="write the filter behind the parser")
+            yield self.finding(query.place(part), message, hint="write the filter after the parser")
 
 
 class AmbiguousAndOr(QueryCheck):
@@ -499,7 +501,7 @@ class FieldInSelector(QueryCheck):
             for matcher in selector.matchers:
                 if matcher.name in fields and matcher.name not in labels:
                     message = f"`{matcher.name}` is a field of the log line, not a label of the stream"
-                    hint = f"filter behind the parser: | json | {query.written(matcher)}"
+                    hint = f"filter after the parser: | json | {query.written(matcher)}"
                     yield self.finding(query.place(matcher), message, hint=hint)
 
 

@@ -30,7 +30,7 @@ class RangeBelowInterval(QueryCheck):
                 severity = None if certain else Severity.INFO
                 yield self.finding(query.place(log_range), message, hint=hint, severity=severity)
             elif log_range.range == 0:
-                message = "a range of 0 holds no line"
+                message = "a range of 0 contains no lines"
                 yield self.finding(query.place(log_range), message)
 
     def _interval(self, query: Query) -> tuple[int, bool]:

@@ -44,7 +44,7 @@ class RegexIsPlain(QueryCheck):
 
     name = "logql/regex-is-plain"
     severity = Severity.INFO
-    summary = "a regular expression that is a plain text"
+    summary = "a regular expression without metacharacters"
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ class RegexIsPlain(QueryCheck):
             new = self._written(query, node, leg, operator, pattern, root.text)
             if not new or (isinstance(leg, ast.LineFilterLeg) and leg.is_ip):
                 continue
-            message = f"`{query.written(node)}` has nothing regular in it"
+            message = f"`{query.written(node)}` has no regex metacharacters"
             edit = query.edit(node, new) if query.is_fixed else None
             yield self.finding(query.place(node), message, hint=f"write: {new}", edit=edit)
 
@@ -206,7 +206,7 @@ class RegexNeverMatches(QueryCheck):
             mark = _misplaced(root) if root is not None else ""
             if mark:
                 side = "something must come before" if mark == "^" else "something must come after"
-                message = f"this can never match: `{mark}` stands where {side} it"
+                message = f"this can never match: `{mark}` has something {side} it"
                 hint = f"to match the character itself, write \\{mark}"
                 yield self.finding(query.place(leg if leg.span.end else node), message, hint=hint)
 

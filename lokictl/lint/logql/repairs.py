@@ -267,7 +267,7 @@ def promql_functions(text: str, masked: str, error: LogQLError) -> Iterator[Repa
             new, advice = PROMQL_FUNCTIONS[lower]
             yield Repair(advice, text[: found.start(1)] + new + text[found.end(1) :])
         elif lower in UNKNOWN_FUNCTIONS:
-            yield Repair(f"`{word}` is a function of PromQL; LogQL has nothing like it")
+            yield Repair(f"`{word}` is a PromQL function without a LogQL equivalent")
         elif guess := nearest(lower, known):
             yield Repair(
                 f"there is no function `{word}`; did you mean `{guess}`?",

@@ -108,7 +108,9 @@ class Name(RuleCheck):
 
     name = "rule/name"
     severity = Severity.WARNING
-    summary = "an alert's name with blanks around it, with a template, or against the project's pattern"
+    summary = (
+        "an alert name with spaces around it, with a template, or that does not match the project's pattern"
+    )
     options = {"pattern": ""}
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
@@ -117,13 +119,13 @@ class Name(RuleCheck):
         name = rule.rule.name
         pattern = str(self.settings["pattern"])
         if name != name.strip() or "\n" in name:
-            message = "the name has blanks around it, which the label `alertname` keeps"
+            message = "the name has spaces around it, and the label `alertname` keeps them"
             yield self.finding(rule.place(), message, hint=f"write {' '.join(name.split())}")
         elif "{{" in name:
-            message = "names are no templates: the alert is called exactly this"
+            message = "names are not expanded: the alert has exactly this name"
             yield self.finding(rule.place(), message, hint="put what varies into labels or annotations")
         elif pattern and not re.fullmatch(pattern, name):
-            message = f'the name "{name}" does not fit the project\'s pattern'
+            message = f'the name "{name}" does not match the project\'s pattern'
             yield self.finding(rule.place(), message, hint=f"the pattern is {pattern}")
 
 
@@ -158,7 +160,7 @@ class _Texts(RuleCheck):
             for item in present:
                 value = texts[item]
                 if pattern and "{{" not in value and not re.fullmatch(str(pattern), value, re.DOTALL):
-                    message = f'the {self.part} {item} is "{value}", which does not fit {pattern}'
+                    message = f'the {self.part} {item} is "{value}", which does not match {pattern}'
                     yield self.finding(rule.place(f"{self.part}s", item), message)
 
 
@@ -215,7 +217,7 @@ class SeverityValue(RuleCheck):
 
         guess = value.lower() if value.lower() in values else nearest(value, values)
         known = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
-        message = f'"{value}" is no known {label}'
+        message = f'"{value}" is an unknown {label}'
         hint = f'did you mean "{guess}"?' if guess else f"known: {known}"
         yield self.finding(rule.place("labels", label), message, hint=hint)
 
@@ -238,7 +240,7 @@ class For(RuleCheck):
 
     name = "rule/for"
     severity = Severity.WARNING
-    summary = "an absurd `for`: longer than a day, or shorter than the evaluation interval"
+    summary = "an unusual `for`: longer than a day, or shorter than the evaluation interval"
     options = {"longest": "24h"}
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
@@ -288,7 +290,7 @@ class Interval(GroupCheck):
             message = f"every {shown} each query of this group reads its logs again"
             yield self.finding(group.place("interval"), message, hint="a minute is usual")
         elif interval > parse_prometheus_duration(str(self.settings["longest"])):
-            message = f"alerts of this group are looked at every {shown} only, and forgotten in between"
+            message = f"this group is evaluated only every {shown}; alerts go stale between evaluations"
             yield self.finding(group.place("interval"), message)
 
 

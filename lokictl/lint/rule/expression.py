@@ -22,7 +22,7 @@ class LogQueryRule(RuleCheck):
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
         if isinstance(expression, ast.LogExpr):
-            message = "a rule needs numbers, and this answers lines: every evaluation fails"
+            message = "this is a log query; rules need a metric query, so every evaluation fails"
             written = " ".join(rule.query.text.split())
             yield self.finding(rule.query.place(), message, hint=f"write: count_over_time({written} [5m])")
             return
@@ -143,7 +143,7 @@ class LabelOverwrites(RuleCheck):
 
     name = "rule/label-overwrites"
     severity = Severity.WARNING
-    summary = "a rule's label that overwrites the label which tells results apart"
+    summary = "a rule label that overwrites the label that distinguishes results"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
@@ -179,7 +179,7 @@ class UsesRecordingRule(RuleCheck):
 
     name = "rule/uses-recording-rule"
     severity = Severity.ERROR
-    summary = "a rule that asks for what a recording rule writes, which only Prometheus has"
+    summary = "a rule that queries a recorded series, which only Prometheus has"
     supersedes = ("logql/syntax",)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:

@@ -35,14 +35,14 @@ class Link(RuleCheck):
 
     def _url(self, rule: RuleItem, name: str, text: str) -> Iterator[Finding]:
         if not text.strip() or _PLACEHOLDER.search(text):
-            message = f"`{name}` leads nowhere yet"
+            message = f"`{name}` does not exist yet"
             yield self.finding(rule.place("annotations", name), message, severity=Severity.INFO)
             return
         if "{{" in text:
             return
         parts = urlsplit(text.strip())
         if name.lower().endswith("url") and not parts.scheme and not text.strip().startswith("/"):
-            message = f"`{name}` is no URL"
+            message = f"`{name}` is not a URL"
             hint = "write the whole address, https://…"
             yield self.finding(rule.place("annotations", name), message, hint=hint, severity=Severity.INFO)
         found = _DASHBOARD.search(parts.path)
@@ -81,7 +81,7 @@ class UnknownRecording(WorkspaceCheck):
 
     name = "rule/unknown-recording"
     severity = Severity.INFO
-    summary = "a panel that asks for a recorded series which no rule of the project records"
+    summary = "a panel that queries a recorded series that no rule of the project records"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
         recorded = {rule.rule.name for rule in workspace.rules if not rule.is_alert}
@@ -112,7 +112,7 @@ class NoRoute(WorkspaceCheck):
 
     name = "rule/no-route"
     severity = Severity.WARNING
-    summary = "an alert that ends at a receiver of Alertmanager which notifies nobody"
+    summary = "an alert routed to an Alertmanager receiver that notifies nobody"
     options = {"configuration": ""}
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:

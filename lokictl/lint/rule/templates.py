@@ -138,7 +138,7 @@ class TemplateError(RuleCheck):
             query = (found[1] or "").replace('\\"', '"') or found[2] or ""
             error = parse_cached(query)
             if isinstance(error, LogQLError) and "%" not in query:
-                message = f"`query` runs LogQL, and this is none: {error}"
+                message = f"invalid LogQL in `query`: {error}"
                 place = rule.text_place(path, found.start(), found.end())
                 yield self.finding(place, message)
 

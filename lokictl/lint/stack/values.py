@@ -141,7 +141,7 @@ class ImpossibleValue(WorkspaceCheck):
                     if value is not None and label.values and str(value) not in label.values:
                         yield self.finding(
                             place_in(document, document.position(*path, "labels", label.name)),
-                            f'{label.name} of {labels["service"]} can never be "{value}": the test proves nothing',
+                            f'{label.name} of {labels["service"]} can never be "{value}": the test cannot match',
                             hint=f"it can be {', '.join(label.values)}",
                             severity=Severity.WARNING,
                             item="rule test",
@@ -151,7 +151,7 @@ class ImpossibleValue(WorkspaceCheck):
 class NumberAsText(WorkspaceCheck):
     name = "stack/number-as-text"
     severity = Severity.INFO
-    summary = "a number compared as text, or a text compared as a number"
+    summary = "a number compared as a string, or a string compared as a number"
     needs_services = True
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
@@ -171,7 +171,7 @@ class NumberAsText(WorkspaceCheck):
             operator = "==" if node.operator == MatchOperator.EQUAL else "!="
             yield self.finding(
                 query.place(node),
-                f'"{use.name}" is a number, here compared as text'
+                f'"{use.name}" is a number, but compared as a string here'
                 + (": 5.0 is not 5" if number else f': it can never be "{node.value}"'),
                 hint=f"{use.name} {operator} {node.value}" if number else "compare it with a number",
                 severity=None if number else Severity.WARNING,
@@ -182,7 +182,7 @@ class NumberAsText(WorkspaceCheck):
             if values and not any(NUMBER.fullmatch(value) for value in values):
                 yield self.finding(
                     query.place(node),
-                    f'"{use.name}" is a text ({", ".join(values[:5])}): compared with a number, '
+                    f'"{use.name}" is a string ({", ".join(values[:5])}): compared with a number, '
                     "every line has an error",
                     hint=f'compare it as text: {use.name}="{values[0]}"',
                     severity=Severity.WARNING,
@@ -215,7 +215,7 @@ class DurationWithoutUnit(WorkspaceCheck):
         if isinstance(node, ast.NumberLabelFilter) and kind == FieldType.DURATION:
             yield self.finding(
                 query.place(node),
-                f'"{use.name}" is {what}: compared with {node.value:g}, every line has an error, and none is left out',
+                f'"{use.name}" is {what}: compared with {node.value:g}, every line has an error, and none is dropped',
                 hint=f"write the unit: {use.name} {node.operator} {example}",
                 item=query.item,
             )
@@ -223,7 +223,7 @@ class DurationWithoutUnit(WorkspaceCheck):
             function = "duration" if kind == FieldType.DURATION else "bytes"
             yield self.finding(
                 query.place(node),
-                f'"{use.name}" is {what}, which is no number: every line has an error',
+                f'"{use.name}" is {what}, which is not a number: every line has an error',
                 hint=f"| unwrap {function}({use.name})",
                 item=query.item,
             )
@@ -266,7 +266,7 @@ class UnitOnNumber(WorkspaceCheck):
             yield self.finding(
                 query.place(node),
                 f'"{use.name}" is a plain number{f" ({unit})" if unit else ""}, not a duration with a unit: '
-                "every line has an error, and none is left out",
+                "every line has an error, and none is dropped",
                 hint=f"{use.name} {node.operator} {number}",
                 item=query.item,
             )

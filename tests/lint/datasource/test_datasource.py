@@ -53,13 +53,13 @@ CASES: list[Case] = [
     ("datasource/uid", [loki(uid="a b")], ['Grafana refuses the uid "a b"']),
     ("datasource/uid", [loki(uid="${LOKI_UID}")], []),
     ("datasource/duplicate", [LOKI, JAEGER], []),
-    ("datasource/duplicate", [LOKI, loki(uid="other")], ['has the name "Loki", too']),
-    ("datasource/duplicate", [LOKI, loki(name="Other")], ['has the uid "loki", too']),
+    ("datasource/duplicate", [LOKI, loki(uid="other")], ['also has the name "Loki"']),
+    ("datasource/duplicate", [LOKI, loki(name="Other")], ['also has the uid "loki"']),
     ("datasource/duplicate", [LOKI, loki(orgId=2)], []),
     (
         "datasource/duplicate",
         [loki(isDefault=True), {**JAEGER, "isDefault": True}],
-        ['"Loki" is the default already'],
+        ['"Loki" is already the default'],
     ),
     ("datasource/plain-secret", [loki(secureJsonData={"basicAuthPassword": "$__env{PW}"})], []),
     ("datasource/plain-secret", [loki(secureJsonData={"basicAuthPassword": "$__file{/run/pw}"})], []),
@@ -67,12 +67,12 @@ CASES: list[Case] = [
     (
         "datasource/plain-secret",
         [loki(secureJsonData={"basicAuthPassword": "hunter2"})],
-        ["stands in the file"],
+        ["is in the file in plain text"],
     ),
     (
         "datasource/plain-secret",
         [loki(secureJsonData={"basicAuthPassword": "pa$$word"})],
-        ["stands in the file"],
+        ["is in the file in plain text"],
     ),
     ("datasource/plain-secret", [loki(basicAuthPassword="hunter2")], ["basicAuthPassword of"]),
     ("datasource/plain-secret", [loki(jsonData={"apiKey": "abc"})], ["jsonData.apiKey of"]),
@@ -120,7 +120,7 @@ CASES: list[Case] = [
     (
         "datasource/undoubled-dollar",
         [loki(url="${LOKI_URL:-http://loki:3100}")],
-        ["Grafana knows no defaults"],
+        ["Grafana does not support defaults"],
     ),
     (
         "datasource/undoubled-dollar",
@@ -190,17 +190,17 @@ CASES: list[Case] = [
     (
         "datasource/incomplete-loop",
         [fields(FIELD), JAEGER],
-        ['"Loki" leads to "Jaeger", but nothing leads back'],
+        ['"Loki" links to "Jaeger", but nothing links back'],
     ),
     (
         "datasource/incomplete-loop",
         [LOKI, jaeger(**BACK)],
-        ['"Jaeger" leads to "Loki", but nothing leads back'],
+        ['"Jaeger" links to "Loki", but nothing links back'],
     ),
     (
         "datasource/incomplete-loop",
         [{**PROMETHEUS, "jsonData": {"exemplarTraceIdDestinations": [{"datasourceUid": "jaeger"}]}}, JAEGER],
-        ['"Prometheus" leads to "Jaeger"'],
+        ['"Prometheus" links to "Jaeger"'],
     ),
     ("datasource/incomplete-loop", [fields(FIELD)], []),
     ("datasource/derived-field", [fields(FIELD)], []),
@@ -241,9 +241,9 @@ CASES: list[Case] = [
     (
         "datasource/correlation",
         [loki(correlations=[{"label": "a", "description": "", "transformations": []}])],
-        ['stands beside "config"'],
+        ['must be inside "config"'],
     ),
-    ("datasource/correlation", [jaeger(tracesToLogsV2={"tags": ["service.name"]})], ["is a plain text"]),
+    ("datasource/correlation", [jaeger(tracesToLogsV2={"tags": ["service.name"]})], ["is a string"]),
     ("datasource/correlation", [jaeger(tracesToLogsV2={"tags": [{"key": "service.name"}]})], []),
     (
         "datasource/correlation",
