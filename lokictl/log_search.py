@@ -7,14 +7,16 @@ the way through the store: `search` then says None.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from lokictl.engine import Engine, EngineError, LogStore, Result
 from lokictl.engine.line_query import Found, LineQuery, as_result
-from lokictl.model.log_files.opening import encoding_of, line_blocks, open_log, peek
+from lokictl.model.log_files.opening import encoding_of, keep_standard_input, line_blocks, open_log, peek
 from lokictl.model.log_files.reading import LineClock, NotPlainError
 
 BOM = b"\xef\xbb\xbf"
@@ -46,11 +48,15 @@ def search(
     if not any(stream.selects for stream in streams) or (backward and streams[0].changes_lines):
         return None
     best = Best(limit, backward)
+    if "-" in files:
+        keep_standard_input()
     try:
         for number, (file, stream) in enumerate(zip(files, streams, strict=True)):
             if stream.selects:
                 _search_file(file, number, stream, best, is_shared=bool(labels))
     except NotPlainError:
+        if "-" in files:
+            sys.stdin.buffer.seek(0)
         return None
     return as_result(best.in_order())
 
@@ -111,7 +117,8 @@ class Best:
 
 
 def _search_file(file: str, number: int, query: LineQuery, best: Best, *, is_shared: bool) -> None:
-    with open_log(file) as opened:
+    # Standard input stays open for another look.
+    with contextlib.nullcontext(open_log(file)) if file == "-" else open_log(file) as opened:
         if encoding_of(peek(opened)) == "utf-16":
             raise NotPlainError
         blocks = line_blocks(opened, file)
@@ -132,6 +139,9 @@ def _search_block(
     if any(text in block for text in (DOCKER if clock.is_json else PIECES)):
         raise NotPlainError
     clock.start(block)
+    if best.is_full and query.takes_any and not _may_hold_better(clock, best):
+        clock.finish()
+        return
     for start, end in _candidates(block, query):
         line = block[start:end].rstrip(b"\r")
         if not line:
@@ -148,6 +158,12 @@ def _search_block(
         if found is not None:
             yield (time, start), found
     clock.finish()
+
+
+def _may_hold_better(clock: LineClock, best: Best) -> bool:
+    """Whether a line of the block may be among the best by its time."""
+    span = clock.span()
+    return span is None or any(best.takes(time) for time in span)
 
 
 def _candidates(block: bytes, query: LineQuery) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import random
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from lokictl.cli.query import _load, _run
 from lokictl.engine import Result
 from lokictl.log_search import search
 from lokictl.logql import parse
+from lokictl.model.log_files import opening
 
 QUERIES = (
     '{a="b"}',
@@ -91,8 +95,9 @@ def by_store(
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_the_store_agrees(seed: int, tmp_path: Path) -> None:
+def test_the_store_agrees(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", chance.choice((200, 1000, 1 << 20)))
     files = []
     for number in range(chance.choice((1, 1, 2))):
         file = tmp_path / f"{number}.log"
@@ -121,3 +126,23 @@ def test_most_files_need_no_store(tmp_path: Path) -> None:
     assert (
         search('{a="b"} | json | level="error"', [str(file)], {"a": "b"}, limit=9, backward=True) is not None
     )
+
+
+INPUTS = {
+    "plain": '{"ts":"2026-01-01T00:00:00Z","level":"error"}\n' * 2
+    + '{"ts":"2026-01-01T00:00:01Z","level":"info"}\n',
+    "for the store": '2026-01-01T00:00:00Z stdout F {"level":"error"}\n',
+    "no times": '{"level":"error"}\n',
+}
+
+
+@pytest.mark.parametrize("text", INPUTS.values(), ids=INPUTS.keys())
+@pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
+def test_standard_input(text: str, piped: bool, tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    file.write_text(text)
+    command = [sys.executable, "-m", "lokictl", "query", '{a="b"} | json | level="error"', "-l", "a=b", "-"]
+    with file.open() as opened:
+        given: Any = {"input": text} if piped else {"stdin": opened}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, **given)
+    assert done.stdout.count('"level":"error"') == 1

@@ -110,7 +110,7 @@ def _search(
     """The answer of a log query over all lines, without a store; None where that needs one."""
     from lokictl.logql.expressions import LogExpr
 
-    if not isinstance(expr, LogExpr) or not 0 < limit <= MAX_LINES or "-" in files:
+    if not isinstance(expr, LogExpr) or not 0 < limit <= MAX_LINES or files.count("-") > 1:
         return None
     from lokictl.log_search import search
 

@@ -45,6 +45,8 @@ class LineQuery:
         )
         """Whether different lines may be alike behind the stages."""
         self.needs_time = self.changes_lines
+        self.takes_any = not self.required and not self.escapable
+        """Whether no text has to stand in a line."""
 
     def find(self, line: bytes, time: int) -> Found | None:
         """The line as the answer shows it; None where the query drops it."""

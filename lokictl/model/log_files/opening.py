@@ -9,7 +9,9 @@ import gzip
 import io
 import lzma
 import os
+import shutil
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +50,16 @@ NOT_LOGS = {
     b"%PDF": ("a PDF file", "give a file of log lines"),
     b"\x89PNG": ("a picture", "give a file of log lines"),
 }
+
+
+def keep_standard_input() -> None:
+    """Makes sure that standard input can be read again from its start: what comes through a pipe is kept in a file."""
+    if sys.stdin.buffer.seekable():
+        return
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+    shutil.copyfileobj(sys.stdin.buffer, kept, BLOCK_BYTES)
+    kept.seek(0)
+    sys.stdin = io.TextIOWrapper(cast("IO[bytes]", kept))
 
 
 def unreadable(path: str, reason: str, hint: str = "") -> LokictlError:

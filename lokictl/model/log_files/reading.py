@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
-from lokictl.durations import DAY, MILLISECOND
+from lokictl.durations import DAY, MILLISECOND, SECOND
 from lokictl.model.log_files.documents import Record, records_of_document
 from lokictl.model.log_files.formats import (
     NO_LABELS,
@@ -432,10 +432,15 @@ class LineClock:
             raise NotPlainError
         self.is_json = first[0] == "{"
         self.block = b""
+        self._quick = _QuickTimes(first)
 
     def start(self, block: bytes) -> None:
         """Begins with the next block of lines."""
         self.block = block
+
+    def span(self) -> tuple[int, int] | None:
+        """Two times between which all lines of the block lie, where that is quick to tell."""
+        return self._quick.span(self.block)
 
     def finish(self) -> None:
         """Ends the block: its last time is that of lines without one in front of the next."""
@@ -443,7 +448,9 @@ class LineClock:
 
     def time_of(self, line: bytes, start: int) -> int:
         """The time of the line that begins at ``start`` of the block."""
-        own = self._own_time(_decoded(line))
+        own = self._quick.of(line)
+        if own is None:
+            own = self._own_time(_decoded(line))
         return own if own is not None else self._time_before(start)
 
     def _own_time(self, text: str) -> int | None:
@@ -464,6 +471,76 @@ class LineClock:
                 return own
             end = start
         return self.before
+
+
+class _QuickTimes:
+    """RFC 3339 times in UTC at one place of all lines: in front, or in a JSON line's first field."""
+
+    def __init__(self, first: str) -> None:
+        found = _FIRST_FIELD.match(first)
+        name = found[1] if found is not None else ""
+        self.is_json = name in _QUICK_FIELDS
+        self.prefix = found[0].encode() if found is not None and self.is_json else b""
+        # A field that would come before this one decides, wherever it stands; so does a line inside the line.
+        others = _QUICK_FIELDS[: _QUICK_FIELDS.index(name)] if self.is_json else ()
+        inside = {"timestamp": ("line",), "time": ("log",)}.get(name, ())
+        self.others = tuple(f'"{other}"'.encode() for other in (*others, *inside))
+        self.start, self.end = len(self.prefix), len(self.prefix) + 19
+        self.known: dict[bytes, int | None] = {}
+        behind = b'"' if self.is_json else rb" (?!std|\{)"
+        form = rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z"
+        self.every = re.compile(b"^" + re.escape(self.prefix) + form + behind, re.MULTILINE)
+
+    def of(self, line: bytes) -> int | None:
+        """The time of the line; None where only a full look at it can tell."""
+        if not line.startswith(self.prefix):
+            return None
+        for other in self.others:
+            if other in line:
+                return None
+        text = line[self.start : self.end]
+        second = self.known[text] if text in self.known else self._second(text)
+        end = line.find(b"Z", self.end, self.end + 11)
+        if second is None or end < 0 or not self._ends(line, end + 1):
+            return None
+        if end == self.end:
+            return second
+        digits = line[self.end + 1 : end]
+        if line[self.end] != 0x2E or not digits.isdigit():
+            return None
+        fraction: int = int(digits) * _POWERS[len(digits)]
+        return second + fraction
+
+    def span(self, block: bytes) -> tuple[int, int] | None:
+        """The first and the last second of all lines of a block; None unless every line has its time at that place."""
+        if any(other in block for other in self.others):
+            return None
+        found = self.every.findall(block)
+        if not found or len(found) != block.count(b"\n"):
+            return None
+        first, last = self._second(min(found)), self._second(max(found))
+        return None if first is None or last is None else (first, last + SECOND)
+
+    def _second(self, text: bytes) -> int | None:
+        found = match_rfc3339(_decoded(text))
+        if len(self.known) > MAX_KNOWN_SECONDS:
+            self.known.clear()
+        value: int | None = found[0] if found is not None and found[1] == 19 and text.isascii() else None
+        self.known[text] = value
+        return value
+
+    def _ends(self, line: bytes, end: int) -> bool:
+        if self.is_json:
+            return line[end : end + 1] == b'"'
+        return (
+            line[end : end + 1] == b" "
+            and line[end + 1 : end + 4] != b"std"
+            and line[end + 1 : end + 2] != b"{"
+        )
+
+
+_POWERS = [10 ** (9 - digits) for digits in range(10)]
+MAX_KNOWN_SECONDS = 100_000
 
 
 def _decoded(line: bytes) -> str:
