@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from datasources.common import ALERTMANAGER, PROMETHEUS, TRACE_ID, TRACES, environment, password, url, user
+from datasources.common import (
+    ALERTMANAGER,
+    LOKI,
+    PROMETHEUS,
+    TRACE_ID,
+    TRACES,
+    environment,
+    password,
+    url,
+    user,
+)
+from lokictl.grafana import DataSourceRef, LokiTarget, correlation
 from lokictl.model import DataSource
+from services.common import NAMESPACE
 
 SOURCE = DataSource(
     name="Prometheus",
@@ -22,6 +34,16 @@ SOURCE = DataSource(
             TRACES.exemplar_destination(TRACE_ID),
         ],
     },
+    correlations=(
+        correlation(
+            LokiTarget(
+                datasource=DataSourceRef("loki", LOKI),
+                expr=f'{{namespace="{NAMESPACE}", service="${{service}}"}}',
+            ),
+            field="service",
+            label="The lines of this service",
+        ),
+    ),
     secure_json_data=password(PROMETHEUS),
     environment=environment(PROMETHEUS),
 )

@@ -110,10 +110,27 @@ def slack(channel: str) -> dict[str, Any]:
         "title": SUMMARY,
         "text": DESCRIPTIONS,
         "actions": [
-            {"type": "button", "text": "Dashboard", "url": "{{ .CommonAnnotations.dashboard_url }}"},
+            {"type": "button", "text": "Dashboard", "url": at_its_time("dashboard_url")},
+            {"type": "button", "text": "Lines", "url": at_its_time("lines_url")},
             {"type": "button", "text": "Runbook", "url": "{{ .CommonAnnotations.runbook_url }}"},
         ],
     }
+
+
+HALF_AN_HOUR = 1_800_000_000_000
+
+
+def at_its_time(annotation: str) -> str:
+    """A template of the first alert's URL: from half an hour before it began, whenever somebody follows it.
+
+    The annotations say the last hour: rules cannot know when an alert began, notifications can.
+    """
+    began = f"(.StartsAt.Add -{HALF_AN_HOUR}).UnixMilli"
+    return (
+        "{{ with index .Alerts 0 }}"
+        f'{{{{ reReplaceAll "now-1h" (printf "%d" {began}) .Annotations.{annotation} }}}}'
+        "{{ end }}"
+    )
 
 
 def teams(version: tuple[int, int]) -> dict[str, Any]:

@@ -34,7 +34,16 @@ any dashboard's JSON.
 from lokictl.grafana.dashboard import SCHEMA_VERSION, AlertAnnotation, Annotation, Dashboard, LokiAnnotation
 from lokictl.grafana.dynamic import AutoGrid, ShowWhen, Tab, Tabs
 from lokictl.grafana.layout import Block, Column, Row
-from lokictl.grafana.links import DashboardLink, DataLink, dashboard_url, encoded, explore_url, trace_url
+from lokictl.grafana.links import (
+    DashboardLink,
+    DataLink,
+    correlation,
+    dashboard_url,
+    encoded,
+    explore_url,
+    provisioned,
+    trace_url,
+)
 from lokictl.grafana.panels import (
     LEVEL_COLORS,
     LINES_PER_SECOND,
@@ -72,7 +81,7 @@ from lokictl.grafana.targets import (
     TempoTrace,
     trace_target,
 )
-from lokictl.grafana.tracing import TAGS, TRACE_OF_SPAN, TraceStore, provisioned
+from lokictl.grafana.tracing import TAGS, TRACE_OF_SPAN, TraceStore
 from lokictl.grafana.validation import schema, validate
 from lokictl.grafana.variables import (
     CustomVariable,
@@ -135,6 +144,7 @@ __all__ = [
     "Traces",
     "Variable",
     "color_override",
+    "correlation",
     "counts_table",
     "dashboard_url",
     "encoded",

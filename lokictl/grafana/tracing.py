@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attr
 
-from lokictl.grafana.links import DataLink, explore_url, trace_url
+from lokictl.grafana.links import DataLink, explore_url, provisioned, trace_url
 from lokictl.grafana.targets import (
     DataSourceRef,
     JaegerDependencies,
@@ -143,8 +143,3 @@ class TraceStore:
             },
         }
         return {**data, "serviceMap": {"datasourceUid": metrics.uid}} if self.traces == "tempo" else data
-
-
-def provisioned(text: str) -> str:
-    """A string for a provisioning file, in which Grafana would take ``$`` for a variable of the environment."""
-    return text.replace("$", "$$")

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import requests
 
+from lokictl.diagnostics import LokictlError
 from lokictl.model.sample import SampleEntry
 from lokictl.render import render
 from lokictl.sample import project_sources
@@ -148,14 +149,15 @@ class Feeder:
         push_entries(self.road.loki, entries, tenant=TENANT)
 
     def step(self) -> None:
-        """Pushes the lines whose time has come, and scrapes."""
+        """Pushes the lines whose time has come, and scrapes; what a busy server refuses comes with the next step."""
         now = time.time_ns()
         due = [entry for entry in self.coming if entry.timestamp <= now]
-        self.coming = self.coming[len(due) :]
-        for entry in due:
-            self.collector.count(entry)
-        self._push(due)
-        push_metrics(self.road.prometheus, [Scrape(now, self._with_platform(self.collector.scrape(now)))])
+        with contextlib.suppress(LokictlError):
+            self._push(due)
+            self.coming = self.coming[len(due) :]
+            for entry in due:
+                self.collector.count(entry)
+            push_metrics(self.road.prometheus, [Scrape(now, self._with_platform(self.collector.scrape(now)))])
 
     @contextlib.contextmanager
     def living(self) -> Iterator[None]:

@@ -52,6 +52,7 @@ from lokictl.grafana import (
     Traces,
     TraceStore,
     Variable,
+    correlation,
     counts_table,
     dashboard_url,
     encoded,
@@ -411,6 +412,24 @@ def test_settings_of_stores_of_traces(kind: Literal["jaeger", "tempo"]) -> None:
 def test_other_stores_of_traces_are_refused() -> None:
     with pytest.raises(ValueError, match="zipkin"):
         TraceStore(traces="zipkin", uid="t")  # type: ignore[arg-type]
+
+
+def test_correlations_of_data_sources() -> None:
+    """As Grafana's provisioning wants them: a label and a description, variables with two dollar signs."""
+    found = correlation(
+        PrometheusTarget(datasource=PROMETHEUS, expr='up{app="${app}"}'),
+        field="labels",
+        label="Up",
+        patterns={"app": '"app":"(.+)"$'},
+    )
+    assert (found["targetUID"], found["label"], found["description"]) == ("prometheus", "Up", "")
+    config = found["config"]
+    assert config["target"]["expr"] == 'up{app="$${app}"}'
+    assert config["transformations"] == [
+        {"type": "regex", "field": "labels", "expression": '"app":"(.+)"$$', "mapValue": "app"}
+    ]
+    alone = correlation(LokiTarget(datasource=LOKI, expr="{}"), field="app", label="Lines")
+    assert "transformations" not in alone["config"]
 
 
 def text(width: int, height: int) -> Text:

@@ -662,3 +662,17 @@ def test_selectors_of_the_collectors_are_logql() -> None:
     assert len(selectors) >= 2 * len(collection.JOBS)
     for selector in selectors:
         parse(json.loads(selector))
+
+
+@needs("amtool")
+@pytest.mark.parametrize("annotation", ["dashboard_url", "lines_url"])
+def test_notifications_lead_to_the_time_of_the_alert(tmp_path: Path, annotation: str) -> None:
+    (rule,) = [rule for rule in PROJECT.rules if rule.name == "RyotDatabaseTimeouts"]
+    annotations = dict(getattr(rule, "annotations", {}))
+    alert = {"status": "firing", "annotations": annotations, "startsAt": "2026-01-01T12:30:00Z"}
+    (tmp_path / "data.json").write_text(json.dumps({"status": "firing", "alerts": [alert]}))
+    text = alertmanager.at_its_time(annotation)
+    (tmp_path / "url.tmpl").write_text(f'{{{{ define "url" }}}}{text}{{{{ end }}}}')
+    command = ["amtool", "template", "render", "--template.glob=url.tmpl", "--template.data=data.json"]
+    printed = run(*command, '--template.text={{ template "url" . }}', cwd=tmp_path)
+    assert printed.strip() == annotations[annotation].replace("now-1h", "1767268800000")

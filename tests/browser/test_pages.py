@@ -1,0 +1,197 @@
+"""Every dashboard in a real Grafana: nothing failed, nothing is empty, and no data has no color of health."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.needs import NEEDS_EVERYTHING
+from tests.browser.page import Shown, Tab, height_of, tab
+from tests.browser.world import HEALTHY, LIVE, SOURCES, World
+from tests.dashboards.run import dashboards, panels
+
+pytestmark = NEEDS_EVERYTHING
+
+PICTURES = os.environ.get("BROWSER_PICTURES", "")
+"""A folder for pictures of every page that is opened."""
+
+DASHBOARDS = dashboards()
+PLATFORM = [uid for uid in DASHBOARDS if "platform" in uid]
+SERVICES = {f"neurectomy-{source.service.name}": source for source in SOURCES}
+TOGETHER = ("neurectomy-overview", "neurectomy-correlation")
+MAIN_INCIDENTS = (LIVE, "brute-force", "broken-library", "failing-tasks", "silence", "garbage")
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    """(dashboard, window): each service healthy and in each of its incidents; what shows all, in the main ones."""
+    for uid, source in SERVICES.items():
+        yield uid, HEALTHY
+        for incident in source.incidents:
+            yield uid, incident.name
+    for uid in TOGETHER:
+        for window in (HEALTHY, *MAIN_INCIDENTS):
+            yield uid, window
+
+
+EMPTY = re.compile(r"\bNo data\b|No alerts found|Failed to load|Plugin not found|Value #|\bNaN\b|undefined")
+"""What a panel without data, or with names and values that nobody should see, says."""
+
+NOTHING = ("Slow requests", "Slow and failed", "Errors of all services", "Diagnostics")
+"""Panels of lines that are only there when something is wrong; their type has no text of its own."""
+
+
+def open_dashboard(page: Tab, world: World, uid: str, time: str, more: str = "") -> list[Shown]:
+    page.open(f"{world.grafana}/d/{uid}?{time}{more}&kiosk")
+    return page.panels()
+
+
+def problems(uid: str, shown: list[Shown], page: Tab) -> list[str]:
+    """What is wrong with a page: panels with an error, empty ones, missing ones, and what the page complains about."""
+    found = [f"{panel.title}: {panel.status}" for panel in shown if "error" in panel.status.lower()]
+    found += [
+        f"{panel.title}: {panel.text[:100]}"
+        for panel in shown
+        if EMPTY.search(panel.text) and panel.title not in NOTHING
+    ]
+    titles = {panel.title for panel in shown}
+    for panel_json in DASHBOARDS[uid]["panels"]:
+        if panel_json["type"] != "row" and panel_json["title"] not in titles:
+            found.append(f"{panel_json['title']}: not there")
+    return found + page.log.everything()
+
+
+@pytest.fixture
+def page_for(chromium: Browser) -> Iterator[Any]:
+    """A tab that is high enough for a dashboard."""
+    opened = []
+
+    def make(uid: str) -> Tab:
+        manager = tab(chromium, height=height_of(DASHBOARDS[uid]))
+        found = manager.__enter__()
+        opened.append(manager)
+        return found
+
+    yield make
+    for manager in opened:
+        manager.__exit__(None, None, None)
+
+
+def picture(page: Tab, name: str) -> None:
+    if PICTURES:
+        page.picture(Path(PICTURES) / f"{name}.png")
+
+
+@pytest.mark.parametrize("uid, window", cases(), ids=lambda value: value.removeprefix("neurectomy-"))
+def test_the_page_is_whole(page_for: Any, filled: World, uid: str, window: str) -> None:
+    page = page_for(uid)
+    shown = open_dashboard(page, filled, uid, filled.windows[window].url())
+    picture(page, f"{uid}-{window}")
+    assert problems(uid, shown, page) == []
+
+
+ONE = {
+    "neurectomy-overview": "&var-service=ryot",
+    "neurectomy-correlation": "&var-service=agents",
+    "neurectomy-ryot": "&var-pod=ryot-7d9f8b6c5d-abc12&var-level=error",
+    "neurectomy-sigmalang": "&var-pod=sigmalang-7d9f8b6c5d-abc12&var-level=info",
+    "neurectomy-sigmavault": "&var-pod=sigmavault-7d9f8b6c5d-abc12&var-level=info&var-actor=svc-ryot",
+    "neurectomy-agents": "&var-pod=agents-7d9f8b6c5d-abc12&var-level=info&var-agent=agent-01",
+}
+
+
+@pytest.mark.parametrize("uid", ONE)
+def test_the_page_with_one_value_of_each_variable(page_for: Any, filled: World, uid: str) -> None:
+    page = page_for(uid)
+    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), ONE[uid])
+    picture(page, f"{uid}-one")
+    assert problems(uid, shown, page) == []
+    if uid == "neurectomy-overview":
+        (services,) = [panel for panel in shown if panel.title == "Services"]
+        assert "ryot" in services.text
+        assert "agents" not in services.text
+
+
+@pytest.mark.parametrize("uid", PLATFORM)
+def test_the_platform(page_for: Any, filled: World, uid: str) -> None:
+    page = page_for(uid)
+    shown = open_dashboard(page, filled, uid, "from=now-10m&to=now&timezone=utc")
+    picture(page, uid)
+    assert problems(uid, shown, page) == []
+
+
+@pytest.mark.parametrize("uid", [*SERVICES, *TOGETHER])
+def test_what_is_closed_at_first(page_for: Any, filled: World, uid: str) -> None:
+    """Rows that are closed, opened one after the other."""
+    page = page_for(uid)
+    open_dashboard(page, filled, uid, filled.windows[LIVE].url())
+    page.page.set_viewport_size({"width": 1500, "height": 4500})
+    for row in (item for item in DASHBOARDS[uid]["panels"] if item["type"] == "row" and item["collapsed"]):
+        page.page.get_by_text(row["title"]).first.click()
+    page.settle()
+    shown = page.panels()
+    picture(page, f"{uid}-open")
+    titles = " ".join(panel.title for panel in shown)
+    for item in panels(DASHBOARDS[uid]):
+        assert item["title"].replace("$service", "ryot") in titles
+    assert problems(uid, shown, page) == []
+
+
+def test_one_trace(page_for: Any, filled: World) -> None:
+    from tests.browser.test_correlations import some_trace
+
+    uid = "neurectomy-trace"
+    page = page_for(uid)
+    more = f"&var-trace_id={some_trace(filled)}"
+    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), more)
+    picture(page, f"{uid}-one")
+    assert problems(uid, shown, page) == []
+    (story,) = [panel for panel in shown if panel.title == "The story, in order"]
+    assert "Database connection timeout" in story.text
+
+
+GRAY = "rgb(128, 128, 128)"
+COLORS = """(words) => [...document.querySelectorAll('section[data-testid*="Panel header"]')]
+  .flatMap(section => [...section.querySelectorAll('span,div')])
+  .filter(item => !item.children.length && words.includes(item.textContent.trim()))
+  .map(item => getComputedStyle(item).color)"""
+"""The colors of these words in panels."""
+
+ALL_COLORS = """(titles) => [...document.querySelectorAll('section[data-testid*="Panel header"]')]
+  .filter(section => titles.some(title => section.dataset.testid.endsWith(' ' + title)))
+  .flatMap(section => [...section.querySelectorAll('*')]).map(item => getComputedStyle(item))
+  .flatMap(style => [style.color, style.backgroundColor])"""
+"""All colors in the panels with these titles."""
+
+LONG_AGO = "from=1577836800000&to=1577840400000&timezone=utc"
+HEALTH = ("rgb(115, 191, 105)", "rgb(250, 222, 42)", "rgb(242, 73, 92)")
+
+
+@pytest.mark.parametrize("uid", [*SERVICES, "neurectomy-overview", *PLATFORM])
+def test_no_data_has_no_color_of_health(page_for: Any, filled: World, uid: str) -> None:
+    """At a time when there was nothing, numbers are gray, and nothing is green or red."""
+    page = page_for(uid)
+    open_dashboard(page, filled, uid, LONG_AGO)
+    picture(page, f"{uid}-nothing")
+    stats = [item for item in panels(DASHBOARDS[uid]) if item["type"] == "stat"]
+    words = sorted({item["fieldConfig"]["defaults"]["noValue"] for item in stats})
+    colors = page.page.evaluate(COLORS, words)
+    assert len(colors) >= len(stats)
+    assert set(colors) <= {GRAY}
+    healthy = page.page.evaluate(ALL_COLORS, [item["title"] for item in stats])
+    assert not set(healthy) & set(HEALTH)
+    assert page.log.queries == []
+
+
+def test_a_silent_service_says_so(page_for: Any, filled: World) -> None:
+    """Now it is silent, whatever it said before: gray beside the numbers of the whole time."""
+    page = page_for("neurectomy-ryot")
+    open_dashboard(page, filled, "neurectomy-ryot", filled.windows["silence"].url())
+    colors = page.page.evaluate(COLORS, ["no lines", "no durations"])
+    assert len(colors) >= 6
+    assert set(colors) == {GRAY}
