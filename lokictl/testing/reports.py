@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
-from lokictl.diagnostics import Position, Problem
+from lokictl.diagnostics import Position, Problem, Severity
+from lokictl.reporting.github import annotation, problem_annotation
+from lokictl.reporting.junit import Case, Outcome, Suite, junit_document
 from lokictl.testing.coverage import CoverageReport
 from lokictl.testing.mutation import MutantResult, MutationReport
 from lokictl.testing.outcome import Failure, Report, TestResult
@@ -212,39 +214,19 @@ def github_lines(
 ) -> Iterator[str]:
     """Workflow commands that annotate the files."""
     for problem in report.problems:
-        yield _command("error", problem.position, problem.name, f"{problem.message}\n{problem.hint}".strip())
+        yield problem_annotation(problem)
     for problem in report.warnings:
-        yield _command(
-            "warning", problem.position, problem.name, f"{problem.message}\n{problem.hint}".strip()
-        )
+        yield problem_annotation(replace(problem, severity=Severity.WARNING))
     for result in report.failed:
         for failure in result.failures:
             text = "\n".join([failure.message, *failure.details])
-            yield _command("error", failure.position, f"rule test: {result.test.name}", text)
+            yield annotation("error", failure.position, f"rule test: {result.test.name}", text)
     for rule in coverage.rules if coverage is not None else ():
         for text, position in rule.missing():
-            yield _command("notice", position, f"coverage: {rule.rule.name}", text)
+            yield annotation("notice", position, f"coverage: {rule.rule.name}", text)
     for found in mutation.survivors if mutation is not None else ():
         text = f"no test notices: {found.mutant.change}"
-        yield _command("warning", found.mutant.position, f"mutation: {found.mutant.rule.name}", text)
-
-
-def _command(level: str, position: Position, title: str, message: str) -> str:
-    properties = {
-        "file": position.file,
-        "line": position.line or "",
-        "col": position.column or "",
-        "title": title,
-    }
-    shown = ",".join(
-        f"{key}={_escaped(str(value), property_value=True)}" for key, value in properties.items() if value
-    )
-    return f"::{level} {shown}::{_escaped(message)}"
-
-
-def _escaped(text: str, *, property_value: bool = False) -> str:
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace(":", "%3A").replace(",", "%2C") if property_value else text
+        yield annotation("warning", found.mutant.position, f"mutation: {found.mutant.rule.name}", text)
 
 
 # --- JUnit -------------------------------------------------------------------------------------------------
@@ -252,61 +234,25 @@ def _escaped(text: str, *, property_value: bool = False) -> str:
 
 def junit_xml(report: Report) -> str:
     """A JUnit file: a suite for each test file; files that cannot be read are errors."""
-    suites: dict[str, list[TestResult]] = {}
+    files: dict[str, list[Case]] = {}
     for result in report.results:
-        suites.setdefault(result.file.path, []).append(result)
-    total = len(report.results) + len(report.problems)
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuites name="lokictl test" tests="{total}" failures="{len(report.failed)}" '
-        f'errors="{len(report.problems)}" skipped="{report.count("skipped")}" time="{report.seconds:.3f}">',
-    ]
-    for path, results in suites.items():
-        lines += _junit_suite(path, results)
+        files.setdefault(result.file.path, []).append(_junit_case(result))
+    suites = [Suite(path, tuple(cases)) for path, cases in files.items()]
     if report.problems:
-        lines += _junit_problems(report.problems)
-    return "\n".join([*lines, "</testsuites>", ""])
+        suites.append(Suite("files", tuple(map(_junit_problem, report.problems))))
+    return junit_document("lokictl test", suites, seconds=report.seconds) + "\n"
 
 
-def _junit_suite(path: str, results: list[TestResult]) -> Iterable[str]:
-    failed = sum(bool(result.failures) for result in results)
-    seconds = sum(result.seconds for result in results)
-    yield (
-        f'  <testsuite name={quoteattr(path)} tests="{len(results)}" failures="{failed}" errors="0" '
-        f'skipped="{sum(bool(r.skipped) for r in results)}" time="{seconds:.3f}">'
-    )
-    for result in results:
-        name = result.test.name if result.engine == "embedded" else f"{result.test.name} [{result.engine}]"
-        attributes = (
-            f"classname={quoteattr(path)} name={quoteattr(_printable(name))} file={quoteattr(path)} "
-            f'time="{result.seconds:.3f}"'
-        )
-        yield f"    <testcase {attributes}>"
-        if result.skipped:
-            yield f"      <skipped message={quoteattr(_printable(result.skipped))}/>"
-        for failure in result.failures:
-            text = _printable("\n".join([f"{failure.position}: {failure.message}", *failure.details]))
-            yield f"      <failure message={quoteattr(_printable(failure.message))}>{escape(text)}</failure>"
-        yield "    </testcase>"
-    yield "  </testsuite>"
+def _junit_case(result: TestResult) -> Case:
+    path = result.file.path
+    name = result.test.name if result.engine == "embedded" else f"{result.test.name} [{result.engine}]"
+    outcomes = [Outcome("skipped", result.skipped)] if result.skipped else []
+    for failure in result.failures:
+        text = "\n".join([f"{failure.position}: {failure.message}", *failure.details])
+        outcomes.append(Outcome("failure", failure.message, text))
+    return Case(name, path, tuple(outcomes), file=path, seconds=result.seconds)
 
 
-def _junit_problems(problems: list[Problem]) -> Iterable[str]:
-    yield f'  <testsuite name="files" tests="{len(problems)}" failures="0" errors="{len(problems)}">'
-    for problem in problems:
-        message = quoteattr(_printable(problem.message))
-        yield f"    <testcase classname={quoteattr(problem.position.file)} name={quoteattr(str(problem.position))}>"
-        yield f"      <error message={message}>{escape(_printable(problem.hint))}</error>"
-        yield "    </testcase>"
-    yield "  </testsuite>"
-
-
-def _printable(text: str) -> str:
-    """The text without characters that XML cannot hold."""
-    return (
-        "".join(
-            c if c in "\t\n\r" or (c >= " " and c.isprintable()) or c > "\x9f" else "\ufffd" for c in text
-        )
-        .encode("utf-8", "replace")
-        .decode()
-    )
+def _junit_problem(problem: Problem) -> Case:
+    outcome = Outcome("error", problem.message, problem.hint)
+    return Case(str(problem.position), problem.position.file, (outcome,))

@@ -126,7 +126,7 @@ def test_json(lokictl: Run, folder: Path) -> None:
 def test_github(lokictl: Run, folder: Path) -> None:
     answer = lokictl("test", "bad_test.yaml", "--format", "github")
     assert answer.output.startswith(
-        "::error file=bad_test.yaml,line=12,col=21,title=rule test%3A errors fire::"
+        "::error file=bad_test.yaml,line=12,col=21,endLine=12,endColumn=22,title=rule test%3A errors fire::"
     )
 
 

@@ -61,7 +61,8 @@ def test_github(report: Report) -> None:
     problem, failure = github_lines(report)
     assert problem.startswith("::error file=")
     assert problem.endswith('test/unknown-key::unknown key "nmae" in a test%0Adid you mean "name"?')
-    assert ",line=6,col=35,title=rule test%3A does not hold::ManyErrors: expected 1 alert to fire" in failure
+    assert ",line=6,col=35,endLine=6,endColumn=36,title=rule test%3A does not hold::" in failure
+    assert "::ManyErrors: expected 1 alert to fire" in failure
     assert "a: 100 %25, <b>" in failure
     assert "\n" not in failure
 
