@@ -13,7 +13,7 @@ from lokictl.cli.servers import NOTHING, ServerOptions, server_errors, server_op
 if TYPE_CHECKING:
     from lokictl.sync.pull import Pulled
 
-KINDS = ("dashboards", "datasources", "rules")
+KINDS = ("dashboards", "library-panels", "datasources", "rules")
 
 
 @click.command(

@@ -27,7 +27,7 @@ from lokictl.lint.interface import (
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
 from lokictl.logql.expressions import Node
 from lokictl.model.documents import ModuleDocument
-from lokictl.project import Project
+from lokictl.project import JsonDashboard, Project
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,12 @@ def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
             loaded.findings += [as_finding(problem) for problem in error.problems]
             continue
         item = dashboard_of_project(dashboard, data, file)
+        dashboards.append(dataclasses.replace(item, datasource_types=types))
+    for panel in project.library_panels:
+        data, cursor = panel.as_dashboard()
+        item = dashboard_of_project(
+            JsonDashboard(panel.uid, panel.name, data, panel.path, cursor), data, panel.path
+        )
         dashboards.append(dataclasses.replace(item, datasource_types=types))
     workspace = Workspace(
         project.rule_files, tuple(dashboards), tuple(datasources), (), (), project.services, project

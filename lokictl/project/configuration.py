@@ -16,6 +16,7 @@ FOLDERS = {
     "rules": "rules",
     "dashboards": "dashboards",
     "datasources": "datasources",
+    "library_panels": "library-panels",
     "stack": "stack",
     "tests": "tests/rules",
 }

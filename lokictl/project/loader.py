@@ -16,6 +16,7 @@ from lokictl.model.component import Component
 from lokictl.model.contents import Contents, contents_of
 from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document
+from lokictl.model.library_panel import LibraryPanel
 from lokictl.model.notifications import Notifications
 from lokictl.model.rule_files import read_documents
 from lokictl.model.rules import Origin
@@ -71,6 +72,7 @@ class Project:
     dashboard_files: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     notifications: Notifications | None = None
+    library_panels: tuple[LibraryPanel, ...] = ()
 
     @property
     def name(self) -> str:
@@ -145,6 +147,7 @@ class _Collector:
         self._check_names("dashboard uid", [(item.uid, place) for place, item in dashboards])
         self.problems += repeated_rules(rule_files)
         notifications = self._notifications(modules["stack"])
+        library_panels = self._library_panels(modules["dashboards"])
         return Project(
             self.root,
             self.configuration,
@@ -158,7 +161,25 @@ class _Collector:
             {item.uid: place for place, item in dashboards},
             tuple(dict.fromkeys(self.problems)),
             notifications,
+            library_panels,
         )
+
+    def _library_panels(self, modules: list[LoadedModule]) -> tuple[LibraryPanel, ...]:
+        """Objects in the modules of dashboards, and JSON files of their own."""
+        found = [item for _, item in self._unique(self._collect(modules, LibraryPanel))]
+        for file in self._files("library_panels", (".json",)):
+            path = shown(file)
+            try:
+                (document,) = read_documents(file.read_text(encoding="utf-8"), path)
+                value = document.value if isinstance(document.value, dict) else {}
+                found.append(LibraryPanel.from_data(value, path, Cursor(document)))
+            except LokictlError as error:
+                self.problems += error.problems
+            except (OSError, ValueError) as error:
+                self.problems.append(Problem("project/library-panel", str(error), position=Position(path)))
+        self._check_names("library panel uid", [(item.uid, item.path) for item in found])
+        self._check_names("library panel name", [(item.name, item.path) for item in found])
+        return tuple(found)
 
     def _notifications(self, modules: list[LoadedModule]) -> Notifications | None:
         """The one description of who is told of what, anywhere in ``stack``."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.library_panel import with_library_panels
 from lokictl.model.rules import dump_yaml
 from lokictl.render.names import check_unique, file_name, slug
 from lokictl.render.settings import Settings
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource
-    from lokictl.project import Project
+from lokictl.project import Project
 
 PROVISIONING = "grafana/provisioning"
 
@@ -84,8 +85,11 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
     """
     problems: list[Problem] = []
     found = []
+    # Files cannot bring library panels along, so they are written out.
+    panels = {panel.uid: panel for panel in project.library_panels}
     for dashboard in sorted(project.dashboards, key=lambda item: item.uid):
         model = {key: value for key, value in dashboard.to_json().items() if key != "id"}
+        model = with_library_panels(model, panels) if panels else model
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
         folder = str(getattr(dashboard, "folder", "") or settings.folder)
         found.append(DashboardFile(str(model.get("uid") or ""), str(model.get("title") or ""), folder, model))

@@ -31,6 +31,7 @@ from lokictl.sync.record import mark_tag, record_key
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, RuleFile
+    from lokictl.model.library_panel import LibraryPanel
     from lokictl.project import Project
 
 UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
@@ -156,8 +157,9 @@ class _Collector:
         self.from_directories = bool(self.project.config.table("sync").get("folders_from_directories", False))
         dashboards = [self._dashboard(item, self.rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
-        self._folders({dashboard.folder for dashboard in dashboards} - {""})
-        for resource in (*sources, *dashboards):
+        panels = [self._library_panel(panel) for panel in self.project.library_panels]
+        self._folders({resource.folder for resource in (*dashboards, *panels)} - {""})
+        for resource in (*sources, *panels, *dashboards):
             self._add(resource)
 
     def _folders(self, used: set[str]) -> None:
@@ -240,6 +242,14 @@ class _Collector:
         if self.from_directories and source:
             return self._path_folder(self._directory(source), self.target.folder_uid)
         return self.target.folder_uid
+
+    def _library_panel(self, panel: LibraryPanel) -> Resource:
+        if not UID.match(panel.uid):
+            hint = f'for example "{slug(panel.uid)}"'
+            self._problem(f'"{panel.uid}" cannot be the uid of a library panel', Position(panel.path), hint)
+        body = {"uid": panel.uid, "name": panel.name, "model": dict(panel.model)}
+        key = Key(Kind.LIBRARY_PANEL, panel.uid)
+        return Resource(key, panel.name, body, self.target.folder_uid, panel.path)
 
     def _directory(self, source: str) -> str:
         """The directories between the project's folder of dashboards and a file of it."""

@@ -42,7 +42,7 @@ IDENTITIES: tuple[tuple[str, ...], ...] = (
 )
 LABELS = ("title", "name", "alert", "record", "refId", "uid", "key", "color", "id", "type")
 SKIPPED_WORDS = (
-    *("fieldConfig", "defaults", "list", "thresholds", "jsonData"),
+    *("fieldConfig", "defaults", "list", "thresholds", "jsonData", "model"),
     *("spec", "elements", "vizConfig", "data"),  # of schema v2
 )
 LONG = 72

@@ -23,6 +23,9 @@ FIRST_WITH_UIDS_EVERYWHERE = 9
 FIRST_WITH_EQUAL_TITLES = 11
 FIRST_WITH_RESOURCES = 12
 PAGE = 500
+# The number of this kind of library elements, and how many of them an answer may have.
+LIBRARY_PANELS = 1
+LIBRARY_PAGE = 100
 # Below this it is cheaper to read dashboards one by one than to list all that the Grafana has.
 WORTH_A_LIST = 8
 REQUEST_LIMIT_OF_A_MESSAGE = 500
@@ -155,6 +158,8 @@ class Grafana:
             return self._folder(key)
         if key.kind is Kind.DATA_SOURCE:
             return self._data_source(key)
+        if key.kind is Kind.LIBRARY_PANEL:
+            return self._library_panel(key)
         resources = self._resource_api()
         if resources is None:
             return self._dashboard(key)
@@ -278,6 +283,40 @@ class Grafana:
             read_only,
         )
 
+    def _library_panel(self, key: Key) -> Live | None:
+        found = self._get_or_none(f"/api/library-elements/{quote(key.name, safe='')}")
+        if found is None:
+            return None
+        item = found["result"]
+        meta = item.get("meta") or {}
+        body = {
+            "uid": key.name,
+            "name": item.get("name", ""),
+            "model": item.get("model") or {},
+            "connections": int(meta.get("connectedDashboards") or 0),
+        }
+        return Live(
+            key,
+            str(item.get("name", "")),
+            body,
+            _folder_uid({"folderUid": item.get("folderUid") or meta.get("folderUid")}),
+            int(item.get("version") or 0),
+            int(item.get("id") or 0),
+            edited=edited((meta.get("updatedBy") or {}).get("name"), meta.get("updated")),
+        )
+
+    def library_panels(self) -> list[str]:
+        """The uids of all library panels."""
+        uids: list[str] = []
+        page = 1
+        while True:
+            query = {"kind": LIBRARY_PANELS, "perPage": LIBRARY_PAGE, "page": page}
+            found = (self._get("/api/library-elements", query).get("result") or {}).get("elements") or []
+            uids += [str(item.get("uid")) for item in found]
+            if len(found) < LIBRARY_PAGE:
+                return uids
+            page += 1
+
     def _dashboard(self, key: Key) -> Live | None:
         found = self._get_or_none(f"/api/dashboards/uid/{quote(key.name, safe='')}")
         if found is None:
@@ -355,7 +394,24 @@ class Grafana:
             return self._write_folder(resource, live)
         if resource.key.kind is Kind.DATA_SOURCE:
             return self._write_data_source(resource, live)
+        if resource.key.kind is Kind.LIBRARY_PANEL:
+            return self._write_library_panel(resource, live)
         return self._write_dashboard(resource, live)
+
+    def _write_library_panel(self, resource: Resource, live: Live | None) -> Written:
+        body: dict[str, Any] = {
+            "name": resource.title,
+            "kind": LIBRARY_PANELS,
+            "model": {**resource.body["model"]},
+            "folderUid": resource.folder,
+        }
+        if live is None:
+            answer = self._send("POST", "/api/library-elements", {**body, "uid": resource.key.name})
+        else:
+            path = f"/api/library-elements/{quote(resource.key.name, safe='')}"
+            answer = self._send("PATCH", path, {**body, "version": live.version})
+        item = answer.get("result") or {}
+        return Written(int(item.get("version") or 0), int(item.get("id") or 0))
 
     def _write_folder(self, resource: Resource, live: Live | None) -> Written:
         uid = resource.key.name
@@ -473,7 +529,11 @@ class Grafana:
                     raise
             else:
                 return
-        paths = {Kind.FOLDER: "folders", Kind.DATA_SOURCE: "datasources/uid"}
+        paths = {
+            Kind.FOLDER: "folders",
+            Kind.DATA_SOURCE: "datasources/uid",
+            Kind.LIBRARY_PANEL: "library-elements",
+        }
         path = f"/api/{paths.get(live.key.kind, 'dashboards/uid')}/{quote(live.key.name, safe='')}"
         try:
             self._send("DELETE", path, None)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lokictl.model.dashboard_schema import spec_for
+from lokictl.model.library_panel import OF_THE_PLACE
 from lokictl.sync.plan import Key, Kind, Live, Resource, same_schema
 
 # Grafana gives these out itself; `iteration` is a counter that its editor wrote until version 9.
@@ -51,7 +52,17 @@ def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any
         if body.get("permissions") is not None:
             plain["permissions"] = dict(sorted(body["permissions"].items()))
         return plain
+    if key.kind is Kind.LIBRARY_PANEL:
+        return {"folder": folder, **library_panel(body)}
     return {"folder": folder, **dashboard(body)}
+
+
+def library_panel(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A library panel without what Grafana adds: its place in a dashboard, an empty description."""
+    model = {key: value for key, value in (body.get("model") or {}).items() if key not in OF_THE_PLACE}
+    if not model.get("description"):
+        model.pop("description", None)
+    return {"name": str(body.get("name", "")), "model": json_value(model)}
 
 
 def dashboard(body: Mapping[str, Any]) -> dict[str, Any]:

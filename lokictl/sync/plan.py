@@ -17,6 +17,7 @@ class Kind(StrEnum):
 
     FOLDER = "folder"
     DATA_SOURCE = "data source"
+    LIBRARY_PANEL = "library panel"
     DASHBOARD = "dashboard"
     RULE_GROUP = "rule group"
     RECORD = "record"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lokictl.model.library_panel import library_references
 from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
@@ -37,7 +38,7 @@ class Options:
 
 
 # The order of application: what others need comes first, deletions come last and the other way round.
-ORDER = (Kind.FOLDER, Kind.DATA_SOURCE, Kind.DASHBOARD, Kind.RULE_GROUP)
+ORDER = (Kind.FOLDER, Kind.DATA_SOURCE, Kind.LIBRARY_PANEL, Kind.DASHBOARD, Kind.RULE_GROUP)
 
 
 def make_plan(target: Target, desired: Desired, actual: Actual, options: Options) -> Plan:
@@ -77,10 +78,20 @@ class _Planner:
                 yield self._rule_group(resource, live)
             elif resource.key.kind is Kind.DATA_SOURCE:
                 yield self._data_source(self._with_fair_default(resource, live), live)
+            elif missing := self._missing_panels(resource):
+                names = ", ".join(missing)
+                reason = f"shows library panels that do not exist: {names}"
+                yield _change(resource, live, Action.CONFLICT, reason, settled=True)
             elif resource.key.kind is Kind.DASHBOARD and live is None:
                 yield self._new_dashboard(resource)
             else:
                 yield self._owned(resource, live)
+
+    def _missing_panels(self, resource: Resource) -> list[str]:
+        if resource.key.kind is not Kind.DASHBOARD or not self.actual.missing_panels:
+            return []
+        shown = library_references(resource.classic or resource.body)
+        return sorted({uid for uid, _ in shown} & self.actual.missing_panels)
 
     def _rule_group(self, resource: Resource, live: Live | None) -> Change:
         allowed = self._may_own(resource.key.namespace)
@@ -323,6 +334,8 @@ class _Planner:
             return keep(
                 f"the project has no {live.key.kind} left, so none is deleted; --allow-empty deletes it"
             )
+        if live.key.kind is Kind.LIBRARY_PANEL and (count := self._shown_elsewhere(live)):
+            return keep(f"is not in the project any more, but {count} other dashboards show it")
         if live.key.kind is Kind.FOLDER:
             others = self._that_stays_in(live.key.name)
             if others:
@@ -330,6 +343,15 @@ class _Planner:
         early = live.key in self.in_the_way
         reason = "is not in the project any more"
         return Change(live.key, Action.DELETE, live.title, live=live, reason=reason, early=early)
+
+    def _shown_elsewhere(self, panel: Live) -> int:
+        """How many dashboards that are not this project's show a library panel."""
+        ours = sum(
+            any(uid == panel.key.name for uid, _ in library_references(live.body))
+            for key, live in self.actual.lives.items()
+            if key.kind is Kind.DASHBOARD
+        )
+        return max(0, int(panel.body.get("connections") or 0) - ours)
 
     def _has_others(self, key: Key) -> bool:
         if key.kind is Kind.FOLDER:

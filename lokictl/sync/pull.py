@@ -17,6 +17,7 @@ from lokictl.sync.grafana import Grafana
 from lokictl.sync.normal_form import MARK as DATA_SOURCE_MARK
 from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
+from lokictl.sync.normal_form import library_panel as normal_library_panel
 from lokictl.sync.normal_form import rule_group as normal_rule_group
 from lokictl.sync.plan import Action, Key, Kind, Live, Plan
 from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 
 MARK = "Adopted by `lokictl pull`."
 PULLED = Path(".lokictl") / "pulled"
+KINDS = ("dashboards", "library-panels", "datasources", "rules")
 UNITS = ("SECOND", "MINUTE", "HOUR", "DAY")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to pull: kinds ("dashboards", "datasources", "rules"), and of those the named ones; all if none."""
+    """What to pull: kinds (of `KINDS`), and of those the named ones; all if none."""
 
-    kinds: frozenset[str] = frozenset(("dashboards", "datasources", "rules"))
+    kinds: frozenset[str] = frozenset(KINDS)
     names: frozenset[str] = frozenset()
 
 
@@ -77,6 +79,9 @@ def pull(
                 keys = [Key(Kind.DASHBOARD, str(row["uid"])) for row in rows]
                 titles = {str(row.get("folderUid") or ""): str(row.get("folderTitle") or "") for row in rows}
                 puller.dashboards(puller.read(servers.grafana, keys), titles)
+            if "library-panels" in selection.kinds:
+                keys = [Key(Kind.LIBRARY_PANEL, uid) for uid in servers.grafana.library_panels()]
+                puller.library_panels(puller.read(servers.grafana, keys))
             if "datasources" in selection.kinds:
                 keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.data_sources()]
                 puller.data_sources(puller.read(servers.grafana, keys))
@@ -142,6 +147,13 @@ class _Puller:
             )
             self.pulled.configuration.append(table)
 
+    def library_panels(self, lives: Mapping[Key, Live]) -> None:
+        """Library panels as JSON files, in the form of Grafana's API."""
+        for key, live in lives.items():
+            self._add("library_panels", live.title or key.name, library_panel_text(live), (key,), ".json")
+            if live.folder != self.target.folder_uid:
+                self.pulled.notes.append(f"{key}: sync moves it from folder {live.folder or 'General'}")
+
     def _dashboard(self, key: Key, live: Live) -> None:
         title = live.title or key.name
         if live.schema:
@@ -197,6 +209,12 @@ class _Puller:
             self.pulled.skipped.append((str(path), reason))
             return
         self.pulled.modules.append(Module(path, text, keys))
+
+
+def library_panel_text(live: Live) -> str:
+    """A library panel as a JSON file, in the form of Grafana's API."""
+    data = {"uid": live.key.name, "name": live.title, "model": normal_library_panel(live.body)["model"]}
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def is_pulled(file: Path) -> bool:
@@ -421,7 +439,9 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
             write_text(source, dashboard_module(live, target))
             yield source, f"now as {live.key} is on the server"
         else:
-            path = project.root / PULLED / f"{_beside_name(live.key)}{'.json' if live.schema else '.py'}"
+            is_data = bool(live.schema) or live.key.kind is Kind.LIBRARY_PANEL
+            name = f"{_beside_name(live.key)}.{'json' if is_data else 'py'}"
+            path = project.root / PULLED / name
             write_text(path, _beside(live, target))
             where = change.desired.source or "the project"
             yield path, f"{live.key} as it is on the server; take over into {where} what you want to keep"
@@ -435,6 +455,8 @@ def _beside_name(key: Key) -> str:
 def _beside(live: Live, target: Target) -> str:
     if live.schema:
         return shown_object(live)
+    if live.key.kind is Kind.LIBRARY_PANEL:
+        return library_panel_text(live)
     if live.key.kind is Kind.DASHBOARD:
         return dashboard_module(live, target)
     if live.key.kind is Kind.DATA_SOURCE:

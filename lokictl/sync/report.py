@@ -23,6 +23,7 @@ SIGNS = {
 NAMES = {
     Kind.FOLDER: "folder",
     Kind.DATA_SOURCE: "data source",
+    Kind.LIBRARY_PANEL: "library panel",
     Kind.DASHBOARD: "dashboard",
     Kind.RULE_GROUP: "rule group",
     Kind.RECORD: "record",

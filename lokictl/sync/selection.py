@@ -12,6 +12,7 @@ from lokictl.sync.plan import Key, Kind
 KINDS = {
     "folders": Kind.FOLDER,
     "datasources": Kind.DATA_SOURCE,
+    "library-panels": Kind.LIBRARY_PANEL,
     "dashboards": Kind.DASHBOARD,
     "rules": Kind.RULE_GROUP,
 }

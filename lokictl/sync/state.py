@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lokictl.http import HttpError
+from lokictl.model.library_panel import library_references
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired
 from lokictl.sync.grafana import Grafana
@@ -32,6 +33,7 @@ class Actual:
     ``unreadable`` has the reason for every resource that the server does not show.  ``data_source_uids`` (by name)
     and ``default_data_source`` (a uid) are only filled where a data source is about to be created, renamed or to
     become the default; ``contents`` for folders that may have to go: what is in each, as (key, title).
+    ``missing_panels`` are the uids of library panels that dashboards show and that do not exist.
     ``titles_are_unique``: a folder of this Grafana holds a title once.
     """
 
@@ -41,6 +43,7 @@ class Actual:
     data_source_uids: Mapping[str, str] = field(default_factory=dict)
     default_data_source: str = ""
     contents: dict[str, list[tuple[Key, str]]] = field(default_factory=dict)
+    missing_panels: frozenset[str] = frozenset()
     titles_are_unique: bool = False
 
 
@@ -107,6 +110,21 @@ def read_grafana(target: Target, desired: Desired, grafana: Grafana, actual: Act
     actual.titles_are_unique = grafana.titles_are_unique
     _read_names(target, desired, grafana, actual)
     _read_contents(recorded, target, grafana, actual)
+    _read_panels(target, desired, grafana, actual)
+
+
+def _read_panels(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
+    """Which library panels of others the dashboards show, and whether they exist."""
+    wanted = {
+        Key(Kind.LIBRARY_PANEL, uid)
+        for dashboard in desired.of(Kind.DASHBOARD)
+        if target.selection.covers(dashboard.key)
+        for uid, _ in library_references(dashboard.classic or dashboard.body)
+    }
+    others = wanted - set(desired.resources)
+    found = grafana.read(others, actual.unreadable) if others else {}
+    unreadable = {key for key in others if actual.unreadable.pop(key, "")}
+    actual.missing_panels = frozenset(key.name for key in others - set(found) - unreadable)
 
 
 def is_needed(target: Target, desired: Desired, key: Key) -> bool:

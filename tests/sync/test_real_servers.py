@@ -675,3 +675,40 @@ def test_directories_become_folders(lab: Lab) -> None:
     found = lab.call("GET", "/api/dashboards/uid/a")["meta"]
     assert (found["folderTitle"], found["folderUid"]) == ("Log lines", uid)
     lab.run("diff", "--prune")
+
+
+def test_library_panels(lab: Lab) -> None:
+    model = {"type": "logs", "title": "Lines", "targets": [{"refId": "A", "expr": '{job="x"}'}]}
+    place = {"x": 0, "y": 0, "w": 12, "h": 8}
+    shown = {
+        "id": 1,
+        "gridPos": place,
+        "title": "Lines",
+        "libraryPanel": {"uid": f"lp-{lab.org}", "name": lab.name},
+    }
+    board = {"uid": "a", "title": "A", "schemaVersion": 42, "panels": [shown]}
+    (lab.root / "dashboards" / "a.json").write_text(json.dumps(board))
+    assert "shows library panels that do not exist" in lab.run("sync", "--yes", status=1)
+    (lab.root / "library-panels").mkdir()
+    file = lab.root / "library-panels" / "lines.json"
+    file.write_text(json.dumps({"uid": f"lp-{lab.org}", "name": lab.name, "model": model}))
+    lab.run("sync", "--yes")
+    lab.run("diff")
+    path = f"/api/library-elements/lp-{lab.org}"
+    assert lab.call("GET", path)["result"]["meta"]["connectedDashboards"] == 1
+    file.write_text(
+        json.dumps({"uid": f"lp-{lab.org}", "name": lab.name, "model": {**model, "title": "Other"}})
+    )
+    assert "title: Lines → Other" in lab.run("diff", status=3)
+    lab.run("sync", "--yes")
+    assert lab.call("GET", path)["result"]["model"]["title"] == "Other"
+    lab.run("rollback", "--yes")
+    assert lab.call("GET", path)["result"]["model"]["title"] == "Lines"
+    file.unlink()
+    lab.run("pull", "--kind", "library-panels")
+    lab.run("diff", "--prune")
+    for gone in (lab.root / "library-panels").iterdir():
+        gone.unlink()
+    (lab.root / "dashboards" / "a.json").write_text(json.dumps({**board, "panels": []}))
+    lab.run("sync", "--yes", "--prune", "--allow-empty")
+    assert lab.call("GET", path) is None

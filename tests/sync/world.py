@@ -10,6 +10,7 @@ from typing import Any
 
 from lokictl.http import Access, HttpClient
 from lokictl.model import DataSource, RuleFile, RuleGroup
+from lokictl.model.library_panel import LibraryPanel
 from lokictl.model.rules import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
@@ -50,6 +51,7 @@ class World:
     project_id: str = ""
     folders: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    panels: dict[str, LibraryPanel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.grafana = FakeGrafana(self.version)
@@ -89,6 +91,7 @@ class World:
             self.configuration(),
             rule_files=files,
             dashboards=dashboards,
+            library_panels=tuple(self.panels.values()),
             dashboard_files={uid: str(self.root / file) for uid, file in self.files.items()},
             datasources=tuple(self.sources.values()),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,6 +87,7 @@ class FakeGrafana:
         self.alert_rules: set[str] = set()
         self.refused: set[str] = set()
         self.permissions: dict[str, list[dict[str, Any]]] = {}
+        self.library: dict[str, dict[str, Any]] = {}
         self.teams = {"Backend": 7}
         self.users = {"alice": 3}
         self.role = "Admin"
@@ -156,6 +158,7 @@ class FakeGrafana:
             "datasources": self._data_sources,
             "search": self._search,
             "teams": self._people,
+            "library-elements": self._library,
             "org": self._people,
         }
         if parts[:1] != ["api"] or len(parts) < 2 or parts[1] not in routes:
@@ -472,6 +475,43 @@ class FakeGrafana:
         if version.startswith("v1"):
             spec = {**spec, **migrated(spec)}
         return {**item, "spec": spec, "status": {}}
+
+    # --- library panels ----------------------------------------------------------------------------------
+
+    def _shown_in(self, uid: str) -> int:
+        return sum(uid in json.dumps(found.body.get("panels", [])) for found in self.dashboards.values())
+
+    def _library(self, request: Request, rest: list[str]) -> Answer:
+        if not rest and request.method == "GET":
+            found = [self._element(uid) for uid in self.library]
+            start = (int(request.query["page"]) - 1) * int(request.query["perPage"])
+            elements = found[start : start + int(request.query["perPage"])]
+            return json_answer(200, {"result": {"totalCount": len(found), "elements": elements}})
+        body = request.json() if request.body else {}
+        uid = rest[0] if rest else body["uid"]
+        if request.method != "POST" and uid not in self.library:
+            return message(404, "library element could not be found")
+        if request.method == "DELETE":
+            if self._shown_in(uid):
+                return message(403, "the library element has connections")
+            del self.library[uid]
+            return json_answer(200, {"message": "Library element deleted"})
+        if request.method == "POST":
+            if uid in self.library or any(item["name"] == body["name"] for item in self.library.values()):
+                return message(400, "library element with that name or UID already exists")
+            self.library[uid] = {"version": 0, "id": self._number()}
+        elif request.method == "PATCH" and body.get("version") != self.library[uid]["version"]:
+            text = "the library element has been changed by someone else"
+            return message(412 if body.get("version") else 400, text)
+        if request.method != "GET":
+            model = {"description": "", **body["model"]}
+            changed = {"name": body["name"], "model": model, "folderUid": body["folderUid"]}
+            self.library[uid].update(changed, version=self.library[uid]["version"] + 1)
+        return json_answer(200, {"result": self._element(uid)})
+
+    def _element(self, uid: str) -> dict[str, Any]:
+        meta = {"connectedDashboards": self._shown_in(uid), "updated": "2026-03-14T09:15:00Z"}
+        return {"uid": uid, "kind": 1, **self.library[uid], "meta": meta}
 
     # --- data sources ------------------------------------------------------------------------------------
 
