@@ -119,12 +119,14 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         expect_json: bool = True,
+        changes_nothing: bool = False,
     ) -> Answer:
         """Sends a request; raises `HttpError` for everything but a 2xx answer.
 
+        ``changes_nothing`` marks a POST or PUT that the server only checks, so that a read-only run may send it.
         ``idempotent`` says whether it may be sent again; by default as HTTP defines it, so that a POST is not.
         """
-        if self.read_only and method not in ("GET", "HEAD"):
+        if self.read_only and method not in ("GET", "HEAD") and not changes_nothing:
             raise ReadOnlyError(f"{method} {path} in a run that must not write")
         repeatable = method in IDEMPOTENT if idempotent is None else idempotent
         data = json.dumps(body, ensure_ascii=False).encode() if expect_json and body is not None else body

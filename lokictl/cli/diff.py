@@ -35,4 +35,4 @@ def command(servers: ServerOptions, output_format: str, quiet: bool, **planned: 
     with server_errors():
         session = options.session(servers, read_only=True)
         printer = Printer(session.target, output_format, quiet, servers.verbose)
-        return options.only_plan(session, session.plan(), printer)
+        return options.only_plan(session, options.plan(session), printer)

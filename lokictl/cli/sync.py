@@ -40,6 +40,7 @@ class PlanOptions:
     on_conflict: str
     no_check: bool
     strict: bool
+    validate: bool
     plan_out: Path | None
     names: tuple[str, ...]
 
@@ -56,6 +57,13 @@ class PlanOptions:
         if not self.no_check:
             session.check()
         return session
+
+    def plan(self, session: Session) -> Plan:
+        """The plan, checked by Grafana where that was asked for."""
+        plan = session.plan()
+        if self.validate:
+            session.validate(plan)
+        return plan
 
     def only_plan(self, session: Session, plan: Plan, printer: Printer) -> int:
         """Prints a plan, and writes it where it was asked to be; returns the exit status."""
@@ -75,6 +83,8 @@ def plan_options(function: Command) -> Command:
     for option in (
         click.option("--strict", is_flag=True,
                      help="Stop when a single resource cannot be read or written; default: skip it."),
+        click.option("--validate", is_flag=True,
+                     help="Let Grafana (12 and later) check every dashboard first, without writing it."),
         click.option("--no-check", is_flag=True, help="Do not check LogQL and templates of rules first."),
         click.option("--on-conflict", type=click.Choice(["fail", "overwrite", "skip", "pull"]), default="fail",
                      show_default=True, help="What to do with resources that somebody else changed or made."),
@@ -144,7 +154,7 @@ def command(
         if plan_file is not None:
             return _apply_saved(plan_file, servers, options, output_format, quiet)
         session = options.session(servers, read_only=dry_run or options.plan_out is not None)
-        plan = session.plan()
+        plan = options.plan(session)
         printer = Printer(session.target, output_format, quiet, servers.verbose)
         if dry_run or options.plan_out is not None:
             return options.only_plan(session, plan, printer)
@@ -172,7 +182,7 @@ def _apply_saved(
         names=saved.names,
     )
     session = planned.session(servers, read_only=False)
-    plan = session.plan()
+    plan = planned.plan(session)
     printer = Printer(session.target, output_format, quiet, servers.verbose)
     check_plan(saved, session.target, plan)
     printer.plan(plan)

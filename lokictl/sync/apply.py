@@ -158,6 +158,8 @@ class Applier:
     # --- phases ------------------------------------------------------------------------------------------
 
     def _run(self, phase: list[Change]) -> None:
+        if not self._stop.is_set():
+            self._free_names([change for change in phase if change.aside])
         if self._stop.is_set() or (self._failed and phase[0].action is Action.DELETE and not phase[0].early):
             return
         one_by_one = phase[0].key.kind in (Kind.FOLDER, Kind.DATA_SOURCE)
@@ -175,6 +177,19 @@ class Applier:
                 raise
         if any(self._is_grave(outcome) for outcome in self._failed):
             self._stop.set()
+
+    def _free_names(self, changes: list[Change]) -> None:
+        """Lets resources give up names that others of the phase are waiting for; nobody has to come first then."""
+        for change in changes:
+            assert self.grafana is not None
+            try:
+                current = self.grafana.read_one(change.key)
+                if current is not None and change.live is not None and digest(current) == digest(change.live):
+                    self.grafana.step_aside(current)
+            except HttpError as error:
+                self._applied.outcomes.append(self._after_error(self.grafana, change, error))
+                self._stop.set()
+                return
 
     @property
     def _failed(self) -> list[Outcome]:
@@ -260,7 +275,12 @@ class Applier:
         return store.replace(change.desired, old)
 
     def _check_unchanged(self, change: Change, current: Live) -> None:
-        if change.live is None or digest(current) != digest(change.live):
+        known = (
+            [change.live, giving_way(change.live)]
+            if change.live is not None and change.aside
+            else [change.live]
+        )
+        if digest(current) not in {digest(live) for live in known if live is not None}:
             raise _Refused(CHANGED_SINCE_PLAN)
         if current.read_only:
             raise _Refused(current.read_only)

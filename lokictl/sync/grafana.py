@@ -462,6 +462,14 @@ class Grafana:
                     raise
         return self._save_dashboard(resource, live)
 
+    def validate(self, resource: Resource, live: Live | None) -> bool:
+        """Lets Grafana check a dashboard without writing it; False where it cannot.  Raises `HttpError` if refused."""
+        resources = self._resource_api()
+        if resources is None or (live is not None and not live.resource_version):
+            return False
+        resources.write(resource, live, self.message[:REQUEST_LIMIT_OF_A_MESSAGE], dry_run=True)
+        return True
+
     def _save_dashboard(self, resource: Resource, live: Live | None) -> Written:
         # Never "overwrite": the version is the lock, and with a new uid Grafana would replace another
         # dashboard of the same title.
@@ -491,13 +499,17 @@ class Grafana:
         Grafana has no way to change a uid, and a name or title can be taken: the old one steps aside first.
         """
         there = self.read_one(resource.key)
-        aside = giving_way(live)
-        if there is None and aside.title != live.title and self._is_unique(resource.key.kind):
-            renamed = Resource(live.key, aside.title, aside.body, live.folder)
-            self._write(renamed, live)
+        if there is None and self._is_unique(resource.key.kind):
+            self.step_aside(live)
         written = self.write(resource, there)
         self.delete(live)
         return written
+
+    def step_aside(self, live: Live) -> None:
+        """Takes the name or title of a resource away, for another one to have it."""
+        aside = giving_way(live)
+        if aside.title != live.title:
+            self._write(Resource(live.key, aside.title, aside.body, live.folder), live)
 
     def _is_unique(self, kind: Kind) -> bool:
         return kind is Kind.DATA_SOURCE or self.titles_are_unique
@@ -591,6 +603,13 @@ def giving_way(live: Live) -> Live:
     if live.key.kind not in (Kind.DASHBOARD, Kind.DATA_SOURCE):
         return live
     title = live.title if gives_way(live) else f"{live.title}{GIVES_WAY}"
+    name = "name" if live.key.kind is Kind.DATA_SOURCE else "title"
+    return dataclasses.replace(live, title=title, body={**live.body, name: title})
+
+
+def before_giving_way(live: Live) -> Live:
+    """What `giving_way` was given."""
+    title = live.title.removesuffix(GIVES_WAY)
     name = "name" if live.key.kind is Kind.DATA_SOURCE else "title"
     return dataclasses.replace(live, title=title, body={**live.body, name: title})
 

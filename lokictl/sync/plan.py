@@ -131,8 +131,9 @@ class Change:
     """One line of a plan.
 
     A REPLACE has in ``live`` the resource of another name that gives way.  ``reason`` is for people; ``settled``: a
-    conflict that no option can resolve; ``early``: a deletion that makes room for another change; ``unreadable``:
-    nothing can be said of it, because the server does not show it.
+    conflict that no option can resolve; ``early``: a deletion that makes room for another change; ``aside``: its old
+    name is wanted by another change, so it gives that up first; ``unreadable``: nothing can be said of it, because
+    the server does not show it.
     """
 
     key: Key
@@ -144,6 +145,7 @@ class Change:
     reason: str = ""
     settled: bool = False
     early: bool = False
+    aside: bool = False
     unreadable: bool = False
 
     @property

@@ -12,7 +12,7 @@ from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
-from lokictl.sync.grafana import GIVES_WAY, gives_way
+from lokictl.sync.grafana import GIVES_WAY, before_giving_way, gives_way
 from lokictl.sync.normal_form import digest, normal_form
 from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource, same_schema
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
@@ -49,7 +49,7 @@ def make_plan(target: Target, desired: Desired, actual: Actual, options: Options
     warnings = [*desired.warnings, *planner.warnings]
     if actual.record.damaged:
         warnings.append("cannot read lokictl's record; nothing counts as made by this project")
-    changes = in_order(changes)
+    changes = in_order(planner.with_names_free(changes))
     record = planner.record_change(changes)
     return Plan(target.name, (*changes, *([record] if record else [])), tuple(warnings))
 
@@ -237,6 +237,7 @@ class _Planner:
             entry.wrote(live, digest(live))
             or self._was_made_default(live, entry)
             or self._had_no_permissions(live, entry)
+            or self._stepped_aside(live, entry)
         ):
             return _change(resource, live, Action.UPDATE, "", secrets)
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
@@ -247,6 +248,12 @@ class _Planner:
             return False
         before = dataclasses.replace(live, body={**live.body, "isDefault": False})
         return digest(before) in (entry.digest, entry.pending)
+
+    def _stepped_aside(self, live: Live, entry: Entry) -> bool:
+        """Whether a run of ours broke off after it had taken its name away for another."""
+        if not gives_way(live) or not entry.pending:
+            return False
+        return digest(before_giving_way(live)) in (entry.digest, entry.pending)
 
     def _may_have_other_secrets(self, resource: Resource, live: Live, entry: Entry | None) -> bool:
         """Whether somebody has saved it since: nobody can see whether that changed a secret."""
@@ -280,6 +287,23 @@ class _Planner:
             for form in (desired, there):
                 form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
         return desired == there
+
+    def with_names_free(self, changes: list[Change]) -> list[Change]:
+        """The changes, with those marked that have to give up their name before another can have it."""
+        kinds = [Kind.DATA_SOURCE, *([Kind.DASHBOARD] if self.actual.titles_are_unique else [])]
+        wanted = {
+            (c.key.kind, c.title, _place(c)): c.key
+            for c in changes
+            if c.key.kind in kinds and c.action in (Action.CREATE, Action.UPDATE)
+        }
+
+        def is_wanted(change: Change) -> bool:
+            if change.action is not Action.UPDATE or change.live is None or change.key.kind not in kinds:
+                return False
+            name = (change.key.kind, change.live.title, change.live.folder)
+            return wanted.get(name, change.key) != change.key
+
+        return [dataclasses.replace(c, aside=True) if is_wanted(c) else c for c in changes]
 
     # --- what the project does not have (any more) ---------------------------------------------------------
 
@@ -485,6 +509,10 @@ def _resolved(change: Change, on_conflict: OnConflict) -> Change:
         return dataclasses.replace(change, action=Action.REPLACE)
     action = Action.UPDATE if change.desired is not None else Action.DELETE
     return dataclasses.replace(change, action=action)
+
+
+def _place(change: Change) -> str:
+    return change.desired.folder if change.desired is not None else ""
 
 
 def without_secrets(change: Change, target: Target) -> Change:

@@ -68,8 +68,8 @@ class ResourceApi:
                 return None
             raise
 
-    def write(self, resource: Resource, live: Live | None, message: str) -> Written:
-        """Creates a dashboard, or replaces ``live`` if it is still the same version."""
+    def write(self, resource: Resource, live: Live | None, message: str, *, dry_run: bool = False) -> Written:
+        """Creates a dashboard, or replaces ``live`` if it is still the same version; not with ``dry_run``."""
         version = self._version_for(resource.schema)
         annotations = {
             "grafana.app/folder": resource.folder,
@@ -88,9 +88,9 @@ class ResourceApi:
             "spec": self._spec(resource, version),
         }
         if live is None:
-            answer = self._send("POST", self._path(version), body)
+            answer = self._send("POST", self._path(version), body, dry_run=dry_run)
         else:
-            answer = self._send("PUT", self._path(version, resource.key.name), body)
+            answer = self._send("PUT", self._path(version, resource.key.name), body, dry_run=dry_run)
         metadata = answer.get("metadata") or {}
         resource_version = str(metadata.get("resourceVersion") or "")
         return Written(int(metadata.get("generation") or 0), _number(metadata), resource_version)
@@ -119,9 +119,17 @@ class ResourceApi:
             if error.status != 404 or is_no_route(error):
                 raise
 
-    def _send(self, method: str, path: str, body: Any) -> dict[str, Any]:
+    def _send(self, method: str, path: str, body: Any, *, dry_run: bool = False) -> dict[str, Any]:
         # Sending it again is safe: everything has a name, and updates say which version they replace.
-        answer = self.client.request(method, path, body=body, headers=self.headers, idempotent=True)
+        answer = self.client.request(
+            method,
+            path,
+            query={"dryRun": "All"} if dry_run else None,
+            body=body,
+            headers=self.headers,
+            idempotent=True,
+            changes_nothing=dry_run,
+        )
         found = answer.json() if answer.body else {}
         return found if isinstance(found, dict) else {}
 

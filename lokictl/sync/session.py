@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.http import Access, HttpClient, HttpError
 from lokictl.model.rule_validation import group_problems
 from lokictl.project.configuration import shown as display_path
@@ -211,6 +211,36 @@ class Session:
         for tenant in sorted(tenants)[:1]:
             assert self.servers.ruler is not None
             self.servers.ruler.check_writable(tenant)
+
+    def validate(self, plan: Plan) -> None:
+        """Lets Grafana check every dashboard of ``plan`` without writing it.
+
+        Raises `SyncError` with all that it refuses.
+        """
+        grafana = self.servers.grafana
+        kinds = (Action.CREATE, Action.UPDATE, Action.REPLACE)
+        changes = [change for change in plan.of(*kinds) if change.key.kind is Kind.DASHBOARD]
+        if grafana is None or not changes:
+            return
+        new = {c.key.name for c in plan.of(Action.CREATE) if c.key.kind is Kind.FOLDER}
+        problems = []
+        for change in changes:
+            assert change.desired is not None
+            # A folder that this very plan creates is not there yet.
+            folder = "" if change.desired.folder in new else change.desired.folder
+            resource = dataclasses.replace(change.desired, folder=folder)
+            live = change.live if change.replaced is None else None
+            try:
+                if not grafana.validate(resource, live):
+                    plan_note = "this Grafana cannot check dashboards without writing them (12 and later can)"
+                    self.notes.append(plan_note)
+                    return
+            except HttpError as error:
+                place = Position(change.desired.source)
+                message = f"{change.key}: {explained(error, self.target)}"
+                problems.append(Problem("sync/validate", message, position=place))
+        if problems:
+            raise SyncError(problems)
 
     def apply(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Applied:
         """Applies ``plan``, after a backup of everything that it changes or deletes."""

@@ -245,3 +245,20 @@ def test_a_folder_that_cannot_be_read_is_skipped_with_the_reason(world: World) -
     assert "datasources:read" in change.reason
     del world.grafana.handle
     assert not world.plan().pending
+
+
+def test_grafana_checks_dashboards_before_anything_is_written(world: World) -> None:
+    world.grafana.refused.add("errors")
+    session = world.session(read_only=True)
+    plan = session.plan()
+    with pytest.raises(SyncError, match=r"dashboard errors: POST .*: 400: Dashboard refresh interval"):
+        session.validate(plan)
+    assert not world.grafana.dashboards
+    world.grafana.refused.clear()
+    session.validate(plan)
+    assert not world.grafana.dashboards
+    assert not session.notes
+    set_version(world, "11.2.0")
+    session = world.session(read_only=True)
+    session.validate(session.plan())
+    assert "cannot check dashboards" in session.notes[0]

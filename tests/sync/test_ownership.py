@@ -182,6 +182,57 @@ def test_a_replacement_that_breaks_off_loses_nothing_and_a_rerun_finishes(
     assert world.grafana.dashboards["errors-new"].body["title"] == "Errors"
 
 
+def two_sources(first: str, second: str) -> dict[str, DataSource]:
+    return {
+        uid: DataSource(name=name, type="loki", uid=uid, url=f"http://{uid}")
+        for uid, name in (("one", first), ("two", second))
+    }
+
+
+NAMES = [("B", "A"), ("B", "C"), ("C", "A")]
+
+
+@pytest.mark.parametrize("names", NAMES, ids="".join)
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 4, 5])
+def test_names_can_be_exchanged(world: World, names: tuple[str, str], stop: int) -> None:
+    world.sources = two_sources("A", "B")
+    world.sync()
+    world.sources = two_sources(*names)
+    if stop:
+        broken_off(world, stop)
+    assert world.sync().complete
+    assert tuple(found.body["name"] for found in world.grafana.data_sources.values()) == names
+    assert not world.plan(prune=True).pending
+
+
+@pytest.mark.parametrize("version", ["9.4.0", "10.4.0", "12.2.0"])
+@pytest.mark.parametrize("stop", [0, 2, 3, 4])
+def test_titles_can_be_exchanged(world: World, version: str, stop: int) -> None:
+    set_version(world, version)
+    world.sync()
+    world.dashboards["errors"]["title"], world.dashboards["load"]["title"] = "Load", "Errors"
+    if stop:
+        broken_off(world, stop)
+    assert world.sync().complete
+    titles = {uid: found.body["title"] for uid, found in world.grafana.dashboards.items()}
+    assert (titles["errors"], titles["load"]) == ("Load", "Errors")
+    assert not world.plan(prune=True).pending
+
+
+def broken_off(world: World, stop: int) -> None:
+    """A run whose server goes away before its ``stop``th write."""
+    sent = 0
+
+    def choose(request: Any) -> str:
+        nonlocal sent
+        sent += request.method != "GET"
+        return "refuse" if sent >= stop else ""
+
+    world.grafana_server.choose = choose
+    world.sync()
+    world.grafana_server.choose = lambda request: ""
+
+
 # --- projects of one name ------------------------------------------------------------------------------------
 
 PROJECT = '# a project\nname = "monitoring"  # its name\n\n[targets.test.grafana]\nurl = "http://grafana"\n'

@@ -712,3 +712,43 @@ def test_library_panels(lab: Lab) -> None:
     (lab.root / "dashboards" / "a.json").write_text(json.dumps({**board, "panels": []}))
     lab.run("sync", "--yes", "--prune", "--allow-empty")
     assert lab.call("GET", path) is None
+
+
+def test_grafana_checks_dashboards_first(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--validate", "--dry-run", status=3)
+    assert lab.title("a") == ""
+    board = {"uid": "b", "title": "B" * 6000, "panels": []}
+    (lab.root / "dashboards" / "b.json").write_text(json.dumps(board))
+    assert "dashboard b" in lab.run("sync", "--validate", "--yes", status=1)
+    assert lab.title("a") == ""
+
+
+def test_names_are_exchanged(lab: Lab) -> None:
+    def sources(first: str, second: str) -> None:
+        entries = [SOURCE.format(uid=u, secret="s", name=n) for u, n in (("one", first), ("two", second))]
+        text = entries[0] + entries[1].partition("datasources:\n")[2]
+        (lab.root / "datasources" / "sources.yaml").write_text(text)
+
+    sources("A", "B")
+    lab.run("sync", "--yes")
+    sources("B", "A")
+    lab.run("sync", "--yes")
+    assert lab.sources() == {"one": "B", "two": "A"}
+    lab.run("diff")
+
+
+def test_what_is_not_managed_survives(lab: Lab) -> None:
+    lab.dashboards(a="A", b="B")
+    lab.run("sync", "--yes")
+    lab.call("POST", "/api/annotations", {"dashboardUID": "a", "text": "by hand", "time": 1_700_000_000_000})
+    public = lab.call("POST", "/api/dashboards/uid/a/public-dashboards", {"isEnabled": True})
+    playlist = {"name": "P", "interval": "5m", "items": [{"type": "dashboard_by_uid", "value": "a"}]}
+    lab.call("POST", "/api/playlists", playlist)
+    lab.dashboards(a="Other")
+    lab.run("sync", "--yes")
+    assert lab.title("a") == "Other"
+    assert [row["text"] for row in lab.call("GET", "/api/annotations?dashboardUID=a")] == ["by hand"]
+    found = lab.call("GET", "/api/dashboards/uid/a/public-dashboards")
+    assert found["accessToken"] == public["accessToken"]
+    assert [row["name"] for row in lab.call("GET", "/api/playlists")] == ["P"]
