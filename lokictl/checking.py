@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lokictl.diagnostics import LokictlError, Problem, Severity
+from lokictl.lint import lint, settings_from
+from lokictl.lint.baseline import read_baseline, without_baseline
 from lokictl.model import AlertingRule
 from lokictl.project import Project, load
+from lokictl.render import rendering, write
+from lokictl.testing import discover, run_tests
 
 if TYPE_CHECKING:
     from lokictl.lint.runner import Report as LintReport
@@ -94,8 +98,6 @@ def _timed(name: str, part: Callable[[], Result], seconds: dict[str, float]) -> 
 
 
 def _lint(report: CheckReport) -> LintReport | None:
-    from lokictl.lint import lint
-
     try:
         found = lint(report.project)
         return _without_accepted(found, report.project)
@@ -105,11 +107,6 @@ def _lint(report: CheckReport) -> LintReport | None:
 
 
 def _without_accepted(found: LintReport, project: Project) -> LintReport:
-    from dataclasses import replace
-
-    from lokictl.lint import settings_from
-    from lokictl.lint.baseline import read_baseline, without_baseline
-
     settings = settings_from(project.config)
     if not settings.baseline:
         return found
@@ -119,8 +116,6 @@ def _without_accepted(found: LintReport, project: Project) -> LintReport:
 
 
 def _test(report: CheckReport) -> TestReport | None:
-    from lokictl.testing import discover, run_tests
-
     try:
         suite = discover(project=report.project)
         result = run_tests(suite)
@@ -139,8 +134,6 @@ def _test(report: CheckReport) -> TestReport | None:
 
 
 def _render(report: CheckReport, output: Path | None) -> None:
-    from lokictl.render import rendering, write
-
     try:
         result = rendering(report.project)
         report.files = write(report.project, result, output)

@@ -158,7 +158,7 @@ class HttpClient:
         headers: Mapping[str, str] | None,
         expect_json: bool,
     ) -> Answer:
-        import requests
+        import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
         self.requests_sent[method] += 1
         started = time.monotonic()
@@ -236,7 +236,7 @@ class HttpClient:
         return session
 
     def _new_session(self) -> requests.Session:
-        import requests
+        import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
         session = requests.Session()
         if self.adapter is not None:

@@ -13,6 +13,8 @@ import json
 import os
 import re
 import secrets as random_bytes
+import shlex
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,9 +191,6 @@ def _from_file(path: Path, root: Path | None, where: str, position: Position) ->
 
 
 def _from_command(command: str, root: Path | None, where: str, position: Position) -> str:
-    import shlex
-    import subprocess
-
     words = shlex.split(command)
     try:
         done = subprocess.run(

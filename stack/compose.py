@@ -7,9 +7,11 @@ no container finds a name outside: alerts of a test reach nobody.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lokictl.model.component import Component
+from lokictl.model.rules import dump_yaml
 from stack import grafana, jaeger, loki, memcached
 from stack.figures import IMAGES, LOG_BUCKET, PORTS, TENANT
 
@@ -152,8 +154,6 @@ def configuration() -> dict[str, Any]:
 
 def text() -> str:
     """The compose file as text."""
-    from lokictl.model.rules import dump_yaml
-
     return HEADER + dump_yaml(configuration())
 
 
@@ -166,6 +166,4 @@ COMPONENT = Component(
 )
 
 if __name__ == "__main__":
-    from pathlib import Path
-
     Path(FILE).write_text(text(), encoding="utf-8")

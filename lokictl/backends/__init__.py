@@ -7,6 +7,8 @@
         backend.query('count_over_time({app="web"}[5m])', time=time_ns).vector
 """
 
+from lokictl.backends.binary import BinaryBackend
+from lokictl.backends.container import ContainerBackend
 from lokictl.backends.embedded import EmbeddedBackend
 from lokictl.backends.interface import (
     Backend,
@@ -16,6 +18,7 @@ from lokictl.backends.interface import (
     QueryError,
     UnreachableError,
 )
+from lokictl.backends.url import UrlBackend
 
 __all__ = [
     "Backend",
@@ -38,16 +41,10 @@ def open_backend(engine: str = "embedded", *, allow_push: bool = False) -> Backe
     if engine == "embedded":
         return EmbeddedBackend()
     if engine == "binary":
-        from lokictl.backends.binary import BinaryBackend
-
         return BinaryBackend()
     if engine == "docker":
-        from lokictl.backends.container import ContainerBackend
-
         return ContainerBackend()
     if engine.startswith(("http://", "https://")):
-        from lokictl.backends.url import UrlBackend
-
         backend = UrlBackend(engine, allow_push=allow_push)
         backend.check()
         return backend

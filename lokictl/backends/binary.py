@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lokictl.backends.configuration import OVERRIDES_FILE, Discovery, loki_configuration, overrides
+from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, remove_dead_folders
 from lokictl.backends.throwaway import ThrowawayBackend
@@ -150,8 +151,6 @@ def _start(path: str, seconds: float) -> tuple[_Process, int]:
 
 
 def _wait_until_ready(process: _Process, seconds: float) -> None:
-    from lokictl.backends.http import LokiClient
-
     client = LokiClient(f"http://127.0.0.1:{process.http_port}", timeout=5)
     deadline = clock.monotonic() + seconds
     try:
@@ -171,8 +170,6 @@ def _wait_until_ready(process: _Process, seconds: float) -> None:
 
 
 def _is_ready(client: object) -> bool:
-    from lokictl.backends.http import LokiClient
-
     assert isinstance(client, LokiClient)
     try:
         return client.is_ready()

@@ -148,7 +148,7 @@ class _Run:
 
 def remove_dead_containers(docker: DockerClient) -> list[str]:
     """Removes the containers of runs that are over; the names of those."""
-    from docker.errors import DockerException
+    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
 
     removed = []
     with contextlib.suppress(DockerException):
@@ -172,12 +172,12 @@ def _is_dead(listed: dict[str, Any]) -> bool:
 def connect() -> DockerClient:
     """The Docker daemon of the environment.  Raises `BackendError` where there is none."""
     try:
-        import docker
-        from docker.errors import DockerException
+        import docker  # noqa: PLC0415 - slow to import, and only containers need it
+        from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
     except ImportError:
         message = "the engine docker needs the Python package `docker`, which is not installed"
         raise BackendError(message, hint="pip install 'lokictl[docker]', or use another engine") from None
-    import requests
+    import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
     address = os.environ.get("DOCKER_HOST", "")
     at = f" at {address}" if address else ""
@@ -193,7 +193,7 @@ def connect() -> DockerClient:
 
 def ensure_image(docker: DockerClient, image: str, *, pull: bool = True) -> None:
     """Makes sure that the daemon has ``image``.  Raises `BackendError` where it cannot be had."""
-    from docker.errors import DockerException, ImageNotFound
+    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415 - slow to import, and only containers need it
 
     try:
         docker.images.get(image)
@@ -218,7 +218,7 @@ def _host(docker: DockerClient) -> str:
 
 
 def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container:
-    from docker.errors import DockerException
+    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
 
     path = f"/{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
     configuration = loki_configuration(
@@ -262,7 +262,7 @@ def _archive(name: str, value: object) -> bytes:
 
 def _start(container: Container, host: str) -> str:
     """Starts the container; the URL of its Loki."""
-    from docker.errors import DockerException
+    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
 
     try:
         container.start()
@@ -305,7 +305,7 @@ def _last_words(container: Container) -> str:
 
 
 def _remove(docker: DockerClient, container: Container, run: _Run) -> None:
-    from docker.errors import DockerException, NotFound
+    from docker.errors import DockerException, NotFound  # noqa: PLC0415 - slow to import, and only containers need it
 
     removed = False
     try:

@@ -17,8 +17,8 @@ ATTEMPTS = 10
 
 def remove(name: str) -> None:
     """Removes the container ``name``, also if it is only just being made."""
-    import docker
-    from docker.errors import DockerException, NotFound
+    import docker  # noqa: PLC0415 - slow to import, and only containers need it
+    from docker.errors import DockerException, NotFound  # noqa: PLC0415 - slow to import, and only containers need it
 
     with contextlib.closing(docker.from_env()) as client:
         for attempt in range(ATTEMPTS):

@@ -49,7 +49,7 @@ class LokiClient:
     def session(self) -> requests.Session:
         """The connection, made when it is first needed."""
         if self._session is None:
-            import requests
+            import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
             self._session = requests.Session()
         return self._session
@@ -64,7 +64,7 @@ class LokiClient:
         self, method: str, path: str, *, tenant: str | None = None, **options: Any
     ) -> requests.Response:
         """One request as the tenant (or as another; "" for none).  Raises `BackendError` without an answer."""
-        import requests
+        import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
         name = self.tenant if tenant is None else tenant
         headers = {**options.pop("headers", {}), **tenant_headers(name)}

@@ -24,6 +24,7 @@ from lokictl.model.rules import AlertingRule, RuleGroup
 from lokictl.model.times import format_time, parse_time
 from lokictl.ruler import Alert, GroupEvaluator
 from lokictl.ruler.groups import never_runs
+from lokictl.testing import discover, run_tests
 
 SECOND, MILLISECOND = 1_000_000_000, 1_000_000
 SLICES = 40
@@ -367,8 +368,6 @@ def _offset(duration: int) -> str:
 
 def _check(file: Path) -> None:
     """Runs the test that was written; a test that fails is no use, and goes."""
-    from lokictl.testing import discover, run_tests
-
     try:
         report = run_tests(discover([file]))
     except LokictlError:

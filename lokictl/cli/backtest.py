@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shutil
 import sys
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lokictl.backtest.cache import Cache, default_folder
+from lokictl.backtest.capture import parse_moment, save_test
+from lokictl.backtest.comparison import compare
+from lokictl.backtest.conditions import decide, parse_condition
+from lokictl.backtest.connect import access_of, open_loki
+from lokictl.backtest.evaluation import Settings
+from lokictl.backtest.file_history import FileHistory
+from lokictl.backtest.history import no_progress
+from lokictl.backtest.incidents import judge, load_incidents
+from lokictl.backtest.lines import explore_link, sample_lines, with_lines
+from lokictl.backtest.loki_history import LokiHistory
+from lokictl.backtest.outputs.charts import check_library, overview_png
+from lokictl.backtest.outputs.github import github_lines
+from lokictl.backtest.outputs.html import html_page
+from lokictl.backtest.outputs.json_output import as_json
+from lokictl.backtest.outputs.markdown import markdown
+from lokictl.backtest.outputs.report import Report, duration
+from lokictl.backtest.outputs.terminal import terminal_text
+from lokictl.backtest.rules import load_groups, load_other, select
+from lokictl.backtest.session import Session
+from lokictl.backtest.sweep import lead_of, parse_axis, sweep
 from lokictl.cli.common import (
     debug_option,
     format_option,
@@ -19,14 +42,19 @@ from lokictl.cli.common import (
     project_option,
     quiet_option,
     wants_color,
+    write_json,
 )
+from lokictl.diagnostics import LokictlError, Problem
+from lokictl.logql.units import parse_bytes, parse_prometheus_duration
+from lokictl.model.times import format_time, parse_time
+from lokictl.project import load
+from lokictl.project.configuration import find_configuration
+from lokictl.sync.configuration import load_target
 
 if TYPE_CHECKING:
     from lokictl.backtest.conditions import Condition
     from lokictl.backtest.history import History, Progress
     from lokictl.backtest.incidents import Incident
-    from lokictl.backtest.outputs.report import Report
-    from lokictl.backtest.session import Session
     from lokictl.backtest.sweep import Axis
     from lokictl.model import RuleGroup
 
@@ -194,8 +222,6 @@ class _Run:
             self.history.close()
 
     def status(self) -> int:
-        from lokictl.backtest.rules import load_groups, load_other, select
-
         arguments = self.arguments
         groups = select(load_groups(arguments.paths, arguments.project_root), arguments.alerts)
         others = (
@@ -222,13 +248,9 @@ class _Run:
     # --- what was said -----------------------------------------------------------------------------------------
 
     def _axes(self) -> list[Axis]:
-        from lokictl.backtest.sweep import parse_axis
-
         return [parse_axis(text) for text in self.arguments.axes]
 
     def _incidents(self, groups: Sequence[RuleGroup]) -> list[Incident]:
-        from lokictl.backtest.incidents import load_incidents
-
         file = self.arguments.incidents_file
         if file is None:
             return []
@@ -236,8 +258,6 @@ class _Run:
         return load_incidents(file, known)
 
     def _conditions(self) -> list[Condition]:
-        from lokictl.backtest.conditions import parse_condition
-
         arguments = self.arguments
         return [
             parse_condition(
@@ -251,8 +271,6 @@ class _Run:
     def _check_outputs(self) -> None:
         """Finds out before the work what cannot be written after it."""
         if self.arguments.html or self.arguments.png:
-            from lokictl.backtest.outputs.charts import check_library
-
             check_library()
         for file in (self.arguments.html, self.arguments.png):
             if file is not None and not file.resolve().parent.is_dir():
@@ -263,11 +281,6 @@ class _Run:
     def _session(
         self, groups: Sequence[RuleGroup], others: Sequence[RuleGroup], axes: Sequence[Axis]
     ) -> Session:
-        from lokictl.backtest.cache import Cache, default_folder
-        from lokictl.backtest.evaluation import Settings
-        from lokictl.backtest.session import Session
-        from lokictl.backtest.sweep import lead_of
-
         arguments = self.arguments
         self.history = self._history()
         folder = None if arguments.no_cache else arguments.cache or default_folder()
@@ -306,8 +319,6 @@ class _Run:
             )
         if arguments.logs:
             return self._files()
-        from lokictl.backtest.connect import access_of, open_loki
-
         if arguments.loki:
             access, redactor = access_of(arguments.loki)
             return open_loki(
@@ -335,16 +346,9 @@ class _Run:
         )
 
     def _target(self) -> Any:
-        from lokictl.project.configuration import find_configuration
-        from lokictl.sync.configuration import load_target
-
         return load_target(find_configuration(self.arguments.project_root), self.arguments.target)
 
     def _files(self) -> History:
-        from glob import glob
-
-        from lokictl.backtest.file_history import FileHistory
-
         paths: list[str] = []
         for pattern in self.arguments.logs:
             is_glob = any(letter in pattern for letter in "*?[")
@@ -383,23 +387,16 @@ class _Run:
         return start, end, warnings
 
     def _extent(self, cache: Any) -> tuple[int, int] | None:
-        from lokictl.backtest.file_history import FileHistory
-
         history = self.history
         if not isinstance(history, FileHistory):
             return None
         history.prepare(cache.value, cache.keep_value)
         extent = history.extent()
         if extent is None:
-            from lokictl.diagnostics import LokictlError, Problem
-
             raise LokictlError(Problem("backtest/no-logs", f"no lines in {history.description}"))
         return extent
 
     def _check_retention(self, session: Session) -> None:
-        from lokictl.backtest.loki_history import LokiHistory
-        from lokictl.backtest.outputs.report import duration
-
         history = self.history
         if isinstance(history, LokiHistory) and history.retention:
             oldest = session.now - history.retention
@@ -421,12 +418,6 @@ class _Run:
         incidents: Sequence[Incident],
         conditions: list[Condition],
     ) -> Report:
-        from lokictl.backtest.comparison import compare
-        from lokictl.backtest.conditions import decide
-        from lokictl.backtest.incidents import judge
-        from lokictl.backtest.outputs.report import Report
-        from lokictl.backtest.sweep import sweep
-
         session.prepare([*groups, *others])
         report = Report(session.run(groups))
         if self.arguments.against:
@@ -442,8 +433,6 @@ class _Run:
         return report
 
     def _add_lines(self, session: Session, report: Report) -> None:
-        from lokictl.backtest.lines import explore_link, sample_lines, with_lines
-
         base, datasource = self._grafana()
         chosen = list(with_lines(report.backtest.alerts))
         if report.comparison is not None:
@@ -471,9 +460,6 @@ class _Run:
         return base, arguments.datasource or self._project_datasource() or "loki"
 
     def _project_datasource(self) -> str:
-        from lokictl.diagnostics import LokictlError
-        from lokictl.project import load
-
         try:
             found = [one for one in load(self.arguments.project_root).datasources if one.type == "loki"]
         except LokictlError:
@@ -485,25 +471,14 @@ class _Run:
     def _show(self, report: Report) -> None:
         arguments = self.arguments
         if arguments.png:
-            from lokictl.backtest.outputs.charts import overview_png
-
             arguments.png.write_bytes(overview_png(report))
         if arguments.html:
-            from lokictl.backtest.outputs.html import html_page
-
             arguments.html.write_text(html_page(report), encoding="utf-8")
         if arguments.output_format == "json":
-            from lokictl.backtest.outputs.json_output import as_json
-            from lokictl.cli.common import write_json
-
             write_json(as_json(report))
         elif arguments.output_format == "markdown":
-            from lokictl.backtest.outputs.markdown import markdown
-
             click.echo(markdown(report, picture=arguments.png.name if arguments.png else ""), nl=False)
         elif arguments.output_format == "github":
-            from lokictl.backtest.outputs.github import github_lines
-
             for line in github_lines(report):
                 click.echo(line)
         elif not arguments.quiet:
@@ -513,8 +488,6 @@ class _Run:
                 click.echo(f"wrote {file}", err=True)
 
     def _text(self, report: Report) -> str:
-        from lokictl.backtest.outputs.terminal import terminal_text
-
         encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
         return terminal_text(
             report,
@@ -536,8 +509,6 @@ class _Run:
         return status
 
     def _save_test(self, session: Session, groups: Sequence[RuleGroup]) -> int:
-        from lokictl.backtest.capture import parse_moment, save_test
-
         arguments = self.arguments
         name, time = parse_moment(arguments.save_test, groups, now=session.now)
         file = arguments.output or Path(f"{name}_test.yaml")
@@ -550,9 +521,6 @@ class _Run:
 
 def _only(groups: Sequence[RuleGroup], names: set[str], patterns: Sequence[str]) -> list[RuleGroup]:
     """The rules of the old groups that have the chosen names, or fit the patterns."""
-    import fnmatch
-    from dataclasses import replace
-
     found = []
     for group in groups:
         rules = tuple(
@@ -597,8 +565,6 @@ class _Progress:
 
 
 def _no_progress() -> Progress:
-    from lokictl.backtest.history import no_progress
-
     return no_progress
 
 
@@ -614,8 +580,6 @@ def _pairs(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _moment(option: str, text: str, now: int) -> int:
-    from lokictl.model.times import parse_time
-
     try:
         return parse_time(text, now=now)
     except ValueError as error:
@@ -623,8 +587,6 @@ def _moment(option: str, text: str, now: int) -> int:
 
 
 def _duration(option: str, text: str) -> int:
-    from lokictl.logql.units import parse_prometheus_duration
-
     try:
         found = parse_prometheus_duration(text)
     except ValueError as error:
@@ -635,8 +597,6 @@ def _duration(option: str, text: str) -> int:
 
 
 def _size(option: str, text: str) -> int:
-    from lokictl.logql.units import parse_bytes
-
     if not text:
         return 0
     try:
@@ -646,6 +606,4 @@ def _size(option: str, text: str) -> int:
 
 
 def _shown(time: int) -> str:
-    from lokictl.model.times import format_time
-
     return format_time(time // 1_000_000_000 * 1_000_000_000)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lokictl.capacity import project_capacity, svg_plot
 from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
+from lokictl.model.files import write_text
+from lokictl.project import load
 
 if TYPE_CHECKING:
     from lokictl.capacity import Capacity
@@ -53,9 +56,6 @@ def command(
 
     Without --rate a service writes what fills its documented monthly storage.
     """
-    from lokictl.capacity import project_capacity, svg_plot
-    from lokictl.project import load
-
     changes = {"line_bytes": line_bytes, "compression": compression, "pods": pods}
     capacity = project_capacity(
         load(project_root),
@@ -64,8 +64,6 @@ def command(
         **{k: v for k, v in changes.items() if v is not None},
     )
     if plot:
-        from lokictl.model.files import write_text
-
         write_text(plot, svg_plot(capacity))
     if output_format == "json":
         write_json(capacity.to_json())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lokictl.checking import check
 from lokictl.cli.common import (
     debug_option,
     format_option,
@@ -17,6 +19,10 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
+from lokictl.diagnostics import Severity
+from lokictl.lint.outputs import text
+from lokictl.model import AlertingRule
+from lokictl.testing.reports import as_json, failure_text
 
 if TYPE_CHECKING:
     from lokictl.checking import CheckReport
@@ -48,8 +54,6 @@ def command(output: Path | None, project_root: Path | None, output_format: str, 
     Ends with 0 only if the linter has no errors or warnings, every test passes, every alert has a test in which it
     fires (`require_tests = false` in the table `check` allows others), and everything could be rendered.
     """
-    from lokictl.checking import check
-
     report = check(project_root, output)
     if output_format == "json":
         write_json(_as_json(report))
@@ -63,13 +67,7 @@ def command(output: Path | None, project_root: Path | None, output_format: str, 
 
 
 def _print_details(report: CheckReport, quiet: bool) -> None:
-    from lokictl.diagnostics import Severity
-
     if report.lint is not None:
-        from dataclasses import replace
-
-        from lokictl.lint.outputs import text
-
         wrong = [item for item in report.lint.findings if item.severity != Severity.INFO]
         if wrong:
             click.echo(text.render(replace(report.lint, findings=tuple(wrong)), color=wants_color()) + "\n")
@@ -78,8 +76,6 @@ def _print_details(report: CheckReport, quiet: bool) -> None:
         click.echo()
     if report.tests is None:
         return
-    from lokictl.testing.reports import failure_text
-
     for result in report.tests.failed:
         click.echo(failure_text(result, color=wants_color()) + "\n")
     shown = [*report.tests.problems, *([] if quiet else report.tests.warnings)]
@@ -131,16 +127,12 @@ def _count(number: int, what: str) -> str:
 
 
 def _rule_kinds(report: CheckReport) -> tuple[int, int]:
-    from lokictl.model import AlertingRule
-
     rules = list(report.project.rules)
     alerts = sum(isinstance(rule, AlertingRule) for rule in rules)
     return alerts, len(rules) - alerts
 
 
 def _lint_text(report: CheckReport) -> str:
-    from lokictl.diagnostics import Severity
-
     if report.lint is None:
         return "not done"
     counts = [
@@ -179,8 +171,6 @@ def _render_text(report: CheckReport) -> str:
 
 
 def _as_json(report: CheckReport) -> dict[str, Any]:
-    from lokictl.testing.reports import as_json
-
     alerts, recordings = _rule_kinds(report)
     problems = [*report.project.problems, *report.problems]
     lint = report.lint.findings if report.lint is not None else ()

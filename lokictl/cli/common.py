@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from lokictl.diagnostics import LokictlError
+from lokictl.logql.versions import LokiVersion, targeting
+from lokictl.project.configuration import find_configuration
+from lokictl.reporting import render_problems
 
 if TYPE_CHECKING:
     from lokictl.diagnostics import Problem
@@ -53,10 +60,6 @@ def loki_version_option(function: Command) -> Command:
 
 
 def _set_loki_version(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    import os
-
-    from lokictl.logql.versions import LokiVersion, targeting
-
     text = value or os.environ.get("LOKICTL_LOKI_VERSION") or configured_version()
     if not text:
         return
@@ -68,9 +71,6 @@ def _set_loki_version(context: click.Context, parameter: click.Parameter, value:
 
 def configured_version() -> str:
     """The ``loki_version`` of the project around the current folder; "" where there is none."""
-    from lokictl.diagnostics import LokictlError
-    from lokictl.project.configuration import find_configuration
-
     try:
         return str(find_configuration()["loki_version"])
     except LokictlError:
@@ -106,8 +106,6 @@ def log_to_stderr(verbose: bool) -> None:
 
 def wants_color(*, err: bool = False) -> bool:
     """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR asks for them anywhere."""
-    import os
-
     if os.environ.get("NO_COLOR"):
         return False
     stream = sys.stderr if err else sys.stdout
@@ -116,13 +114,9 @@ def wants_color(*, err: bool = False) -> bool:
 
 def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
     """Prints problems with their source lines and carets."""
-    from lokictl.reporting import render_problems
-
     click.echo(render_problems(list(problems), color=wants_color(err=err)), err=err)
 
 
 def write_json(value: Any) -> None:
     """Prints a value as indented JSON."""
-    import json
-
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

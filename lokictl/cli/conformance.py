@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lokictl.cli.common import debug_option, format_option, write_json
+from lokictl.conformance.endpoint import Endpoint
+from lokictl.conformance.recordings import RECORDINGS
+from lokictl.conformance.recordings import topics as files_of
+from lokictl.conformance.runner import ask_all
 
 if TYPE_CHECKING:
     from lokictl.conformance.runner import Topic
@@ -56,11 +60,6 @@ def command(
     Every suite of logs gets a tenant of its own (header X-Scope-OrgID): the endpoint must keep tenants apart, and take
     lines of January 2026.
     """
-    from lokictl.conformance.endpoint import Endpoint
-    from lokictl.conformance.recordings import RECORDINGS
-    from lokictl.conformance.recordings import topics as files_of
-    from lokictl.conformance.runner import ask_all
-
     files = files_of(recordings or RECORDINGS)
     known = {file.stem for file in files}
     unknown = [name for name in topics if name not in known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lokictl.cli.common import debug_option
+from lokictl.lint.pages import listing, page
 
 EPILOG = """\b
 Examples:
@@ -18,7 +19,5 @@ Examples:
 @debug_option
 def command(name: str | None) -> int:
     """Explain a check of the linter: why, bad, good, how to configure and to silence it."""
-    from lokictl.lint.pages import listing, page
-
     click.echo(listing(name) if name is None or "/" not in name else page(name))
     return 0

@@ -5,14 +5,18 @@ from __future__ import annotations
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lokictl.cli.common import debug_option, loki_version_option
-
-if TYPE_CHECKING:
-    from lokictl.model.formatting import FormattedFile
+from lokictl.cli.query import syntax_problem
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.logql import LogQLError
+from lokictl.logql.grafana_variables import variables
+from lokictl.logql.printer import pretty
+from lokictl.logql.templated import format_templated
+from lokictl.model.files import write_text
+from lokictl.model.formatting import FormattedFile, format_rule_file, formatted_query
 
 FILE_NAMES = (".yaml", ".yml", ".rules", ".rule", ".json", ".logql")
 
@@ -39,10 +43,6 @@ def command(expressions: tuple[str, ...], canonical: bool, check: bool, diff: bo
 
     Grafana's variables stay as they are.
     """
-    from lokictl.logql import LogQLError
-    from lokictl.logql.printer import pretty
-    from lokictl.logql.templated import format_templated
-
     if expressions and all(_is_file(text) for text in expressions):
         return _format_files(expressions, canonical, write=not (check or diff), diff=diff)
     if len(expressions) > 1:
@@ -59,11 +59,6 @@ def command(expressions: tuple[str, ...], canonical: bool, check: bool, diff: bo
 
 
 def _problem(text: str, error: Exception) -> Exception:
-    from lokictl.cli.query import syntax_problem
-    from lokictl.diagnostics import LokictlError, Position, Problem
-    from lokictl.logql import LogQLError
-    from lokictl.logql.grafana_variables import variables
-
     assert isinstance(error, LogQLError)
     if any(not variable.in_text for variable in variables(text)):
         return LokictlError(Problem("logql/syntax", str(error), position=Position("<query>")))
@@ -78,9 +73,6 @@ def _is_file(text: str) -> bool:
 
 
 def _format_files(files: tuple[str, ...], canonical: bool, *, write: bool, diff: bool) -> int:
-    from lokictl.diagnostics import LokictlError, Problem
-    from lokictl.model.files import write_text
-
     done: dict[str, FormattedFile] = {}
     problems: list[Problem] = []
     for file in files:
@@ -109,9 +101,6 @@ def _format_files(files: tuple[str, ...], canonical: bool, *, write: bool, diff:
 
 
 def _formatted(file: str, canonical: bool) -> FormattedFile:
-    from lokictl.diagnostics import LokictlError, Position, Problem
-    from lokictl.model.formatting import FormattedFile, format_rule_file, formatted_query
-
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lokictl.cli.common import debug_option, format_option, quiet_option, write_json
+from lokictl.starter import start
 
 
 @click.command(
@@ -29,8 +30,6 @@ def command(folder: Path, service: str, output_format: str, quiet: bool) -> None
 
     Nothing that exists is overwritten.
     """
-    from lokictl.starter import start
-
     written = start(folder, service=service)
     if output_format == "json":
         write_json({"folder": str(folder), "files": [str(file) for file in written]})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +20,20 @@ from lokictl.cli.common import (
     wants_color,
 )
 from lokictl.diagnostics import LokictlError, Severity
+from lokictl.lint import LokiOptions, Settings, lint, settings_from
+from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
+from lokictl.lint.configuration import check_patterns, parse_version
+from lokictl.lint.fixes import fix_text
+from lokictl.lint.loading import STDIN, load_paths
+from lokictl.lint.outputs import text as output
+from lokictl.lint.runner import lint_text
+from lokictl.logql.units import parse_prometheus_duration
+from lokictl.model.files import write_text
+from lokictl.project import load
+from lokictl.project.configuration import find_configuration
 
 if TYPE_CHECKING:
-    from lokictl.lint import Finding, LokiOptions, Report, Settings
+    from lokictl.lint import Finding, Report
     from lokictl.project import Project
 
 EPILOG = """\b
@@ -96,10 +110,6 @@ def command(
     or folders: those, whatever they hold (docs/formats.md has an example of each kind).  `lokictl explain NAME`
     explains a check; `# lokictl: disable=NAME — reason` in a file silences it.
     """
-    import gc
-
-    from lokictl.lint import lint
-
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
     if (only_diff or fix) and not paths:
@@ -111,8 +121,6 @@ def command(
     if fix or only_diff:
         _fix(paths, settings, project, write=fix and not only_diff)
     if paths == ("-",) and stdin_filename:
-        from lokictl.lint.runner import lint_text
-
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
         report = lint_text(text, stdin_filename, settings, project=project)
     else:
@@ -127,8 +135,6 @@ def command(
 
 def _paths_without_project(root: Path | None) -> tuple[str, ...]:
     """The current folder, where no content project is around it; else nothing."""
-    from lokictl.project.configuration import find_configuration
-
     if root is not None:
         return ()
     try:
@@ -141,10 +147,6 @@ def _paths_without_project(root: Path | None) -> tuple[str, ...]:
 
 def _project_and_settings(paths: tuple[str, ...], root: Path | None) -> tuple[Project | None, Settings]:
     """The content project (loaded when it is linted or asked for), and its settings, or the defaults."""
-    from lokictl.lint import Settings, settings_from
-    from lokictl.project import load
-    from lokictl.project.configuration import find_configuration
-
     if root is not None or not paths:
         project = load(root, strict=False)
         return project, settings_from(project.config)
@@ -168,10 +170,6 @@ def _with_options(
     enable: tuple[str, ...],
     loki_version: str | None,
 ) -> Settings:
-    from dataclasses import replace
-
-    from lokictl.lint.configuration import check_patterns, parse_version
-
     chosen = {"select": _names(select), "ignore": _names(ignore), "enable": _names(enable)}
     for option, names in chosen.items():
         check_patterns(f"--{option}", names)
@@ -195,9 +193,6 @@ def _names(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _loki_options(url: str | None, since: str, tenant: str | None) -> LokiOptions | None:
-    from lokictl.lint import LokiOptions
-    from lokictl.logql.units import parse_prometheus_duration
-
     if url is None:
         return None
     try:
@@ -209,11 +204,6 @@ def _loki_options(url: str | None, since: str, tenant: str | None) -> LokiOption
 
 def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *, write: bool) -> None:
     """Shows the repairs of every file, and writes them."""
-    from lokictl.lint.fixes import fix_text
-    from lokictl.lint.loading import STDIN, load_paths
-    from lokictl.lint.runner import lint_text
-    from lokictl.model.files import write_text
-
     if "-" in paths:
         raise click.UsageError("--fix cannot write to standard input")
     loaded = load_paths(paths, excluded=settings.excluded)
@@ -234,18 +224,12 @@ def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *,
 
 
 def _write_baseline(path: Path, report: Report) -> int:
-    from lokictl.lint.baseline import write_baseline
-
     count = write_baseline(path, report.findings)
     click.echo(f"{path}: {count} findings accepted", err=True)
     return 0
 
 
 def _apply_baseline(report: Report, option: Path | None, settings: Settings, quiet: bool) -> Report:
-    from dataclasses import replace
-
-    from lokictl.lint.baseline import read_baseline, without_baseline
-
     path = option
     if path is None and settings.baseline:
         path = (settings.root or Path.cwd()) / settings.baseline
@@ -258,16 +242,12 @@ def _apply_baseline(report: Report, option: Path | None, settings: Settings, qui
 
 
 def _print(report: Report, output_format: str, quiet: bool) -> None:
-    import importlib
-
     if output_format != "text":
         module: Any = importlib.import_module(f"lokictl.lint.outputs.{output_format}")
         text = module.render(report)
         if text:
             click.echo(text)
         return
-    from lokictl.lint.outputs import text as output
-
     if report.findings:
         click.echo(output.render(report, color=wants_color()))
     if not quiet:

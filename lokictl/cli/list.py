@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
+from lokictl.project import load
 
 if TYPE_CHECKING:
     from lokictl.project import Project
@@ -31,8 +32,6 @@ Examples:
 @debug_option
 def command(kind: str | None, project_root: Path | None, output_format: str, quiet: bool) -> None:
     """Show what the project contains: all of it, or one KIND.  With --quiet: names alone, one per line."""
-    from lokictl.project import load
-
     contents = summary(load(project_root))
     if kind:
         contents = {kind: contents[kind]}

@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            import difflib  # noqa: PLC0415 - the help needs none of it
 
             letters = sorted(args[0])
             near = [name for name in COMMANDS if sorted(name) == letters]
@@ -107,11 +107,11 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _report(error: Exception) -> int:
-    from lokictl.diagnostics import LokictlError
-    from lokictl.errors import Error
+    from lokictl.diagnostics import LokictlError  # noqa: PLC0415 - the help needs none of it
+    from lokictl.errors import Error  # noqa: PLC0415 - the help needs none of it
 
     if isinstance(error, LokictlError):
-        from lokictl.cli.common import print_problems
+        from lokictl.cli.common import print_problems  # noqa: PLC0415 - the help needs none of it
 
         print_problems(error.problems, err=True)
         return 2

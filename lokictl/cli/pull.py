@@ -9,6 +9,8 @@ import click
 
 from lokictl.cli.common import debug_option, format_option, quiet_option, write_json
 from lokictl.cli.servers import NOTHING, ServerOptions, server_errors, server_options
+from lokictl.project import load
+from lokictl.sync.pull import Selection, pull, write_modules
 
 if TYPE_CHECKING:
     from lokictl.sync.pull import Pulled
@@ -47,9 +49,6 @@ def command(
 
     The modules render back to the same JSON. What the project has already is left alone.
     """
-    from lokictl.project import load
-    from lokictl.sync.pull import Selection, pull, write_modules
-
     with server_errors():
         project = load(servers.project_root)
         target, connections = servers.open(project, read_only=True, needs_name=False)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import time as clock
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.cli.common import debug_option, loki_version_option, print_problems, quiet_option
+from lokictl.cli.common import debug_option, loki_version_option, print_problems, quiet_option, write_json
+from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.engine import Engine, LogStore
+from lokictl.lint.logql.repairs import repair
+from lokictl.log_search import search
+from lokictl.logql import LogQLError, ParseError, ast, parse
+from lokictl.logql.expressions import LogExpr
+from lokictl.logql.grafana_variables import variables
+from lokictl.logql.matching import compile_matcher
+from lokictl.logql.units import parse_prometheus_duration, quote
+from lokictl.model.log_files import LogReader
+from lokictl.model.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from lokictl.diagnostics import LokictlError
-    from lokictl.engine import Engine, LogStore, Result
-    from lokictl.logql import LogQLError
+    from lokictl.engine import Result
     from lokictl.logql.expressions import Expr
 
 MAX_LINES = 5000
@@ -82,8 +92,6 @@ def command(
 
     A metric query is an instant query at the last line unless --start, --end, --since or --step ask for a range.
     """
-    import gc
-
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
     expr = _parse(expression)
@@ -108,18 +116,12 @@ def _search(
     expr: Expr, files: tuple[str, ...], labels: dict[str, str], limit: int, direction: str
 ) -> Result | None:
     """The answer of a log query over all lines, without a store; None where that needs one."""
-    from lokictl.logql.expressions import LogExpr
-
     if not isinstance(expr, LogExpr) or not 0 < limit <= MAX_LINES or files.count("-") > 1:
         return None
-    from lokictl.log_search import search
-
     return search(str(expr), files, labels, limit=limit, backward=direction == "backward")
 
 
 def _parse(expression: str) -> Expr:
-    from lokictl.logql import LogQLError, parse
-
     try:
         return parse(expression)
     except LogQLError as error:
@@ -128,11 +130,6 @@ def _parse(expression: str) -> Expr:
 
 def syntax_problem(expression: str, error: LogQLError) -> LokictlError:
     """The error with its place, and what was probably meant, as `lokictl lint` says it."""
-    from lokictl.diagnostics import LokictlError, Position, Problem
-    from lokictl.lint.logql.repairs import repair
-    from lokictl.logql import ParseError
-    from lokictl.logql.grafana_variables import variables
-
     found = variables(expression)
     bare = next((variable for variable in found if not variable.in_text), None)
     lines = expression.split("\n")
@@ -162,9 +159,6 @@ def syntax_problem(expression: str, error: LogQLError) -> LokictlError:
 
 def _explain_nothing(expr: Expr, store: LogStore, result: Result) -> None:
     """Names the labels of the lines where a selector selects none of them."""
-    from lokictl.logql import ast
-    from lokictl.logql.matching import compile_matcher
-
     if result.kind == "scalar" or result.to_loki()["result"]:
         return
     known = [stream.label_map for stream in store]
@@ -191,9 +185,6 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
 def _load(
     files: tuple[str, ...], labels: dict[str, str], time_field: str, quiet: bool
 ) -> tuple[LogStore, int | None, int | None]:
-    from lokictl.engine import LogStore
-    from lokictl.model.log_files import LogReader
-
     store = LogStore()
     times: list[int] = []
     streams: dict[tuple[tuple[str, str], ...], list[Any]] = {}
@@ -226,9 +217,6 @@ def _run(
     limit: int,
     direction: str,
 ) -> Result:
-    from lokictl.engine import Engine
-    from lokictl.logql.expressions import LogExpr
-
     time_text, start, end, since, step = asked
     if time_text and (start or end or since or step):
         raise click.UsageError(
@@ -248,8 +236,6 @@ def _range(
     limit: int,
     direction: str,
 ) -> Result:
-    from lokictl.logql.expressions import LogExpr
-
     start, end, since, step = asked
     until = _time("--end", end, span[1] + 1)
     # The store keeps the interval of a stream's lines in ms, as Loki does: ask from just before the first one.
@@ -262,8 +248,6 @@ def _range(
 def _time(option: str, text: str | None, default: int) -> int:
     if text is None:
         return default
-    from lokictl.model.times import parse_time
-
     try:
         return parse_time(text, now=clock.time_ns())
     except ValueError as error:
@@ -271,8 +255,6 @@ def _time(option: str, text: str | None, default: int) -> int:
 
 
 def _duration(option: str, text: str) -> int:
-    from lokictl.logql.units import parse_prometheus_duration
-
     try:
         return parse_prometheus_duration(text)
     except ValueError as error:
@@ -282,8 +264,6 @@ def _duration(option: str, text: str) -> int:
 def _print(result: Result, output_format: str, quiet: bool) -> None:
     data = result.to_loki()
     if output_format == "json":
-        from lokictl.cli.common import write_json
-
         write_json({"status": "success", "data": data})
     elif data["resultType"] == "streams":
         _print_lines(data["result"], bare=output_format == "lines", quiet=quiet)
@@ -292,8 +272,6 @@ def _print(result: Result, output_format: str, quiet: bool) -> None:
 
 
 def _print_lines(streams: list[dict[str, Any]], *, bare: bool, quiet: bool) -> None:
-    from lokictl.model.times import format_time
-
     entries = [
         (int(entry[0]), entry[1], stream["stream"]) for stream in streams for entry in stream["values"]
     ]
@@ -333,12 +311,8 @@ def _rows(data: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _sample_time(seconds: float) -> str:
-    from lokictl.model.times import format_time
-
     return format_time(round(seconds * 1000) * 1_000_000)
 
 
 def _label_text(labels: dict[str, str]) -> str:
-    from lokictl.logql.units import quote
-
     return "{" + ", ".join(f"{name}={quote(value)}" for name, value in sorted(labels.items())) + "}"

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
+from lokictl.project import load
+from lokictl.render import rendering, write
 
 OUTPUT_NAMES = "grafana, rules, kubernetes, helm, stack"
 
@@ -57,9 +59,6 @@ def command(
 
     Files of an earlier render that are no longer wanted are removed, unless somebody has changed them.
     """
-    from lokictl.project import load
-    from lokictl.render import rendering, write
-
     project = load(project_root)
     names = [name.strip() for part in what for name in part.split(",") if name.strip()]
     result = rendering(project, what=names or None, grafana_version=grafana_version, alerting=alerting)

@@ -19,10 +19,16 @@ from lokictl.cli.servers import (
     server_options,
     stoppable,
 )
+from lokictl.project import find_configuration, load
+from lokictl.sync.backup import backup_names, backup_target, read_backup, read_backups
+from lokictl.sync.desired import Desired, desired_state
+from lokictl.sync.plan import Action
+from lokictl.sync.planner import OnConflict
+from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
+from lokictl.sync.rollback import Rollback
 
 if TYPE_CHECKING:
     from lokictl.sync.plan import Outcome, Plan
-    from lokictl.sync.rollback import Rollback
 
 
 @click.command(
@@ -64,8 +70,6 @@ def command(
     TIME is the name of a backup; its first digits are enough. What somebody else changed since those runs is a
     conflict and left alone, unless --on-conflict says otherwise.
     """
-    from lokictl.project import find_configuration
-
     if only_list:
         return _list(find_configuration(servers.project_root).root, output_format)
     with server_errors(), stoppable():
@@ -79,8 +83,6 @@ def command(
 
 
 def _list(root: Path, output_format: str) -> int:
-    from lokictl.sync.backup import backup_names, read_backup
-
     backups = [read_backup(root, name) for name in backup_names(root)]
     if output_format == "json":
         write_json(
@@ -101,12 +103,6 @@ def _list(root: Path, output_format: str) -> int:
 
 
 def _rollback(servers: ServerOptions, time: str, on_conflict: str, dry_run: bool) -> Rollback:
-    from lokictl.project import load
-    from lokictl.sync.backup import backup_target, read_backups
-    from lokictl.sync.desired import Desired, desired_state
-    from lokictl.sync.planner import OnConflict
-    from lokictl.sync.rollback import Rollback
-
     # A project that is broken just now must not stand in the way of an undo.
     project = load(servers.project_root, strict=False)
     name = backup_target(project.root, time)
@@ -122,9 +118,6 @@ def _rollback(servers: ServerOptions, time: str, on_conflict: str, dry_run: bool
 
 
 def _apply(rollback: Rollback, plan: Plan, yes: bool, printer: Printer) -> int:
-    from lokictl.sync.plan import Action
-    from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
-
     conflicts = plan.of(Action.CONFLICT)
     if conflicts:
         printer.say(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
 from lokictl.cli.common import debug_option, project_option
+from lokictl.model.times import parse_time
+from lokictl.project import load
+from lokictl.sample import choose_sources
+from lokictl.sample.generate import generate_all
+from lokictl.sample.output import push_entries, to_ndjson, to_text, write_metrics, write_traces
+from lokictl.sample.schedule import check_incidents, generate_schedule, incidents_yaml, parse_incident
 
 
 @click.command(
@@ -77,15 +84,6 @@ def command(
     project_root: Path | None,
 ) -> None:
     """Write realistic logs of the project's services, healthy or with incidents."""
-    import time
-
-    from lokictl.model.times import parse_time
-    from lokictl.project import load
-    from lokictl.sample import choose_sources
-    from lokictl.sample.generate import generate_all
-    from lokictl.sample.output import push_entries, to_ndjson, to_text, write_metrics, write_traces
-    from lokictl.sample.schedule import check_incidents, generate_schedule, incidents_yaml, parse_incident
-
     timed = any("@" in incident for incident in incidents)
     if len(incidents) > 1 and not all("@" in incident for incident in incidents):
         raise click.UsageError("several incidents need their times: --incident NAME@TIME")

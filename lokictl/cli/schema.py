@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lokictl.cli.common import debug_option
+from lokictl.testing.schema import schema_text
 
 FORMATS = ("test",)
 
@@ -22,6 +23,4 @@ Examples:
 @debug_option
 def command(name: str) -> None:
     """Print the JSON Schema of a file FORMAT: "test" (rule tests)."""
-    from lokictl.testing.schema import schema_text
-
     click.echo(schema_text(name), nl=False)

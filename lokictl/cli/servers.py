@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lokictl.cli.common import log_to_stderr, print_problems, project_option, wants_color, write_json
+from lokictl.sync.configuration import load_target
+from lokictl.sync.errors import SyncError
+from lokictl.sync.report import legend, plan_data, plan_lines, problem_lines, redacted, summary_line
+from lokictl.sync.session import Servers, only_named, only_server
 
 if TYPE_CHECKING:
     from lokictl.project import Project
     from lokictl.sync.configuration import Target
     from lokictl.sync.plan import Plan
-    from lokictl.sync.session import Servers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,9 +44,6 @@ class ServerOptions:
         self, project: Project, *, read_only: bool, needs_name: bool = True, names: Iterable[str] = ()
     ) -> tuple[Target, Servers]:
         """The target and its servers.  Raises `LokictlError`."""
-        from lokictl.sync.configuration import load_target
-        from lokictl.sync.session import Servers, only_named, only_server
-
         log_to_stderr(self.verbose)
         target = only_server(load_target(project.config, self.target_name, needs_name=needs_name), self.only)
         target = only_named(target, names)
@@ -85,8 +85,6 @@ def server_options(function: Command) -> Command:
 @contextlib.contextmanager
 def server_errors() -> Iterator[None]:
     """A server that fails is a problem found (1), not a usage error (2)."""
-    from lokictl.sync.errors import SyncError
-
     try:
         yield
     except SyncError as error:
@@ -121,8 +119,6 @@ class Printer:
 
     def only_plan(self, plan: Plan) -> int:
         """Prints a plan that will not be applied; returns the exit status."""
-        from lokictl.sync.report import plan_data
-
         if self.as_json:
             self.data(plan_data(plan))
         else:
@@ -131,8 +127,6 @@ class Printer:
 
     def plan(self, plan: Plan) -> None:
         """Prints a plan as text."""
-        from lokictl.sync.report import legend, plan_lines, problem_lines, summary_line
-
         if self.as_json:
             return
         if self.quiet:
@@ -148,8 +142,6 @@ class Printer:
 
     def lines(self, lines: Iterable[str], *, err: bool = False) -> None:
         """Prints lines in the color of their sign."""
-        from lokictl.sync.report import redacted
-
         for line in redacted(lines, self.target):
             sign = line.strip()[:1]
             styled = click.style(line, fg=COLORS[sign]) if wants_color(err=err) and sign in COLORS else line

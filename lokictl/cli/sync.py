@@ -22,11 +22,18 @@ from lokictl.cli.servers import (
     server_options,
     stoppable,
 )
+from lokictl.project import load
+from lokictl.project.configuration import shown
+from lokictl.sync.plan import Action, Outcome
+from lokictl.sync.planner import OnConflict, Options
+from lokictl.sync.pull import pull_conflicts
+from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
+from lokictl.sync.saved_plan import check_plan, read_plan, save_plan
+from lokictl.sync.session import Session
 
 if TYPE_CHECKING:
     from lokictl.sync.apply import Applied
     from lokictl.sync.plan import Plan
-    from lokictl.sync.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,10 +53,6 @@ class PlanOptions:
 
     def session(self, servers: ServerOptions, *, read_only: bool) -> Session:
         """The session that these options describe; its rules are checked."""
-        from lokictl.project import load
-        from lokictl.sync.planner import OnConflict, Options
-        from lokictl.sync.session import Session
-
         project = load(servers.project_root)
         target, connections = servers.open(project, read_only=read_only, names=self.names)
         options = Options(self.prune, self.allow_empty, OnConflict(self.on_conflict))
@@ -67,8 +70,6 @@ class PlanOptions:
 
     def only_plan(self, session: Session, plan: Plan, printer: Printer) -> int:
         """Prints a plan, and writes it where it was asked to be; returns the exit status."""
-        from lokictl.sync.saved_plan import save_plan
-
         status = printer.only_plan(plan)
         if self.plan_out is not None:
             save_plan(self.plan_out, session.target, plan, session.options)
@@ -167,9 +168,6 @@ def command(
 def _apply_saved(
     path: Path, servers: ServerOptions, options: PlanOptions, output_format: str, quiet: bool
 ) -> int:
-    from lokictl.sync.plan import Action
-    from lokictl.sync.saved_plan import check_plan, read_plan
-
     saved = read_plan(path)
     if options.names or options.prune or options.allow_empty or options.plan_out is not None:
         raise click.UsageError("--plan takes its options from the plan")
@@ -193,8 +191,6 @@ def _apply_saved(
 
 
 def _may_apply(session: Session, plan: Plan, yes: bool, prune_limit: int | None, printer: Printer) -> bool:
-    from lokictl.sync.plan import Action
-
     conflicts = plan.of(Action.CONFLICT)
     if conflicts:
         _advise(plan, printer)
@@ -213,8 +209,6 @@ def _may_apply(session: Session, plan: Plan, yes: bool, prune_limit: int | None,
 
 
 def _advise(plan: Plan, printer: Printer) -> None:
-    from lokictl.sync.plan import Action
-
     conflicts = plan.of(Action.CONFLICT)
     count = len(conflicts)
     settled = sum(change.settled for change in conflicts)
@@ -243,9 +237,6 @@ def _may_delete(session: Session, plan: Plan, yes: bool, prune_limit: int | None
 
 
 def _apply(session: Session, plan: Plan, printer: Printer) -> int:
-    from lokictl.sync.plan import Action, Outcome
-    from lokictl.sync.report import applied_data, outcome_line, plan_data
-
     pulled = _pull(session, plan, printer) if plan.of(Action.PULL) else []
     total = len(plan.writes)
 
@@ -271,8 +262,6 @@ def _apply(session: Session, plan: Plan, printer: Printer) -> int:
 
 
 def _print_end(session: Session, applied: Applied, printer: Printer) -> None:
-    from lokictl.sync.report import result_lines
-
     again = " ".join(["lokictl", *(shlex.quote(word) for word in sys.argv[1:])])
     undo = f"lokictl rollback {session.backup.name if session.backup else ''}".strip()
     if not printer.quiet or not applied.complete:
@@ -282,8 +271,6 @@ def _print_end(session: Session, applied: Applied, printer: Printer) -> None:
 
 
 def _pull(session: Session, plan: Plan, printer: Printer) -> list[str]:
-    from lokictl.sync.pull import pull_conflicts
-
     written = []
     for path, note in pull_conflicts(session.project, session.target, plan):
         written.append(_shown(path))
@@ -293,6 +280,4 @@ def _pull(session: Session, plan: Plan, printer: Printer) -> list[str]:
 
 
 def _shown(path: Path | None) -> str:
-    from lokictl.project.configuration import shown
-
     return shown(path) if path is not None else ""

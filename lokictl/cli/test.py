@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,15 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
+from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.testing import reports
+from lokictl.testing.case import RunOptions
+from lokictl.testing.coverage import measure_coverage
+from lokictl.testing.mutation import run_mutations
+from lokictl.testing.reports import as_json, github_lines, junit_xml, painter
+from lokictl.testing.runner import discover, find_test_files, load_rules, project_root, run_tests
+from lokictl.testing.update import update, write
+from lokictl.testing.watch import watch
 
 if TYPE_CHECKING:
     from lokictl.project import Project
@@ -128,12 +139,8 @@ def command(
     coverage = _coverage(suite, jobs) if with_coverage or fail_under is not None else None
     mutation = _mutation(suite, report, jobs, text) if mutate else None
     if output_format == "json":
-        from lokictl.testing.reports import as_json
-
         write_json(as_json(report, coverage, mutation))
     elif output_format == "github":
-        from lokictl.testing.reports import github_lines
-
         for line in github_lines(report, coverage, mutation):
             click.echo(line)
     if output_format != "json":
@@ -152,17 +159,12 @@ def _engines(engine: str, compare: str) -> tuple[str, ...]:
     known = ("embedded", "docker", "binary", "all")
     for name in names:
         if name not in known and "://" not in name:
-            from lokictl.diagnostics import suggestion
-
             hint = suggestion(name, known, "embedded, docker, binary, all or http://…")
             raise click.BadParameter(f'there is no engine "{name}": {hint}', param_hint="--engine")
     return names or ("embedded",)
 
 
 def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> Suite:
-    from lokictl.diagnostics import LokictlError, Problem
-    from lokictl.testing.runner import discover, load_rules
-
     project: Project | None = None
     if project_root is not None:
         project = load_rules(project_root)
@@ -183,9 +185,6 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
 
 def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
     """The project around the current folder; without one, the test files below it, by name or by what they hold."""
-    from lokictl.diagnostics import LokictlError, Problem
-    from lokictl.testing.runner import find_test_files, load_rules, project_root
-
     if project_root(Path.cwd()) is None:
         files = sorted(path for pattern in FILE_NAMES for path in Path().rglob(pattern))
         files = files or find_test_files([Path()])
@@ -198,14 +197,10 @@ def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
 
 
 def _names(paths: tuple[Path, ...], project: Project | None) -> list[str]:
-    from lokictl.testing.runner import discover
-
     return [test.name for _, test, _ in discover(paths, project=project).cases()]
 
 
 def _jobs(jobs: int | None, default: int) -> int:
-    import os
-
     if jobs is None:
         return default
     return jobs or os.cpu_count() or 1
@@ -220,8 +215,6 @@ def _run(
     text: bool,
     home: str = "loki",
 ) -> Report:
-    from lokictl.testing.runner import RunOptions, run_tests
-
     progress = _Progress() if text else None
     options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push, home=home)
     try:
@@ -237,8 +230,6 @@ class _Progress:
     MARKS = {"passed": ".", "failed": "F", "skipped": "s"}
 
     def __init__(self) -> None:
-        from lokictl.testing.reports import painter
-
         self.file = ""
         self.paint = painter(wants_color())
 
@@ -256,14 +247,10 @@ class _Progress:
 
 
 def _coverage(suite: Suite, jobs: int | None) -> CoverageReport:
-    from lokictl.testing.coverage import measure_coverage
-
     return measure_coverage(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
 
 
 def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> MutationReport | None:
-    from lokictl.testing.mutation import run_mutations
-
     if not report.passed:
         click.echo("mutation: not tried, since tests fail without any change", err=True)
         return None
@@ -281,8 +268,6 @@ def _print(
     output_format: str,
     quiet: bool,
 ) -> None:
-    from lokictl.testing import reports
-
     color = wants_color() and output_format == "text"
     if output_format == "text":
         for result in report.failed:
@@ -311,15 +296,11 @@ def _print(
 
 
 def _write_junit(report: Report, file: Path) -> None:
-    from lokictl.testing.reports import junit_xml
-
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(junit_xml(report), encoding="utf-8")
 
 
 def _update(report: Report) -> None:
-    from lokictl.testing.update import update, write
-
     files = update(report)
     write(files)
     for file in files:
@@ -342,9 +323,5 @@ def _status(
 
 
 def _watch(context: click.Context, paths: tuple[Path, ...], project_root: Path | None) -> None:
-    import sys
-
-    from lokictl.testing.watch import watch
-
     arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
     watch([sys.executable, "-m", "lokictl", *arguments], paths, project_root)

@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from lokictl.cli.common import debug_option, format_option, write_json
+from lokictl.logql.versions import LokiVersion
+from lokictl.upgrade.fixes import fix_files
+from lokictl.upgrade.report import as_json, as_text, upgrade
 
 CHANGES = 3
 """The exit status when something changes."""
@@ -35,9 +38,6 @@ def command(
 
     Exit status: 0 nothing changes, 3 something does.
     """
-    from lokictl.logql.versions import LokiVersion
-    from lokictl.upgrade.report import as_json, as_text, upgrade
-
     try:
         old, new = LokiVersion.parse(old_text), LokiVersion.parse(new_text)
     except ValueError as error:
@@ -54,8 +54,6 @@ def command(
 
 
 def _fix(paths: tuple[str, ...], old: object, new: object) -> None:
-    from lokictl.upgrade.fixes import fix_files
-
     for fixed in fix_files(paths, old, new):  # type: ignore[arg-type]
         Path(fixed.file).write_text(fixed.after, encoding="utf-8")
         click.echo(f"{fixed.file}: {fixed.count} fixed", err=True)

@@ -14,6 +14,7 @@ from lokictl.engine.label_filter import compile_label_filter, is_no_op
 from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, PRESERVE_ERROR, LabelBuilder
 from lokictl.logql import ast
 from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.templates import TemplateError, compile_line_template
 
 Filter = Callable[[LabelBuilder], bool]
 
@@ -142,8 +143,6 @@ def _named(stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast
 
 def template_fields(text: str) -> frozenset[str]:
     """The labels that a template reads; none where it does not parse (that error is reported elsewhere)."""
-    from lokictl.templates import TemplateError, compile_line_template
-
     try:
         return compile_line_template(text).fields
     except TemplateError:

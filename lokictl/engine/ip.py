@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from lokictl.logql.units import quote
 from lokictl.logql.versions import DEFAULT, SHORT_IPV6, LokiVersion
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -79,6 +80,4 @@ def _matcher(pattern: str) -> Callable[[Address], bool]:
 
 
 def _quoted(text: str) -> str:
-    from lokictl.logql.units import quote
-
     return quote(text)

@@ -14,6 +14,7 @@ import orjson
 
 from lokictl.engine.hints import Hints
 from lokictl.engine.json_parser import text_value
+from lokictl.engine.label_filter import COMPARE
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, EXTRACTED_SUFFIX, LabelBuilder
 from lokictl.logql import ast
 from lokictl.logql.expressions import MatchOperator
@@ -132,8 +133,6 @@ def refusal(node: ast.LabelFilter) -> Refuses | None:
         unwanted = node.value
         return lambda value: type(value) is str and value == unwanted and value.isascii()
     if isinstance(node, ast.NumberLabelFilter):
-        from lokictl.engine.label_filter import COMPARE
-
         compare, threshold = COMPARE[node.operator], node.value
         return lambda value: type(value) is int and -_EXACT < value < _EXACT and not compare(value, threshold)
     return None

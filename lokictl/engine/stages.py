@@ -34,6 +34,7 @@ from lokictl.logql.versions import (
     STRINGS_IN_ARRAYS,
     LokiVersion,
 )
+from lokictl.templates import TemplateError, compile_label_template, compile_line_template
 
 StageFunction = Callable[[bytes, int, LabelBuilder], bytes | None]
 
@@ -413,8 +414,6 @@ _PLAIN_FIELD = re.compile(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 
 def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| line_format "…"``"""
-    from lokictl.templates import TemplateError, compile_line_template
-
     try:
         template = compile_line_template(stage.template, version)
     except TemplateError as error:
@@ -437,8 +436,6 @@ def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> 
 
 def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| label_format a=b, c="…"``"""
-    from lokictl.templates import TemplateError, compile_label_template
-
     seen: set[str] = set()
     templates = []
     for item in stage.items:

@@ -123,9 +123,9 @@ class Dashboard:
 
     def to_json(self) -> dict[str, Any]:
         """The final JSON as a dictionary: no nulls but those that mean something, ids and places given."""
-        from grafanalib._gen import DashboardEncoder
-        from grafanalib.core import Annotations, Templating, Time
-        from grafanalib.core import Dashboard as GrafanalibDashboard
+        from grafanalib._gen import DashboardEncoder  # noqa: PLC0415 - slow to import, and only dashboards need it
+        from grafanalib.core import Annotations, Templating, Time  # noqa: PLC0415 - slow to import, and only dashboards need it
+        from grafanalib.core import Dashboard as GrafanalibDashboard  # noqa: PLC0415 - slow to import, and only dashboards need it
 
         whole = GrafanalibDashboard(
             title=self.title,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.lint.interface import Finding
+from lokictl.model.files import write_text
 
 VERSION = 1
 Key = tuple[str, str, str, str]
@@ -26,8 +27,6 @@ def write_baseline(path: Path, findings: Iterable[Finding], root: Path | None = 
         {"check": name, "file": file, "item": item, "message": message, "count": count}
         for (name, file, item, message), count in sorted(counted.items())
     ]
-    from lokictl.model.files import write_text
-
     text = json.dumps({"version": VERSION, "findings": entries}, indent=2, ensure_ascii=False)
     write_text(path, text + "\n")
     return sum(counted.values())

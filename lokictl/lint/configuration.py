@@ -12,6 +12,7 @@ from typing import Any
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, suggestion
 from lokictl.lint.interface import Check, Workspace
 from lokictl.lint.registry import READING, all_checks, known_names, matches
+from lokictl.logql.units import parse_prometheus_duration
 from lokictl.project.configuration import Configuration
 
 KEYS = ("select", "ignore", "enable", "loki-version", "baseline", "interval", "checks", "paths", "exclude")
@@ -238,8 +239,6 @@ class _Reader:
             return (3, 7)
 
     def interval(self) -> int:
-        from lokictl.logql.units import parse_prometheus_duration
-
         text = self.table.get("interval", "1m")
         try:
             return parse_prometheus_duration(str(text))

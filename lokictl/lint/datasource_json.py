@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
+import re2
+
 from lokictl.lint.findings import Path
 
 ESCAPED = re.compile(r"\$\$")
@@ -129,8 +131,6 @@ class Pattern(Protocol):
 
 def compiled(pattern: str) -> Pattern | None:
     """A JavaScript regular expression as far as RE2's, or else Python's, can stand for it; None where they cannot."""
-    import re2
-
     translated = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern)
     options = re2.Options()
     options.log_errors = False

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lokictl.backends.http import LokiClient
+from lokictl.backends.interface import BackendError
 from lokictl.durations import SECOND
-
-if TYPE_CHECKING:
-    from lokictl.backends.http import LokiClient
 
 MAX_STEPS = 1_000
 
@@ -108,9 +107,6 @@ class LiveLoki:
         return self._answers[key]
 
     def _ask(self, path: str, parameters: dict[str, str], optional: bool) -> Any:
-        from lokictl.backends.http import LokiClient
-        from lokictl.backends.interface import BackendError
-
         if self._client is None:
             self._client = LokiClient(self.options.url)
             self._client.session.headers.update(self.options.headers)

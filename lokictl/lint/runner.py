@@ -28,6 +28,7 @@ from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_
 from lokictl.logql.expressions import Node
 from lokictl.model.documents import ModuleDocument
 from lokictl.project import JsonDashboard, Project
+from lokictl.project.configuration import shown
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,6 @@ def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
 
 
 def _project_datasources(project: Project) -> list[DataSourceItem]:
-    from lokictl.project.configuration import shown
-
     items = []
     for source in project.datasources:
         if source.origin is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from lokictl.logql import expressions as ast
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
+from lokictl.logql.parser import parse as parse_query
+from lokictl.logql.printer import pretty
+from lokictl.logql.templated import format_templated
 from lokictl.logql.versions import LokiVersion, target
 
 __all__ = [
@@ -26,8 +29,6 @@ def parse(query: str, *, validate: bool = True, version: LokiVersion | str | Non
     ``validate=False`` leaves out the checks of whole expressions; ``version`` is the Loki whose language it is (that of
     this run by default).  Raises `ParseError`, whose text is Loki's.
     """
-    from lokictl.logql.parser import parse as parse_query
-
     loki = LokiVersion.parse(version) if isinstance(version, str) else version or target()
     return parse_query(query, validate=validate, version=loki)
 
@@ -37,7 +38,4 @@ def format(query: str) -> str:  # noqa: A001 - the name the language's users loo
 
     Grafana's variables stay as they are.  Raises `ParseError`.
     """
-    from lokictl.logql.printer import pretty
-    from lokictl.logql.templated import format_templated
-
     return format_templated(query, pretty)

@@ -78,7 +78,7 @@ class Node:
         return self.transform(lambda node: new if node is target else node)
 
     def __str__(self) -> str:
-        from lokictl.logql.printer import canonical
+        from lokictl.logql.printer import canonical  # noqa: PLC0415 - an expression prints itself, and the printer reads expressions
 
         return canonical(self)
 

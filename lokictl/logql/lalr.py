@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lokictl.logql.grammar import PRECEDENCE, RULES, TOKENS
+
 Rule = tuple[str, str, tuple[str, ...]]
 Item = tuple[int, int]
 
@@ -222,8 +224,6 @@ class Builder:
 
 def tables() -> Tables:
     """The tables of LogQL's grammar; rule numbers count from 1 (0 is the start rule)."""
-    from lokictl.logql.grammar import PRECEDENCE, RULES, TOKENS
-
     return Builder(RULES, TOKENS, PRECEDENCE).build()
 
 

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from lokictl.logql import ast
+from lokictl.logql import expressions as ast
 from lokictl.logql import parser_tables as tables
 from lokictl.logql.arithmetic import fold
 from lokictl.logql.errors import ParseError
@@ -559,8 +559,6 @@ def _range_parameter(operation: str, text: str | None) -> tuple[float | None, st
     if problem:
         return None, f"invalid parameter for operation {operation}: {problem}"
     if operation != "quantile_over_time":
-        from lokictl.logql.units import format_float
-
         return value, f"parameter {format_float(value)} not supported for operation {operation}"
     return value, None
 

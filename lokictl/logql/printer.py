@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lokictl.logql import ast
+from lokictl.logql import expressions as ast
+from lokictl.logql.errors import LogQLError
 from lokictl.logql.lossless import SpelledMatching, Written, is_plain_name, lossless
+from lokictl.logql.regex import Matches, simplify
 from lokictl.logql.units import (
     format_bytes,
     format_float,
@@ -91,9 +93,6 @@ def _string_filter(node: ast.StringLabelFilter) -> str:
 
 
 def _is_real_regex(pattern: str) -> bool:
-    from lokictl.logql.errors import LogQLError
-    from lokictl.logql.regex import Matches, simplify
-
     try:
         return isinstance(simplify(pattern, for_label=True), Matches)
     except LogQLError:

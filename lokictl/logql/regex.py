@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import re2
+
 from lokictl.logql.errors import LogQLError
 
 MAX_RUNE = 0x10FFFF
@@ -614,8 +616,6 @@ def _single(ranges: tuple[Any, ...]) -> tuple[str, bool] | None:
 
 @functools.lru_cache(maxsize=256)
 def _known_class(sequence: str) -> bool:
-    import re2
-
     try:
         re2.compile(sequence, _options())
     except re2.error:
@@ -967,8 +967,6 @@ class CompiledRegex:
     """An RE2 expression over bytes."""
 
     def __init__(self, pattern: str, shown: str) -> None:
-        import re2
-
         parse_regex(shown)
         pattern = _without_repeated_names(pattern)
         try:
@@ -1001,8 +999,6 @@ def _without_repeated_names(pattern: str) -> str:
 
 
 def _options() -> Any:
-    import re2
-
     options = re2.Options()
     options.max_mem = MAX_MEMORY
     options.log_errors = False

@@ -13,6 +13,7 @@ from typing import Any
 from lokictl.logql import expressions as ast
 from lokictl.logql.expressions import COMPARISONS, MatchOperator
 from lokictl.logql.grafana_variables import STAND_IN
+from lokictl.logql.regex import RegexError, parse_regex
 from lokictl.logql.validation import split_pattern
 
 COUNTING = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
@@ -135,8 +136,6 @@ def _extracted_names(stage: ast.Stage) -> frozenset[str] | None:
         return frozenset(item.name for item in stage.extractions) if stage.extractions else None
     if isinstance(stage, ast.RegexpParser):
         # Compiling regular expressions is the slow part of this package's import.
-        from lokictl.logql.regex import RegexError, parse_regex
-
         try:
             return frozenset(name for name in parse_regex(stage.pattern).group_names if name)
         except RegexError:

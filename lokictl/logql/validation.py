@@ -6,8 +6,10 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from lokictl.logql import ast
+from lokictl.logql import expressions as ast
 from lokictl.logql.expressions import Span
+from lokictl.logql.matching import compile_matcher
+from lokictl.logql.regex import RegexError, parse_regex
 
 NO_MATCHER = (
     "queries require at least one regexp or equality matcher that does not have an empty-compatible value. "
@@ -77,8 +79,6 @@ def matches_empty(matcher: ast.Matcher) -> bool:
     if matcher.operator == ast.MatchOperator.EQUAL:
         return matcher.value == ""
     # Compiling regular expressions is the slow part of this package's import.
-    from lokictl.logql.matching import compile_matcher
-
     return compile_matcher(matcher)("")
 
 
@@ -87,8 +87,6 @@ def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) 
 
     ``whole``: as ``label_replace`` compiles it, which shows in the message.
     """
-    from lokictl.logql.regex import RegexError, parse_regex
-
     try:
         parse_regex(f"^(?:{pattern})$" if whole else pattern)
     except RegexError as error:
@@ -98,8 +96,6 @@ def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) 
 
 def check_regexp(pattern: str) -> str:
     """What is wrong with the expression of a ``regexp`` stage."""
-    from lokictl.logql.regex import RegexError, parse_regex
-
     try:
         names = [name for name in parse_regex(pattern).group_names if name]
     except RegexError as error:

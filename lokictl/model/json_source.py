@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import orjson
+
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.documents import (
     Cursor,
@@ -100,8 +102,6 @@ class JsonDocument(Document):
 
 def load_json(text: str, file: str = "") -> JsonDocument:
     """The document; raises `LokictlError` with the place where the text stops being JSON."""
-    import orjson
-
     source = SourceText(text, file)
     try:
         return JsonDocument(orjson.loads(text), source)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from lokictl.errors import Error
-from lokictl.model.rule_validation import RawGroup, RawRule
+from lokictl.logql.units import parse_prometheus_duration
+from lokictl.model.rules import Rule
+from lokictl.model.yaml_source import _loader, _scalar_value, too_deep
 
 if TYPE_CHECKING:
     import yaml
@@ -15,6 +20,33 @@ if TYPE_CHECKING:
 LONGEST_SHOWN = 10
 MOST_STRUCTS = 200_000
 """Mappings read before aliases are taken for an attack."""
+
+
+@dataclass(slots=True)
+class RawRule:
+    """A rule as the file has it: any combination of keys; durations in ns."""
+
+    record: str = ""
+    alert: str = ""
+    expr: str = ""
+    for_: int = 0
+    keep_firing_for: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    parsed: Rule | None = None
+    """The rule object it comes from, which keeps its parsed expression."""
+
+
+@dataclass(slots=True)
+class RawGroup:
+    """A group as the file has it; durations in ns."""
+
+    name: str = ""
+    interval: int = 0
+    query_offset: int = 0
+    limit: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    rules: list[RawRule] = field(default_factory=list)
 
 
 class DecodingError(Error):
@@ -34,10 +66,6 @@ def decode_rule_file(text: str) -> list[RawGroup]:
 
 
 def _compose(text: str) -> yaml.Node | None:
-    import yaml
-
-    from lokictl.model.yaml_source import _loader, too_deep
-
     if too_deep(text) is not None:
         raise DecodingError("yaml: exceeded max depth of 10000")
     try:
@@ -68,8 +96,6 @@ SYNTAX_WORDS = {
 
 def _syntax_message(error: yaml.MarkedYAMLError, text: str) -> str:
     """Go's words for a syntax error: those of libyaml, with the line where reading stopped."""
-    import yaml
-
     words = str(error.problem)
     if words.startswith("found undefined alias"):
         name = re.match(r"[\w-]*", text[error.problem_mark.index + 1 :]) if error.problem_mark else None
@@ -145,8 +171,6 @@ class _Decoder:
         fields: dict[str, Callable[[yaml.Node], Any]],
         skip: Collection[str] = (),
     ) -> None:
-        import yaml
-
         if _is_null(node):
             return
         if not isinstance(node, yaml.MappingNode):
@@ -174,8 +198,6 @@ class _Decoder:
         fields: dict[str, Callable[[yaml.Node], Any]],
         skip: Collection[str],
     ) -> None:
-        import yaml
-
         if self.repeated_keys(node):
             return
         merged: yaml.Node | None = None
@@ -200,8 +222,6 @@ class _Decoder:
         fields: dict[str, Callable[[yaml.Node], Any]],
         skip: set[str],
     ) -> None:
-        import yaml
-
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(part, yaml.MappingNode):
                 raise DecodingError("yaml: map merge requires map or sequence of maps as the value")
@@ -209,8 +229,6 @@ class _Decoder:
             skip = {*skip, *_keys(part)}
 
     def items(self, node: yaml.Node, name: str, read: Callable[[yaml.Node], Any]) -> list[Any]:
-        import yaml
-
         if _is_null(node):
             return []
         if not isinstance(node, yaml.SequenceNode):
@@ -219,8 +237,6 @@ class _Decoder:
         return [read(item) for item in node.value if not _is_null(item)]
 
     def texts(self, node: yaml.Node) -> dict[str, str]:
-        import yaml
-
         if _is_null(node):
             return {}
         if not isinstance(node, yaml.MappingNode):
@@ -233,8 +249,6 @@ class _Decoder:
             self.open.discard(id(node))
 
     def entries(self, node: yaml.Node) -> dict[str, str]:
-        import yaml
-
         if self.repeated_keys(node):
             return {}
         found: dict[str, str] = {}
@@ -249,8 +263,6 @@ class _Decoder:
         return found
 
     def text(self, node: yaml.Node) -> str:
-        import yaml
-
         if _is_null(node):
             return ""
         if not isinstance(node, yaml.ScalarNode):
@@ -259,10 +271,6 @@ class _Decoder:
         return str(node.value)
 
     def integer(self, node: yaml.Node) -> int:
-        import yaml
-
-        from lokictl.model.yaml_source import _scalar_value
-
         if _is_null(node):
             return 0
         value = _scalar_value(node) if isinstance(node, yaml.ScalarNode) else None
@@ -272,10 +280,6 @@ class _Decoder:
         return int(value)
 
     def duration(self, node: yaml.Node) -> int:
-        import yaml
-
-        from lokictl.logql.units import parse_prometheus_duration
-
         if _is_null(node):
             return 0
         if not isinstance(node, yaml.ScalarNode):
@@ -301,8 +305,6 @@ class _Decoder:
         return bool(pairs)
 
     def wrong_type(self, node: yaml.Node, wanted: str) -> None:
-        import yaml
-
         shown = ""
         if isinstance(node, yaml.ScalarNode):
             value = str(node.value)

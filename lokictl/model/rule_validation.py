@@ -9,44 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lokictl.diagnostics import Position, Problem, Severity
+from lokictl.logql import parse
+from lokictl.logql.errors import LogQLError, ParseError
+from lokictl.model.rule_decoding import DecodingError, RawGroup, RawRule, decode_rule_file
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.model.yaml_source import Path
+from lokictl.templates.alert import load_error
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 EXTERNAL_URL_HINT = (
     "Loki's check does not know $externalURL: write {{ externalURL }} or {{ .ExternalURL }} instead"
 )
-
-
-@dataclass(slots=True)
-class RawRule:
-    """A rule as the file has it: any combination of keys; durations in ns."""
-
-    record: str = ""
-    alert: str = ""
-    expr: str = ""
-    for_: int = 0
-    keep_firing_for: int = 0
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
-    parsed: Rule | None = None
-    """The rule object it comes from, which keeps its parsed expression."""
-
-
-@dataclass(slots=True)
-class RawGroup:
-    """A group as the file has it; durations in ns."""
-
-    name: str = ""
-    interval: int = 0
-    query_offset: int = 0
-    limit: int = 0
-    labels: dict[str, str] = field(default_factory=dict)
-    rules: list[RawRule] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +44,6 @@ def check_rule_file(text: str) -> list[str]:
 
     Text that is not YAML, unknown keys and wrong types stop Loki before it looks at the rules.
     """
-    from lokictl.model.rule_decoding import DecodingError, decode_rule_file
-
     try:
         groups = decode_rule_file(text)
     except DecodingError as error:
@@ -134,9 +109,6 @@ def _rule_refusals(rule: RawRule, group_name: str) -> Iterator[_Found]:
 
 
 def _expression_refusals(rule: RawRule, group_name: str) -> Iterator[_Found]:
-    from lokictl.logql import parse
-    from lokictl.logql.errors import LogQLError, ParseError
-
     try:
         if rule.parsed is None:
             parse(rule.expr)
@@ -177,8 +149,6 @@ def _name_refusals(rule: RawRule) -> Iterator[_Found]:
 def _template_refusals(rule: RawRule) -> Iterator[_Found]:
     if not any("{{" in text for text in (*rule.labels.values(), *rule.annotations.values())):
         return
-    from lokictl.templates.alert import load_error
-
     for kind, key, texts in (
         ("label", "labels", rule.labels),
         ("annotation", "annotations", rule.annotations),

@@ -11,8 +11,11 @@ from pathlib import Path as FilePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from lokictl.diagnostics import Position
 from lokictl.durations import DurationField, format_prometheus_duration
+from lokictl.logql import parse
 from lokictl.model.documents import Cursor, Document, Path
 
 if TYPE_CHECKING:
@@ -111,8 +114,6 @@ class _Rule(ABC):
     @cached_property
     def expression(self) -> Expr:
         """The parsed expression; parsed once.  Raises `lokictl.logql.LogQLError`."""
-        from lokictl.logql import parse
-
         return parse(self.expr)
 
 
@@ -204,7 +205,7 @@ class RuleGroup:
     @classmethod
     def from_yaml(cls, text: str, file: str = "") -> RuleGroup:
         """One group, as the ruler's API takes it.  Raises `lokictl.diagnostics.LokictlError`."""
-        from lokictl.model.rule_files import load_group
+        from lokictl.model.rule_files import load_group  # noqa: PLC0415 - a rule group reads itself, and the reader makes rule groups
 
         return load_group(text, file)
 
@@ -251,7 +252,6 @@ class RuleFile:
 
 def dump_yaml(value: Any) -> str:
     """YAML in the style people write: keys in the given order, text of several lines as a block."""
-    import yaml
 
     class Dumper(yaml.SafeDumper):
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:

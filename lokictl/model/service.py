@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -141,8 +142,6 @@ class Service:
         """`example_record` as the text of a log line, in the service's format."""
         record = self.example_record(**fields)
         if self.line_format == "json":
-            import json
-
             return json.dumps(record, ensure_ascii=False)
         return " ".join(f"{name}={_logfmt(value)}" for name, value in record.items())
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from lokictl.durations import SECOND
+from lokictl.logql.units import parse_prometheus_duration
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?(?:\s?(Z|z|UTC|[+-]\d\d:?\d\d))?"
@@ -31,8 +32,6 @@ def parse_time(text: str, *, now: int | None = None) -> int:
     if now is not None:
         if text == "now":
             return now
-        from lokictl.logql.units import parse_prometheus_duration
-
         return now - parse_prometheus_duration(text.removesuffix("ago").strip().removeprefix("-"))
     raise ValueError(f'"{text}" is not a time: use RFC 3339 (2026-01-01T00:00:00Z) or Unix seconds')
 

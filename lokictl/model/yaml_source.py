@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.documents import (
     Cursor,
@@ -90,8 +92,6 @@ class YamlDocument(Document):
         )
 
     def _end(self, node: yaml.Node) -> int:
-        import yaml
-
         if isinstance(node, yaml.ScalarNode) and node.style not in ("|", ">"):
             return int(node.end_mark.index)
         start = int(node.start_mark.index)
@@ -100,8 +100,6 @@ class YamlDocument(Document):
 
     def find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node | None]:
         """The node at ``path`` (its nearest parent when it is missing), and the node of its key."""
-        import yaml
-
         node, key_node = self.root, None
         for part in path:
             if isinstance(node, yaml.MappingNode):
@@ -118,8 +116,6 @@ class YamlDocument(Document):
 
 def _member(node: yaml.Node, name: str) -> tuple[yaml.Node, yaml.Node] | None:
     """The key and value nodes of a member of a mapping, those of merged mappings (``<<``) included."""
-    import yaml
-
     merged: list[yaml.Node] = []
     for key, value in node.value:
         if key.tag == "tag:yaml.org,2002:merge":
@@ -136,8 +132,6 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     Raises `LokictlError` with one placed problem for text that is not YAML, for repeated keys (all of them) and
     for documents that never end.
     """
-    import yaml
-
     source = SourceText(text, file)
     mark = too_deep(text)
     if mark is not None:
@@ -180,8 +174,6 @@ def load_embedded_documents(outer: Cursor, text: str | None = None) -> list[Embe
 
 def too_deep(text: str) -> int | None:
     """The offset where a text nests deeper than `MAX_DEPTH`, which the composer does not survive; else None."""
-    import yaml
-
     if text.count("[") + text.count("{") <= MAX_DEPTH and not _DEEP_LINE.search(text):
         return None
     depth = 0
@@ -233,8 +225,6 @@ def unknown_keys(
 
 
 def _loader() -> Any:
-    import yaml
-
     global _LOADER
     if _LOADER is None:
         base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -273,8 +263,6 @@ class _Builder:
         self.open: set[int] = set()
 
     def build(self, node: yaml.Node | None, path: Path) -> Any:
-        import yaml
-
         self.count += 1
         if node is None:
             return None
@@ -319,8 +307,6 @@ class _Builder:
         return {**merged, **result}
 
     def _merge(self, node: yaml.Node, path: Path, merged: dict[str, Any]) -> None:
-        import yaml
-
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for part in parts:
             value = self.build(part, path)
@@ -391,8 +377,6 @@ def _syntax_hint(error: yaml.MarkedYAMLError, line: str) -> str:
 
 def _scalar_offsets(node: yaml.Node | None, text: str) -> list[int]:
     """See `Document.offsets`."""
-    import yaml
-
     if not isinstance(node, yaml.ScalarNode):
         return []
     start, end = int(node.start_mark.index), int(node.end_mark.index)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity, suggestion
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
 from lokictl.model.contents import Contents, contents_of
@@ -96,8 +96,6 @@ class Project:
 
     def service(self, name: str) -> Service:
         """The service called ``name``.  Raises `LokictlError` with the nearest known name."""
-        from lokictl.diagnostics import suggestion
-
         for service in self.services:
             if service.name == name:
                 return service
@@ -345,7 +343,7 @@ def as_dashboard(item: Any, path: str = "") -> Dashboard | None:
     if all(hasattr(item, name) for name in ("uid", "title", "to_json")):
         return item  # type: ignore[no-any-return]
     if type(item).__module__ == "grafanalib.core" and type(item).__name__ == "Dashboard":
-        from grafanalib._gen import DashboardEncoder
+        from grafanalib._gen import DashboardEncoder  # noqa: PLC0415 - slow to import, and only dashboards need it
 
         data = json.loads(json.dumps(item.auto_panel_ids(), cls=DashboardEncoder))
         return JsonDashboard(str(data.get("uid") or ""), str(data.get("title") or ""), data, path)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
+from lokictl.render.alerting import alerting_notes, render_alerting
+from lokictl.render.git_sync import render_git_sync
+from lokictl.render.grafana import render_grafana
+from lokictl.render.helm import release_notes, render_helm
+from lokictl.render.kubernetes import render_kubernetes, size_notes
+from lokictl.render.operator import operator_notes, render_operator
+from lokictl.render.rules import render_rules
 from lokictl.render.settings import Settings, settings_of
+from lokictl.render.stack import render_stack
+from lokictl.render.writing import check_apart, write_files
 
 if TYPE_CHECKING:
     from lokictl.project import Project
@@ -81,9 +90,6 @@ class Rendering:
 
 
 def _grafana() -> Output:
-    from lokictl.render.alerting import alerting_notes, render_alerting
-    from lokictl.render.grafana import render_grafana
-
     return Output(
         "grafana",
         "provisioning that a stock Grafana starts from",
@@ -94,8 +100,6 @@ def _grafana() -> Output:
 
 
 def _rules() -> Output:
-    from lokictl.render.rules import render_rules
-
     return Output(
         "rules",
         "rule files as the ruler's local storage wants them",
@@ -105,8 +109,6 @@ def _rules() -> Output:
 
 
 def _kubernetes() -> Output:
-    from lokictl.render.kubernetes import render_kubernetes, size_notes
-
     return Output(
         "kubernetes",
         "ConfigMaps for the dashboard and rule sidecars",
@@ -117,14 +119,10 @@ def _kubernetes() -> Output:
 
 
 def _helm() -> Output:
-    from lokictl.render.helm import release_notes, render_helm
-
     return Output("helm", "a Helm chart with all of it", render_helm, _has_content, release_notes)
 
 
 def _stack() -> Output:
-    from lokictl.render.stack import render_stack
-
     return Output(
         "stack",
         "the platform: configuration, manifests, and its chart",
@@ -134,8 +132,6 @@ def _stack() -> Output:
 
 
 def _operator() -> Output:
-    from lokictl.render.operator import operator_notes, render_operator
-
     return Output(
         "operator",
         "custom resources for the Grafana operator, the Loki operator and Alloy",
@@ -146,8 +142,6 @@ def _operator() -> Output:
 
 
 def _git_sync() -> Output:
-    from lokictl.render.git_sync import render_git_sync
-
     return Output(
         "git-sync",
         "dashboards as resources in the layout of Grafana's Git Sync",
@@ -248,8 +242,6 @@ def render(
 
 def write(project: Project, result: Rendering, output: Path | None = None) -> list[Path]:
     """Writes what `rendering` gave."""
-    from lokictl.render.writing import check_apart, write_files
-
     place = Path(output) if output is not None else project.build_folder
     keys = ("services", "rules", "dashboards", "datasources", "stack", "tests")
     content = [project.root / folder for key in keys for folder in project.config.folders(key)]

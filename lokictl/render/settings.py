@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.render.names import slug
 
 if TYPE_CHECKING:
@@ -116,8 +116,6 @@ def _alerting(project: Project) -> str:
 
 
 def _check(project: Project, table: Mapping[str, Any]) -> None:
-    from lokictl.diagnostics import suggestion
-
     known = (*TEXTS, *LISTS)
     problems = []
     for key, value in table.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.templates.alert import expand_alert
+from lokictl.templates.errors import TemplateError
 
 Vector = Sequence[tuple[Mapping[str, str], float]]
 """Elements of an instant answer: labels and value."""
@@ -39,9 +41,6 @@ def expand(
     """
     if "{{" not in text:
         return text
-    from lokictl.templates.alert import expand_alert
-    from lokictl.templates.errors import TemplateError
-
     try:
         return expand_alert(
             text,

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from lokictl.backends.interface import Backend, QueryError
 from lokictl.durations import MINUTE
+from lokictl.logql import parse
+from lokictl.logql.errors import LogQLError
+from lokictl.logql.expressions import LogExpr
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.ruler.alerts import Alert, AlertState, Notification
 
@@ -190,8 +193,6 @@ def evaluated_text(rule: Rule) -> str:
 
     The query API runs the expression itself.
     """
-    from lokictl.logql.errors import LogQLError
-
     try:
         return str(rule.expression)
     except LogQLError:
@@ -205,9 +206,6 @@ def never_runs(rule: Rule) -> str:
     (a literal that folds to ``NaN``, ``group_left`` without labels in front of a compound side) can be stored but
     never run.
     """
-    from lokictl.logql.errors import LogQLError
-    from lokictl.logql.expressions import LogExpr
-
     try:
         expression = rule.expression
         if isinstance(expression, LogExpr):
@@ -219,9 +217,6 @@ def never_runs(rule: Rule) -> str:
 
 @lru_cache(maxsize=4096)
 def _reprint_error(canonical: str) -> str:
-    from lokictl.logql import parse
-    from lokictl.logql.errors import LogQLError
-
     try:
         parse(canonical)
     except LogQLError as error:

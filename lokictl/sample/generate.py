@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from lokictl.diagnostics import LokictlError, Problem
+from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.model import FieldType, LogField, Service
 from lokictl.model.sample import SampleEntry, SampleRequest, SampleSource
 from lokictl.sample.common import COMMON_INCIDENTS, line_time, with_common_incidents
@@ -78,8 +78,6 @@ def choose_sources(
     ]
     names = sorted({known.name for source in chosen for known in source.incidents})
     if incident and incident not in names:
-        from lokictl.diagnostics import suggestion
-
         hint = suggestion(incident, names, f"known incidents: {', '.join(names)}")
         raise LokictlError(Problem("sample/incident", f'there is no incident "{incident}"', hint=hint))
     return tuple(chosen)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+import orjson
+
 from lokictl import loki_api
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.http import Access, HttpClient, HttpError
@@ -22,8 +24,6 @@ TIMEOUT_SECONDS = 30
 
 def to_ndjson(entries: Iterable[SampleEntry]) -> Iterator[str]:
     """One JSON object a line: ``timestamp`` (ns, as text), ``labels``, ``metadata`` (where there is any), ``line``."""
-    import orjson
-
     for entry in entries:
         record: dict[str, object] = {"timestamp": str(entry.timestamp), "labels": dict(entry.labels)}
         if entry.metadata:
@@ -91,8 +91,6 @@ def write_traces(where: str, entries: Iterable[SampleEntry]) -> str:
 
     Raises `LokictlError` where that fails.
     """
-    import orjson
-
     if _is_url(where):
         return f"pushed {push_traces(where, entries)} traces to {where}"
     lines = (orjson.dumps(message).decode() for message in to_otlp(entries))

@@ -25,7 +25,7 @@ def push_metrics(url: str, scrapes: Iterable[Scrape]) -> int:
     ``url`` is Prometheus' own, or that of its receiver.  Raises `LokictlError` when Prometheus cannot be reached or
     refuses them.
     """
-    import requests
+    import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
     base = url.rstrip("/")
     address = base if base.endswith(("/write", "/push")) else f"{base}/api/v1/write"

@@ -120,7 +120,7 @@ def push_traces(url: str, entries: Iterable[SampleEntry]) -> int:
 
     Raises `LokictlError` when it cannot be reached or refuses them.
     """
-    import requests
+    import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
 
     base = url.rstrip("/")
     address = base if base.endswith("/v1/traces") else f"{base}/v1/traces"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,8 +103,6 @@ class Target:
 
 def slug(text: str, length: int = UID_LENGTH) -> str:
     """A uid that Grafana accepts, made from any text; texts that would collide get a checksum."""
-    import hashlib
-
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
     if plain == text.lower() and 0 < len(plain) <= length:
         return plain

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.dashboard_schema import spec_for
 from lokictl.model.library_panel import OF_THE_PLACE
 from lokictl.sync.plan import Key, Kind, Live, Resource, same_schema
@@ -124,8 +125,6 @@ def _text(value: Any) -> str:
 
 
 def _duration(value: Any) -> str:
-    from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
-
     text = str(value or "")
     if not text:
         return ""

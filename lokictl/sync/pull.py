@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lokictl.logql.units import parse_prometheus_duration
+from lokictl.model.files import write_text
 from lokictl.project.configuration import shown as display_path
 from lokictl.sync.configuration import Target, is_pyproject, matches
 from lokictl.sync.desired import desired_state
@@ -93,8 +95,6 @@ def pull(
 
 def write_modules(root: Path, modules: Iterable[Module]) -> list[Path]:
     """Writes the modules into the project; returns the files."""
-    from lokictl.model.files import write_text
-
     written = []
     for module in modules:
         write_text(root / module.path, module.text)
@@ -361,8 +361,6 @@ def _constants(names: list[str]) -> list[str]:
 
 
 def _group(body: Mapping[str, Any]) -> str:
-    from lokictl.logql.units import parse_prometheus_duration
-
     rules = tuple(Source(_rule(rule)) for rule in body["rules"])
     items = "".join(f"        {rule},\n" for rule in rules)
     arguments = (
@@ -378,8 +376,6 @@ def _group(body: Mapping[str, Any]) -> str:
 
 
 def _rule(body: Mapping[str, Any]) -> str:
-    from lokictl.logql.units import parse_prometheus_duration
-
     kind, name = ("AlertingRule", "alert") if "alert" in body else ("RecordingRule", "record")
     arguments: list[tuple[str, Any]] = [(name, body.get(name, "")), ("expr", body.get("expr", ""))]
     if body.get("for"):
@@ -423,8 +419,6 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
     A file that holds nothing but this resource (dashboard JSON, or a module of an earlier pull) is replaced;
     hand-written code is left alone, and the server's side is put beside it.
     """
-    from lokictl.model.files import write_text
-
     for change in plan.of(Action.PULL):
         assert change.live is not None
         assert change.desired is not None

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
 from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
 from lokictl.loki_api import RULES_PATH, tenant_headers
+from lokictl.model.rules import dump_yaml
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
@@ -88,8 +91,6 @@ class Ruler:
 
     def write(self, resource: Resource, live: Live | None) -> Written:
         """Creates or replaces a group."""
-        from lokictl.model.rules import dump_yaml
-
         key = resource.key
         self.client.request(
             "POST",
@@ -137,8 +138,6 @@ def _twice(text: str) -> str:
 
 
 def _yaml(text: str) -> Any:
-    import yaml
-
     # All scalars as they are written: a label value `on` or `1_000` is a text.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote_plus, unquote_to_bytes
 
 from lokictl.logql.units import format_float, quote
 from lokictl.templates.errors import FunctionError
@@ -353,8 +354,6 @@ def _js(character: str) -> str:
 
 def query_escape(text: str) -> str:
     """``url.QueryEscape``: a space becomes ``+``."""
-    from urllib.parse import quote_plus
-
     return quote_plus(to_bytes(text), safe="")
 
 
@@ -366,6 +365,4 @@ def query_unescape(text: str) -> str:
         if not re.fullmatch(rb"%[0-9a-fA-F]{2}", data[position : position + 3]):
             raise FunctionError(f"invalid URL escape {quote(from_bytes(data[position : position + 3]))}")
         position += 3
-    from urllib.parse import unquote_to_bytes
-
     return from_bytes(unquote_to_bytes(data.replace(b"+", b" ")))

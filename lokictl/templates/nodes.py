@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lokictl.logql.units import quote
+
 
 @dataclass(slots=True)
 class Node:
@@ -123,8 +125,6 @@ class TemplateCall(Node):
     pipe: Pipe | None
 
     def __str__(self) -> str:
-        from lokictl.logql.units import quote
-
         return f"{{{{template {quote(self.name)}{f' {self.pipe}' if self.pipe else ''}}}}}"
 
 

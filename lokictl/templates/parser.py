@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokictl.logql.lexer import unescape
-from lokictl.logql.units import quote
+from lokictl.logql.units import parse_float, quote
 from lokictl.templates import nodes as n
 from lokictl.templates.errors import TemplateError
 from lokictl.templates.lexer import Token, tokenize
@@ -380,8 +380,6 @@ def number_value(text: str) -> int | float | None:
     try:
         value: int | float = int(body, 0)
     except ValueError:
-        from lokictl.logql.units import parse_float
-
         try:
             value = parse_float(body)
         except ValueError:

@@ -7,6 +7,7 @@ import binascii
 import json
 import math
 import re
+import time
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
@@ -372,8 +373,6 @@ def _time_of(value: Any, now: Callable[[], Time]) -> Time:
 
 
 def _now() -> Time:
-    import time
-
     return Time(time.time_ns())
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lokictl.durations import SECOND
+from lokictl.logql.units import format_go_duration
 from lokictl.templates.errors import FunctionError
-from lokictl.templates.values import Duration
+from lokictl.templates.values import Duration, wrap_int64
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -263,8 +265,6 @@ def location(name: str) -> tzinfo:
     """A zone by its name; UTC for ``""``, ``UTC``, ``Local`` and names that nobody knows."""
     if name in ("", "UTC", "Local"):
         return UTC
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, ZoneInfoNotFoundError):
@@ -338,12 +338,8 @@ class Named(int):
 
 
 def _int64(value: int) -> int:
-    from lokictl.templates.values import wrap_int64
-
     return wrap_int64(value)
 
 
 def _duration_text(duration: int) -> str:
-    from lokictl.logql.units import format_go_duration
-
     return format_go_duration(duration)

@@ -16,13 +16,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lokictl.testing.case import RunOptions
     from lokictl.testing.coverage import CoverageReport, measure_coverage
     from lokictl.testing.loading import load_test_file, parse_test_file
     from lokictl.testing.model import TestCase, TestFile
     from lokictl.testing.mutation import MutationReport, run_mutations
     from lokictl.testing.outcome import Failure, Report, TestResult
     from lokictl.testing.python import RuleTest
-    from lokictl.testing.runner import RunOptions, Suite, discover, run_tests
+    from lokictl.testing.runner import Suite, discover, run_tests
 
 # Imported when asked for: the pytest plugin of this package is loaded in every run of pytest.
 _MODULES = {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lokictl.diagnostics import Position
 from lokictl.logql.units import format_prometheus_duration, format_value
 from lokictl.model import AlertingRule, RecordingRule
 from lokictl.model.documents import Cursor
@@ -264,8 +265,6 @@ class Comparison:
         )
 
     def _where(self, place: Cursor | None, *path: str | int) -> tuple[Any, str]:
-        from lokictl.diagnostics import Position
-
         if place is None:
             return Position(), ""
         position = place.position(*path)

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lokictl.backends import EmbeddedBackend, QueryError
 from lokictl.diagnostics import Position
 from lokictl.logql import LogQLError
 from lokictl.model import AlertingRule, Rule
+from lokictl.testing.case import run_and_keep
 from lokictl.testing.edits import Edit, removals
 from lokictl.testing.execution import TestRun, Timeline
 from lokictl.testing.model import MutationException, TestCase, TestFile
 from lokictl.testing.parallel import in_processes
 from lokictl.testing.rule_set import RuleSet
-from lokictl.testing.runner import Suite, run_and_keep
+from lokictl.testing.runner import Suite
 
 if TYPE_CHECKING:
     from lokictl.backends import Backend
@@ -153,8 +155,6 @@ Shown = dict[RuleKey, tuple[set[str], set[int]]]
 
 def _shown(case: tuple[TestFile, TestCase, RuleSet]) -> Shown:
     """What one test shows: per rule its behaviours, and the numbers of the parts that mattered."""
-    from lokictl.backends import EmbeddedBackend
-
     file, test, rules = case
     backend = EmbeddedBackend()
     result, run = run_and_keep(file, test, rules, backend)
@@ -193,8 +193,6 @@ def behaviours(test: TestCase, run: TestRun, rule: Rule) -> Iterator[str]:
 
 def matters(edit: Edit, timeline: Timeline, backend: Backend) -> bool:
     """Whether the rule's answer would have been another one at some time with the edited expression."""
-    from lokictl.backends import QueryError
-
     if not timeline.evaluations:
         return False
     text = str(edit.expression)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lokictl.logql import LogQLError, ast
+from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.expressions import ComparisonOperator, LineFilterOperator, MatchOperator, Span
 from lokictl.logql.semantics import is_count, is_positive
 from lokictl.logql.units import format_float, format_prometheus_duration
@@ -52,8 +52,6 @@ def removals(expression: ast.Expr) -> list[Edit]:
 
 
 def _applied(expression: ast.Expr, changes: list[_Change]) -> list[Edit]:
-    from lokictl.logql import parse
-
     original = str(expression)
     edits: dict[tuple[str, str, str, Span], Edit] = {}
     for change in changes:

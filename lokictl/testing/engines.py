@@ -8,25 +8,24 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lokictl.backends import BackendError, open_backend
+from lokictl.backends.leftovers import ended_in_order
 from lokictl.diagnostics import Position
 from lokictl.logql.units import format_value
+from lokictl.testing.case import Case, RunOptions, run_and_keep
 from lokictl.testing.compare import logs_of, samples_of, since
 from lokictl.testing.execution import Answer, TestRun, Timeline
 from lokictl.testing.labels import format_labels
-from lokictl.testing.model import TestCase, TestFile
+from lokictl.testing.model import TestCase
 from lokictl.testing.outcome import Failure, TestResult
-from lokictl.testing.runner import RunOptions, run_and_keep
 from lokictl.testing.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from lokictl.backends import Backend
     from lokictl.ruler import RuleEvaluation
-    from lokictl.testing.rule_set import RuleSet
 
 TOLERANCE = 1e-9
 SHOWN_DIFFERENCES = 3
-
-Case = tuple[TestFile, TestCase, "RuleSet"]
 
 
 def run_on_engines(cases: Sequence[Case], options: RunOptions) -> Iterator[TestResult]:
@@ -35,8 +34,6 @@ def run_on_engines(cases: Sequence[Case], options: RunOptions) -> Iterator[TestR
     With more than one engine, every difference to the first one is a failure.  Raises `BackendError` for an engine
     that is not there.
     """
-    from lokictl.backends.leftovers import ended_in_order
-
     with ended_in_order(), contextlib.ExitStack() as stack:
         servers = _open_all(options, stack)
         for case in cases:
@@ -56,8 +53,6 @@ def run_on_engines(cases: Sequence[Case], options: RunOptions) -> Iterator[TestR
 
 
 def _open_all(options: RunOptions, stack: contextlib.ExitStack) -> list[Backend]:
-    from lokictl.backends import open_backend
-
     if "all" not in options.engines:
         return [
             stack.enter_context(open_backend(name, allow_push=options.allow_push)) for name in options.engines
@@ -71,8 +66,6 @@ def open_available(allow_push: bool) -> list[Backend]:
     The container is only tried where there is neither of the others.  Raises `BackendError` where there is no real
     Loki at all.
     """
-    from lokictl.backends import BackendError, open_backend
-
     found = [open_backend("embedded")]
     reasons: list[str] = []
     url = os.environ.get("LOKI_URL", "")

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lokictl.backends import LogEntry, LogStream, QueryError
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.engine.levels import detect_level, service_name
 from lokictl.model import Rule, RuleGroup
+from lokictl.ruler import GroupEvaluator, evaluate_groups
+from lokictl.ruler.managed import ManagedGroupEvaluator
 from lokictl.testing.model import Line, QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet
 
 if TYPE_CHECKING:
-    from lokictl.backends import Backend, LogStream
+    from lokictl.backends import Backend
     from lokictl.engine import Result
     from lokictl.ruler import GroupEvaluation, RuleEvaluation
 
@@ -71,9 +75,6 @@ def run_test(
 
 def log_streams(test: TestCase, backend: Backend | None = None) -> Iterator[LogStream]:
     """The test's lines as a backend takes them, with the discoveries that it does not make itself."""
-    from lokictl.backends import LogEntry, LogStream
-    from lokictl.engine.levels import service_name
-
     with_names = test.discover_service_name and not (backend and backend.discovers_service_name)
     with_levels = test.discover_log_levels and not (backend and backend.discovers_log_levels)
     for stream in test.streams:
@@ -93,8 +94,6 @@ def log_streams(test: TestCase, backend: Backend | None = None) -> Iterator[LogS
 
 
 def _with_level(line: Line, labels: Mapping[str, str]) -> dict[str, str]:
-    from lokictl.engine.levels import detect_level
-
     text = line.text.encode("utf-8", "surrogateescape")
     return dict(detect_level(text, labels, tuple(sorted(line.metadata.items()))))
 
@@ -113,9 +112,6 @@ def evaluate(
 
     Raises `LokictlError` for a test that would evaluate groups more than `MAX_EVALUATIONS` times.
     """
-    from lokictl.ruler import GroupEvaluator, evaluate_groups
-    from lokictl.ruler.managed import ManagedGroupEvaluator
-
     run = TestRun(test)
     timelines: dict[tuple[int, int], Timeline] = {}
     for number, group in enumerate(groups):
@@ -160,8 +156,6 @@ def _note(timelines: dict[tuple[int, int], Timeline], number: int, evaluation: G
 
 
 def _ask(test: TestCase, backend: Backend, time: int, index: int) -> Answer:
-    from lokictl.backends import QueryError
-
     query = test.queries[index]
     try:
         if not query.is_range:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lokictl.backends import BackendError, QueryError
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import format_prometheus_duration, format_value
@@ -78,8 +79,6 @@ class Explainer:
         return lines if found else self._vector(expression, time, None)
 
     def _vector(self, expression: ast.Expr, time: int, comparison: ast.BinaryOperation | None) -> list[str]:
-        from lokictl.backends import BackendError, QueryError
-
         label = f"value at {since(self.test, time)}:"
         try:
             result = self.backend.query(str(expression), time=time)
@@ -99,8 +98,6 @@ class Explainer:
 
     def counted(self, log_range: ast.LogRange, time: int) -> list[str]:
         """The lines of a window, the last ones in full."""
-        from lokictl.backends import BackendError
-
         end = time - log_range.offset
         start = max(end - log_range.range + 1, 0)
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+
+from lokictl.logql.units import quote
 
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\]|\\.)*"|`[^`]*`)\s*(,|$)')
 _NAME = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(?:\{(.*)\})?\s*", re.DOTALL)
@@ -28,8 +31,6 @@ def parse_labels(text: str) -> dict[str, str]:
 def _unquote(text: str) -> str:
     if text.startswith("`"):
         return text[1:-1]
-    import json
-
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -40,8 +41,6 @@ def _unquote(text: str) -> str:
 
 def format_labels(labels: Mapping[str, str]) -> str:
     """``name{a="b"}``, sorted by name."""
-    from lokictl.logql.units import quote
-
     name = labels.get("__name__", "")
     rest = {key: value for key, value in labels.items() if key != "__name__"}
     if name and not rest:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
+
+from lokictl.logql.units import quote
 
 INDEX = re.compile(r"\$\{(index[-+*/% 0-9()]*)\}")
 """``${index}``, and arithmetic with it such as ``${index * 10 + 5}``."""
@@ -62,14 +67,10 @@ def uses_index(value: Any) -> bool:
 
 def json_line(value: Any) -> str:
     """Compact JSON, keys in the order of the file."""
-    import orjson
-
     try:
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
         # Whole numbers of more than 64 bits, which YAML and JSON can hold.
-        import json
-
         return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -86,8 +87,6 @@ def _logfmt_value(value: Any) -> str:
     text = str(value)
     if re.fullmatch(r'[^\s"=]+', text) and text.isprintable():
         return text
-    from lokictl.logql.units import quote
-
     return quote(text)
 
 

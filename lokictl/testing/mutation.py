@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.expressions import Span
@@ -191,8 +192,6 @@ class _Trial:
     @property
     def backend(self) -> Backend:
         if self._backend is None:
-            from lokictl.backends import EmbeddedBackend
-
             self._backend = EmbeddedBackend()
             self._backend.push(log_streams(self.test))
         return self._backend

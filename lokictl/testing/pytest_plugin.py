@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lokictl.backends import EmbeddedBackend
+from lokictl.diagnostics import LokictlError
+from lokictl.project import find_configuration
+from lokictl.project.configuration import shown
+from lokictl.reporting import render_problems
+from lokictl.testing.case import run_case
+from lokictl.testing.loading import is_test_text
+from lokictl.testing.python import RuleTest
+from lokictl.testing.reports import failure_text
+from lokictl.testing.runner import ProjectLookup, discover, project_root
+
 if TYPE_CHECKING:
     from lokictl.testing.model import TestCase, TestFile
     from lokictl.testing.outcome import TestResult
-    from lokictl.testing.python import RuleTest
     from lokictl.testing.rule_set import RuleSet
 
 SUFFIXES = (".yaml", ".yml")
@@ -35,8 +45,6 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collects a rule test file."""
     if file_path.suffix not in SUFFIXES or not _is_wanted(file_path, parent.config):
         return None
-    from lokictl.testing.loading import is_test_text
-
     text = file_path.read_text(encoding="utf-8", errors="replace")
     return RuleTestFile.from_parent(parent, path=file_path) if is_test_text(text) else None
 
@@ -60,13 +68,8 @@ def _project_folders(config: pytest.Config) -> list[Path]:
 
 
 def _find_folders(root: Path) -> Iterator[Path]:
-    from lokictl.diagnostics import LokictlError
-    from lokictl.testing.runner import project_root
-
     if project_root(root) != root:
         return
-    from lokictl.project import find_configuration
-
     try:
         configuration = find_configuration(root)
     except LokictlError:
@@ -80,10 +83,6 @@ class RuleTestFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each test of the file."""
-        from lokictl.project.configuration import shown
-        from lokictl.reporting import render_problems
-        from lokictl.testing.runner import ProjectLookup, discover
-
         stash = self.config.stash
         if _LOOKUP not in stash:
             stash[_LOOKUP] = ProjectLookup()
@@ -111,9 +110,6 @@ class RuleTestItem(pytest.Item):
 
     def runtest(self) -> None:
         """Runs the test on the embedded engine."""
-        from lokictl.backends import EmbeddedBackend
-        from lokictl.testing.runner import run_case
-
         result = run_case(*self.case, EmbeddedBackend())
         if result.failures:
             raise RuleTestError(result)
@@ -121,8 +117,6 @@ class RuleTestItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failed expectations, without a traceback."""
         if isinstance(excinfo.value, RuleTestError):
-            from lokictl.testing.reports import failure_text
-
             return failure_text(excinfo.value.result)
         return super().repr_failure(excinfo, style)
 
@@ -136,6 +130,4 @@ class RuleTestItem(pytest.Item):
 @pytest.fixture
 def rule_test() -> RuleTest:
     """A `lokictl.testing.RuleTest`: add rules, push lines, ask for states, alerts and samples."""
-    from lokictl.testing.python import RuleTest
-
     return RuleTest()

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lokictl.backends import EmbeddedBackend, LogEntry, LogStream
+from lokictl.diagnostics import suggestion
 from lokictl.durations import MINUTE
+from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model import RuleFile, RuleGroup, load_rule_files
+from lokictl.ruler import GroupEvaluator
 from lokictl.testing.execution import Timeline
 from lokictl.testing.lines import line_maker
 from lokictl.testing.model import DEFAULT_INTERVAL, DEFAULT_START
 
 if TYPE_CHECKING:
-    from lokictl.backends import EmbeddedBackend, LogEntry
     from lokictl.engine import Result
     from lokictl.ruler import Alert, RecordedSample, RuleEvaluation
 
@@ -72,8 +75,6 @@ class RuleTest:
         structured_metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Adds ``count`` lines, the first at ``at``, ``every`` so long; ``${index}`` in the text counts from 0."""
-        from lokictl.backends import LogEntry
-
         kind, value = (
             ("json", json)
             if json is not None
@@ -117,16 +118,11 @@ class RuleTest:
     def backend(self) -> EmbeddedBackend:
         """The embedded engine with the lines pushed so far."""
         if self._backend is None:
-            from lokictl.backends import EmbeddedBackend, LogStream
-
             self._backend = EmbeddedBackend()
             self._backend.push(LogStream(labels, entries) for labels, entries in self._streams)
         return self._backend
 
     def _evaluations(self, name: str, at: Time) -> Sequence[RuleEvaluation]:
-        from lokictl.diagnostics import suggestion
-        from lokictl.ruler import GroupEvaluator
-
         end = self._time(at)
         known = [rule.name for group in self.groups for rule in group.rules]
         if name not in known:
@@ -162,8 +158,6 @@ def duration(time: Time) -> int:
     """Nanoseconds of a duration given as a number or as text ("5m")."""
     if isinstance(time, int):
         return time
-    from lokictl.logql.units import parse_prometheus_duration
-
     return parse_prometheus_duration(time)
 
 

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lokictl.diagnostics import Problem
+from lokictl.logql import LogQLError
+from lokictl.logql.units import parse_prometheus_duration
+from lokictl.model.times import parse_time
 from lokictl.model.yaml_source import Path, YamlDocument, unknown_keys
+from lokictl.testing.labels import parse_labels
 
 
 class ReadError(Exception):
@@ -92,9 +96,6 @@ class Reader:
 
     def duration(self, value: Any, path: Path) -> int | None:
         """A Prometheus duration in ns; None where there is none."""
-        from lokictl.logql import LogQLError
-        from lokictl.logql.units import parse_prometheus_duration
-
         if value is None:
             return None
         text = self.text(value, path)
@@ -106,10 +107,6 @@ class Reader:
 
     def time(self, value: Any, path: Path, start: int) -> int:
         """A point in time: a duration after ``start``, or a timestamp.  Raises `ReadError`."""
-        from lokictl.logql import LogQLError
-        from lokictl.logql.units import parse_prometheus_duration
-        from lokictl.model.times import parse_time
-
         text = self.text(value, path).strip()
         try:
             return _checked(start + parse_prometheus_duration(text))
@@ -127,8 +124,6 @@ class Reader:
 
     def labels(self, value: Any, path: Path) -> dict[str, str]:
         """Labels: a mapping, or ``{name="value"}``."""
-        from lokictl.testing.labels import parse_labels
-
         if value is None:
             return {}
         if isinstance(value, str):

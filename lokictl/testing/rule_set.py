@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.model import Rule, RuleFile, RuleGroup, load_rule_files
+from lokictl.model.rule_validation import dropped_settings, group_problems
+from lokictl.testing.loading import is_test_text
 from lokictl.testing.model import TestFile
 
 
@@ -123,15 +125,11 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 
 def _is_test(path: Path) -> bool:
     """Whether a file that a glob finds is a test file, which is not meant."""
-    from lokictl.testing.loading import is_test_text
-
     return is_test_text(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def rule_problems(rules: RuleSet) -> list[Problem]:
     """What Loki would refuse of the rules (errors), and what it accepts and drops (warnings)."""
-    from lokictl.model.rule_validation import dropped_settings, group_problems
-
     found = [problem for file in rules.files for problem in group_problems(file.groups)]
     for group in rules.groups:
         found += dropped_settings(group)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import fnmatch
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
-from lokictl.testing.compare import Comparison
-from lokictl.testing.execution import TestRun, run_test
-from lokictl.testing.explain import Explainer
+from lokictl.model.managed_translation import translate
+from lokictl.project import load
+from lokictl.project.configuration import shown
+from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
+from lokictl.testing.engines import run_on_engines
+from lokictl.testing.homes import home_differences
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile
 from lokictl.testing.outcome import Failure, Report, TestResult
+from lokictl.testing.parallel import in_processes
 from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
 
 if TYPE_CHECKING:
@@ -45,18 +50,6 @@ class Suite:
 
     def __len__(self) -> int:
         return sum(len(file.tests) for file in self.files)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run: ``engines`` names (or makes) backends, more than one compares them; ``jobs`` processes."""
-
-    engines: tuple[str, ...] = ("embedded",)
-    fail_fast: bool = False
-    jobs: int = 1
-    allow_push: bool = False
-    home: str = "loki"
-    backend_options: dict[str, object] = field(default_factory=dict)
 
 
 def find_test_files(paths: Iterable[Path | str]) -> list[Path]:
@@ -93,8 +86,6 @@ def discover(
     Test files without ``rule_files`` are about the project's rules; without ``project``, the one found upwards from
     the test file.  Files that cannot be read are problems of the suite.
     """
-    from lokictl.project.configuration import shown
-
     files = (
         find_test_files(paths)
         if paths
@@ -146,9 +137,6 @@ def load_rules(root: Path | None = None) -> Project:
 
     Raises `LokictlError` for everything else that is wrong with it.
     """
-    from lokictl.project import load
-    from lokictl.project.configuration import shown
-
     project = load(root, strict=False)
     folders = tuple(
         shown(project.root / folder) for kind in OTHER_CONTENT for folder in project.config.folders(kind)
@@ -172,8 +160,6 @@ def project_root(folder: Path) -> Path | None:
 
 def select(file: TestFile, pattern: str) -> TestFile:
     """The file with only those tests whose name (or file name) ``pattern`` is part of, or matches as a glob."""
-    from dataclasses import replace
-
     if not pattern:
         return file
     wanted = pattern.lower()
@@ -225,10 +211,6 @@ def suite_problems(suite: Suite, home: str = "loki") -> list[Problem]:
 
 def _untranslated(rules: RuleSet) -> list[Problem]:
     """What Grafana cannot do as the ruler does, as warnings: the rules are tested all the same."""
-    from dataclasses import replace
-
-    from lokictl.model.managed_translation import translate
-
     problems = translate(rules.files).problems
     return [
         replace(problem, severity=Severity.WARNING)
@@ -242,12 +224,7 @@ def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
     if options.engines == ("embedded",):
         yield from _embedded_results(cases, options.jobs, options.home)
         return
-    from lokictl.testing.engines import run_on_engines
-
     yield from run_on_engines(cases, options)
-
-
-Case = tuple[TestFile, TestCase, RuleSet]
 
 
 def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestResult]:
@@ -257,23 +234,16 @@ def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestR
     if jobs <= 1:
         yield from map(_embedded, cases)
         return
-    from lokictl.testing.parallel import in_processes
-
     for case, (failures, seconds) in zip(cases, in_processes(_embedded_outcome, cases, jobs), strict=True):
         yield TestResult(case[0], case[1], "embedded", failures, seconds)
 
 
 def _embedded(case: Case) -> TestResult:
-    from lokictl.backends import EmbeddedBackend
-
     return run_case(*case, EmbeddedBackend())
 
 
 def _in_both_homes(case: Case) -> TestResult:
     """The test judged by what Grafana would do, and where the ruler does something else."""
-    from lokictl.backends import EmbeddedBackend
-    from lokictl.testing.homes import home_differences
-
     _, on_ruler = run_and_keep(*case, EmbeddedBackend())
     result, in_grafana = run_and_keep(*case, EmbeddedBackend(), home="grafana")
     if on_ruler is not None and in_grafana is not None:
@@ -284,35 +254,3 @@ def _in_both_homes(case: Case) -> TestResult:
 def _embedded_outcome(case: Case) -> tuple[list[Failure], float]:
     result = _embedded(case)
     return result.failures, result.seconds
-
-
-def run_case(file: TestFile, test: TestCase, rules: RuleSet, backend: Backend) -> TestResult:
-    """Runs one test on an empty backend and compares."""
-    return run_and_keep(file, test, rules, backend)[0]
-
-
-def run_and_keep(
-    file: TestFile, test: TestCase, rules: RuleSet, backend: Backend, *, home: str = "loki"
-) -> tuple[TestResult, TestRun | None]:
-    """As `run_case`; gives what happened, too (None where the backend could not be used)."""
-    started = clock.perf_counter()
-    result = TestResult(file, test, backend.name)
-    happened: TestRun | None = None
-    try:
-        happened = run_test(test, rules, backend, evaluation_interval=file.evaluation_interval, home=home)
-        comparison = Comparison(
-            happened, rules, fuzzy=file.fuzzy_compare, explain=Explainer(test, backend).explain
-        )
-        result.observations = list(comparison.observations())
-        result.failures = [item.failure for item in result.observations if item.failure is not None]
-        result.failures += comparison.errors()
-    except LokictlError as error:
-        if error.problems[0].name == "backend/unreachable":
-            raise
-        position = test.place.position() if test.place is not None else Position()
-        problem = error.problems[0]
-        result.failures.append(
-            Failure(f"{backend.name}: {problem.message}", position, details=(problem.hint,))
-        )
-    result.seconds = clock.perf_counter() - started
-    return result, happened

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem, Severity
+from lokictl.model.log_files import LogReader
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.lines import line_maker, uses_index, with_index
 from lokictl.testing.model import DEFAULT_START, InputStream, Line
@@ -156,8 +157,6 @@ class StreamReader(Reader):
 
     def _file_lines(self, value: dict[str, Any], path: Path) -> list[tuple[Line, dict[str, str]]]:
         """The lines of a stream's file, each with the labels that the file itself names."""
-        from lokictl.model.log_files import LogReader
-
         name = self.text(value.get("file"), (*path, "file"))
         file = FilePath(self.document.source.file).parent / name
         default = self.given_start if self.given_start is not None else DEFAULT_START

@@ -7,6 +7,9 @@ import time as clock
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from lokictl.diagnostics import LokictlError
+from lokictl.testing.loading import load_test_file
+
 SUFFIXES = (".yaml", ".yml", ".py", ".toml", ".log", ".json", ".jsonl", ".ndjson", ".txt")
 IGNORED = ("__pycache__", "node_modules", "build", "dist")
 PAUSE = 0.3
@@ -15,9 +18,6 @@ PAUSE = 0.3
 
 def watched_files(paths: Iterable[Path], project_root: Path | None) -> Iterator[Path]:
     """The files below the folders of ``paths``, their ``rule_files``, and the project's."""
-    from lokictl.diagnostics import LokictlError
-    from lokictl.testing.loading import load_test_file
-
     folders = {path if path.is_dir() else path.parent for path in paths}
     for path in paths:
         if path.is_file():

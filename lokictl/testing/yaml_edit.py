@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from lokictl.logql.units import format_value
 from lokictl.model.yaml_source import Path, YamlDocument
 
 if TYPE_CHECKING:
@@ -62,8 +65,6 @@ class YamlEditor:
 
     def _find(self, path: Path) -> tuple[yaml.Node | None, yaml.Node | None]:
         """The node at exactly this path, and the node of its key."""
-        import yaml
-
         node, key = self.document.root, None
         for part in path:
             if isinstance(node, yaml.MappingNode):
@@ -86,8 +87,6 @@ class YamlEditor:
 
     def _end(self, node: yaml.Node) -> int:
         """Where the text of a node ends (the parser's own mark of a block lies behind comments that follow)."""
-        import yaml
-
         if isinstance(node, yaml.ScalarNode) or _in_flow(node):
             return len(self.text[: node.end_mark.index].rstrip())
         last = node.value[-1]
@@ -110,8 +109,6 @@ class YamlEditor:
 
     def _finer(self, node: yaml.Node, value: Any) -> Iterator[Replacement | None]:
         """Replacements of single scalars where the structure is the same; None where it is not."""
-        import yaml
-
         if isinstance(node, yaml.ScalarNode):
             if isinstance(value, dict | list):
                 yield None
@@ -168,8 +165,6 @@ def _in_flow(node: yaml.Node | None) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
-        from lokictl.logql.units import format_value
-
         return format_value(value)
     return str(value)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lokictl.diagnostics import Position
 from lokictl.logql.versions import LokiVersion
 from lokictl.upgrade.changes import Change, Kind, Place
@@ -74,8 +76,6 @@ def is_configuration(data: Any) -> bool:
 
 
 def _configurations(file: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    import yaml
-
     if file.suffix not in (".yaml", ".yml"):
         return
     try:

@@ -12,6 +12,8 @@ from typing import Any
 
 from lokictl.diagnostics import Position
 from lokictl.engine import Engine, EngineError, LogStore
+from lokictl.lint.loading import load_paths
+from lokictl.lint.runner import files_workspace
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.versions import Behavior, LokiVersion
 from lokictl.upgrade.changes import Change, Kind, Place, changes_in_queries
@@ -41,9 +43,6 @@ class Report:
 
 def upgrade(paths: Iterable[str], old: LokiVersion, new: LokiVersion, *, run_tests: bool = True) -> Report:
     """Reads files and folders and says what changes in them.  Raises `LokictlError` for paths that do not exist."""
-    from lokictl.lint.loading import load_paths
-    from lokictl.lint.runner import files_workspace
-
     paths = list(paths)
     workspace = files_workspace(load_paths(paths))
     files = list(_files(paths))

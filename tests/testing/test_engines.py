@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import lokictl.backends
 from lokictl.backends import Backend, BackendError, EmbeddedBackend
 from lokictl.project import load
 from lokictl.testing import Report, RunOptions, Suite, discover, run_tests
@@ -23,7 +22,7 @@ class OddBackend(EmbeddedBackend):
 
     name = "odd"
 
-    def fresh(self) -> Backend:
+    def fresh(self, **_: bool) -> Backend:
         return OddBackend()
 
     def query(self, expression: Any, *, time: int) -> Any:
@@ -36,7 +35,7 @@ class BrokenBackend(EmbeddedBackend):
 
     name = "broken"
 
-    def fresh(self) -> Backend:
+    def fresh(self, **_: bool) -> Backend:
         return BrokenBackend()
 
     def push(self, streams: Any) -> None:
@@ -60,7 +59,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise BackendError(f"{name} is not here")
         return known[name]()
 
-    monkeypatch.setattr(lokictl.backends, "open_backend", open_backend)
+    monkeypatch.setattr("lokictl.testing.engines.open_backend", open_backend)
     monkeypatch.delenv("LOKI_URL", raising=False)
     return opened
 
@@ -123,7 +122,7 @@ def test_all_needs_a_real_loki(engines: list[str], monkeypatch: pytest.MonkeyPat
             return EmbeddedBackend()
         raise BackendError(f"no {name}")
 
-    monkeypatch.setattr(lokictl.backends, "open_backend", only_embedded)
+    monkeypatch.setattr("lokictl.testing.engines.open_backend", only_embedded)
     with pytest.raises(
         BackendError, match="no real Loki to compare with: LOKI_URL is not set; no binary; no docker"
     ):

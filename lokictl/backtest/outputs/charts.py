@@ -68,7 +68,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 def check_library() -> None:
     """Raises `LokictlError` where the library that draws is not installed."""
     try:
-        import vl_convert  # noqa: F401
+        import vl_convert  # noqa: F401, PLC0415 - large, optional, and only pictures need it
     except ImportError:
         hint = "pip install 'lokictl[charts]'"
         problem = Problem("backtest/charts", "pictures need the package vl-convert-python", hint=hint)
@@ -77,7 +77,7 @@ def check_library() -> None:
 
 def svg(specification: dict[str, Any], title: str) -> str:
     """A picture for a page, with the page's colours; ``title`` is what a screen reader says."""
-    import vl_convert
+    import vl_convert  # noqa: PLC0415 - large, optional, and only pictures need it
 
     text: str = vl_convert.vegalite_to_svg(specification)
     for colour, variable in VARIABLES.items():
@@ -93,7 +93,7 @@ def svg(specification: dict[str, Any], title: str) -> str:
 
 def png(specification: dict[str, Any], *, scale: float = 2.0) -> bytes:
     """A picture as a file, in light colours."""
-    import vl_convert
+    import vl_convert  # noqa: PLC0415 - large, optional, and only pictures need it
 
     found: bytes = vl_convert.vegalite_to_png(_in_light(specification), scale=scale)
     return found

@@ -13,7 +13,7 @@ from lokictl.backtest.history import FoundLine
 from lokictl.backtest.incidents import Score
 from lokictl.backtest.results import Backtest, Headroom, RuleHistory, Stretch
 from lokictl.backtest.sweep import Sweep
-from lokictl.logql.units import format_prometheus_duration, format_value
+from lokictl.logql.units import format_bytes, format_prometheus_duration, format_value
 
 SECOND = 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -183,8 +183,6 @@ def summary(backtest: Backtest) -> str:
 
 def cost(backtest: Backtest) -> str:
     """What it took, in one line."""
-    from lokictl.logql.units import format_bytes
-
     parts = [count(backtest.requests, "query").replace("querys", "queries")]
     if backtest.bytes:
         parts.append(f"{format_bytes(backtest.bytes)} read")

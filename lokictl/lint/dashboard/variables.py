@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.dashboard_json import (
     Json,
@@ -20,6 +22,7 @@ from lokictl.lint.dashboard_json import (
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
+from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import (
     LineFilter,
     LineFilterOperator,
@@ -29,6 +32,8 @@ from lokictl.logql.expressions import (
     StreamSelector,
     StringLabelFilter,
 )
+from lokictl.logql.regex import compile_selector
+from lokictl.logql.validation import matches_empty
 
 ALWAYS_KNOWN = ("interval", "timeFilter", "timeFrom", "timeTo")
 SELF_USED = ("adhoc", "groupby")
@@ -147,8 +152,6 @@ _HANDED_ON = re.compile(r'"includeVars":true|__all_variables|"url":"[^"]*var-')
 
 def as_text(value: Any) -> str:
     """All of a value's texts in one: faster to search than each by itself."""
-    import orjson
-
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
 
@@ -231,8 +234,6 @@ class VariableAllValue(QueryCheck):
 
     def _culprit(self, matcher: Matcher, empty: dict[str, str]) -> str | None:
         """The variable that makes a matcher match nothing; "" when it does so by itself, None when it does not."""
-        from lokictl.logql.validation import matches_empty
-
         found = re.fullmatch(r"\$\{?(\w+)(?::\w+)?\}?|\[\[(\w+)\]\]", matcher.value)
         if found:
             name = found[1] or found[2]
@@ -243,9 +244,6 @@ class VariableAllValue(QueryCheck):
 
 
 def _matches_empty(pattern: str) -> bool:
-    from lokictl.logql.errors import LogQLError
-    from lokictl.logql.regex import compile_selector
-
     try:
         return compile_selector(pattern).matches(b"")
     except LogQLError:

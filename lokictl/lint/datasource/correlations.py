@@ -22,6 +22,9 @@ from lokictl.lint.datasource_json import (
     settings,
 )
 from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
+from lokictl.logql.errors import LogQLError
+from lokictl.logql.regex import parse_regex
+from lokictl.sample import generate
 
 
 class UnknownDataSource(DataSourceCheck):
@@ -184,9 +187,6 @@ class DerivedField(DataSourceCheck):
 
 
 def _go_refuses(pattern: str) -> bool:
-    from lokictl.logql.errors import LogQLError
-    from lokictl.logql.regex import parse_regex
-
     try:
         parse_regex(pattern)
     except LogQLError:
@@ -238,8 +238,6 @@ def sample_lines(workspace: Workspace) -> list[str]:
     lines = [service.example_line() for service in workspace.services]
     sources = workspace.project.samples if workspace.project is not None else ()
     if sources:
-        from lokictl.sample import generate
-
         minute = 60_000_000_000
         for source in sources:
             lines += [entry.line for entry in generate(source, 28_000_000 * minute, 28_000_001 * minute)]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.engine.extraction import extraction_grouping
+from lokictl.engine.hints import metric_hints
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql.filters import removal
 from lokictl.logql import ast, semantics
@@ -192,9 +194,6 @@ def _stopping(
     node: ast.RangeAggregation, outer: ast.VectorAggregation | None
 ) -> Iterator[tuple[ast.LogfmtParser, frozenset[str]]]:
     """The stages that stop early, and the labels that the query needs."""
-    from lokictl.engine.extraction import extraction_grouping
-    from lokictl.engine.hints import metric_hints
-
     log_range = node.log_range
     grouping = extraction_grouping(node, outer)
     if grouping is None or grouping.without:

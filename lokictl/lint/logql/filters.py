@@ -12,6 +12,7 @@ from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LineFilterOperator as Line
 from lokictl.logql.expressions import MatchOperator as Match
+from lokictl.logql.regex import compile_selector, compile_test, simplify
 
 CONTAINS, NOT_CONTAINS = Line.CONTAINS, Line.NOT_CONTAINS
 
@@ -287,8 +288,6 @@ def _texts_exclude(
         return one.value != two.value
     if two.operator == Match.NOT_EQUAL:
         return one.value == two.value
-    from lokictl.logql.regex import compile_selector, compile_test, simplify
-
     value = one.value.encode("utf-8", "surrogateescape")
     try:
         if isinstance(two, ast.Matcher):

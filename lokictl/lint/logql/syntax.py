@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.engine.paths import json_path, logfmt_path
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
+from lokictl.lint.logql.repairs import repair
 from lokictl.logql import ast, versions
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
+from lokictl.logql.validation import compile_regex, consecutive_captures, split_pattern
+from lokictl.templates import TemplateError, compile_label_template, compile_line_template
 
 RULE_KINDS = (QueryKind.ALERT, QueryKind.RECORD)
 
@@ -40,8 +45,6 @@ def _certain(query: Query, error: LogQLError) -> bool:
 
 
 def _hint(query: Query, error: LogQLError) -> str:
-    from lokictl.lint.logql.repairs import repair
-
     cut = _cut_by_comment(query)
     if cut:
         return cut
@@ -97,8 +100,6 @@ def _stage_errors(query: Query, node: ast.Node) -> Iterator[tuple[ast.Node, str]
 
 
 def _line_filter_errors(query: Query, node: ast.LineFilter) -> Iterator[tuple[ast.Node, str]]:
-    from lokictl.logql.validation import compile_regex, consecutive_captures, split_pattern
-
     operators = ast.LineFilterOperator
     for leg in node.legs:
         place = leg if leg.span.end else node
@@ -122,8 +123,6 @@ def _line_filter_errors(query: Query, node: ast.LineFilter) -> Iterator[tuple[as
 
 
 def _is_ip(pattern: str) -> bool:
-    import ipaddress
-
     first, dash, last = pattern.partition("-")
     try:
         if dash:
@@ -139,8 +138,6 @@ def _is_ip(pattern: str) -> bool:
 
 
 def _path_error(node: ast.JsonParser | ast.LogfmtParser, path: str) -> str:
-    from lokictl.engine.paths import json_path, logfmt_path
-
     try:
         if isinstance(node, ast.JsonParser):
             json_path(path)
@@ -155,8 +152,6 @@ def template_error(template: str, *, label: bool) -> str:
     """What Go says of a ``line_format`` or ``label_format`` template; "" when it parses."""
     if "{{" not in template:
         return ""
-    from lokictl.templates import TemplateError, compile_label_template, compile_line_template
-
     try:
         (compile_label_template if label else compile_line_template)(template)
     except TemplateError as error:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.interface import (
     Finding,
     GroupCheck,
@@ -18,8 +18,11 @@ from lokictl.lint.interface import (
     Workspace,
     WorkspaceCheck,
 )
+from lokictl.lint.rule.templates import is_plain
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
+from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME, dropped_settings, group_problems
 from lokictl.model.rules import AlertingRule, RecordingRule
+from lokictl.project.loader import repeated_rules
 
 
 class RefusedByLoki(GroupCheck):
@@ -30,8 +33,6 @@ class RefusedByLoki(GroupCheck):
     summary = "a rule or group that Loki's ruler refuses"
 
     def check(self, group: GroupItem) -> Iterator[Finding]:
-        from lokictl.model.rule_validation import group_problems
-
         yield from self._name(group)
         if not any(map(_is_suspicious, group.rules)) and group.group.name:
             return
@@ -49,9 +50,6 @@ class RefusedByLoki(GroupCheck):
 
 def _is_suspicious(rule: RuleItem) -> bool:
     """Whether a rule has anything that the ruler may refuse: a cheap test for what nearly all rules pass."""
-    from lokictl.lint.rule.templates import is_plain
-    from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME
-
     if not rule.rule.name:
         return True
     names = [*rule.rule.labels, *getattr(rule.rule, "annotations", {})]
@@ -74,8 +72,6 @@ class DroppedByLoki(GroupCheck):
     summary = "a setting that Loki accepts and drops"
 
     def check(self, group: GroupItem) -> Iterator[Finding]:
-        from lokictl.model.rule_validation import dropped_settings
-
         for problem in dropped_settings(group.group):
             place = Place(problem.position, problem.source_line)
             yield self.finding(place, problem.message, hint=problem.hint)
@@ -93,8 +89,6 @@ class Duplicate(WorkspaceCheck):
     summary = "two rules with the same name and labels in one group, or two groups of one name"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        from lokictl.project.loader import repeated_rules
-
         known = workspace.project.problems if workspace.project is not None else ()
         if any(problem.name == self.name for problem in known):
             return
@@ -213,8 +207,6 @@ class SeverityValue(RuleCheck):
         values = [str(item) for item in self.settings["values"]]
         if not rule.is_alert or value is None or "{{" in value or value in values:
             return
-        from lokictl.diagnostics import nearest
-
         guess = value.lower() if value.lower() in values else nearest(value, values)
         known = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
         message = f'"{value}" is an unknown {label}'

@@ -12,6 +12,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity, neare
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
 from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
+from lokictl.model.yaml_source import load_document
 
 _DASHBOARD = re.compile(r"/d(?:-solo)?/([A-Za-z0-9_-]+)")
 _PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|xxx+)\b", re.IGNORECASE)
@@ -138,8 +139,6 @@ class NoRoute(WorkspaceCheck):
 
 
 def _read(file: str) -> Mapping[str, Any] | None:
-    from lokictl.model.yaml_source import load_document
-
     try:
         text = Path(file).read_text(encoding="utf-8")
     except OSError as error:
@@ -151,8 +150,6 @@ def _read(file: str) -> Mapping[str, Any] | None:
 
 def _alertmanager(workspace: Workspace) -> Mapping[str, Any] | None:
     """Alertmanager's configuration among the project's components."""
-    from lokictl.model.yaml_source import load_document
-
     for component in workspace.project.components if workspace.project is not None else ():
         for name in component.configuration:
             if "alertmanager" in name and name.endswith((".yaml", ".yml")):

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from lokictl.diagnostics import Severity
+from lokictl.diagnostics import Severity, nearest
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule
+from lokictl.ruler.expansion import ExpansionError, expand
+from lokictl.templates import TemplateError as ParseFailure
+from lokictl.templates.alert import fields_used, load_error, uses_value
 
 FIXED = ("__name__", "alertname")
 
@@ -31,12 +34,9 @@ def labels_used(text: str) -> list[tuple[str, int]]:
     """The labels that a template reads by name, each with its offset; none where it does not parse."""
     if is_plain(text):
         return [(found["label"], found.start("label")) for found in _PLAIN.finditer(text) if found["label"]]
-    from lokictl.templates import TemplateError
-    from lokictl.templates.alert import fields_used
-
     try:
         return fields_used(text)
-    except TemplateError:
+    except ParseFailure:
         return []
 
 
@@ -77,8 +77,6 @@ class TemplateLabel(RuleCheck):
         offset: int,
         labels: semantics.Labels,
     ) -> Finding:
-        from lokictl.diagnostics import nearest
-
         known = sorted(labels.names)
         kept = f"it returns {', '.join(known)}" if known else "it returns no labels"
         guess = nearest(name, known)
@@ -111,9 +109,6 @@ class TemplateError(RuleCheck):
     summary = "a template that Loki accepts, and that fails when the alert fires"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        from lokictl.ruler.expansion import ExpansionError, expand
-        from lokictl.templates.alert import load_error
-
         expression = rule.query.expression
         names = semantics.labels_of(expression).names if expression is not None else frozenset()
         for path, text in templates_of(rule):
@@ -151,9 +146,6 @@ class ValueInLabel(RuleCheck):
     summary = "`$value` in a label, which makes a new alert of every change"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        from lokictl.templates import TemplateError as ParseFailure
-        from lokictl.templates.alert import uses_value
-
         for path, text in templates_of(rule):
             if path[0] != "labels":
                 continue

@@ -10,6 +10,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
 from lokictl.lint.schema import matcher_test
+from lokictl.logql import parse
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.expressions import LogExpr
 from lokictl.logql.units import DAY, format_prometheus_duration, parse_prometheus_duration
@@ -74,8 +75,6 @@ class RetentionMismatch(WorkspaceCheck):
 
 def configured_retention(limits: Configuration, labels: Mapping[str, str]) -> int:
     """How long (ns) Loki keeps a stream: the entry of highest priority that selects it, else the default."""
-    from lokictl.logql import parse
-
     best: tuple[int, int] | None = None
     for entry in as_list(limits.get("retention_stream")):
         try:

@@ -8,8 +8,9 @@
     if reader.without_time: ...               # lines that got default_time
 """
 
-from lokictl.model.log_files.formats import FORMATS, TIME_FIELDS, LogFormat, LogLine
+from lokictl.model.log_files.formats import FORMATS, LogFormat, LogLine
 from lokictl.model.log_files.reading import LogReader, iterate_log_file, parse_log_lines, read_log_file
+from lokictl.model.log_files.time_fields import TIME_FIELDS
 
 __all__ = [
     "FORMATS",

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from lokictl.model.log_files.time_fields import TIME_FIELDS
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 OTLP_STREAM_LABELS = (
@@ -70,8 +72,6 @@ def _has(item: Any, parts: tuple[str, ...]) -> bool:
 
 
 def _of_list(items: list[Any]) -> list[Record] | None:
-    from lokictl.model.log_files.formats import TIME_FIELDS
-
     records = []
     for item in items:
         if isinstance(item, list) and len(item) == 2 and isinstance(item[1], dict):

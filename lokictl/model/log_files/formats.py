@@ -15,20 +15,10 @@ import orjson
 
 from lokictl.model.log_files.documents import records_of_document
 from lokictl.model.log_files.line_times import match_time, number_time, parse_log_time
+from lokictl.model.log_files.time_fields import TIME_FIELDS
 from lokictl.model.times import match_rfc3339, parse_time, unix_nanoseconds
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
-
-TIME_FIELDS = (
-    *("timestamp", "ts", "time", "@timestamp", "t", "date", "datetime", "eventTime", "asctime"),
-    *("Timestamp", "Time", "TimeStamp", "timeStamp", "@t", "DateTime", "dateTime", "date_time", "event_time"),
-    *("log_time", "logtime", "log_timestamp", "logged_at", "created_at", "createdAt", "occurred_at"),
-    *("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "timeMillis", "instant", "timeUnixNano"),
-    *("requestReceivedTimestamp", "stageTimestamp", "lastTimestamp", "firstTimestamp", "receiveTimestamp"),
-    *("time_iso8601", "time_local", "msec", "StartUTC", "EdgeStartTimestamp", "published", "TimeGenerated"),
-    *("observedTimeUnixNano", "@timestamp_ns", "epoch", "unixtime", "unix_time"),
-)
-"""Names of fields that hold a line's time, in JSON and logfmt; an earlier name wins over a later one."""
 
 
 class LogLine(NamedTuple):

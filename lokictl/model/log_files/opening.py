@@ -24,7 +24,7 @@ HEAD_BYTES = 512
 
 
 def _open_zstd(file: IO[bytes]) -> IO[bytes]:
-    import zstandard
+    import zstandard  # noqa: PLC0415 - optional, and only compressed files need it
 
     return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
 

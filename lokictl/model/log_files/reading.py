@@ -18,7 +18,6 @@ from lokictl.durations import DAY, MILLISECOND, SECOND
 from lokictl.model.log_files.documents import Record, records_of_document
 from lokictl.model.log_files.formats import (
     NO_LABELS,
-    TIME_FIELDS,
     BadTimeError,
     LogLine,
     Parsed,
@@ -31,6 +30,7 @@ from lokictl.model.log_files.formats import (
     texts,
 )
 from lokictl.model.log_files.opening import open_log, text_lines
+from lokictl.model.log_files.time_fields import TIME_FIELDS
 from lokictl.model.times import match_rfc3339
 
 WAITING_LINES = 10_000
