@@ -131,6 +131,15 @@ class DataSourceItem(_DocumentItem):
     source: DataSource | None = None
 
     @property
+    def is_provisioned(self) -> bool:
+        """Whether Grafana reads the entry from a file, and fills variables in it.
+
+        The Grafana operator and Grizzly send theirs to the API, which fills none.
+        """
+        api = (("spec",), ("spec", "datasource"), ("spec", "datasources"))
+        return self.root[-1:] not in api and self.root[-2:] not in api and self.root[-3:-1] not in api
+
+    @property
     def name(self) -> str:
         return str(self.data.get("name") or "")
 

@@ -327,7 +327,9 @@ def _not_for_loki(file: RuleFile, found: FoundRules) -> str:
             if any("{{" in text and _HELM_VALUE.search(_ESCAPED.sub("", text)) for text in texts):
                 return "a Helm or Jinja template"
     value = found.cursor.value
-    groups = value.get("groups") if isinstance(value, dict) else None
+    groups = value.get("groups") if isinstance(value, dict) else value
+    if found.form == "VMRule":
+        return "a rule file of vmalert"
     kinds = (
         {group.get("type") for group in groups if isinstance(group, dict)}
         if isinstance(groups, list)

@@ -7,6 +7,7 @@ many characters as before, so that every offset stays what it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 _PLACEHOLDER = re.compile(
     r"%%(?P<percent>[A-Za-z_][\w.-]*)%%"
@@ -41,3 +42,23 @@ def as_variables(query: str) -> str:
         return "${" + word[:length].ljust(length, "_") + "}"
 
     return _PLACEHOLDER.sub(variable, query)
+
+
+_JINJA = re.compile(r"\{\{-?\s*(?P<name>[A-Za-z_]\w*(?:[.\[][^{}|]*)?)\s*(?:\|[^{}]*)?-?\}\}")
+_GO_WORDS = ("if", "else", "end", "range", "with", "template", "define", "block", "nil", "true", "false")
+
+
+def jinja_as_variables(text: str, known: Container[str] = ()) -> str:
+    """The text with each ``{{ name }}`` of Jinja written as ``${…}`` of the same length.
+
+    ``known`` are functions of Go's templates, which are no names of Jinja.
+    """
+
+    def variable(found: re.Match[str]) -> str:
+        name = re.split(r"[.\[\s]", found["name"], maxsplit=1)[0]
+        if name in known or name in _GO_WORDS:
+            return found[0]
+        length = len(found[0]) - 3
+        return "${" + name[:length].ljust(length, "_") + "}"
+
+    return _JINJA.sub(variable, text) if "{{" in text else text

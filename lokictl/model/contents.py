@@ -28,7 +28,7 @@ MAX_LEVELS = 12
 
 _WORTH_READING = re.compile(
     r"""\bexpr["']?\s*:|"(?:panels|rows|elements)"\s*:|\b(?:panels|elements|datasources)\s*:"""
-    r"""|"datasources"|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?(?:Secret|GrafanaData)|\bkind["']?\s*:\s*["']?Datasource|\bcontactPoints\b"""
+    r"""|"datasources"|\b\w+Data[sS]ources\s*:|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?(?:Secret|GrafanaData)|\bkind["']?\s*:\s*["']?Datasource|\bcontactPoints\b"""
 )
 _GRAFANA_ALERTING_KEYS = ("contactPoints", "policies", "muteTimes", "templates")
 _RULE_KEYS = ("alert", "record")
@@ -200,6 +200,8 @@ class _Finder:
             return
         if all(isinstance(item, dict) and _is_managed_rule(item) for item in value):
             self.found.alerting.append(FoundAlerting(cursor, "rules"))
+        elif all(isinstance(item, dict) and _is_datasource(item) for item in value):
+            self.found.datasources += cursor.children()
         elif cursor.path and all(isinstance(item, dict) and is_rule(item) for item in value):
             self._rules(cursor, "rules")
         elif all(isinstance(item, dict) and rule_shape(item) == "group" for item in value):
@@ -449,6 +451,15 @@ def is_v2(value: dict[str, Any]) -> bool:
 
 def _are_datasources(items: list[Any]) -> bool:
     return all(isinstance(item, dict) and ("type" in item or "url" in item) for item in items) and bool(items)
+
+
+DATASOURCE_TYPES = ("loki", "prometheus", "tempo", "jaeger", "zipkin", "alertmanager", "mimir", "pyroscope")
+
+
+def _is_datasource(value: dict[str, Any]) -> bool:
+    """Whether a mapping in a list of unknown purpose (``additionalDataSources``) is a data source."""
+    known = any(word in str(value.get("type")) for word in DATASOURCE_TYPES)
+    return known and isinstance(value.get("name"), str) and any(key in value for key in ("url", "access"))
 
 
 def _is_alerting_file(value: dict[str, Any]) -> bool:

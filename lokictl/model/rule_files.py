@@ -14,13 +14,14 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.logql.placeholders import has_placeholder
+from lokictl.logql.placeholders import has_placeholder, jinja_as_variables
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.contents import FoundRules, contents_of
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.json_source import load_json
 from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
 from lokictl.model.yaml_source import load_documents
+from lokictl.templates.alert import NAMES
 
 GROUP_KEYS = ("name", "interval", "query_offset", "limit", "labels", "rules", "remote_write")
 RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
@@ -252,7 +253,11 @@ class _Reader:
         for key, item in value.items():
             if isinstance(item, dict | list):
                 self._problem(cursor, f"`{key}` must be a text", key)
-        return {str(key): cursor.child(key).text for key in value}
+        texts = {str(key): cursor.child(key).text for key in value}
+        if self.strict:
+            return texts
+        # A tool that makes the rule file out of this may fill names of its own.
+        return {key: jinja_as_variables(text, NAMES) for key, text in texts.items()}
 
     def _remote_write(self, cursor: Cursor) -> tuple[dict[str, Any], ...]:
         value = cursor.value

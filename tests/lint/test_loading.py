@@ -248,3 +248,37 @@ def test_rules_of_vmalert_are_left_out() -> None:
 def test_a_json_schema_is_no_dashboard() -> None:
     text = '{"$schema": "http://json-schema.org/draft-07/schema#", "panels": [], "title": ""}'
     assert [item.name for item in lint_text(text, "s.json").findings] == ["lint/skipped"]
+
+
+def test_the_operator_fills_no_variables() -> None:
+    source = "{name: L, type: loki, uid: l, url: http://l, jsonData: {derivedFields: [{name: t, matcherRegex: '(x)', "
+    source += "url: '${__value.raw}', datasourceUid: l}]}}"
+    resource = (
+        "apiVersion: grafana.integreatly.org/v1beta1\nkind: GrafanaDatasource\nmetadata: {name: l}\nspec:\n"
+    )
+    for text, expected in (
+        (f"apiVersion: 1\ndatasources:\n  - {source}\n", True),
+        (f"{resource}  datasource: {source}\n", False),
+    ):
+        names = [item.name for item in lint_text(text, "d.yaml").findings]
+        assert ("datasource/undoubled-dollar" in names) == expected
+
+
+PACKED = [
+    ("a list of data sources", "grafana:\n  additionalDataSources:\n"
+     "    - {name: L, type: loki, url: 'http://l', jsonData: {derivedFields: [{name: t, matcherRegex: '(x', datasourceUid: l}]}}\n", ["datasource/derived-field"]),
+    ("rules of vmalert", "apiVersion: operator.victoriametrics.com/v1beta1\nkind: VMRule\nmetadata: {name: v}\nspec:\n"
+     "  groups:\n    - name: g\n      rules:\n        - {alert: A, expr: '_msg:error | stats count() n'}\n", []),
+    ("Jinja in Ansible's labels", "loki_alerts:\n  - alert: A\n    expr: sum(count_over_time({app=\"a\"}[5m])) > 1\n"
+     "    labels: {severity: '{{ severity | default(\"page\") }}', team: '{{ team.name }}'}\n"
+     "    annotations: {summary: '{% raw %}{{ $labels.app }}{% endraw %} {{ $value }}'}\n", []),
+    ("Go's functions in Ansible's labels", "loki_alerts:\n  - alert: A\n"
+     "    expr: sum(count_over_time({app=\"a\"}[5m])) > 1\n"
+     "    annotations: {summary: '{{ humanize }}'}\n", ["rule/template-error"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, expected", [row[1:] for row in PACKED], ids=[row[0] for row in PACKED])
+def test_what_is_packed_in_something_else(text: str, expected: list[str]) -> None:
+    found = [item.name for item in lint_text(text, "values.yaml").findings if item.severity == "error"]
+    assert found == expected

@@ -36,6 +36,9 @@ from lokictl.logql.regex import compile_selector
 from lokictl.logql.validation import matches_empty
 
 ALWAYS_KNOWN = ("interval", "timeFilter", "timeFrom", "timeTo")
+FILLED = ("prometheusds", "lokids", "tempods")
+"""What the Grafana charm of Canonical's observability stack fills."""
+
 SELF_USED = ("adhoc", "groupby")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
@@ -66,7 +69,7 @@ class UndefinedVariable(DashboardCheck):
     ) -> Finding:
         name, start, end = used
         place = dashboard.text_place(path, start, end)
-        if name.startswith("DS_") or text[:start].endswith("$"):
+        if name.startswith("DS_") or name in FILLED or text[:start].endswith("$"):
             return self.finding(
                 place,
                 f"{name} must be filled in before Grafana reads the dashboard: at import, or by what deploys it",

@@ -147,7 +147,7 @@ class UndoubledDollar(DataSourceCheck):
     summary = "a $ that Grafana takes for an environment variable, and loses"
 
     def check(self, datasource: DataSourceItem) -> Iterator[Finding]:
-        for path, text in texts(datasource.data):
+        for path, text in texts(datasource.data) if datasource.is_provisioned else ():
             if "$" not in text:
                 continue
             marked = [found.span() for found in MARKED.finditer(text)]
