@@ -265,8 +265,9 @@ def test_the_operator_fills_no_variables() -> None:
 
 
 PACKED = [
-    ("a list of data sources", "grafana:\n  additionalDataSources:\n"
-     "    - {name: L, type: loki, url: 'http://l', jsonData: {derivedFields: [{name: t, matcherRegex: '(x', datasourceUid: l}]}}\n", ["datasource/derived-field"]),
+    ("a list of data sources", "grafana:\n  additionalDataSources:\n    - name: L\n      type: loki\n"
+     "      url: http://l\n      jsonData:\n        derivedFields:\n"
+     "          - {name: t, matcherRegex: '(x', datasourceUid: l}\n", ["datasource/derived-field"]),
     ("rules of vmalert", "apiVersion: operator.victoriametrics.com/v1beta1\nkind: VMRule\nmetadata: {name: v}\nspec:\n"
      "  groups:\n    - name: g\n      rules:\n        - {alert: A, expr: '_msg:error | stats count() n'}\n", []),
     ("Jinja in Ansible's labels", "loki_alerts:\n  - alert: A\n    expr: sum(count_over_time({app=\"a\"}[5m])) > 1\n"
