@@ -1,7 +1,8 @@
-"""What can be told of an expression without running it.
+"""What can be known about an expression without running it.
 
-Which labels its answer has, whether its values are positive, what can fail on a line, since which Loki version it
-parses.  Everything about pipeline stages comes from one table, `STAGES`; a stage that is missing there fails a test.
+Which labels its answer has, whether its values are positive, what can fail on a line.  Everything about pipeline
+stages comes from one table, `STAGES`; a stage that is missing there fails a test.  Since which Loki something parses
+is in `lokictl.logql.versions`.
 """
 
 from __future__ import annotations

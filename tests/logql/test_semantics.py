@@ -16,7 +16,6 @@ from lokictl.logql.semantics import (
     reads_line,
     relabels,
     returns_lines_only,
-    since,
     writes_line,
 )
 
@@ -139,22 +138,3 @@ def test_stage_effects(stage: str, reads: bool, writes: bool, changes: bool) -> 
     assert isinstance(expression, ast.LogExpr)
     (found,) = expression.stages
     assert (reads_line(found), writes_line(found), relabels(found)) == (reads, writes, changes)
-
-
-VERSIONS = [
-    ('{a="b"} | drop x', (2, 8)),
-    ('{a="b"} | keep x', (2, 9)),
-    ('{a="b"} |> "<_>x"', (3, 0)),
-    ('{a="b"} |= "x" or "y"', (3, 0)),
-    ('{a="b"} | logfmt --strict', (2, 9)),
-    ('{a="b"} | logfmt x', (2, 8)),
-    (f"approx_topk(3, sum by (a) ({COUNT}))", (3, 3)),
-    (f"sort({COUNT})", (2, 8)),
-    ('{a="b"} | json | line_format "x"', None),
-]
-
-
-@pytest.mark.parametrize("query, version", VERSIONS)
-def test_since(query: str, version: tuple[int, int] | None) -> None:
-    found = [asked[0] for node in parse(query).walk() if (asked := since(node)) is not None]
-    assert found == ([version] if version else [])
