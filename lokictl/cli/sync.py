@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,6 +66,8 @@ class PlanOptions:
         plan = session.plan()
         if self.validate:
             session.validate(plan)
+        if not self.no_check:
+            plan = dataclasses.replace(plan, warnings=(*plan.warnings, *_broken_queries(session, plan)))
         return plan
 
     def only_plan(self, session: Session, plan: Plan, printer: Printer) -> int:
@@ -79,6 +81,26 @@ class PlanOptions:
         return status
 
 
+def _broken_queries(session: Session, plan: Plan) -> Iterator[str]:
+    """Queries of dashboards about to be written that do not parse: Grafana takes them, and shows an error there."""
+    from lokictl.lint import lint
+    from lokictl.lint.configuration import Settings
+    from lokictl.sync.plan import WRITES, Action, Kind
+
+    uids = {
+        c.key.name for c in plan.of(*WRITES) if c.key.kind is Kind.DASHBOARD and c.action is not Action.DELETE
+    }
+    if not uids:
+        return
+    boards = tuple(board for board in session.project.dashboards if board.uid in uids)
+    project = dataclasses.replace(
+        session.project, rule_files=(), dashboards=boards, components=(), samples=()
+    )
+    for finding in lint(project, Settings()).findings:
+        if finding.name == "logql/syntax":
+            yield f"{finding.position}: {finding.message} ({finding.item})"
+
+
 def plan_options(function: Command) -> Command:
     """What `sync` and `diff` have in common."""
     for option in (
@@ -86,7 +108,7 @@ def plan_options(function: Command) -> Command:
                      help="Stop when a single resource cannot be read or written; default: skip it."),
         click.option("--validate", is_flag=True,
                      help="Let Grafana (12 and later) check every dashboard first, without writing it."),
-        click.option("--no-check", is_flag=True, help="Do not check LogQL and templates of rules first."),
+        click.option("--no-check", is_flag=True, help="Do not check LogQL and templates first."),
         click.option("--on-conflict", type=click.Choice(["fail", "overwrite", "skip", "pull"]), default="fail",
                      show_default=True, help="What to do with resources that somebody else changed or made."),
         click.option("--allow-empty", is_flag=True,

@@ -253,7 +253,7 @@ class Grafana:
             path = "/api/org/users"
             number = next((row["userId"] for row in self._get(path) if row.get("login") == name), 0)
         if not number:
-            raise HttpError("GET", path, 404, f"there is no {kind} called {name}")
+            raise HttpError("GET", path, 404, f'unknown {kind} "{name}"')
         return {f"{kind}Id": number}
 
     def _folders_in_sight(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ from lokictl.sync.differences import Difference
 
 
 class Kind(StrEnum):
-    """What can be synchronised, in the order in which it is applied."""
+    """What can be synced, in the order of application."""
 
     FOLDER = "folder"
     DATA_SOURCE = "data source"
@@ -161,7 +161,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a synchronisation would do, in the order in which it would do it."""
+    """Everything that a sync would do, in that order."""
 
     target: str
     changes: tuple[Change, ...] = ()

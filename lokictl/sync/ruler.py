@@ -56,9 +56,7 @@ class Ruler:
         if data is None:
             return
         if not isinstance(data, dict):
-            raise HttpError(
-                "GET", RULES_PATH, 200, "the answer is no listing of rules; is the configured URL right?"
-            )
+            raise HttpError("GET", RULES_PATH, 200, "not a list of rules; check the configured URL")
         for namespace, groups in data.items():
             for group in groups or []:
                 live = _live(group, str(namespace), tenant)
@@ -138,11 +136,9 @@ def _twice(text: str) -> str:
 
 
 def _yaml(text: str) -> Any:
-    # All scalars as they are written: a label value `on` or `1_000` is a text.
+    # All scalars as they are written: a label value `on` or `1_000` is a string.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         return yaml.load(text, Loader=loader)  # noqa: S506 - builds texts, lists and mappings only
     except yaml.YAMLError:
-        raise HttpError(
-            "GET", RULES_PATH, 200, "the answer is not YAML; is the configured URL right?"
-        ) from None
+        raise HttpError("GET", RULES_PATH, 200, "the answer is not YAML; check the configured URL") from None

@@ -1,4 +1,4 @@
-"""One synchronisation of a project with a target: plan, apply, and what the caller may want to know of both."""
+"""One sync of a project with a target: plan, apply, and what the caller may want to know of both."""
 
 from __future__ import annotations
 

@@ -373,6 +373,19 @@ def test_a_wrong_rule_stops_before_anything_is_sent(content: Content, lokictl: L
     assert lokictl("diff", "--no-check").status == 3
 
 
+def test_a_broken_query_of_a_dashboard_is_a_warning(content: Content, lokictl: Lokictl) -> None:
+    target = {"refId": "A", "expr": '{job="x"} |= ', "datasource": {"type": "loki", "uid": "loki"}}
+    panel = {"id": 1, "type": "logs", "title": "Lines", "targets": [target]}
+    body = {"uid": "errors", "title": "Errors", "panels": [panel]}
+    (content.root / "dashboards" / "errors.json").write_text(json.dumps(body))
+    answer = lokictl("sync", "--yes")
+    assert answer.status == 0
+    assert "warning: dashboards/errors.json:1:" in answer.output
+    assert "syntax error" in answer.output
+    assert "warning" not in lokictl("diff").output
+    assert "warning" not in lokictl("sync", "--yes", "--no-check").output
+
+
 def test_a_plan_is_saved_and_applied(content: Content, lokictl: Lokictl) -> None:
     answer = lokictl("sync", "--out", "plan.json", "dashboards/errors")
     assert (answer.status, "sync --plan plan.json" in answer.error) == (3, True)

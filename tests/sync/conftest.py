@@ -9,7 +9,7 @@ from tests.sync.world import World, alert, rule_group
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A project that was never synchronised: two dashboards, a data source's worth of rules."""
+    """A project that was never synced: two dashboards, a data source's worth of rules."""
     from lokictl.model import DataSource
 
     made = World(tmp_path)

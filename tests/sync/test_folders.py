@@ -118,7 +118,7 @@ def test_a_team_that_does_not_exist_is_named(world: World) -> None:
     declare(world, {"team:Nobody": "View"})
     applied = world.sync()
     (failed,) = applied.of(Status.FAILED)
-    assert "there is no team called Nobody" in failed.message
+    assert 'unknown team "Nobody"' in failed.message
 
 
 WRONG: dict[str, tuple[Any, str]] = {

@@ -1,4 +1,4 @@
-"""A project, a Grafana and a Loki to synchronise, all in this process."""
+"""A project, a Grafana and a Loki to sync, all in this process."""
 
 from __future__ import annotations
 
