@@ -7,6 +7,7 @@ rerun converges, and an untouched project sends no write.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ edits = st.one_of(
     st.tuples(st.just("hand makes"), st.sampled_from((*UIDS, "f0"))),
     st.tuples(st.just("hand rules"), st.sampled_from((*NAMESPACES, "foreign"))),
     st.tuples(st.just("hand source"), st.sampled_from(("source", "theirs"))),
+    st.tuples(st.just("renames uid"), st.sampled_from(("d0", "source"))),
+    st.tuples(st.just("renames folder"), st.sampled_from(("Shop", "Other"))),
 )
 options = {
     "prune": st.booleans(),
@@ -103,7 +106,8 @@ class History:
         if name in UIDS:
             self.world.dashboards[name] = self._dashboard(name)
         elif name == "source":
-            self.world.sources[name] = self._source()
+            uid = next(iter(self.world.sources), name)
+            self.world.sources[uid] = dataclasses.replace(self._source(), uid=uid)
         else:
             self.world.groups[name] = [
                 rule_group("g", alert(f"A{self._next()}")),
@@ -111,8 +115,25 @@ class History:
             ]
 
     def remove(self, name: str) -> None:
-        for part in (self.world.dashboards, self.world.sources, self.world.groups):
+        if name == "source":
+            self.world.sources.clear()
+        for part in (self.world.dashboards, self.world.groups):
             part.pop(name, None)  # type: ignore[attr-defined]
+
+    def renames_uid(self, name: str) -> None:
+        """The same under another uid, and back again."""
+        parts: tuple[dict[str, Any], str] = (self.world.dashboards, "d2")
+        if name == "source":
+            parts = (self.world.sources, "source-b")
+        found, other = parts
+        for old, new in ((name, other), (other, name)):
+            if old in found and new not in found:
+                item = found.pop(old)
+                found[new] = dataclasses.replace(item, uid=new) if isinstance(item, DataSource) else item
+                return
+
+    def renames_folder(self, title: str) -> None:
+        self.world.tables["target"] = {"folder": title}
 
     def hand_edits(self, uid: str) -> None:
         if uid in self.world.grafana.dashboards:
@@ -136,7 +157,7 @@ class History:
     def hand_source(self, uid: str) -> None:
         found = self.world.grafana.data_sources.get(uid)
         if found is None:
-            name = "Source" if uid == "source" else "Theirs"
+            name = "By hand" if uid == "source" else "Theirs"
             self.world.grafana.add_data_source(uid, name, url=f"http://hand/{self._next()}")
         else:
             found.body = {**found.body, "url": f"http://hand/{self._next()}"}
