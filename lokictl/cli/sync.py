@@ -22,9 +22,11 @@ from lokictl.cli.servers import (
     server_options,
     stoppable,
 )
+from lokictl.lint import lint
+from lokictl.lint.configuration import Settings
 from lokictl.project import load
 from lokictl.project.configuration import shown
-from lokictl.sync.plan import Action, Outcome
+from lokictl.sync.plan import WRITES, Action, Kind, Outcome
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.pull import pull_conflicts
 from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
@@ -83,10 +85,6 @@ class PlanOptions:
 
 def _broken_queries(session: Session, plan: Plan) -> Iterator[str]:
     """Queries of dashboards about to be written that do not parse: Grafana takes them, and shows an error there."""
-    from lokictl.lint import lint
-    from lokictl.lint.configuration import Settings
-    from lokictl.sync.plan import WRITES, Action, Kind
-
     uids = {
         c.key.name for c in plan.of(*WRITES) if c.key.kind is Kind.DASHBOARD and c.action is not Action.DELETE
     }

@@ -376,6 +376,10 @@ class Grafana:
         """A row (uid, title, folderUid) for every dashboard."""
         return self._searched({"type": "dash-db"})
 
+    def tagged(self, tag: str) -> list[str]:
+        """The uids of all dashboards with a tag."""
+        return [str(row.get("uid")) for row in self._searched({"type": "dash-db", "tag": tag})]
+
     def _searched(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         page = 1

@@ -413,7 +413,7 @@ class _Planner:
         if any(change.writes for change in changes):
             return None
         entries = settled_entries(changes, self.record, self.target)
-        known = self.record.live
+        known = self.record.place
         moves = known is not None and known.folder != self.target.folder_uid and self._has_folder()
         has_record = bool(known or self.record.groups)
         superfluous = self.target.grafana is not None and bool(self.record.groups)

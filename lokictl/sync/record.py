@@ -27,6 +27,7 @@ NOTE = """\
 Change them there: the next `lokictl sync` reports edits made here as conflicts.
 
 This dashboard is lokictl's record of what it uploaded. Please leave it."""
+TAG = "lokictl"
 RULER_NOTE = (
     "lokictl's record of the rules that it uploaded from the project {project}. "
     "It never fires; please leave it."
@@ -65,7 +66,8 @@ class Record:
     """The entries by key, and where they came from.
 
     ``live`` is the dashboard in Grafana, ``groups`` the rule groups by tenant; None and empty where there is no
-    record yet.  ``lock`` says which run holds a record in the ruler, and until when.
+    record yet.  ``lock`` says which run holds a record in the ruler, and until when; ``previous`` is the dashboard of
+    the same project under a name that it had before.
     """
 
     entries: Mapping[Key, Entry] = field(default_factory=dict)
@@ -74,6 +76,12 @@ class Record:
     origin: Origin = field(default_factory=Origin)
     groups: Mapping[str, Live] = field(default_factory=dict)
     lock: str = ""
+    previous: Live | None = None
+
+    @property
+    def place(self) -> Live | None:
+        """The dashboard that says where the project's folder is."""
+        return self.live or self.previous
 
     def get(self, key: Key) -> Entry | None:
         """What is recorded of a resource; None: it is not ours."""
@@ -169,7 +177,7 @@ def record_body(target: Target, entries: Mapping[Key, Entry], origin: Origin) ->
     return {
         "uid": record_key(target).name,
         "title": f"lokictl: {target.project}",
-        "tags": ["lokictl"],
+        "tags": [TAG],
         "schemaVersion": 36,
         "editable": False,
         "time": {"from": "now-1h", "to": "now"},

@@ -59,6 +59,8 @@ class Recorder:
         known = record.live
         if known is None:
             return bool(record.groups)
+        if record.previous is not None:
+            return True
         if record.groups or record.origin != self.origin:
             return True
         return known.folder != self.target.folder_uid and known.folder != self._folder(self.grafana, record)
@@ -110,17 +112,20 @@ class Recorder:
             live = dataclasses.replace(live, resource_version=written.resource_version)
         except HttpError as error:
             live = dataclasses.replace(_as_written(grafana, resource, error), body=body)
+        if last and record.previous is not None:
+            grafana.delete(record.previous)
         groups = record.groups
         if last and self.ruler is not None:
             for group in groups.values():
                 self.ruler.delete(group)
             groups = {}
-        return Record(dict(entries), live, origin=self.origin, groups=groups)
+        previous = record.previous if not last else None
+        return Record(dict(entries), live, origin=self.origin, groups=groups, previous=previous)
 
     def _folder(self, grafana: Grafana, record: Record) -> str:
         """The project's folder; while there is none, the place where the record is, or the root."""
         wanted = self.target.folder_uid
-        known = record.live.folder if record.live is not None else ""
+        known = record.place.folder if record.place is not None else ""
         for uid in (wanted, known):
             if not uid or grafana.has_folder(uid):
                 return uid

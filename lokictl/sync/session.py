@@ -25,7 +25,7 @@ from lokictl.sync.planner import Options, make_plan
 from lokictl.sync.record import Record
 from lokictl.sync.ruler import NoRulerError, Ruler
 from lokictl.sync.selection import parse_names
-from lokictl.sync.state import Actual, owner_mark, read_grafana, recorded_state, recover
+from lokictl.sync.state import Actual, find_under_old_name, owner_mark, read_grafana, recorded_state, recover
 
 if TYPE_CHECKING:
     from lokictl.project import Configuration, Project
@@ -113,6 +113,7 @@ class Session:
         self.desired = desired_state(self.project, self.target)
         with readable_errors(self.target):
             self.actual = self._recorded()
+            self._find_under_old_name()
             self.origin = checked_origin(self.project.config, self.target, self.actual.record)
             self._keep_folder()
             self._fit_schema()
@@ -137,6 +138,17 @@ class Session:
         if problems:
             raise SyncError(problems)
 
+    def _find_under_old_name(self) -> None:
+        keeper = self.servers.keeper
+        if keeper is None:
+            return
+        find_under_old_name(origin_of(self.project.config), keeper, self.actual)
+        previous = self.actual.record.previous
+        if previous is not None:
+            name = previous.title.removeprefix("lokictl: ")
+            note = f'the project was called "{name}"; what it made under that name is taken over'
+            self.desired.warnings.append(note)
+
     def _recorded(self) -> Actual:
         servers = self.servers
         dashboards = [d for d in self.desired.of(Kind.DASHBOARD) if self.target.selection.covers(d.key)]
@@ -156,7 +168,7 @@ class Session:
 
     def _keep_folder(self) -> None:
         """A folder whose title changes in the configuration is renamed, not left for a new one."""
-        known = self.actual.record.live
+        known = self.actual.record.place
         if (
             self.target.only == "loki"
             or known is None

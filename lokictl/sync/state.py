@@ -15,6 +15,7 @@ from lokictl.sync.normal_form import MARK
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource
 from lokictl.sync.record import (
+    TAG,
     Entry,
     Record,
     is_record,
@@ -76,10 +77,24 @@ def owner_mark(target: Target, origin: Origin) -> dict[str, str]:
     return {"project": target.project, **({"id": origin.id} if origin.id else {})}
 
 
+def find_under_old_name(origin: Origin, grafana: Grafana, actual: Actual) -> None:
+    """Where a project has no record under its name, the one that it has under the name it had before."""
+    if actual.record.live is not None or actual.record.damaged or not origin.id:
+        return
+    for uid in grafana.tagged(TAG):
+        found = read_record(grafana.read_one(Key(Kind.DASHBOARD, uid)))
+        if found.live is not None and found.origin.id == origin.id:
+            entries = {**found.entries, **actual.record.entries}
+            actual.record = dataclasses.replace(
+                actual.record, entries=entries, origin=found.origin, previous=found.live
+            )
+            return
+
+
 def recover(target: Target, origin: Origin, grafana: Grafana, actual: Actual) -> None:
     """Where the record is gone (with its folder, for example), the data sources themselves say what is ours."""
     record = actual.record
-    if record.live is not None or record.damaged:
+    if record.place is not None or record.damaged:
         return
     entries = dict(record.entries)
     wanted = owner_mark(target, origin)

@@ -341,6 +341,24 @@ def test_a_record_without_origin_is_given_one(world: World) -> None:
         world.plan()
 
 
+def test_a_project_that_is_renamed_keeps_what_it_made(world: World) -> None:
+    world.sync()
+    del world.dashboards["load"]
+    world.name = "store"
+    plan = world.plan(prune=True)
+    assert any('the project was called "shop"' in warning for warning in plan.warnings)
+    assert actions(plan) == {
+        "folder shop": "update",
+        "dashboard errors": "update",
+        "dashboard load": "delete",
+    }
+    assert world.sync(prune=True).complete
+    assert set(world.grafana.dashboards) == {"errors", "lokictl-store"}
+    assert {uid: folder.title for uid, folder in world.grafana.folders.items()} == {"shop": "store"}
+    assert world.grafana.dashboards["errors"].body["tags"] == ["lokictl:store"]
+    assert not world.plan(prune=True).pending
+
+
 # --- rules ---------------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ class World:
     tables: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     project_id: str = ""
+    name: str = "shop"
     folders: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     panels: dict[str, LibraryPanel] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class World:
             for key, value in {**target, **self.tables.get("target", {})}.items()
             if value is not None
         }
-        known = {"name": "shop", "id": self.project_id, "targets": {"test": table}}
+        known = {"name": self.name, "id": self.project_id, "targets": {"test": table}}
         return Configuration(self.root, None, {**known, "sync": self.tables.get("sync", {})})
 
     def without_grafana(self) -> None:

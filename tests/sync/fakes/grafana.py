@@ -370,6 +370,8 @@ class FakeGrafana:
             title = folder.title if folder else ""
             row = {"uid": uid, "title": found.body["title"], "type": "dash-db", "folderUid": found.folder}
             rows.append({**row, "folderTitle": title})
+        if "tag" in query:
+            rows = [row for row in rows if query["tag"] in self.dashboards[row["uid"]].body.get("tags", [])]
         if "folderUIDs" in query:
             rows = [row for row in rows if row["folderUid"] == query["folderUIDs"]]
         if "folderIds" in query:
