@@ -36,9 +36,12 @@ from lokictl.logql import LogQLError, parse
 from lokictl.logql import expressions as ast
 from lokictl.model.log_files import LogReader
 from lokictl.ruler.expansion import Vector
+from lokictl.testing.parallel import in_processes
 
 SEGMENT_BYTES = 96_000_000
 """A segment of lines that is in memory at once has about this many bytes of text."""
+WORTH_PROCESSES = 2_000_000
+"""Fewer bytes of lines are read in this process, whatever ``jobs`` says."""
 BATCH = 20_000
 REORDER = 10_000
 """Lines of a file may be out of order by this many places; files that are worse are sorted on disk first."""
@@ -64,7 +67,7 @@ class FileHistory(History):
     """The lines of log files, with ``labels`` as those of their streams.
 
     What a file itself says about the labels of a line counts, too; without either, the label is ``filename``.
-    ``time_field`` names the JSON field of the time.
+    ``time_field`` names the JSON field of the time.  ``jobs`` processes answer the queries of one stretch.
     ``segment_bytes`` bounds the text that is in memory at once, besides the lines that the longest range reaches back.
     """
 
@@ -72,6 +75,7 @@ class FileHistory(History):
     labels: Mapping[str, str] = field(default_factory=dict)
     time_field: str = ""
     segment_bytes: int = SEGMENT_BYTES
+    jobs: int = 1
     open_entries: OpenEntries | None = None
     requests: int = 0
     bytes_read: int | None = 0
@@ -365,11 +369,16 @@ class _Sweep:
             engine = Engine(
                 store, Limits(max_query_series=0, max_query_length=0, max_points=0, max_samples=0)
             )
-            for one in due:
+
+            def work(one: _Open) -> Answers:
+                grid = Grid(one.request.grid.time(one.next), one.request.grid.step, one.due(until))
+                return asked(engine, one.request.query, grid)
+
+            jobs = self.history.jobs if self.size > WORTH_PROCESSES else 1
+            for one, answers in zip(due, in_processes(work, due, jobs), strict=True):
                 count = one.due(until)
-                grid = Grid(one.request.grid.time(one.next), one.request.grid.step, count)
                 self.history.requests += 1
-                one.answers.extend(asked(engine, one.request.query, grid).shifted(one.next))
+                one.answers.extend(answers.shifted(one.next))
                 one.next += count
                 self.done += count
                 self.progress("reading the logs", self.done, self.total)

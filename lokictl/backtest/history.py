@@ -100,6 +100,11 @@ class History(ABC):
         """How many bytes of lines a stream selector has in a range of time; None where that is not known."""
         return None
 
+    def has_logs(self, selector: str, start: int, end: int) -> bool | None:
+        """Whether a stream selector has any lines in a range of time; None where that is not known."""
+        volume = self.volume(selector, start, end)
+        return None if volume is None else volume > 0
+
     def close(self) -> None:  # noqa: B027 - most histories hold nothing
         """Gives back connections and files."""
 

@@ -274,6 +274,15 @@ class LokiHistory(History):
         except (RefusedError, KeyError, TypeError, ValueError):
             return None
 
+    def has_logs(self, selector: str, start: int, end: int) -> bool | None:
+        """Whether there is a line.  The index knows nothing of lines that are still in memory, so zero is no proof."""
+        if self.volume(selector, start, end):
+            return True
+        try:
+            return bool(self._lines(LinesRequest(selector, start - 1, end, 1)))
+        except QueryError:
+            return None
+
     def _unusable(self, error: RefusedError) -> BackendError:
         text, hint = error.message, "is this a Loki, and is it healthy?"
         if error.status == 0:

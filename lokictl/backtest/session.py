@@ -53,6 +53,7 @@ class Session:
         self.asked_start = self.start
         self._began = clock.monotonic()
         self._volumes: dict[str, int | None] = {}
+        self._presence: dict[tuple[str, int, int], bool | None] = {}
         self._whole: set[str] = set()
 
     # --- running -----------------------------------------------------------------------------------------------
@@ -175,15 +176,13 @@ class Session:
             self._narrow(*extent)
             return
         selectors = _selectors(groups)
-        volumes = [self.volume(selector) for selector in selectors]
-        if not selectors or any(volume is None for volume in volumes):
+        found = [self.has_logs(selector) for selector in selectors]
+        if not selectors or any(one is None for one in found):
             return
-        if not any(volumes):
+        if not any(found):
             shown = " or ".join(selectors[:3]) + (" …" if len(selectors) > 3 else "")
             raise no_logs(self.history.description, self.start, self.end, f"nothing matches {shown}")
-        self._narrow_to_first_day(
-            [selector for selector, volume in zip(selectors, volumes, strict=True) if volume]
-        )
+        self._narrow_to_first_day([selector for selector, one in zip(selectors, found, strict=True) if one])
 
     def _extent(self) -> tuple[int, int] | None:
         return self.history.extent()
@@ -193,7 +192,7 @@ class Session:
             reason = f"the logs go from {format_time(first)} to {format_time(last)}"
             raise no_logs(self.history.description, self.start, self.end, reason)
         self.first_log = first
-        if self.start < first - SECOND:
+        if self.start < first - self.settings.evaluation_interval:
             self._begin_at(first, f"the logs begin at {format_time(first)}")
         if self.end > last + DAY // 24:
             self.warnings.append(f"the logs end at {format_time(last)}; nothing was written after that")
@@ -202,7 +201,7 @@ class Session:
         day = self.start
         while day < self.end:
             until = min((day // DAY + 1) * DAY, self.end)
-            if any(self.volume(selector, day, until) for selector in selectors):
+            if any(self.has_logs(selector, day, until) is not False for selector in selectors):
                 break
             day = until
         if day > self.start:
@@ -219,6 +218,16 @@ class Session:
         self.start, self.missing_reason = time, reason
         self.warnings.append(f"{reason}: the time before is not judged")
 
+    def has_logs(self, selector: str, start: int | None = None, end: int | None = None) -> bool | None:
+        """Whether a stream selector has any lines in a range of time (default: the whole)."""
+        first, last = self.start if start is None else start, self.end if end is None else end
+        if self.volume(selector, first, last):
+            return True
+        key = (selector, first, last)
+        if key not in self._presence:
+            self._presence[key] = self.history.has_logs(selector, first, last)
+        return self._presence[key]
+
     # --- what it costs -----------------------------------------------------------------------------------------
 
     def volume(self, selector: str, start: int | None = None, end: int | None = None) -> int | None:
@@ -229,7 +238,8 @@ class Session:
             known = self.cache.value(key)
             if known is None:
                 known = self.history.volume(selector, first, last)
-                if known is not None and last <= self.now - DAY // 24:
+                # Zero may only mean that the lines are not in the index yet.
+                if known and last <= self.now - DAY // 24:
                     self.cache.keep_value(key, known)
             self._volumes[key] = known
         return self._volumes[key]

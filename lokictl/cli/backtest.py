@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import shutil
 import sys
 import time as clock
@@ -158,7 +159,7 @@ def run_options(function: Command) -> Command:
         click.option("--max-bytes", default="", metavar="SIZE",
                      help="Refuse to read more than this (50GB), by Loki's own estimate."),
         click.option("-j", "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N",
-                     help="How many queries to ask at once."),
+                     help="How many queries to ask at once; for --logs, processes (one per CPU at most)."),
         click.option("--fail-if", multiple=True, metavar="CONDITION",
                      help="End with 1 if it holds: pages>5, removed>0, recall<1; repeatable."),
         click.option("--png", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -360,7 +361,10 @@ class _Run:
             if not Path(path).is_file():
                 raise click.UsageError(f"there is no log file {path}")
         return FileHistory(
-            list(dict.fromkeys(paths)), _pairs("--labels", self.arguments.labels), self.arguments.time_field
+            list(dict.fromkeys(paths)),
+            _pairs("--labels", self.arguments.labels),
+            self.arguments.time_field,
+            jobs=min(self.arguments.jobs, os.cpu_count() or 1),
         )
 
     def _time(self, cache: Any) -> tuple[int, int, list[str]]:
