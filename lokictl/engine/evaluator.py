@@ -39,7 +39,7 @@ from lokictl.logql.versions import (
     METADATA_TELLS_APART,
     NO_INSTANT_LOG_QUERIES,
     NUMBER_ON_THE_LEFT,
-    STREAM_LABELS_AS_THEY_ARE,
+    QUERIES_RUN_AS_PARSED,
     WINDOW_END,
     LokiVersion,
 )
@@ -116,6 +116,7 @@ class CompiledQuery:
         self.store, self.limits, self.version = store, limits, version
         parsed = parse(expression, version=version) if isinstance(expression, str) else expression
         self.expression = _as_run(parsed, version)
+        self._end = 0
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
         self._pipeline: Pipeline | None = None
@@ -134,6 +135,7 @@ class CompiledQuery:
             raise EngineError(message)
         if isinstance(expression, ast.Literal):
             return Result("scalar", time, scalar=expression.value)
+        self._end = time
         (elements,) = self._metric([time])
         self._check_series(len(elements))
         if not self.keeps_order:
@@ -160,6 +162,7 @@ class CompiledQuery:
         if isinstance(self.expression, ast.Literal):
             value = self.expression.value
             return Result("matrix", start, matrix=[({}, [(time, value) for time in steps])] if steps else [])
+        self._end = end
         return self._matrix(steps)
 
     def _matrix(self, steps: Steps) -> Result:
@@ -238,7 +241,7 @@ class CompiledQuery:
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
             self._check_work(len(series), len(steps))
             results: list[list[Sample]] = [[] for _ in steps]
-            bounds = self._bounds(steps[-1] - offset)
+            bounds = self._bounds(self._end - offset)
             errors: list[tuple[int, Labels]] = []
             for one in series:
                 failed = _is_failure(one.labels)
@@ -280,7 +283,7 @@ class CompiledQuery:
                 return [[(labels, 1.0)] for _ in steps]
             series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
             results: list[list[Sample]] = []
-            bounds = self._bounds(steps[-1] - offset)
+            bounds = self._bounds(self._end - offset)
             for time in steps:
                 present = False
                 for one in series:
@@ -363,12 +366,10 @@ class CompiledQuery:
             entries.reverse()
         if not self.version.has(CONFLICTS_EACH_LINE):
             self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
-            self._open(entries)
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
         builders: dict[Labels, LabelBuilder] = {}
-        escapes = not self.version.has(STREAM_LABELS_AS_THEY_ARE)
         cleans = self.version.has(METADATA_NAMES_CLEANED_IN_LOG_QUERIES)
         for entry, stream in entries:
             if count >= limit:
@@ -390,8 +391,6 @@ class CompiledQuery:
             seen.add(identity)
             last = entry.timestamp
             count += 1
-            if escapes and labels == stream.labels:
-                labels = tuple((name, _escaped(value)) for name, value in labels)
             own, metadata, parsed = builder.categorized()
             text = line.decode("utf-8", "replace")
             found.setdefault(labels, []).append(
@@ -400,23 +399,6 @@ class CompiledQuery:
                 )
             )
         return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
-
-    def _open(self, entries: list[tuple[Entry, Stream]]) -> None:
-        """Reads each stream up to its first line that passes, as Loki does before it merges streams.
-
-        What a parser has decided there holds for all later lines.
-        """
-        assert self._pipeline is not None
-        streams = sorted(
-            {id(stream): stream for _, stream in entries}.values(), key=lambda stream: stream.labels
-        )
-        for stream in streams:
-            builder = LabelBuilder(stream.label_map, stream.labels, (), self.version)
-            for entry, other in entries:
-                if other is stream:
-                    builder.reset(entry.metadata)
-                    if self._pipeline.run(entry.line, entry.timestamp, builder) is not None:
-                        break
 
 
 def _is_found(stream: Stream, start: int, end: int) -> bool:
@@ -434,6 +416,8 @@ def _as_run(parsed: ast.Expr, version: LokiVersion) -> ast.Expr:
     """The expression as the query API runs it: on its way there sizes in label filters are rounded as they print."""
     if next(parsed.find_all(ast.StreamSelector), None) is None:
         return parsed
+    if not version.has(QUERIES_RUN_AS_PARSED):
+        return _without_empty_groupings(parse(str(parsed), version=version))
     for literal in parsed.find_all(ast.Literal):
         if not math.isfinite(literal.value):
             raise EvaluationError("failed to enqueue request")
@@ -460,16 +444,6 @@ def _rounded(node: ast.Node) -> ast.Node:
         value = parse_bytes(format_bytes(node.value))
         return node if value == node.value else replace(node, value=value)
     return node
-
-
-def _escaped(value: str) -> str:
-    """Go's ``strconv.QuoteToASCII`` without the quotes."""
-    if value.isascii() and value.isprintable() and "\\" not in value and '"' not in value:
-        return value
-    return "".join(
-        c if c.isascii() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
-        for c in quote(value)[1:-1]
-    )
 
 
 def valid_labels(labels: Labels) -> Labels:

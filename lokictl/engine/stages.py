@@ -276,6 +276,9 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
             if source not in wanted and (source in seen or not hints.wants(source)):
                 continue
             name = _free_name(builder, target)
+            if name != target and not hints.wants(name):
+                # A field with the name of another label that nobody asks for by its new name ends the reading.
+                break
             if name != target and name in builder.extracted:
                 continue
             text = decode(value)

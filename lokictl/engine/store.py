@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lokictl.engine.levels import detect_level, service_name
-from lokictl.logql.versions import METADATA_NAMES_CLEANED, LokiVersion, target
+from lokictl.logql.units import quote
+from lokictl.logql.versions import METADATA_NAMES_CLEANED, STREAM_LABELS_AS_THEY_ARE, LokiVersion, target
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -89,6 +90,8 @@ class LogStore:
         and names of metadata become label names.
         """
         own = {name: value for name, value in labels.items() if value != ""}
+        if not self.loki.has(STREAM_LABELS_AS_THEY_ARE):
+            own = {name: _escaped(value) for name, value in own.items()}
         if self.discover_service_name:
             own.setdefault("service_name", service_name(own))
         key = tuple(sorted(own.items()))
@@ -151,6 +154,16 @@ def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]], *, clean: b
             # Of names that become one, the first keeps its value.
             found.setdefault(_NOT_A_NAME.sub("_", name) if clean else name, valid_text(value))
     return tuple(sorted(found.items()))
+
+
+def _escaped(value: str) -> str:
+    """Go's ``strconv.QuoteToASCII`` without the quotes."""
+    if value.isascii() and value.isprintable() and "\\" not in value and '"' not in value:
+        return value
+    return "".join(
+        c if c.isascii() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        for c in quote(value)[1:-1]
+    )
 
 
 def cleaned(metadata: Labels) -> Labels:

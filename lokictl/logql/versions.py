@@ -347,6 +347,14 @@ EMPTY_GROUPING_KEPT = Behavior(
     rewrite=lambda node: "",
     example=Example('count(count_over_time({app="shop"} [1m])) without ()', ("one",)),
 )
+QUERIES_RUN_AS_PARSED = Behavior(
+    "queries-run-as-parsed",
+    "The query API runs the expression itself; only sizes in label filters are rounded as they print.",
+    "It runs the printed text, as the ruler does: `group_left` without labels in front of a compound side, `-0` and "
+    "`vector(1e-9)` get lost or fail.",
+    since=LokiVersion(3, 0),
+    recording="2.9",
+)
 NO_INSTANT_LOG_QUERIES = Behavior(
     "no-instant-log-queries",
     "A log query cannot be asked at an instant.",
@@ -357,8 +365,7 @@ NO_INSTANT_LOG_QUERIES = Behavior(
 STREAM_LABELS_AS_THEY_ARE = Behavior(
     "stream-labels-as-they-are",
     "Stream labels are shown as they are.",
-    "In log queries without parsed labels, characters beyond ASCII and control characters of stream labels are shown "
-    "as escapes (`\\u00fc`).",
+    "Characters beyond ASCII, quotes and control characters of stream labels are kept as escapes (`\\u00fc`).",
     since=LokiVersion(3, 0),
     recording="2.9",
 )
