@@ -176,6 +176,36 @@ def test_a_stage_is_six_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert " passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
 
+# page: (the most files, what is copied beside the package, the tests that hold afterwards)
+RECIPES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
+    "add-a-panel.md": (
+        3,
+        ("tests/grafana",),
+        ("tests/grafana/test_blocks.py", "-k", "panels_are_valid or nothing_overlaps"),
+    ),
+    "add-a-log-format.md": (2, ("tests/model",), ("tests/model/test_log_formats.py", "-k", "pipes or cri")),
+    "add-an-output.md": (3, (), ("tests/lint/test_command.py", "-k", "test_formats")),
+    "add-a-command.md": (
+        3,
+        ("tests/cli",),
+        ("tests/cli/test_objectives.py", "tests/cli/test_main.py", "-k", "objectives or nothing_heavy"),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RECIPES)
+def test_a_recipe_is_enough(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, beside, tests = RECIPES[page]
+    package(tmp_path)
+    for name in beside:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    assert sorted(apply(page, tmp_path)) == sorted(file_table(page))
+    assert len(file_table(page)) <= most
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert " passed" in run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in PAGES.glob("*.md")))
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = text_of(page)
