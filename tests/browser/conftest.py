@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="the package playwright is not installed")
 
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from tests.browser.page import browser
 from tests.browser.world import RUNNING, World, running_world, world
@@ -25,7 +25,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[BrowserContext]:
     """A headless Chromium."""
     with browser() as started:
         yield started

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.stack.servers import program
 
@@ -134,25 +134,26 @@ class Tab:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """A headless Chromium with an empty profile."""
+def browser() -> Iterator[BrowserContext]:
+    """A headless Chromium with an empty profile, which then remembers Grafana's scripts."""
     assert CHROMIUM
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
         try:
-            yield started
+            yield started.new_context(timezone_id="UTC")
         finally:
             started.close()
 
 
 @contextlib.contextmanager
-def tab(started: Browser, *, width: int = 1500, height: int = 1300) -> Iterator[Tab]:
-    """A tab of its own, as of somebody who has never been there."""
-    context = started.new_context(viewport={"width": width, "height": height}, timezone_id="UTC")
+def tab(context: BrowserContext, *, width: int = 1500, height: int = 1300) -> Iterator[Tab]:
+    """A tab of its own."""
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
     try:
-        yield Tab(context.new_page())
+        yield Tab(page)
     finally:
-        context.close()
+        page.close()
 
 
 def height_of(dashboard: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from lokictl.model import AlertingRule
 from tests.browser.needs import NEEDS_EVERYTHING
@@ -25,7 +25,7 @@ TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Tab]:
+def page(chromium: BrowserContext) -> Iterator[Tab]:
     with tab(chromium) as found:
         yield found
 
@@ -53,8 +53,13 @@ def pane(url: str) -> dict[str, Any]:
 
 
 def explore(page: Tab, words: str) -> str:
-    """The URL of the first link to Explore with these words in its text."""
-    return next(url for text, url in page.links("/explore?") if words in text)
+    """The URL of the first link to Explore with these words in its text, once it is there."""
+    for _ in range(40):
+        found = next((url for text, url in page.links("/explore?") if words in text), "")
+        if found:
+            return found
+        page.page.wait_for_timeout(500)
+    raise AssertionError(f'no link to Explore says "{words}": {page.links("/explore?")}')
 
 
 def follow(page: Tab, url: str, words: str = "") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from tests.browser.needs import NEEDS_EVERYTHING
 from tests.browser.page import Shown, Tab, height_of, tab
@@ -67,7 +67,7 @@ def problems(uid: str, shown: list[Shown], page: Tab) -> list[str]:
 
 
 @pytest.fixture
-def page_for(chromium: Browser) -> Iterator[Any]:
+def page_for(chromium: BrowserContext) -> Iterator[Any]:
     """A tab that is high enough for a dashboard."""
     opened = []
 

@@ -13,6 +13,8 @@ import heapq
 import itertools
 import json
 import os
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -229,7 +231,8 @@ def running_world() -> World:
 
 
 def main() -> None:
-    """Starts the world and tells where it is, until somebody interrupts it."""
+    """Starts the world and tells where it is, until somebody interrupts or terminates it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with tempfile.TemporaryDirectory() as name, world(Path(name)) as found:
         if RUNNING:
             windows = [asdict(window) for window in found.windows.values()]
