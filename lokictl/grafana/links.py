@@ -107,6 +107,8 @@ def correlation(
     """
     query = {name: value for name, value in target.query_json().items() if value not in ("", None)}
     config: dict[str, Any] = {
+        # Grafana 10 and 11 read the type here, newer ones beside the configuration.
+        "type": "query",
         "field": field,
         "target": {
             name: provisioned(value) if isinstance(value, str) else value for name, value in query.items()

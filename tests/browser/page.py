@@ -33,9 +33,16 @@ NOISE = (
     "Failed to load resource",
 )
 
-BUSY = """() => document.querySelectorAll(
-  '[aria-label="Panel loading bar"],[data-testid*="Loading"],[data-testid*="Spinner"]').length
-  + (document.querySelectorAll('[data-viz-panel-key],main').length ? 0 : 1)"""
+BUSY = """() => {
+  const loading = '[aria-label="Panel loading bar"],[data-testid*="Loading"],[data-testid*="Spinner"]';
+  const empty = [...document.querySelectorAll('[data-testid="data-testid panel content"]')].filter(
+    content => !content.innerText.trim() && !content.querySelector('canvas,svg,img'));
+  const running = [...document.querySelectorAll('[data-testid*="RefreshPicker run button"]')].filter(
+    button => button.innerText.trim() === 'Cancel');
+  const drawn = document.querySelectorAll('[data-viz-panel-key],main').length;
+  return document.querySelectorAll(loading).length + empty.length + running.length + (drawn ? 0 : 1);
+}"""
+"""How many things on the page are not drawn yet."""
 
 PANELS = """() => [...document.querySelectorAll('section[data-testid*="Panel header"]')].map(section => {
   const status = section.querySelector('[data-testid*="Panel status"]');
@@ -97,12 +104,12 @@ class Tab:
                     if result.get("error"):
                         self.log.queries.append(f"{result['error'][:300]}: {text[:300]}")
 
-    def open(self, url: str, *, wait: float = 45) -> None:
+    def open(self, url: str, *, wait: float = 90) -> None:
         """Opens a URL and waits until every panel is drawn."""
         self.page.goto(url, timeout=120_000)
         self.settle(wait=wait)
 
-    def settle(self, *, wait: float = 45) -> None:
+    def settle(self, *, wait: float = 90) -> None:
         """Waits until nothing loads any more."""
         quiet = 0
         for _ in range(int(wait * 2)):

@@ -424,6 +424,7 @@ def test_correlations_of_data_sources() -> None:
     )
     assert (found["targetUID"], found["label"], found["description"]) == ("prometheus", "Up", "")
     config = found["config"]
+    assert found["type"] == config["type"] == "query"
     assert config["target"]["expr"] == 'up{app="$${app}"}'
     assert config["transformations"] == [
         {"type": "regex", "field": "labels", "expression": '"app":"(.+)"$$', "mapValue": "app"}
