@@ -342,6 +342,14 @@ class Grafana:
         found = self._get("/api/datasources")
         return [dict(item) for item in found]
 
+    def login_of_editor(self, live: Live) -> str:
+        """The login of who changed a dashboard last, which the resource API only gives a number of; "" if unknown."""
+        try:
+            found = self._get_or_none(f"/api/dashboards/uid/{quote(live.key.name, safe='')}") or {}
+        except HttpError:
+            return ""
+        return str((found.get("meta") or {}).get("updatedBy") or "")
+
     def folder_contents(self, uid: str) -> list[tuple[Key, str]]:
         """What a folder holds: dashboards and folders with their titles, other things as a number in words."""
         if self.has_uids_everywhere:

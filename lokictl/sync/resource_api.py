@@ -203,7 +203,9 @@ def managed_by(annotations: Mapping[str, Any]) -> str:
         return ""
     if manager == FILE_MANAGER:
         file = annotations.get("grafana.app/sourcePath") or name
-        return f"provisioned from a file of Grafana's ({file}), so it cannot be saved"
+        editable = annotations.get("grafana.app/managerAllowsEdits") == "true"
+        result = "which overwrites it when it changes" if editable else "so it cannot be saved"
+        return f"provisioned from a file of Grafana's ({file}), {result}"
     who = "Git Sync" if manager == "repo" else manager
     return f"managed by {who} ({name})" if name and name != manager else f"managed by {who}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +129,26 @@ class Session:
             self._check_readable()
             plan = make_plan(self.target, self.desired, self.actual, self.options)
             self._check_ruler(plan)
-        return plan
+            return self._with_logins(plan)
+
+    def _with_logins(self, plan: Plan) -> Plan:
+        """The plan with people by their logins in the reasons of conflicts."""
+        grafana = self.servers.grafana
+        changes = list(plan.changes)
+        for index, change in enumerate(changes):
+            found = re.search(r"by (user:\S+)", change.reason)
+            if (
+                change.action is not Action.CONFLICT
+                or found is None
+                or grafana is None
+                or change.live is None
+            ):
+                continue
+            login = grafana.login_of_editor(change.live)
+            if login:
+                reason = change.reason.replace(found[1], login)
+                changes[index] = dataclasses.replace(change, reason=reason)
+        return dataclasses.replace(plan, changes=tuple(changes))
 
     def check(self) -> None:
         """Checks LogQL and templates of all rules as Loki would.  Raises `SyncError` with every problem found."""

@@ -132,7 +132,7 @@ def test_a_conflict_stops_it(content: Content, lokictl: Lokictl) -> None:
     answer = lokictl("diff")
     assert answer.status == 3
     assert "(- on the server, + in the project)\n    ~ title: By hand → Errors" in answer.output
-    assert "last sync by alice" in answer.output
+    assert "last sync by alice at 2026-03-14" in answer.output
     content.dashboard("Ours")
     answer = lokictl("sync", "--yes")
     assert (answer.status, "--on-conflict overwrite" in answer.error) == (1, True)

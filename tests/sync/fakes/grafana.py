@@ -462,7 +462,7 @@ class FakeGrafana:
                 "labels": {"grafana.app/deprecatedInternalID": str(found.number)},
                 "annotations": {
                     "grafana.app/folder": found.folder,
-                    "grafana.app/updatedBy": found.by,
+                    "grafana.app/updatedBy": f"user:uid-of-{found.by}",
                     "grafana.app/updatedTimestamp": "2026-03-14T09:15:00Z",
                     **({"grafana.app/managedBy": manager} if manager else {}),
                     **({"grafana.app/sourcePath": "file.json"} if found.provisioned else {}),
