@@ -16,6 +16,7 @@ from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
 from lokictl.sync.backup import read_backups
 from lokictl.sync.configuration import Target, load_target
+from lokictl.sync.desired import desired_state
 from lokictl.sync.plan import Plan
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.rollback import Rollback
@@ -146,7 +147,9 @@ class World:
         target = load_target(project.config)
         servers = Servers(target, self.jobs, new_client=self.client(target))
         backups = read_backups(self.root, name, target)
-        rollback = Rollback(self.root, target, servers, backups, OnConflict(on_conflict))
+        resources = desired_state(project, target).resources
+        secrets = {key: resource.secrets for key, resource in resources.items() if resource.secrets}
+        rollback = Rollback(self.root, target, servers, backups, OnConflict(on_conflict), secrets)
         plan = rollback.plan()
         return plan, rollback.apply(plan)
 
