@@ -245,7 +245,10 @@ class CompiledQuery:
             errors: list[tuple[int, Labels]] = []
             for one in series:
                 failed = _is_failure(one.labels)
-                for index, time in enumerate(steps):
+                # Only these windows can reach the series: of thousands of short series, few steps each are looked at.
+                first = bisect_left(steps, one.times[0] + offset)
+                for index in range(first, bisect_left(steps, one.times[-1] + offset + width)):
+                    time = steps[index]
                     low, high = bounds(one.times, time - offset, width)
                     if low == high:
                         continue
