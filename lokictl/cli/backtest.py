@@ -195,12 +195,12 @@ Examples:
 @debug_option
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
-    """Run rules over the logs you had: when would they have fired?
+    """Run rules over past logs: when would they have fired?
 
     RULES are rule files or folders; without them, the rules of the content project.  The logs are those of a Loki
     (--loki, --target) or of files (--logs).
 
-    Exit status: 0 done, 1 a condition (--fail-if) holds or cannot be judged, 2 wrong use or nothing to judge.
+    Exit status: 0 done, 1 a condition (--fail-if) holds or cannot be judged, 2 usage error or nothing to judge.
     """
     run = _Run(Arguments(**options))
     try:

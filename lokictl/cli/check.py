@@ -49,7 +49,7 @@ Examples:
 @quiet_option
 @debug_option
 def command(output: Path | None, project_root: Path | None, output_format: str, quiet: bool) -> int:
-    """Lint, test and render the whole content project: the main job.
+    """Lint, test and render the whole content project.
 
     Ends with 0 only if the linter has no errors or warnings, every test passes, every alert has a test in which it
     fires (`require_tests = false` in the table `check` allows others), and everything could be rendered.
@@ -110,7 +110,7 @@ def _print_summary(report: CheckReport) -> None:
         _row("render", "not done: the project does not load", None, False)
     for note in report.notes:
         _row("", f"note: {note}")
-    verdict = "all good" if report.passed else "not good yet"
+    verdict = "all good" if report.passed else "failed"
     click.secho(
         f"{verdict} ({sum(seconds.values()):.2f} s)", fg="green" if report.passed else "red", bold=True
     )

@@ -79,7 +79,7 @@ def configured_version() -> str:
 
 def quiet_option(function: Command) -> Command:
     """``--quiet``: only problems, no summary."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but problems.")(function)
+    return click.option("-q", "--quiet", is_flag=True, help="Print only problems.")(function)
 
 
 def debug_option(function: Command) -> Command:

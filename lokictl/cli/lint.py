@@ -45,40 +45,42 @@ Examples:
   lokictl lint rules.yaml --fix                 show the repairs, then write them
   lokictl lint --loki http://localhost:3100     ask a running Loki, too
 
-Exit status: 0 no problems (or only notes), 1 problems found, 2 wrong use."""
+Exit status: 0 no problems (or only notes), 1 problems found, 2 usage error."""
 
 
 @click.command("lint", epilog=EPILOG)
 @click.argument("paths", nargs=-1, metavar="[FILE|FOLDER|-]...")
 @project_option
-@click.option("--select", multiple=True, metavar="NAME", help="Run only these: a check, or a family (rule).")
-@click.option("--ignore", multiple=True, metavar="NAME", help="Leave these out.")
 @click.option(
-    "--enable", multiple=True, metavar="NAME", help="Run these, too, though they are off by default."
+    "--select", multiple=True, metavar="NAME", help="Run only this check or family (rule); repeatable."
 )
+@click.option("--ignore", multiple=True, metavar="NAME", help="Skip this check or family; repeatable.")
+@click.option("--enable", multiple=True, metavar="NAME", help="Also run this check, which is off by default.")
 @click.option(
     "--fix", is_flag=True, help="Show a diff of the repairs that cannot change an answer, and make them."
 )
 @click.option("--diff", "only_diff", is_flag=True, help="With --fix: only show the diff.")
-@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Findings to pass over.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FILE", help="File of accepted findings to ignore."
+)
 @click.option(
     "--write-baseline",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the findings as a baseline.",
+    help="Write the current findings to a baseline file.",
 )
 @click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True,
-              help="The least severity that makes the exit status 1.")  # fmt: skip
+              help="Minimum severity that makes the command fail (exit 1).")  # fmt: skip
 @click.option(
     "--severity",
     type=click.Choice(["error", "warning", "info"]),
     default="info",
     show_default=True,
-    help="Show findings of this severity and worse.",
+    help="Minimum severity to show.",
 )
 @click.option("--loki-version", metavar="3.4", help="The version of Loki that the queries must run on.")
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input in messages.")
-@click.option("--loki", "loki_url", metavar="URL", help="Ask this Loki: runs the checks of the family live.")
+@click.option("--loki", "loki_url", metavar="URL", help="Also run the live/* checks against this Loki.")
 @click.option("--since", default="7d", show_default=True, help="How far back the live checks look.")
 @click.option("--tenant", metavar="NAME", help="The tenant to ask Loki for (X-Scope-OrgID).")
 @format_option("text", "json", "sarif", "github", "junit", "checkstyle")
@@ -104,7 +106,7 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> int:
-    """Check rules, dashboards and data sources, and whether they fit.
+    """Lint rules, dashboards and data sources, and cross-check them.
 
     Without files: the whole content project, or what is below the current folder where there is none.  With files
     or folders: those, whatever they hold (docs/formats.md has an example of each kind).  `lokictl explain NAME`

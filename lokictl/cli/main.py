@@ -13,22 +13,25 @@ from lokictl import __version__
 
 # name -> (module, one-line help).  The help stands here so that `lokictl --help` need not import the modules.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "check": ("lokictl.cli.check", "Lint, test and render the whole project: the main job."),
-    "lint": ("lokictl.cli.lint", "Check rules, dashboards and data sources, and whether they fit."),
+    "check": ("lokictl.cli.check", "Lint, test and render the whole project."),
+    "lint": ("lokictl.cli.lint", "Lint rules, dashboards and data sources, and cross-check them."),
     "test": ("lokictl.cli.test", "Run unit tests for Loki rules."),
-    "backtest": ("lokictl.cli.backtest", "Run rules over the logs you had: when would they have fired?"),
+    "backtest": ("lokictl.cli.backtest", "Run rules over past logs: when would they have fired?"),
     "render": ("lokictl.cli.render", "Write the files to ship: provisioning, rules, Kubernetes, Helm."),
     "sync": ("lokictl.cli.sync", "Upload to Grafana and the Loki ruler: plan, then apply."),
     "diff": ("lokictl.cli.diff", "Show what `sync` would change; writes nothing."),
     "pull": ("lokictl.cli.pull", "Bring a live Grafana and Loki into the project as Python."),
     "rollback": ("lokictl.cli.rollback", "Put back what the last `sync` changed."),
     "query": ("lokictl.cli.query", "Run LogQL over log files, without a server."),
-    "upgrade": ("lokictl.cli.upgrade", "What another version of Loki changes in your files."),
-    "conformance": ("lokictl.cli.conformance", "Ask any LogQL endpoint what a real Loki answered."),
+    "upgrade": ("lokictl.cli.upgrade", "Report what a Loki upgrade changes in your files."),
+    "conformance": (
+        "lokictl.cli.conformance",
+        "Compare a LogQL endpoint with recorded answers of a real Loki.",
+    ),
     "format": ("lokictl.cli.format", "Pretty-print LogQL."),
     "list": ("lokictl.cli.list", "Show what the project contains."),
-    "sample": ("lokictl.cli.sample", "Write realistic logs of the project's services."),
-    "capacity": ("lokictl.cli.capacity", "Storage, cost and streams from volume and retention."),
+    "sample": ("lokictl.cli.sample", "Generate realistic logs of the project's services."),
+    "capacity": ("lokictl.cli.capacity", "Compute storage, cost and streams from volume and retention."),
     "explain": ("lokictl.cli.explain", "Explain a check of the linter."),
     "schema": ("lokictl.cli.schema", "Print the JSON Schema of a file format."),
     "init": ("lokictl.cli.init", "Start a content project of your own."),
@@ -75,14 +78,14 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="lokictl")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """Grafana as code and Loki rules as code, proved before they are uploaded."""
+    """Grafana and Loki rules as code, tested before you deploy."""
     ctx.ensure_object(dict)["debug"] = debug or bool(os.environ.get("LOKICTL_DEBUG"))
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """The entry point: runs a command and turns every error into one clear message and an exit status.
 
-    0 fine, 1 problems found, 2 wrong use or configuration.
+    0 fine, 1 problems found, 2 usage error or configuration.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("LOKICTL_DEBUG"))

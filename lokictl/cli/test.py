@@ -58,7 +58,13 @@ Examples:
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @project_option
-@click.option("--run", "pattern", default="", metavar="PATTERN", help="Only tests whose name or rule fits.")
+@click.option(
+    "--run",
+    "pattern",
+    default="",
+    metavar="PATTERN",
+    help="Run only tests whose name or rule matches PATTERN.",
+)
 @click.option(
     "--engine",
     default="embedded",
@@ -82,15 +88,16 @@ Examples:
 @click.option("--watch", is_flag=True, help="Run again whenever tests or rules change.")
 @click.option("-j", "--jobs", type=click.IntRange(0), metavar="N", help="Processes; 0: one per CPU.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit file, too.")
-@click.option("--coverage", "with_coverage", is_flag=True, help="Show what no test shows.")
+@click.option("--coverage", "with_coverage", is_flag=True, help="Report rule behavior that no test covers.")
 @click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this coverage."
 )
+@click.option("--mutate", is_flag=True, help="Run mutation testing and list surviving mutants.")
 @click.option(
-    "--mutate", is_flag=True, help="Change one thing at a time in the rules; list what nobody notices."
-)
-@click.option(
-    "--update", "update_files", is_flag=True, help="Write what happens into the files as expectations."
+    "--update",
+    "update_files",
+    is_flag=True,
+    help="Update expected values in the test files with actual results.",
 )
 @format_option("text", "json", "github")
 @loki_version_option
@@ -119,8 +126,8 @@ def command(
 ) -> None:
     """Run unit tests for Loki rules: those in PATHS, or those of the content project.
 
-    Without either, the files below the current folder are taken that are called *_test.yaml or test_*.yaml.
-    A test file that names no `rule_files` is about the rules of the content project around it.
+    Without either, files matching *_test.yaml or test_*.yaml under the current directory are used. A test file
+    without `rule_files` tests the rules of the content project around it.
     """
     if watch:
         _watch(context, paths, project_root)

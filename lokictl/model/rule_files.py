@@ -248,11 +248,11 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._problem(cursor, f"`{cursor.path[-1]}` must be a mapping of names to texts")
+            self._problem(cursor, f"`{cursor.path[-1]}` must be a map of strings")
             return {}
         for key, item in value.items():
             if isinstance(item, dict | list):
-                self._problem(cursor, f"`{key}` must be a text", key)
+                self._problem(cursor, f"`{key}` must be a string", key)
         texts = {str(key): cursor.child(key).text for key in value}
         if self.strict:
             return texts

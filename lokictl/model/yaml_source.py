@@ -364,11 +364,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceText) -> Problem:
 def _syntax_hint(error: yaml.MarkedYAMLError, line: str) -> str:
     text = line.strip()
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "YAML indents with blanks, not with tabs"
+        return "YAML indentation must use spaces, not tabs"
     if text.startswith("expr:") or "{" in text:
         return "write the expression as a block: `expr: |` and the query indented on the next line"
     if "mapping values are not allowed" in str(error.problem):
-        return "put the value in quotes: it contains a colon followed by a blank"
+        return "put the value in quotes: it contains a colon followed by a space"
     return ""
 
 

@@ -149,7 +149,7 @@ def _problems(configuration: Configuration) -> Iterator[Problem]:
         elif key in TABLES and not isinstance(value, dict):
             yield Problem("project/config", f'"{key}" must be a table', position=position)
         elif key in TEXTS and not isinstance(value, str):
-            yield Problem("project/config", f'"{key}" must be a text', position=position)
+            yield Problem("project/config", f'"{key}" must be a string', position=position)
         elif key in FOLDERS and not _is_texts(value):
             yield Problem(
                 "project/config", f'"{key}" must be a folder or a list of folders', position=position

@@ -124,8 +124,8 @@ def _check(project: Project, table: Mapping[str, Any]) -> None:
             hint = suggestion(key, known, f"known keys: {', '.join(known)}")
             problems.append(Problem("render/config", f'unknown key "{key}"', position=position, hint=hint))
         elif key in TEXTS and not isinstance(value, str):
-            problems.append(Problem("render/config", f'"{key}" must be a text', position=position))
+            problems.append(Problem("render/config", f'"{key}" must be a string', position=position))
         elif key in LISTS and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            problems.append(Problem("render/config", f'"{key}" must be a list of texts', position=position))
+            problems.append(Problem("render/config", f'"{key}" must be a list of strings', position=position))
     if problems:
         raise LokictlError(problems)

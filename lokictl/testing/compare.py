@@ -95,7 +95,13 @@ class Comparison:
         if expectation.error and not any(expectation.error in found.error for found in evaluations):
             errors = [found.error for found in evaluations if found.error] or ["no error"]
             details = [f"expected an error with: {expectation.error}", f"actual: {errors[0]}"]
-            return self._failure(expectation, time, index, f"{name}: the evaluation did not fail so", details)
+            return self._failure(
+                expectation,
+                time,
+                index,
+                f"{name}: the evaluation did not fail with the expected error",
+                details,
+            )
         if expectation.state and state != expectation.state:
             message = f"{name}: expected {expectation.state}, is {state}"
             details = [line for timeline in timelines for line in self.explain(timeline, time)]
@@ -137,7 +143,7 @@ class Comparison:
                     f"expected an error with: {expectation.error}",
                     f"actual: {[*errors, 'no error'][0]}",
                 ]
-                message = f"{expectation.record}: the evaluation did not fail so"
+                message = f"{expectation.record}: the evaluation did not fail with the expected error"
                 failure = self._failure(expectation, time, index, message, details)
             elif not self.same_samples(expectation.samples, actual, expectation.record):
                 message = f"{expectation.record}: other samples than expected"

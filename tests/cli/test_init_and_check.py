@@ -51,7 +51,7 @@ BREAKS = {
         "rules/check_out.py",
         ("> 10", "> 1000"),
         1,
-        ("FAIL", "check_out.yaml", "not good yet"),
+        ("FAIL", "check_out.yaml", "failed"),
     ),
     "a query that does not parse": (
         "rules/check_out.py",

@@ -49,7 +49,7 @@ CASES = {
     "missing folder": ('name = "n"\nrules = "nope"\n', ["lokictl.toml:2:1", "nope, which does not exist"]),
     "wrong type": ("rules = 3\n", ['"rules" must be a folder or a list of folders']),
     "table as text": ('lint = "no"\n', ['"lint" must be a table']),
-    "text as table": ("[build]\n", ['"build" must be a text', "lokictl.toml:1:1"]),
+    "text as table": ("[build]\n", ['"build" must be a string', "lokictl.toml:1:1"]),
     "not TOML": ("name = \n", ["lokictl.toml:1:8", "not valid TOML"]),
     "not TOML at its end": ("name = [\n", ["lokictl.toml:1:1", "not valid TOML"]),
 }

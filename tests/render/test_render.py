@@ -176,8 +176,8 @@ def test_the_table_in_the_configuration(shop: Project, tmp_path: Path) -> None:
     "table, message",
     [
         ('[render]\nfoldr = "x"', 'unknown key "foldr"'),
-        ("[render]\nfolder = 1", '"folder" must be a text'),
-        ('[render]\nwhat = "rules"', '"what" must be a list of texts'),
+        ("[render]\nfolder = 1", '"folder" must be a string'),
+        ('[render]\nwhat = "rules"', '"what" must be a list of strings'),
         ('[render]\ngrafana_version = "new"', '"new" is not a version of Grafana'),
     ],
 )

@@ -112,7 +112,7 @@ def test_every_word_of_the_format_works() -> None:
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, exp_error: limit}",
-            ["ManyErrors: the evaluation did not fail so, at 2m"],
+            ["ManyErrors: the evaluation did not fail with the expected error, at 2m"],
         ),
     ],
 )
@@ -144,7 +144,7 @@ def test_alert_expectations(run_one: RunOne, entry: str, expected: list[str]) ->
         ),
         (
             "{eval_time: 2m, record: web:lines:count2m, exp_error: x, exp_samples: [{labels: {app: web}, value: 4}]}",
-            ["web:lines:count2m: the evaluation did not fail so, at 2m"],
+            ["web:lines:count2m: the evaluation did not fail with the expected error, at 2m"],
         ),
     ],
 )
