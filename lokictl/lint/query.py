@@ -14,6 +14,7 @@ from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.expressions import Expr, Node, Span
 from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
 from lokictl.logql.placeholders import as_variables
+from lokictl.logql.semantics import Labels, labels_of
 from lokictl.model.documents import Document
 from lokictl.model.rules import Origin
 
@@ -87,6 +88,11 @@ class Query:
     def error(self) -> LogQLError | None:
         """Why there is no expression."""
         return self._parsed[1]
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The labels that the answer can have; any where there is no expression."""
+        return labels_of(self.expression) if self.expression is not None else Labels(frozenset(), True)
 
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:

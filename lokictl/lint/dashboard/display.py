@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
-from lokictl.logql import ast, semantics
+from lokictl.logql import ast
 
 REDUCED = ("stat", "gauge", "bargauge", "piechart")
 """Panels that show one value of each field, or all rows with ``reduceOptions.values``."""
@@ -43,7 +43,7 @@ class ReducedTable(QueryCheck):
             return
         if not isinstance(query.expression, ast.MetricExpr):
             return
-        labels = semantics.labels_of(query.expression)
+        labels = query.labels
         if labels.names or labels.open:
             yield self.finding(
                 query.place(),

@@ -71,9 +71,13 @@ class StageError(QueryCheck):
     name = "logql/stage-error"
     severity = Severity.ERROR
     summary = "a stage that Loki accepts and then fails on at every run"
+    wants = (
+        *(ast.LineFilter, ast.LabelFilterStage, ast.JsonParser, ast.LogfmtParser),
+        *(ast.LineFormat, ast.LabelFormat),
+    )
 
     def check(self, query: Query) -> Iterator[Finding]:
-        for node in query.all_nodes:
+        for node in (node for kind in self.wants for node in query.nodes(kind)):
             for place, message in _stage_errors(query, node):
                 hint = "Loki accepts this query and fails each time it runs"
                 yield self.finding(query.place(place), message, hint=hint)

@@ -149,7 +149,7 @@ class LabelOverwrites(RuleCheck):
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr):
             return
-        labels = semantics.labels_of(expression)
+        labels = rule.query.labels
         pinned = semantics.pinned_labels(expression)
         for name, value in rule.rule.labels.items():
             if labels.open or name not in labels.names or name in pinned or ("{{" in value and rule.is_alert):

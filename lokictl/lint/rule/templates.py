@@ -60,7 +60,7 @@ class TemplateLabel(RuleCheck):
         expression = rule.query.expression
         if not isinstance(expression, ast.MetricExpr):
             return
-        labels = semantics.labels_of(expression)
+        labels = rule.query.labels
         if labels.open:
             return
         for path, text in templates_of(rule):
@@ -109,8 +109,7 @@ class TemplateError(RuleCheck):
     summary = "a template that Loki accepts, and that fails when the alert fires"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        expression = rule.query.expression
-        names = semantics.labels_of(expression).names if expression is not None else frozenset()
+        names = rule.query.labels.names
         for path, text in templates_of(rule):
             if is_plain(text) or load_error(text) is not None:
                 continue  # told by rule/refused-by-loki
@@ -263,11 +262,13 @@ class HelmEscape(RuleCheck):
     summary = "a template escaped for Helm in a file that Helm does not render"
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        if "templates" in PurePath(rule.place().position.file).parts[:-1]:
-            return
         for path, text in templates_of(rule):
-            found = _ESCAPED.search(text)
-            if found:
+            found = (
+                _ESCAPED.search(text)
+                if "`" in text or text.count("{{") > text.count("}}") or '"{{' in text
+                else None
+            )
+            if found and "templates" not in PurePath(rule.place().position.file).parts[:-1]:
                 message = (
                     f"this is escaped for Helm: Loki prints {(found['inner'] or found[0]).strip()} as it is"
                 )
