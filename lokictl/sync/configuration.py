@@ -19,7 +19,10 @@ from lokictl.sync.selection import Selection
 if TYPE_CHECKING:
     from lokictl.project import Configuration
 
-TARGET_KEYS = ("grafana", "loki", "folder", "environment", "prune_limit", "schema")
+TARGET_KEYS = (
+    *("grafana", "loki", "folder", "environment", "prune_limit", "schema", "alerting", "editable_alerts"),
+)
+HOMES = ("loki", "grafana")
 SCHEMAS = ("v1", "v2")
 # Admins may always do everything; Grafana refuses to list them.
 ROLES = ("Viewer", "Editor")
@@ -72,7 +75,9 @@ class Target:
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
     made from the title.  ``schema`` is that of
     uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions`` are those of the folder, None where they are
-    not kept here; ``tables`` are the names before its tables in the configuration file.  ``selection`` is what a run
+    not kept here; ``tables`` are the names before its tables in the configuration file.  ``alerting`` says who
+    evaluates the rules, "loki" or "grafana" ("": the project says); ``editable_alerts`` lets people change rules that
+    Grafana manages in its pages.  ``selection`` is what a run
     is for.
     """
 
@@ -90,6 +95,8 @@ class Target:
     folder_permissions: Mapping[str, str] | None = None
     tables: tuple[str, ...] = ()
     selection: Selection = Selection()
+    alerting: str = ""
+    editable_alerts: bool = False
 
     def section(self, *keys: str) -> str:
         """A table of the target as it is written in the project's own configuration file."""
@@ -217,6 +224,8 @@ class _Reader:
             self._schema(table.get("schema", "v1")),
             self._permissions(table.get("folder")),
             ("tool", "lokictl") if is_pyproject(self.configuration) else (),
+            alerting=self._home(table.get("alerting", "")),
+            editable_alerts=bool(table.get("editable_alerts", False)),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())
@@ -231,6 +240,11 @@ class _Reader:
         for problem in wrong_permissions(found):
             self._problem(problem, ("folder",))
         return dict(found) if isinstance(found, dict) else None
+
+    def _home(self, value: Any) -> str:
+        if value and value not in HOMES:
+            self._problem('"alerting" must be "loki" or "grafana"', ("alerting",))
+        return str(value)
 
     def _schema(self, value: Any) -> str:
         if value not in SCHEMAS:

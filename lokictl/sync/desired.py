@@ -11,10 +11,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
+from lokictl.model.managed_translation import TranslationOptions, translate
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import (
     ROOT_FOLDER,
@@ -25,7 +26,7 @@ from lokictl.sync.configuration import (
     slug,
     wrong_permissions,
 )
-from lokictl.sync.normal_form import rule_group
+from lokictl.sync.normal_form import alert_group, rule_group
 from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
 
@@ -158,8 +159,9 @@ class _Collector:
         dashboards = [self._dashboard(item, self.rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
         panels = [self._library_panel(panel) for panel in self.project.library_panels]
-        self._folders({resource.folder for resource in (*dashboards, *panels)} - {""})
-        for resource in (*sources, *panels, *dashboards):
+        alerts = self._alert_groups()
+        self._folders({resource.folder for resource in (*dashboards, *panels, *alerts)} - {""})
+        for resource in (*sources, *panels, *dashboards, *alerts):
             self._add(resource)
 
     def _folders(self, used: set[str]) -> None:
@@ -310,8 +312,43 @@ class _Collector:
             )
         return found
 
-    def loki(self, loki: LokiTarget) -> None:
+    def _of_home(self, home: str) -> list[RuleFile]:
+        """The project's rule files with only the groups that the ruler ("loki") or Grafana evaluates."""
+        default = self.target.alerting or str(self.project.config["alerting"])
+        files = []
         for file in self.project.rule_files:
+            groups = tuple(group for group in file.groups if group.home(default) == home)
+            if groups or (home == "loki" and not file.groups):
+                files.append(dataclasses.replace(file, groups=groups))
+        return files
+
+    def _alert_groups(self) -> list[Resource]:
+        """The groups that Grafana evaluates, in the target's folder; what cannot be translated is a problem."""
+        files = self._of_home("grafana")
+        if not files:
+            return []
+        if not self.target.folder_uid:
+            self._problem("Grafana-managed rules need a folder: name one for the target", Position())
+        loki = next((source.uid for source in self.project.datasources if source.type == "loki"), "loki")
+        options = TranslationOptions(loki, folder_uid=self.target.folder_uid)
+        translation = translate(files, options)
+        for problem in translation.problems:
+            if problem.severity == Severity.ERROR:
+                self.problems.append(problem)
+            else:
+                self.desired.warnings.append(f"{problem.position}: {problem.message}")
+        names = [group.name for group in translation.groups]
+        found = []
+        for group in translation.groups:
+            name = group.name if names.count(group.name) == 1 else f"{group.folder}.{group.name}"
+            key = Key(Kind.ALERT_GROUP, name)
+            body = alert_group(dataclasses.replace(group, name=name).to_api())
+            source = group.origin.document.source.file if group.origin is not None else ""
+            found.append(Resource(key, name, body, self.target.folder_uid, source))
+        return found
+
+    def loki(self, loki: LokiTarget) -> None:
+        for file in self._of_home("loki"):
             tenants = self._tenants(loki, file)
             if not tenants and file.groups:
                 named = f" (tenant {file.tenant})" if file.tenant else ""

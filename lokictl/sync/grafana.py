@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lokictl.http import HttpClient, HttpError
 from lokictl.secrets import fingerprint
-from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, digest
+from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, alert_group, digest
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 from lokictl.sync.resource_api import OUR_MANAGER, ResourceApi, discover, edited, is_no_route
 
@@ -43,7 +43,8 @@ class Grafana:
 
     ``jobs`` is how many requests it sends at once; ``with_permissions`` are the uids of folders whose permissions are
     read and written, too; ``owner`` goes into the data sources that are written, so that
-    they are known even if the record is lost.
+    they are known even if the record is lost.  ``alert_folder`` is the folder of the alert groups; with
+    ``editable_alerts`` people can change them in Grafana's pages.
     """
 
     client: HttpClient
@@ -54,6 +55,8 @@ class Grafana:
     owner: Mapping[str, str] = field(default_factory=dict)
     with_permissions: frozenset[str] = frozenset()
     folder_numbers: dict[str, int] = field(default_factory=dict)
+    alert_folder: str = ""
+    editable_alerts: bool = False
     _resources: ResourceApi | None = None
     _is_discovered: bool = False
     _visible_folders: frozenset[str] | None = None
@@ -160,6 +163,8 @@ class Grafana:
             return self._data_source(key)
         if key.kind is Kind.LIBRARY_PANEL:
             return self._library_panel(key)
+        if key.kind is Kind.ALERT_GROUP:
+            return self._alert_group(key)
         resources = self._resource_api()
         if resources is None:
             return self._dashboard(key)
@@ -282,6 +287,45 @@ class Grafana:
             int(found.get("id") or 0),
             read_only,
         )
+
+    def _alert_path(self, key: Key) -> str:
+        folder = quote(self.alert_folder, safe="")
+        return f"/api/v1/provisioning/folder/{folder}/rule-groups/{quote(key.name, safe='')}"
+
+    def _alert_group(self, key: Key) -> Live | None:
+        if not self.alert_folder:
+            return None
+        found = self._get_or_none(self._alert_path(key))
+        if not found or not found.get("rules"):
+            return None
+        sources = {str(rule.get("provenance") or "") for rule in found["rules"]}
+        read_only = "provisioned from a file of Grafana's, so it cannot be saved" if "file" in sources else ""
+        title = str(found.get("title", key.name))
+        return Live(key, title, alert_group(found), self.alert_folder, read_only=read_only)
+
+    def _write_alert_group(self, resource: Resource) -> Written:
+        body = dict(resource.body)
+        rules = [
+            {
+                **rule,
+                "folderUID": resource.folder,
+                "ruleGroup": resource.key.name,
+                "orgID": self.organisation or 1,
+            }
+            for rule in body["rules"]
+        ]
+        self.client.request(
+            "PUT",
+            self._alert_path(resource.key),
+            body={**body, "folderUid": resource.folder, "rules": rules},
+            headers=self._alert_headers(),
+            idempotent=True,
+        )
+        return Written()
+
+    def _alert_headers(self) -> dict[str, str]:
+        """With the header people can change the rules in Grafana's pages."""
+        return {**self._headers(), **({"X-Disable-Provenance": "true"} if self.editable_alerts else {})}
 
     def _library_panel(self, key: Key) -> Live | None:
         found = self._get_or_none(f"/api/library-elements/{quote(key.name, safe='')}")
@@ -408,6 +452,8 @@ class Grafana:
             return self._write_data_source(resource, live)
         if resource.key.kind is Kind.LIBRARY_PANEL:
             return self._write_library_panel(resource, live)
+        if resource.key.kind is Kind.ALERT_GROUP:
+            return self._write_alert_group(resource)
         return self._write_dashboard(resource, live)
 
     def _write_library_panel(self, resource: Resource, live: Live | None) -> Written:
@@ -560,7 +606,11 @@ class Grafana:
         }
         path = f"/api/{paths.get(live.key.kind, 'dashboards/uid')}/{quote(live.key.name, safe='')}"
         try:
-            self._send("DELETE", path, None)
+            if live.key.kind is Kind.ALERT_GROUP:
+                path, headers = self._alert_path(live.key), self._alert_headers()
+                self.client.request("DELETE", path, headers=headers, idempotent=True, expect_json=False)
+            else:
+                self._send("DELETE", path, None)
         except HttpError as error:
             if error.status != 404:
                 raise

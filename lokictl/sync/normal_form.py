@@ -53,6 +53,8 @@ def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any
         if body.get("permissions") is not None:
             plain["permissions"] = dict(sorted(body["permissions"].items()))
         return plain
+    if key.kind is Kind.ALERT_GROUP:
+        return alert_group(body)
     if key.kind is Kind.LIBRARY_PANEL:
         return {"folder": folder, **library_panel(body)}
     return {"folder": folder, **dashboard(body)}
@@ -83,6 +85,49 @@ def data_source(body: Mapping[str, Any]) -> dict[str, Any]:
     further = body.get("jsonData") or {}
     plain["jsonData"] = json_value({key: value for key, value in further.items() if key != MARK})
     return plain
+
+
+_ALERT_DEFAULTS: dict[str, Any] = {
+    "uid": "",
+    "title": "",
+    "condition": "",
+    "noDataState": "NoData",
+    "execErrState": "Error",
+    "isPaused": False,
+    "missingSeriesEvalsToResolve": None,
+    "labels": None,
+    "annotations": None,
+    "record": None,
+    "notification_settings": None,
+}
+_ADDED_TO_QUERIES = ("intervalMs", "maxDataPoints", "datasource")
+
+
+def alert_group(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of Grafana-managed rules without what Grafana adds: numbers, times, defaults of queries."""
+    rules = []
+    for rule in body.get("rules") or []:
+        plain = {key: rule.get(key) or default for key, default in _ALERT_DEFAULTS.items()}
+        for key in ("for", "keep_firing_for"):
+            plain[key] = _duration(rule.get(key)) or "0s"
+        plain["data"] = [_alert_query(query) for query in rule.get("data") or []]
+        rules.append({key: value for key, value in plain.items() if value is not None})
+    found: dict[str, Any] = json_value(
+        {"title": str(body.get("title", "")), "interval": int(body.get("interval") or 0), "rules": rules}
+    )
+    return found
+
+
+def _alert_query(query: Mapping[str, Any]) -> dict[str, Any]:
+    model = query.get("model") or {}
+    times = query.get("relativeTimeRange") or {}
+    return {
+        "refId": str(query.get("refId", "")),
+        "queryType": str(query.get("queryType") or ""),
+        "datasourceUid": str(query.get("datasourceUid", "")),
+        "relativeTimeRange": {key: int(times.get(key) or 0) for key in ("from", "to")},
+        "model": {key: value for key, value in model.items() if key not in _ADDED_TO_QUERIES},
+    }
 
 
 def rule_group(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     DATA_SOURCE = "data source"
     LIBRARY_PANEL = "library panel"
     DASHBOARD = "dashboard"
+    ALERT_GROUP = "alert group"
     RULE_GROUP = "rule group"
     RECORD = "record"
 

@@ -38,7 +38,7 @@ class Options:
 
 
 # The order of application: what others need comes first, deletions come last and the other way round.
-ORDER = (Kind.FOLDER, Kind.DATA_SOURCE, Kind.LIBRARY_PANEL, Kind.DASHBOARD, Kind.RULE_GROUP)
+ORDER = (Kind.FOLDER, Kind.DATA_SOURCE, Kind.LIBRARY_PANEL, Kind.DASHBOARD, Kind.ALERT_GROUP, Kind.RULE_GROUP)
 
 
 def make_plan(target: Target, desired: Desired, actual: Actual, options: Options) -> Plan:

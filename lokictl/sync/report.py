@@ -25,6 +25,7 @@ NAMES = {
     Kind.DATA_SOURCE: "data source",
     Kind.LIBRARY_PANEL: "library panel",
     Kind.DASHBOARD: "dashboard",
+    Kind.ALERT_GROUP: "alert group",
     Kind.RULE_GROUP: "rule group",
     Kind.RECORD: "record",
 }

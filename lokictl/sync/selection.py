@@ -14,6 +14,7 @@ KINDS = {
     "datasources": Kind.DATA_SOURCE,
     "library-panels": Kind.LIBRARY_PANEL,
     "dashboards": Kind.DASHBOARD,
+    "alerts": Kind.ALERT_GROUP,
     "rules": Kind.RULE_GROUP,
 }
 

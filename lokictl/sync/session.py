@@ -58,6 +58,8 @@ class Servers:
             client = self._client(target.grafana.access)
             message = f"lokictl sync: {target.project}"
             self.keeper = Grafana(client, target.grafana.organisation, self.jobs, message)
+            self.keeper.alert_folder = target.folder_uid
+            self.keeper.editable_alerts = target.editable_alerts
             self.grafana = self.keeper if target.only != "loki" else None
         if target.loki is not None and target.only != "grafana":
             self.ruler = Ruler(self._client(target.loki.access))
@@ -120,6 +122,7 @@ class Session:
             self._fit_schema()
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
+                self.servers.grafana.alert_folder = self.target.folder_uid
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
                 self.servers.grafana.with_permissions = frozenset(
                     r.key.name for r in self.desired.of(Kind.FOLDER) if "permissions" in r.body

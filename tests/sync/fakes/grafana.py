@@ -88,6 +88,7 @@ class FakeGrafana:
         self.refused: set[str] = set()
         self.permissions: dict[str, list[dict[str, Any]]] = {}
         self.library: dict[str, dict[str, Any]] = {}
+        self.alert_groups: dict[tuple[str, str], dict[str, Any]] = {}
         self.teams = {"Backend": 7}
         self.users = {"alice": 3}
         self.role = "Admin"
@@ -160,6 +161,7 @@ class FakeGrafana:
             "teams": self._people,
             "library-elements": self._library,
             "org": self._people,
+            "v1": self._alerting,
         }
         if parts[:1] != ["api"] or len(parts) < 2 or parts[1] not in routes:
             return message(404, "Not found")
@@ -514,6 +516,40 @@ class FakeGrafana:
     def _element(self, uid: str) -> dict[str, Any]:
         meta = {"connectedDashboards": self._shown_in(uid), "updated": "2026-03-14T09:15:00Z"}
         return {"uid": uid, "kind": 1, **self.library[uid], "meta": meta}
+
+    # --- alert rules -------------------------------------------------------------------------------------
+
+    def _alerting(self, request: Request, rest: list[str]) -> Answer:
+        """``/api/v1/provisioning/folder/<uid>/rule-groups/<name>``, as a Grafana 12.2 answers."""
+        if rest[:2] != ["provisioning", "folder"] or len(rest) != 5:
+            return message(404, "Not found")
+        folder, name = rest[2], rest[4]
+        key = (folder, name)
+        if request.method != "PUT" and key not in self.alert_groups:
+            return message(404, "rule group not found")
+        if request.method == "DELETE":
+            if self._is_locked(request, key):
+                return message(409, "cannot delete with provided provenance 'none', needs 'api'")
+            del self.alert_groups[key]
+            return Answer(204)
+        if request.method == "PUT":
+            if folder not in self.folders:
+                return message(400, "folder does not exist")
+            provenance = "" if "x-disable-provenance" in request.headers else "api"
+            rules = [self._alert_rule(rule, provenance) for rule in request.json()["rules"]]
+            self.alert_groups[key] = {**request.json(), "rules": rules}
+        return json_answer(200, self.alert_groups[key])
+
+    def _is_locked(self, request: Request, key: tuple[str, str]) -> bool:
+        sources = {rule.get("provenance") for rule in self.alert_groups[key]["rules"]}
+        return "api" in sources and "x-disable-provenance" in request.headers
+
+    def _alert_rule(self, rule: dict[str, Any], provenance: str) -> dict[str, Any]:
+        added = {"intervalMs": 1000, "maxDataPoints": 43200}
+        data = [{**query, "model": {**query["model"], **added}} for query in rule["data"]]
+        times = {"updated": "2026-03-14T09:15:00Z", "notification_settings": None, "record": None}
+        more = {"provenance": provenance} if provenance else {}
+        return {"id": self._number(), "keep_firing_for": "0s", **times, **rule, "data": data, **more}
 
     # --- data sources ------------------------------------------------------------------------------------
 

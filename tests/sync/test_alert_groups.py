@@ -1,0 +1,81 @@
+"""Rules that Grafana manages: in its folder, and not on the ruler; a real 12.2 answers as the fake does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lokictl.diagnostics import LokictlError
+from tests.sync.world import World, actions, alert, lines, rule_group
+
+COUNT = 'sum by (app) (count_over_time({job="x"}[5m]))'
+
+
+@pytest.fixture
+def managed(world: World) -> World:
+    world.tables["target"] = {"alerting": "grafana"}
+    rule = alert("Errors", f"{COUNT} > 5", labels={"severity": "page"}, annotations={"s": "{{ $value }}"})
+    world.groups = {"own": [rule_group("shop", rule, interval="2m")]}
+    return world
+
+
+def group(world: World) -> dict[str, Any]:
+    ((_, name),) = world.grafana.alert_groups
+    assert name == "shop"
+    return next(iter(world.grafana.alert_groups.values()))
+
+
+def test_rules_go_to_grafana_and_not_to_the_ruler(managed: World) -> None:
+    assert managed.sync().complete
+    made = group(managed)
+    (rule,) = made["rules"]
+    assert (made["interval"], rule["title"], rule["execErrState"]) == (120, "Errors", "Error")
+    assert rule["annotations"] == {"s": "{{ $values.A.Value }}"}
+    assert rule["provenance"] == "api"
+    assert not any("Errors" in str(groups) for groups in vars(managed.ruler).values())
+    assert not managed.plan().pending
+
+
+def test_changes_deletions_and_rollback(managed: World) -> None:
+    managed.sync()
+    managed.groups["own"] = [rule_group("shop", alert("Errors", f"{COUNT} > 7"))]
+    assert any("params: [5] → [7]" in line for line in lines(managed.plan()))
+    assert managed.sync().complete
+    managed.rollback()
+    assert "[5]" in str(group(managed))
+    managed.groups = {}
+    assert actions(managed.plan(prune=True)) == {"alert group shop": "keep"}
+    assert managed.sync(prune=True, allow_empty=True).complete
+    assert managed.grafana.alert_groups == {}
+
+
+def test_moving_from_the_ruler_to_grafana(managed: World) -> None:
+    managed.tables["target"] = {}
+    managed.sync()
+    assert managed.grafana.alert_groups == {}
+    managed.tables["target"] = {"alerting": "grafana"}
+    assert managed.sync(prune=True).complete
+    assert group(managed)
+    assert not managed.plan(prune=True).pending
+
+
+def test_editable_alerts_have_no_provenance(managed: World) -> None:
+    managed.tables["target"] = {"alerting": "grafana", "editable_alerts": True}
+    managed.sync()
+    assert "provenance" not in group(managed)["rules"][0]
+    managed.groups = {}
+    assert managed.sync(prune=True, allow_empty=True).complete
+    assert managed.grafana.alert_groups == {}
+
+
+def test_what_cannot_be_translated_is_said_before_anything_is_written(managed: World) -> None:
+    managed.groups["own"] = [rule_group("shop", alert("Errors", f"{COUNT} > 5"), limit=3)]
+    with pytest.raises(LokictlError, match="`limit` cannot be translated"):
+        managed.plan()
+
+
+def test_a_wrong_home_is_refused(managed: World) -> None:
+    managed.tables["target"] = {"alerting": "mimir"}
+    with pytest.raises(LokictlError, match='must be "loki" or "grafana"'):
+        managed.plan()
