@@ -31,6 +31,7 @@ from lokictl.logql.units import (
     parse_bytes,
     quote,
 )
+from lokictl.logql.validation import NO_MATCHER
 from lokictl.logql.versions import (
     CONFLICTS_EACH_LINE,
     DEFAULT,
@@ -39,6 +40,7 @@ from lokictl.logql.versions import (
     METADATA_TELLS_APART,
     NO_INSTANT_LOG_QUERIES,
     NUMBER_ON_THE_LEFT,
+    NUMBERS_ARE_EVALUATED,
     QUERIES_RUN_AS_PARSED,
     WINDOW_END,
     LokiVersion,
@@ -217,6 +219,8 @@ class CompiledQuery:
             return lambda steps: [[((), value)] for _ in steps]
         if isinstance(node, ast.LabelReplace):
             return self._label_replace(node)
+        if isinstance(node, ast.Literal) and not self.version.has(NUMBERS_ARE_EVALUATED):
+            raise EngineError(f"parse error : {NO_MATCHER}")
         raise EvaluationError(
             f"unexpected expr type (*syntax.{type(node).__name__}Expr) for Evaluator type "
             "(*logql.DefaultEvaluator) "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from lokictl.engine.errors import LimitError
 from lokictl.engine.hints import metric_hints
@@ -17,7 +18,13 @@ from lokictl.engine.store import Entry, LogStore, Stream, told_apart, valid_text
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, seconds
-from lokictl.logql.versions import DEFAULT, METADATA_NAMES_CLEANED, METADATA_TELLS_APART, LokiVersion
+from lokictl.logql.versions import (
+    CONFLICTS_EACH_LINE,
+    DEFAULT,
+    METADATA_NAMES_CLEANED,
+    METADATA_TELLS_APART,
+    LokiVersion,
+)
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
@@ -107,14 +114,24 @@ class Extractor:
     def _extract(self, first: int, last: int) -> None:
         self.series = {}
         found: dict[Labels, list[tuple[int, int, float]]] = {}
+        apart = self.version.has(CONFLICTS_EACH_LINE)
+        if not apart:
+            self.pipeline = None
+        waiting: list[tuple[int, int, Entry, Stream]] = []
         for stream in self.store:
             if self.selects(stream):
                 entries = stream.between(first + 1, last + 1)
                 if not self.version.has(METADATA_TELLS_APART):
                     entries = told_apart(entries)
-                if entries:
+                if entries and not apart:
+                    waiting += [(entry.timestamp, entry.sequence, entry, stream) for entry in entries]
+                elif entries:
                     self._run(stream, entries, found)
                     self._check(found)
+        # What a parser decides about a name holds for all later lines: they come in the order of time.
+        for _, _, entry, stream in sorted(waiting, key=itemgetter(0, 1)):
+            self._run(stream, [entry], found)
+        self._check(found)
         for labels, samples in found.items():
             samples.sort()
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]

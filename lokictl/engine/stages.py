@@ -276,11 +276,10 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
             if source not in wanted and (source in seen or not hints.wants(source)):
                 continue
             name = _free_name(builder, target)
-            if name != target and not hints.wants(name):
-                # A field with the name of another label that nobody asks for by its new name ends the reading.
+            if name != target and (name in builder.extracted or not hints.wants(name)):
+                # A field with the name of another label ends the reading where it comes again, or where nobody
+                # asks for it by its new name.
                 break
-            if name != target and name in builder.extracted:
-                continue
             text = decode(value)
             builder.set(name, "" if _BROKEN.search(text) else text)
             # The names count as extracted from the start: if they are all that is needed, the first one found

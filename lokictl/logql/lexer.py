@@ -12,6 +12,7 @@ from lokictl.logql.versions import (
     ANY_CASE,
     APPROX_TOPK,
     DEFAULT,
+    NO_BINARY_AFTER_BLANK,
     PATTERN_FILTERS,
     PETABYTES,
     VARIANTS,
@@ -175,7 +176,7 @@ class _Lexer:
     # --- numbers ---------------------------------------------------------------------------------------------
 
     def number(self, start: int) -> Token | LexicalError:
-        end, error = scan_number(self.text, start)
+        end, error = scan_number(self.text, start, blank_matters=self.version.has(NO_BINARY_AFTER_BLANK))
         petabytes = _PETABYTES.match(self.text, start) if self.version.has(PETABYTES) else None
         if petabytes:
             size = parse_bytes(petabytes[0])
@@ -263,9 +264,12 @@ _DIGITS = re.compile(r"[0-9_]*")
 _HEX_DIGITS = re.compile(r"[0-9a-fA-F_]*")
 
 
-def scan_number(text: str, start: int) -> tuple[int, str]:
-    """The end of the number that begins at ``start``, and the first thing wrong with it (Go's scanner)."""
-    scanner = _NumberScanner(text, start)
+def scan_number(text: str, start: int, *, blank_matters: bool = True) -> tuple[int, str]:
+    """The end of the number that begins at ``start``, and the first thing wrong with it (Go's scanner).
+
+    ``blank_matters``: behind a blank there are no binary numbers.
+    """
+    scanner = _NumberScanner(text, start, blank_matters)
     scanner.run()
     return scanner.position, scanner.error
 
@@ -275,8 +279,9 @@ class _NumberScanner:
 
     FOREIGN = {"0": "89", "o": "89", "b": "23456789"}
 
-    def __init__(self, text: str, start: int) -> None:
+    def __init__(self, text: str, start: int, blank_matters: bool) -> None:
         self.text, self.start, self.position = text, start, start
+        self.blank_matters = blank_matters
         self.error = ""
         self.prefix = ""
         self.invalid = ""
@@ -327,7 +332,7 @@ class _NumberScanner:
             self.prefix = "o"
             self.position += 1
             return _DIGITS, False
-        if letter == "b" and self.text[max(self.start - 1, 0)] in " \t\r\n":
+        if letter == "b" and self.blank_matters and self.text[max(self.start - 1, 0)] in " \t\r\n":
             # Behind a blank a binary number is refused: the prefix is read and nothing may follow.
             self.fail("decimal literal has no digits")
             self.position += 1

@@ -347,6 +347,13 @@ EMPTY_GROUPING_KEPT = Behavior(
     rewrite=lambda node: "",
     example=Example('count(count_over_time({app="shop"} [1m])) without ()', ("one",)),
 )
+NUMBERS_ARE_EVALUATED = Behavior(
+    "label-replace-of-a-number",
+    "`label_replace` of a number fails when it runs (HTTP 500).",
+    "It is refused for having no selector (HTTP 400).",
+    since=LokiVersion(3, 4),
+    recording="3.2",
+)
 QUERIES_RUN_AS_PARSED = Behavior(
     "queries-run-as-parsed",
     "The query API runs the expression itself; only sizes in label filters are rounded as they print.",
@@ -520,6 +527,14 @@ PETABYTES = Behavior(
     since=MAIN,
     source="changelog after 3.8",
     recording="main",
+    syntax=True,
+)
+NO_BINARY_AFTER_BLANK = Behavior(
+    "no-binary-after-blank",
+    "A number that begins with `0b` behind a blank is `decimal literal has no digits`.",
+    "It is a binary number, which no number of LogQL can be.",
+    since=LokiVersion(3, 4),
+    recording="3.2",
     syntax=True,
 )
 FILTER_NUMBERS_CHECKED = Behavior(
