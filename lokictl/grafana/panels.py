@@ -142,6 +142,13 @@ class Panel:
         """The links on values."""
         return self.links
 
+    def threshold_steps(self) -> list[dict[str, Any]]:
+        """The thresholds as Grafana has them: the first without a value."""
+        return [
+            {"color": color, "value": value if index else None}
+            for index, (value, color) in enumerate(self.thresholds or ((0, GREEN),))
+        ]
+
     def display_name(self) -> str:
         """The name of every value; "" for that of its series or row."""
         return ""
@@ -156,10 +163,7 @@ class Panel:
 
     def field_config(self) -> dict[str, Any]:
         """Units, limits, colours, links and no-data text."""
-        steps = [
-            {"color": color, "value": value if index else None}
-            for index, (value, color) in enumerate(self.thresholds or ((0, GREEN),))
-        ]
+        steps = self.threshold_steps()
         defaults: dict[str, Any] = {
             "unit": self.unit or "short",
             "color": {"mode": self.color_mode()},
@@ -354,6 +358,11 @@ class BarGauge(ReducedPanel):
     min: float | None = 0
 
     type = "bargauge"
+
+    def threshold_steps(self) -> list[dict[str, Any]]:
+        # The edge of a bar without a value has the color of the lowest step, whatever the mappings say.
+        steps = super().threshold_steps()
+        return [{"color": NEUTRAL, "value": None}, {**steps[0], "value": self.min or 0}, *steps[1:]]
 
     def color_mode(self) -> str:
         return "thresholds" if self.thresholds else "continuous-BlPu"

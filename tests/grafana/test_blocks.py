@@ -290,6 +290,15 @@ def test_bars_of_instant_queries_are_sorted() -> None:
     assert BarGauge(title="a", targets=[RANGE]).to_json_data()["transformations"] == []
 
 
+def test_the_edge_of_a_bar_without_a_value_is_neutral() -> None:
+    panel = BarGauge(title="a", thresholds=[(0, "green"), (5, "red")]).to_json_data()
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"] == [
+        {"color": NEUTRAL, "value": None},
+        {"color": "green", "value": 0},
+        {"color": "red", "value": 5},
+    ]
+
+
 def test_bars_have_the_names_of_their_rows() -> None:
     """A single bar would have none otherwise."""
     query = attr.evolve(INSTANT, legend="{{app}} of {{ job }}")
