@@ -7,6 +7,7 @@ from dashboards.platform_parts import graph, number, platform_dashboard
 from dashboards.service_rows import NO_LINES
 from lokictl.grafana import LINES_PER_SECOND, Row, TimeSeries
 from services.common import NAMESPACE
+from stack.figures import COLLECTOR_MEMORY_MEBIBYTES
 
 POD = chosen("pod")
 RATE = "[$__rate_interval]"
@@ -137,11 +138,13 @@ DASHBOARD = platform_dashboard(
                 ),
                 graph(
                     "Memory of the collectors",
-                    "Resident memory; the limit is 256 MiB.",
+                    f"Resident memory; the limit is {COLLECTOR_MEMORY_MEBIBYTES} MiB.",
                     [(f'process_resident_memory_bytes{{job="collector", {POD}}}', "{{pod}}")],
                     "bytes",
                     width=6,
-                    thresholds=rising(200 << 20, 256 << 20),
+                    thresholds=rising(
+                        COLLECTOR_MEMORY_MEBIBYTES * 8 // 10 << 20, COLLECTOR_MEMORY_MEBIBYTES << 20
+                    ),
                 ),
             ],
         ),

@@ -14,6 +14,7 @@ from lokictl.project import load
 from lokictl.render import rendering
 from stack import compose
 from stack.figures import TENANT
+from tests.stack.servers import needs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -72,3 +73,8 @@ def test_docker_accepts_the_file() -> None:
     if version.returncode != 0:
         pytest.skip("docker has no compose command")
     subprocess.run(["docker", "compose", "-f", compose.FILE, "config", "-q"], cwd=ROOT, check=True)
+
+
+@needs("docker-compose")
+def test_version_1_accepts_the_file() -> None:
+    subprocess.run(["docker-compose", "-f", compose.FILE, "config", "-q"], cwd=ROOT, check=True)
