@@ -47,15 +47,17 @@ plugins = {folder}/plugins
 
 
 @contextlib.contextmanager
-def grafana(provisioning: Path, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def grafana(
+    provisioning: Path, folder: Path, environment: Mapping[str, str] | None = None, settings: str = ""
+) -> Iterator[str]:
     """Grafana started with that provisioning folder, once it has read it: its URL.  Its log is ``folder/grafana.log``.
 
-    Without ``environment`` the data sources point nowhere.
+    Without ``environment`` the data sources point nowhere; ``settings`` are added to ``grafana.ini``.
     """
     assert GRAFANA
     assert HOME
     (port,) = free_ports(1)
-    (folder / "grafana.ini").write_text(SETTINGS.format(port=port, folder=folder))
+    (folder / "grafana.ini").write_text(SETTINGS.format(port=port, folder=folder) + settings)
     (folder / "plugins").mkdir()
     command = [GRAFANA, *(["server"] if Path(GRAFANA).name == "grafana" else [])]
     names = ("LOKI", "PROMETHEUS", "JAEGER", "ALERTMANAGER")

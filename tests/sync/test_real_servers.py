@@ -752,3 +752,44 @@ def test_what_is_not_managed_survives(lab: Lab) -> None:
     found = lab.call("GET", "/api/dashboards/uid/a/public-dashboards")
     assert found["accessToken"] == public["accessToken"]
     assert [row["name"] for row in lab.call("GET", "/api/playlists")] == ["P"]
+
+
+PROVIDER = """
+apiVersion: 1
+providers:
+  - name: files
+    folder: Files
+    options: {{ path: {folder} }}
+"""
+
+
+def test_a_stack_of_grafana_cloud_with_provisioned_dashboards(tmp_path: Path) -> None:
+    """Its namespace has the number of the stack; what comes from files is left alone, with the file named."""
+    provisioning, files = tmp_path / "provisioning", tmp_path / "files"
+    (provisioning / "dashboards").mkdir(parents=True)
+    files.mkdir()
+    (provisioning / "dashboards" / "files.yaml").write_text(PROVIDER.format(folder=files))
+    (files / "d1.json").write_text(json.dumps({"uid": "d1", "title": "From a file", "panels": []}))
+    with grafana(provisioning, tmp_path, settings="[environment]\nstack_id = 1234\n") as url:
+        lab = Lab.__new__(Lab)
+        lab.root, lab.urls, lab.name, lab.org, lab.environment = (
+            tmp_path / "lab",
+            Urls(url, "http://x"),
+            "stack",
+            1,
+            {},
+        )
+        for folder in ("dashboards", "rules", "datasources"):
+            (lab.root / folder).mkdir(parents=True)
+        lab.configure()
+        text = (lab.root / "lokictl.toml").read_text()
+        (lab.root / "lokictl.toml").write_text(text.partition("[targets.test.loki]")[0])
+        assert lab.call("GET", "/api/frontend/settings")["namespace"] == "stacks-1234"
+        for count in (3, 10):
+            lab.dashboards(**{f"d{number}": f"D {number}" for number in range(count)})
+            output = lab.run("sync", "--yes", "--on-conflict", "overwrite", status=1)
+            assert "provisioned from a file of Grafana's (d1.json), so it cannot be saved" in output
+            lab.run("sync", "--yes", "--on-conflict", "skip")
+            assert "1 in conflict" in lab.run("diff", status=3)
+        assert lab.title("d1") == "From a file"
+        assert lab.title("d9") == "D 9"
