@@ -79,12 +79,10 @@ def origin_of(configuration: Configuration) -> Origin:
     """The origin of a project."""
     root = configuration.root
     project_id = str(configuration["id"]) or _copy_of_id(root)
-    # A project outside of any repository must not be given the one of a folder far above by accident: git
-    # itself says where it belongs.
-    folder = _git(root, "rev-parse", "--show-prefix").strip("/")
-    inside = _git(root, "rev-parse", "--is-inside-work-tree") == "true"
-    if not inside:
+    inside, _, folder = _git(root, "rev-parse", "--is-inside-work-tree", "--show-prefix").partition("\n")
+    if inside != "true":
         return Origin(project_id)
+    folder = folder.strip("/")
     commits = _git(root, "rev-list", "--max-parents=0", "HEAD").split()
     remote = repository_name(_git(root, "config", "--get", "remote.origin.url"))
     return Origin(project_id, remote, commits[-1] if commits else "", folder)

@@ -14,6 +14,7 @@ from lokictl.sync.apply import Applied, Applier
 from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup
 from lokictl.sync.configuration import Target
 from lokictl.sync.normal_form import digest
+from lokictl.sync.origin import origin_of
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Written
 from lokictl.sync.planner import OnConflict, in_order, new_fingerprint, what_changes, without_secrets
 from lokictl.sync.record import Entry, Record
@@ -80,7 +81,7 @@ class Rollback:
         actual = recorded_state(self.target, (), servers.keeper, servers.ruler)
         self.record, self._lives = actual.record, actual.lives
         if self.configuration is not None:
-            checked_origin(self.configuration, self.target, self.record)
+            checked_origin(origin_of(self.configuration), self.configuration, self.target, self.record)
         if servers.ruler is not None:
             tenants = {key.tenant for key in self._earlier if key.kind is Kind.RULE_GROUP}
             for tenant in tenants - set(self.target.loki.tenants if self.target.loki is not None else ()):

@@ -116,8 +116,9 @@ class Session:
         self.desired = desired_state(self.project, self.target)
         with readable_errors(self.target):
             self.actual = self._recorded()
-            self._find_under_old_name()
-            self.origin = checked_origin(self.project.config, self.target, self.actual.record)
+            own = origin_of(self.project.config)
+            self._find_under_old_name(own)
+            self.origin = checked_origin(own, self.project.config, self.target, self.actual.record)
             self._keep_folder()
             self._fit_schema()
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
@@ -161,11 +162,11 @@ class Session:
         if problems:
             raise SyncError(problems)
 
-    def _find_under_old_name(self) -> None:
+    def _find_under_old_name(self, own: Origin) -> None:
         keeper = self.servers.keeper
         if keeper is None:
             return
-        find_under_old_name(origin_of(self.project.config), keeper, self.actual)
+        find_under_old_name(own, keeper, self.actual)
         previous = self.actual.record.previous
         if previous is not None:
             name = previous.title.removeprefix("lokictl: ")
@@ -331,9 +332,9 @@ class Session:
         return len(plan.of(Action.DELETE))
 
 
-def checked_origin(configuration: Configuration, target: Target, record: Record) -> Origin:
+def checked_origin(ours: Origin, configuration: Configuration, target: Target, record: Record) -> Origin:
     """The project's origin.  Raises `SyncError` when the record on the server is that of another project."""
-    ours, recorded = origin_of(configuration), record.origin
+    recorded = record.origin
     if not recorded.known:
         return ours
     if ours.is_same(recorded):
