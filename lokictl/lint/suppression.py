@@ -131,8 +131,8 @@ def _read(file: str) -> str:
 
 # --- how far a comment reaches -----------------------------------------------------------------------------
 
-_RULE_START = re.compile(r"^(\s*)-\s+(?:alert|record|expr)\s*:")
-_GROUP_START = re.compile(r"^(\s*)-\s+(?:name|interval|rules|limit)\s*:")
+_RULE_START = re.compile(r"^(\s*)-\s+(?:alert|record|expr|uid|title|grafana_alert)\s*:")
+_GROUP_START = re.compile(r"^(\s*)-\s+(?:name|interval|rules|limit|orgId)\s*:")
 
 
 @dataclass(frozen=True, slots=True)

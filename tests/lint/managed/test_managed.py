@@ -117,3 +117,26 @@ def test_data_source_types_come_from_the_run() -> None:
     alerts = json.dumps({"apiVersion": 1, "groups": [group]})
     assert "logql/syntax" in [name for name, _ in found(source + alerts)]
     assert "logql/syntax" not in [name for name, _ in found(source.replace("loki,", "prometheus,") + alerts)]
+
+
+RULE = """\
+      - {first}
+        {second}
+        condition: A
+        execErrState: OK
+        data:
+          - refId: A
+            datasourceUid: loki
+            model: {{expr: 'sum(count_over_time({{app="a"}}[5m])) > 1', queryType: instant}}
+"""
+
+
+def test_a_comment_silences_one_rule() -> None:
+    head = "apiVersion: 1\ngroups:\n  - orgId: 1\n    name: g\n    folder: f\n    rules:\n"
+    comment = "      # lokictl: disable=managed/hidden-errors — watched elsewhere\n"
+    text = head + comment + RULE.format(first="uid: a", second="title: A")
+    text += RULE.format(first="title: B", second="uid: b")
+    assert found(text) == [("managed/hidden-errors", 19)]
+    above_data = "  " + comment + "        data"
+    inside = head + RULE.format(first="uid: a", second="title: A").replace("        data", above_data, 1)
+    assert found(inside) == []
