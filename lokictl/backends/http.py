@@ -95,6 +95,14 @@ class LokiClient:
         """Whether Loki says that it is ready."""
         return self.request("GET", "/ready").status_code == 200
 
+    def version(self) -> str:
+        """The version that Loki says it has; "" where it does not say."""
+        answer = self.request("GET", "/loki/api/v1/status/buildinfo")
+        try:
+            return str(answer.json().get("version", "")) if answer.ok else ""
+        except (ValueError, AttributeError):
+            return ""
+
     def has_tenants(self) -> bool:
         """Whether Loki keeps tenants apart: then it refuses a request that names none."""
         answer = self.request("GET", "/loki/api/v1/labels", tenant="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time as clock
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,9 @@ from lokictl.backends.interface import Backend, BackendError, LogStream, Result,
 from lokictl.durations import HOUR, SECOND
 from lokictl.logql.expressions import Expr
 from lokictl.logql.units import quote
+from lokictl.logql.versions import LokiVersion, configured_target
+
+LOGGER = logging.getLogger(__name__)
 
 EARLY = 946_684_800 * SECOND
 """Lines from before 2000 (tests that start at 0) are moved: Loki does not find lines near the epoch."""
@@ -145,6 +149,10 @@ class UrlBackend(Backend):
                 raise BackendError(f"{self.client.url}: {message}", hint=hint)
             self.client.tenant, self._own_tenant = "", False
         self._checked = True
+        wanted = configured_target()
+        warning = disagreement(self.client.version(), wanted) if wanted is not None else ""
+        if warning:
+            LOGGER.warning("%s: %s", self.client.url, warning)
 
     def _advance(self, time: int) -> None:
         due: dict[Labels, list[Line]] = {}
@@ -257,6 +265,19 @@ class UrlBackend(Backend):
         else:
             hint += "; querier.query_ingesters_within: 0 makes them visible at once"
         return BackendError(message, hint=hint)
+
+
+def disagreement(running: str, wanted: LokiVersion | None) -> str:
+    """What to say about a Loki of version ``running`` where ``wanted`` is configured; "" where they go together."""
+    if wanted is None:
+        return ""
+    try:
+        found = LokiVersion.parse(running)
+    except ValueError:
+        return ""
+    if found[:2] == wanted[:2]:
+        return ""
+    return f"this Loki is {found}, loki_version says {wanted.minor_text}: their answers can differ"
 
 
 class _TooOldError(Exception):

@@ -87,6 +87,11 @@ def target() -> LokiVersion:
     return LokiVersion.parse(text) if text else DEFAULT
 
 
+def configured_target() -> LokiVersion | None:
+    """The Loki that the project or an option names for this run; None where nobody does."""
+    return target() if os.environ.get(_TARGET) else None
+
+
 def set_target(version: LokiVersion) -> None:
     """From now on, in this process and those that it starts, everything is for ``version``."""
     os.environ[_TARGET] = str(version)

@@ -16,7 +16,10 @@ HEAD = """# LogQL by version
 The Loki you run decides what a query means. `loki_version = "3.4"` in the project's configuration, or
 `--loki-version 3.4` on `test`, `query`, `backtest`, `format` and `lint`, makes lokictl behave like that Loki; the
 default is 3.7. `lokictl upgrade --from 3.0 --to 3.8` says what a change of versions does to your rules, dashboards and
-tests, and to Loki's own configuration.
+tests, and to Loki's own configuration: what is refused, what changes its answer (with an example), what is gone.
+`--fix` spells queries so that the answer stays, where that is exact; rule tests run under both versions. It exits with
+0 where nothing changes and with 3 where something does. A Loki that `lokictl test --engine URL` meets is asked for its
+version; one that is not the configured one is a warning.
 
 This page is made from the table that the engine itself asks (`lokictl/logql/versions.py`). Recorded answers of real
 Lokis prove an entry where it says so (`recording`); the others follow Loki's changelog.

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lokictl.backends import BackendError, LogEntry, LogStream, QueryError, open_backend
-from lokictl.backends.url import UrlBackend
+from lokictl.backends.url import UrlBackend, disagreement
 from lokictl.durations import SECOND
+from lokictl.logql.versions import LokiVersion
 
 START = 1_767_225_600 * SECOND
 STREAMS = [LogStream({"app": "web"}, [LogEntry(START, "a"), LogEntry(START + SECOND, "b")])]
@@ -223,3 +224,30 @@ def test_a_long_query_is_posted(fake_loki: Any) -> None:
         with pytest.raises(QueryError):
             backend.query("nothing(", time=START)
     assert ("POST", "/loki/api/v1/query") in [request[:2] for request in fake_loki.requests]
+
+
+@pytest.mark.parametrize(
+    "running, wanted, says",
+    [
+        ("3.6.1", "3.7", "this Loki is 3.6.1, loki_version says 3.7"),
+        ("3.7.0", "3.7", ""),
+        ("3.7.0-abc", "3.7", ""),
+        ("k250", "3.7", ""),
+        ("", "3.7", ""),
+        ("3.6.1", "", ""),
+    ],
+)
+def test_a_loki_of_another_version_than_configured_is_told(running: str, wanted: str, says: str) -> None:
+    version = LokiVersion.parse(wanted) if wanted else None
+    message = disagreement(running, version)
+    assert says in message if says else not message
+
+
+def test_a_loki_is_asked_for_its_version(
+    fake_loki: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOKICTL_LOKI_VERSION", "3.4.0")
+    fake_loki.broken["/loki/api/v1/status/buildinfo"] = (200, '{"version": "3.6.1"}')
+    with UrlBackend(fake_loki.url) as backend, caplog.at_level("WARNING"):
+        backend.push(STREAMS)
+    assert "this Loki is 3.6.1, loki_version says 3.4" in caplog.text
