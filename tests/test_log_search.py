@@ -94,7 +94,7 @@ def by_store(
     return _run(parse(query), store, (first, last), (None,) * 5, limit, direction)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(60), 4282])
 def test_the_store_agrees(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(opening, "BLOCK_BYTES", chance.choice((200, 1000, 1 << 20)))

@@ -516,7 +516,7 @@ class _QuickTimes:
         if any(other in block for other in self.others):
             return None
         found = self.every.findall(block)
-        if not found or len(found) != block.count(b"\n"):
+        if not found or len(found) != block.count(b"\n") + (not block.endswith(b"\n")):
             return None
         first, last = self._second(min(found)), self._second(max(found))
         return None if first is None or last is None else (first, last + SECOND)
