@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from lokictl.engine.errors import LimitError
+from lokictl.engine.flat_json import FlatJson, flat_json
 from lokictl.engine.hints import metric_hints
 from lokictl.engine.label_filter import compile_label_filter
 from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
@@ -28,6 +29,8 @@ from lokictl.logql.versions import (
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
+FEW_LINES = 16
+"""Fewer lines are sooner read one by one."""
 PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
 
 
@@ -164,7 +167,11 @@ class Extractor:
         # Labels that a query cannot name do not survive: their samples get lost.
         raw_names = not self.version.has(METADATA_NAMES_CLEANED)
         builder = LabelBuilder(base, base_labels, (), self.version)
-        for entry in candidates(stream, entries, self.required):
+        entries = candidates(stream, entries, self.required)
+        flat = self._flat(stream, entries)
+        if flat is not None:
+            entries = flat.run(entries, found)
+        for entry in entries:
             builder.reset(entry.metadata)
             line = run(entry.line, entry.timestamp, builder)
             if line is None:
@@ -182,6 +189,23 @@ class Extractor:
                 clean = _clean(labels)
                 samples = found.setdefault(clean, [])
             samples.append((entry.timestamp, entry.sequence, value))
+
+    def _flat(self, stream: Stream, entries: Sequence[Entry]) -> FlatJson | None:
+        """The way for many flat JSON lines at once, where it gives the same samples."""
+        assert self.pipeline is not None
+        assert self.value is not None
+        # Older versions remember for all lines what they made of the first one's names.
+        if len(entries) < FEW_LINES or self.version != DEFAULT or stream.has_metadata:
+            return None
+        return flat_json(
+            self.pipeline.stages,
+            self.node.log_range.unwrap,
+            self.grouping,
+            LabelBuilder(stream.label_map, stream.labels, (), self.version),
+            self.value,
+            is_length=self.node.operation in BYTE_OPERATIONS,
+            clean=_clean,
+        )
 
     def _plain(
         self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]

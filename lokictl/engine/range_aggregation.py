@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 from lokictl.engine.extraction import Series
@@ -111,6 +111,7 @@ class Quantile:
     def __init__(self, quantile: float) -> None:
         self.quantile = quantile
         self.windows: dict[int, tuple[int, int, list[float]]] = {}
+        self.with_nan: dict[int, bool] = {}
 
     def __call__(self, series: Series, low: int, high: int, end: int) -> float:
         if self.quantile < 0:
@@ -126,15 +127,23 @@ class Quantile:
             ordered = sorted(values[low:high], key=_nan_first)
         else:
             old_low, old_high, ordered = known
-            if any(math.isnan(value) for value in values[old_low:high]):
+            if self.has_nan(series):
                 ordered = sorted(values[low:high], key=_nan_first)
             else:
                 for value in values[old_low:low]:
                     del ordered[bisect_left(ordered, value)]
-                for value in values[old_high:high]:
-                    insort(ordered, value)
+                # Two sorted runs, which are merged in one go.
+                ordered += values[old_high:high]
+                ordered.sort()
         self.windows[id(series)] = (low, high, ordered)
         return ordered
+
+    def has_nan(self, series: Series) -> bool:
+        """Whether any sample of the series is NaN; asked once."""
+        found = self.with_nan.get(id(series))
+        if found is None:
+            found = self.with_nan[id(series)] = any(map(math.isnan, series.values))
+        return found
 
     def of_sorted(self, ordered: list[float]) -> float:
         count = len(ordered)

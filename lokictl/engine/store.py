@@ -29,13 +29,14 @@ class Stream:
     ``escapes``: some line has a backslash.  ``blank``: no line has any text or structured metadata.
     """
 
-    __slots__ = ("_crowds", "blank", "entries", "escapes", "label_map", "labels")
+    __slots__ = ("_crowds", "blank", "entries", "escapes", "has_metadata", "label_map", "labels")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.label_map = dict(labels)
         self.entries: list[Entry] = []
         self.escapes = False
+        self.has_metadata = False
         self.blank = True
         # The lines of times that several lines share.
         self._crowds: dict[int, set[tuple[bytes, Labels]]] = {}
@@ -115,6 +116,8 @@ class LogStore:
                 stream.blank = False
             if not stream.escapes and b"\\" in data:
                 stream.escapes = True
+            if metadata:
+                stream.has_metadata = True
             item = make(Entry, (timestamp, sequence, data, metadata))
             if timestamp >= last:
                 append(item)
