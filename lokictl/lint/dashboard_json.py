@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from lokictl.lint.findings import Path
-from lokictl.logql.grafana_variables import variables as variables_in
+from lokictl.logql.grafana_variables import names
 
 Json = Mapping[str, Any]
 
@@ -54,13 +55,17 @@ class Target:
         return self.data.get("hide") is True
 
 
-def targets(dashboard: Dashboard) -> Iterator[Target]:
-    """Every query of every panel."""
-    for path, panel in dashboard.panels:
-        for index, data in enumerate(as_list(panel.get("targets"))):
-            if isinstance(data, dict):
-                kind = datasource_type(dashboard, data) or datasource_type(dashboard, panel)
-                yield Target(path, panel, index, data, kind)
+@lru_cache(maxsize=8)
+def targets(dashboard: Dashboard) -> tuple[Target, ...]:
+    """Every query of every panel; many checks ask in a row."""
+    return tuple(
+        Target(
+            path, panel, index, data, datasource_type(dashboard, data) or datasource_type(dashboard, panel)
+        )
+        for path, panel in dashboard.panels
+        for index, data in enumerate(as_list(panel.get("targets")))
+        if isinstance(data, dict)
+    )
 
 
 def variables(dashboard: Dashboard) -> list[tuple[Path, Json]]:
@@ -103,9 +108,7 @@ def links(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
 
 def references(text: str) -> Iterator[tuple[str, int, int]]:
     """(name, start, end) of every variable that a text refers to; Grafana's own are left out."""
-    for found in variables_in(text):
-        if not found.is_macro:
-            yield found.name, *found.span
+    return (found for found in names(text) if not found[0].startswith("__"))
 
 
 def panel_name(panel: Json) -> str:

@@ -233,12 +233,13 @@ def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
 
 
 def _document_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
+    of_dashboards = [check for check in checks if isinstance(check, DashboardCheck)]
+    for dashboard in workspace.dashboards:
+        for dashboard_check in of_dashboards:
+            for finding in dashboard_check.check(dashboard):
+                yield about(dashboard.item, finding)
     for check in checks:
-        if isinstance(check, DashboardCheck):
-            for dashboard in workspace.dashboards:
-                for finding in check.check(dashboard):
-                    yield about(dashboard.item, finding)
-        elif isinstance(check, DataSourceCheck):
+        if isinstance(check, DataSourceCheck):
             for datasource in workspace.datasources:
                 for finding in check.check(datasource):
                     yield about(datasource.item, finding)

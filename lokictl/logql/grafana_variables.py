@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
 from lokictl.logql.expressions import Span
@@ -96,6 +97,14 @@ def variables(query: str) -> tuple[Variable, ...]:
     return tuple(found)
 
 
+def names(text: str) -> Iterator[tuple[str, int, int]]:
+    """(name, start, end) of every variable of any text, Grafana's own too; cheaper than `variables`."""
+    if "$" not in text and "[[" not in text:
+        return
+    for found in _VARIABLE.finditer(text):
+        yield found["plain"] or found["braced"] or found["squared"], found.start(), found.end()
+
+
 def holds_variable(text: str) -> bool:
     """Whether a text holds a variable, or what `interpolate` put in the place of one: its value is not known."""
     if text.startswith(STAND_IN):
@@ -119,6 +128,8 @@ def interpolate(
     ``keep_strings`` leaves unknown variables inside quotes as they are: they are text like any other to the parser.
     """
     found = variables(query)
+    if not found:
+        return Interpolated(query, tuple(range(len(query) + 1)), ())
     macros = _macros(interval, time_range, scrape_interval)
     known = values or {}
     pieces: list[str] = []
@@ -144,6 +155,7 @@ def interpolate(
     return Interpolated("".join(pieces), tuple(offsets), found)
 
 
+@lru_cache(maxsize=64)
 def _macros(interval: int, time_range: int, scrape_interval: int) -> dict[str, str]:
     rate_interval = max(interval + scrape_interval, 4 * scrape_interval)
     durations = {"interval": interval, "range": time_range, "rate_interval": rate_interval, "auto": interval}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
+import itertools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,9 +37,8 @@ class SourceText:
 
     @cached_property
     def line_starts(self) -> list[int]:
-        starts = [0]
-        starts.extend(index + 1 for index, character in enumerate(self.text) if character == "\n")
-        return starts
+        lengths = [len(line) + 1 for line in self.text.split("\n")]
+        return [0, *itertools.accumulate(lengths[:-1])]
 
     def line(self, number: int) -> str:
         """The text of line ``number`` (1-based), without its line end; empty when there is none."""
