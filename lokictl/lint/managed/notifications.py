@@ -11,7 +11,8 @@ from lokictl.lint.findings import Place
 from lokictl.lint.interface import Check, Finding, ManagedRuleItem, Workspace, WorkspaceCheck
 from lokictl.model.documents import Cursor
 
-DEFAULT_RECEIVERS = ("grafana-default-email", "empty")
+DEFAULT_RECEIVERS = ("grafana-default-email", "email receiver", "empty")
+"""Contact points that Grafana has by itself, in one version or another."""
 
 
 class UnknownContactPoint(WorkspaceCheck):

@@ -140,3 +140,12 @@ def test_a_comment_silences_one_rule() -> None:
     above_data = "  " + comment + "        data"
     inside = head + RULE.format(first="uid: a", second="title: A").replace("        data", above_data, 1)
     assert found(inside) == []
+
+
+@pytest.mark.parametrize(
+    "receiver, names", [("email receiver", []), ("nobody", ["managed/unknown-contact-point"])]
+)
+def test_grafana_has_a_contact_point_of_its_own(receiver: str, names: list[str]) -> None:
+    point = "contactPoints:\n  - {orgId: 1, name: team, receivers: []}\n"
+    text = f"apiVersion: 1\n{point}policies:\n  - {{orgId: 1, receiver: {receiver}}}\n"
+    assert [name for name, _ in found(text)] == names
