@@ -20,6 +20,7 @@ from lokictl.backtest.history import (
     no_progress,
 )
 from lokictl.backtest.series import Answers, Gap, Grid, Labels
+from lokictl.backtest.sharding import safe
 from lokictl.logql.units import parse_float, parse_prometheus_duration
 from lokictl.ruler.expansion import Vector
 
@@ -198,7 +199,7 @@ class LokiHistory(History):
 
     def _range(self, query: str, grid: Grid) -> Answers:
         parameters = {
-            "query": query,
+            "query": safe(query),
             "start": str(grid.start),
             "end": str(grid.end),
             "step": _seconds(grid.step),
