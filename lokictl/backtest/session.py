@@ -255,10 +255,8 @@ class Session:
         return round(total)
 
     def _has_no_logs(self, rule: Rule) -> bool:
-        volumes = [self.volume(selector) for selector in _of_expression(rule.expression)]
-        return (
-            bool(volumes) and all(volume == 0 for volume in volumes) and not any(_absences(rule.expression))
-        )
+        found = [self.has_logs(selector) for selector in _of_expression(rule.expression)]
+        return bool(found) and all(one is False for one in found) and not any(_absences(rule.expression))
 
     def estimate(self, wanted: Iterable[Query]) -> int | None:
         """About how many bytes have to be read to answer what is not in the cache; None where not known."""

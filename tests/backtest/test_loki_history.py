@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from lokictl.backends import BackendError
+from lokictl.backtest import Session
 from lokictl.backtest.cache import Cache
 from lokictl.backtest.fetch import Fetch, Query
 from lokictl.backtest.history import RangeRequest, no_progress
 from lokictl.backtest.loki_history import LokiHistory, RefusedError
 from lokictl.backtest.series import Answers, Grid
+from lokictl.model import AlertingRule, RuleGroup
 
 SECOND = 1_000_000_000
 STEP = 60 * SECOND
@@ -198,3 +200,27 @@ def test_what_is_young_is_asked_anew(tmp_path: Any) -> None:
     for _ in range(2):
         Fetch(LokiHistory(fake), Cache(tmp_path, "one"), now=now).fetch([Query(QUERY, GRID)])
     assert len(fake.asked) == 2
+
+
+def test_lines_that_the_index_does_not_know_yet_are_logs() -> None:
+    class Young(FakeLoki):
+        def get(
+            self, path: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None
+        ) -> Any:
+            if path.endswith("index/stats"):
+                return {"streams": 0, "chunks": 0, "bytes": 0, "entries": 0}
+            if parameters.get("limit"):
+                return {
+                    "data": {
+                        "resultType": "streams",
+                        "result": [{"stream": {"app": "x"}, "values": [["1", "a"]]}],
+                    }
+                }
+            return super().get(path, parameters, headers)
+
+    rule = AlertingRule(alert="A", expr=f"{QUERY} > 1e9")
+    groups = [RuleGroup("g", (rule,))]
+    session = Session(LokiHistory(Young()), GRID.start, GRID.end)
+    session.open(groups)
+    (found,) = session.run(groups).histories
+    assert (found.no_data, found.notes, found.missing) == ([], [], [])
