@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from lokictl.engine.json_parser import OBJECT, STRING, JsonError, Visit, each_member
 from lokictl.engine.logfmt_parser import pairs
 from lokictl.logql.units import parse_decimal
+from lokictl.logql.versions import DEFAULT, FEWER_BOUNDARIES, LokiVersion
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -38,9 +39,12 @@ _WORDS = {
     "err": "error",
     "warning": "warn",
 }
+_LEVEL_WORDS = rb"(trace|debug|fatal|critical|error|err|warning|warn|info)"
 _WORD = re.compile(
-    rb'(?:^|(?<=[ \t\n\[({"=]))(trace|debug|fatal|critical|error|err|warning|warn|info)(?=$|[ \t\n\[\](){}:,!"=])',
-    re.IGNORECASE,
+    rb'(?:^|(?<=[ \t\n\[({"=]))' + _LEVEL_WORDS + rb'(?=$|[ \t\n\[\](){}:,!"=])', re.IGNORECASE
+)
+_WORD_AMONG_MORE = re.compile(
+    rb"(?:^|(?<=[ \t\n\[({\"=|']))" + _LEVEL_WORDS + rb"(?=$|[ \t\n\[\](){}:,!\"=|'])", re.IGNORECASE
 )
 
 
@@ -49,13 +53,15 @@ def service_name(labels: Mapping[str, str]) -> str:
     return next((labels[name] for name in SERVICE_LABELS if labels.get(name)), "unknown_service")
 
 
-def detect_level(line: bytes, labels: Mapping[str, str], metadata: Labels) -> Labels:
+def detect_level(
+    line: bytes, labels: Mapping[str, str], metadata: Labels, version: LokiVersion = DEFAULT
+) -> Labels:
     """The metadata with ``detected_level``."""
     known = dict(metadata)
     if "detected_level" in known:
         known["detected_level"] = _normalised(known["detected_level"])
     else:
-        known["detected_level"] = _level(line, labels, known)
+        known["detected_level"] = _level(line, labels, known, version)
     return tuple(sorted(known.items()))
 
 
@@ -63,7 +69,7 @@ def _normalised(value: str) -> str:
     return _LEVELS.get(value.lower(), value)
 
 
-def _level(line: bytes, labels: Mapping[str, str], metadata: Mapping[str, str]) -> str:
+def _level(line: bytes, labels: Mapping[str, str], metadata: Mapping[str, str], version: LokiVersion) -> str:
     for source in (labels, metadata):
         for name in LEVEL_NAMES:
             if source.get(name):
@@ -73,7 +79,7 @@ def _level(line: bytes, labels: Mapping[str, str], metadata: Mapping[str, str]) 
     found = _from_json(line) if line.strip()[:1] == b"{" else _from_logfmt(line) if b"=" in line else None
     if found is not None and found.lower() in _LEVELS:
         return _LEVELS[found.lower()]
-    word = _WORD.search(line)
+    word = (_WORD if version.has(FEWER_BOUNDARIES) else _WORD_AMONG_MORE).search(line)
     return _WORDS[word[1].decode().lower()] if word else "unknown"
 
 

@@ -108,7 +108,7 @@ class LogStore:
             data = line if isinstance(line, bytes) else _encoded(line)
             metadata = _metadata(entry[2], clean=clean) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
-                metadata = detect_level(data, stream.label_map, metadata)
+                metadata = detect_level(data, stream.label_map, metadata, self.loki)
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
                 continue
             sequence += 1

@@ -484,6 +484,14 @@ INT_OF_FRACTION = Behavior(
     recording="3.2",
     example=Example('{app="shop"} | logfmt | line_format "{{.n | int}}"', ("n=4.9",)),
 )
+FEWER_BOUNDARIES = Behavior(
+    "fewer-level-boundaries",
+    "`|` and `'` do not end a word when a level is looked for in the text of a line (`detected_level`).",
+    "They do.",
+    since=LokiVersion(3, 7),
+    until=LokiVersion(3, 8),
+    source="changelog 3.7 and 3.8",
+)
 B64_WITHOUT_PADDING = Behavior(
     "base64-without-padding",
     "`b64dec` reads text without `=` at its end.",

@@ -14,7 +14,7 @@ import pytest
 
 from lokictl.conformance.answers import difference
 from lokictl.conformance.recordings import RECORDINGS, load
-from lokictl.engine import Engine, Limits
+from lokictl.engine import Engine, Limits, LogStore
 from tests.engine.conformance import SERIES_LIMIT, run, store_of
 
 DATA = Path(__file__).parent.parent / "data" / "versions"
@@ -45,3 +45,11 @@ def test_other_lokis_answer_otherwise(version: str) -> None:
                 wrong.append(f"[{part['suite']}] {query['expr']}\n  {problem}")
     print(f"{version}: {total - len(wrong)} of {total} agree ({(total - len(wrong)) / total:.2%})")
     assert len(wrong) <= LEFT[version], "\n\n".join(wrong[:30])
+
+
+@pytest.mark.parametrize("version, level", [("3.6", "error"), ("3.7", "unknown"), ("3.8", "error")])
+def test_boundaries_of_level_words_came_back(version: str, level: str) -> None:
+    store = LogStore(discover_log_levels=True, version=version)
+    store.push({"a": "b"}, [(1, "12:00 |error| disk")])
+    (stream,) = store
+    assert dict(stream.entries[0].metadata) == {"detected_level": level}
