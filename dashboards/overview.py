@@ -70,8 +70,9 @@ ITS_ERRORS = lines_link('{service="${__field.labels.service}", level="error"}', 
 def roster(value: str = "vector(0)") -> str:
     """A 0 (or another value) for each chosen service: one that writes nothing keeps its line in the table.
 
-    The text of the variable becomes a label; a service's name goes into the label ``service`` where that text has
-    it, is ".+" (All) or is empty.  What has no service is left out of the table (`NAMED`).
+    It is the same in LogQL and in PromQL.  The text of the variable becomes a label; a service's name goes into the
+    label ``service`` where that text has it, is ".+" (All) or is empty.  What has no service is left out of the
+    table (`NAMED`).
     """
     parts = [
         f'label_replace(label_replace({value}, "chosen", "${{service:pipe}}", "", ""), "service", '
@@ -177,7 +178,7 @@ STATUS = Table(
     targets=[
         PrometheusTarget(
             datasource=PROMETHEUS,
-            expr=f"({ALERT_STATES}) or max by (service) (log_lines_total{METRIC}) * 0",
+            expr=f"({ALERT_STATES}) or max by (service) (log_lines_total{METRIC}) * 0 or {roster(UNKNOWN)}",
             instant=True,
             format="table",
         ),
@@ -244,8 +245,10 @@ ALERTS = StateTimeline(
     ),
     targets=[
         prometheus(
-            f'max by (service, alertname) (ALERTS{{alertstate="firing", {chosen("service")}}} * 2) or '
-            f'max by (service, alertname) (ALERTS{{alertstate="pending", {chosen("service")}}})',
+            "max by (service, alertname) "
+            f'(ALERTS{{alertstate="firing", {chosen("service")}}} * 2) or '
+            f'max by (service, alertname) (ALERTS{{alertstate="pending", {chosen("service")}}}) or '
+            'on () label_replace(vector(0), "alertname", "no alert", "", "")',
             "{{alertname}}",
         )
     ],
@@ -258,12 +261,12 @@ ALERTS = StateTimeline(
         {
             "type": "value",
             "options": {
-                "1": {"text": "pending", "color": BLUE, "index": 0},
-                "2": {"text": "firing", "color": RED, "index": 1},
+                "0": {"text": " ", "color": NEUTRAL, "index": 0},
+                "1": {"text": "pending", "color": BLUE, "index": 1},
+                "2": {"text": "firing", "color": RED, "index": 2},
             },
         }
     ],
-    no_data="no alert fired",
     links=[TO_SERVICE],
 )
 

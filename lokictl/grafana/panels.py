@@ -415,8 +415,11 @@ class Gauge(ReducedPanel):
 class StateTimeline(Panel):
     """What state things were in over time: a line of colored stretches for each series.
 
-    ``mappings`` give the states their names and colors; where there is no value, nothing is drawn.
+    ``mappings`` give the states their names and colors; where there is no value, nothing is drawn.  Without any
+    series Grafana complains of data without time: let the query give one that says so.
     """
+
+    shows_no_data = False
 
     width: int = 24
     height: int = 6

@@ -39,7 +39,9 @@ def cases() -> Iterator[tuple[str, str]]:
             yield uid, window
 
 
-EMPTY = re.compile(r"\bNo data\b|No alerts found|Failed to load|Plugin not found|Value #|\bNaN\b|undefined")
+EMPTY = re.compile(
+    r"\bNo data\b|No alerts found|does not have a time field|Failed to load|Plugin not found|Value #|\bNaN\b|undefined"
+)
 """What a panel without data, or with names and values that nobody should see, says."""
 
 NOTHING = ("Slow requests", "Slow and failed", "Errors of all services", "Diagnostics")

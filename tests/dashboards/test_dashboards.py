@@ -35,7 +35,7 @@ from tests.dashboards.run import (
 
 GOLDEN = Path(__file__).parent / "frames.json"
 DASHBOARDS = dashboards()
-SAYS_ITS_OWN = ("logs", "heatmap", "nodeGraph", "traces", "alertlist")
+SAYS_ITS_OWN = ("logs", "heatmap", "nodeGraph", "traces", "alertlist", "state-timeline")
 """Panels that never show a no-data text but their own."""
 WITH_LOKI = [uid for uid, data in DASHBOARDS.items() if any(loki_queries(data))]
 

@@ -318,16 +318,16 @@ def test_values_of_stats_have_the_names_of_their_queries() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [*REDUCED, TimeSeries, StateTimeline, Table])
+@pytest.mark.parametrize("kind", [*REDUCED, TimeSeries, Table])
 def test_no_data_has_no_color_of_health(kind: type[Panel]) -> None:
     panel = kind(title="a", no_data="silent", thresholds=[(0, "green"), (1, "red")]).to_json_data()
     (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
     assert mapping["options"]["match"] == "null+nan"
-    assert mapping["options"]["result"]["color"] == ("transparent" if kind is StateTimeline else NEUTRAL)
+    assert mapping["options"]["result"]["color"] == NEUTRAL
     assert panel["fieldConfig"]["defaults"]["noValue"] == "silent"
 
 
-@pytest.mark.parametrize("kind", [Logs, Heatmap, NodeGraph, Traces, AlertList])
+@pytest.mark.parametrize("kind", [Logs, Heatmap, NodeGraph, Traces, AlertList, StateTimeline])
 def test_a_text_that_would_never_be_shown_is_refused(kind: type[Panel]) -> None:
     with pytest.raises(ValueError, match='the panel "a" never shows its no_data'):
         kind(title="a", no_data="nothing")
