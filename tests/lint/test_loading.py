@@ -16,7 +16,7 @@ RULE = 'sum(count_over_time({app="a"}[5m])) > 1'
 GROUP = f"groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: {RULE}\n"
 
 WRONG = [
-    ("tabs", "groups:\n\t- name: g\n", "yaml/syntax", 2, "not with tabs"),
+    ("tabs", "groups:\n\t- name: g\n", "yaml/syntax", 2, "must use spaces"),
     ("flow", 'groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: {app="a"} |= "x"\n',
      "yaml/syntax", 5, "as a block"),
     ("twice", "groups: []\ngroups: []\n", "yaml/duplicate-key", 2, "remove one of the two"),
