@@ -5,11 +5,12 @@ With ``logcli`` on PATH also against ``logcli --stdin`` on the same lines.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
+from typing import IO
 
 import orjson
 
@@ -58,25 +59,28 @@ def against_logcli(lines: list[bytes]) -> bool:
         file.write_bytes(b"\n".join(lines) + b"\n")
         limit = ["--limit=5000", "--quiet"]
         ours = Path(shutil.which("lokictl") or ".venv/bin/lokictl")
-        times = []
+        runs = []
         for _ in range(3):
-            began = time.perf_counter()
-            subprocess.run(
-                [ours, "query", QUERY, str(file), "--labels", "a=b", "--limit", "5000"],
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            middle = time.perf_counter()
+            command = [str(ours), "query", QUERY, str(file), "--labels", "a=b", "--limit", "5000"]
             with file.open("rb") as source:
-                subprocess.run(
-                    [program, "query", QUERY, "--stdin", *limit],
-                    stdin=source,
-                    capture_output=True,
-                    check=True,
-                )
-            times.append((middle - began, time.perf_counter() - middle))
-    ratio = Ratio(min(first for first, _ in times), min(second for _, second in times))
-    return show("lokictl query, start to finish", ratio, against="logcli --stdin", target=1)
+                runs.append((used(command), used([program, "query", QUERY, "--stdin", *limit], source)))
+    first, second = ([pair[side] for pair in runs] for side in (0, 1))
+    ratio = Ratio(min(seconds for seconds, _ in first), min(seconds for seconds, _ in second))
+    memory = [max(size for _, size in side) >> 10 for side in (first, second)]
+    print(f"  peak memory: {memory[0]} MB, logcli {memory[1]} MB")
+    return show("lokictl query, start to finish, CPU", ratio, against="logcli --stdin", target=1)
+
+
+def used(command: list[str], source: IO[bytes] | None = None) -> tuple[float, int]:
+    """CPU seconds and peak memory (KiB) of a program that ends well."""
+    with subprocess.Popen(
+        command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
 if __name__ == "__main__":

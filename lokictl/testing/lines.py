@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -24,6 +25,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 }
 
 
+@lru_cache
+def _parsed(expression: str) -> ast.expr:
+    """The tree of an expression: all lines of a repetition have the same one."""
+    return ast.parse(expression.strip(), mode="eval").body
+
+
 def arithmetic(expression: str, index: int) -> int:
     """The value of ``index * 10 + 5``; divisions are whole.  Raises ValueError."""
 
@@ -37,7 +44,7 @@ def arithmetic(expression: str, index: int) -> int:
         raise ValueError(f"${{{expression}}}: only whole numbers, index, + - * / % and parentheses")
 
     try:
-        return value(ast.parse(expression.strip(), mode="eval").body)
+        return value(_parsed(expression))
     except (SyntaxError, ZeroDivisionError) as error:
         raise ValueError(f"${{{expression}}} cannot be computed: {error.args[0]}") from None
 
@@ -45,6 +52,8 @@ def arithmetic(expression: str, index: int) -> int:
 def with_index(value: Any, index: int) -> Any:
     """``value`` (text, list, mapping) with ``${index …}`` replaced; a text that is only that becomes a number."""
     if isinstance(value, str):
+        if "${" not in value:
+            return value
         whole = INDEX.fullmatch(value)
         if whole is not None:
             return arithmetic(whole[1], index)
