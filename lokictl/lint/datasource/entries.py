@@ -79,8 +79,8 @@ class DuplicateDataSource(WorkspaceCheck):
     def _found(
         self, item: DataSourceItem, first: DataSourceItem, key: str, message: str, hint: str
     ) -> Finding:
-        # Two files of one folder may be alternatives of which only one is mounted.
-        certain = first.file == item.file or self.workspace.project is not None
+        # Two files of one folder, or two objects of one file, may be alternatives of which only one is mounted.
+        certain = first.document is item.document or self.workspace.project is not None
         severity = None if certain else Severity.WARNING
         return self.finding(item.place(key), message, hint=hint, severity=severity, item=item.item)
 

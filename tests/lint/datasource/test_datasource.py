@@ -342,3 +342,15 @@ def test_the_other_files_of_the_folder_count(tmp_path: Path) -> None:
     other = tmp_path / "sub" / "loki.yml"
     (tmp_path / "sub" / "jaeger.yml").write_text(dump_yaml({"apiVersion": 1, "datasources": [JAEGER]}))
     assert hints("datasource/unknown-datasource", text, str(other)) == []
+
+
+def test_two_objects_of_one_file_may_be_alternatives() -> None:
+    inner = dump_yaml({"apiVersion": 1, "datasources": [LOKI]})
+    objects = [
+        {"apiVersion": "v1", "kind": kind, "metadata": {"name": "d"}, key: {"datasources.yaml": inner}}
+        for kind, key in (("ConfigMap", "data"), ("Secret", "stringData"))
+    ]
+    found = lint_text(
+        "---\n".join(map(dump_yaml, objects)), "d.yaml", Settings(select=("datasource/duplicate",))
+    )
+    assert {finding.severity.value for finding in found.findings} == {"warning"}
