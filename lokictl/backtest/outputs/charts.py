@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 from lokictl.backtest.outputs.report import DAY, Report, cells, duration, labels_text, ranked, time_text
@@ -108,7 +109,7 @@ def _in_light(value: Any) -> Any:
 
 
 def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return escape(text, quote=True)
 
 
 def base(**more: Any) -> dict[str, Any]:
