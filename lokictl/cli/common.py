@@ -71,6 +71,7 @@ def _set_loki_version(context: click.Context, parameter: click.Parameter, value:
 
 def configured_version() -> str:
     """The ``loki_version`` of the project around the current folder; "" where there is none."""
+
     try:
         return str(find_configuration()["loki_version"])
     except LokictlError:

@@ -12,7 +12,6 @@ import click
 from lokictl.cli.common import debug_option, loki_version_option, print_problems, quiet_option, write_json
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.engine import Engine, LogStore
-from lokictl.lint.logql.repairs import repair
 from lokictl.log_search import search
 from lokictl.logql import LogQLError, ParseError, ast, parse
 from lokictl.logql.expressions import LogExpr
@@ -150,6 +149,8 @@ def syntax_problem(expression: str, error: LogQLError) -> LokictlError:
         width = max(error.end_offset - error.offset, 1)
         position = Position("<query>", error.line, error.col, error.line, error.col + width)
         line = lines[error.line - 1]
+    from lokictl.lint.logql.repairs import repair  # noqa: PLC0415 - needed for a wrong query only
+
     better = repair(expression.strip(), error)
     hint = (
         "" if better is None else f"{better.advice}; write: {better.text}" if better.text else better.advice

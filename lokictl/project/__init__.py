@@ -11,7 +11,23 @@ configuration names folders (each with its default): ``services``, ``rules``, ``
 * the namespace of a `RuleGroup` is the name of its module.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lokictl.project.configuration import Configuration, find_configuration
-from lokictl.project.loader import JsonDashboard, Project, load
+
+if TYPE_CHECKING:
+    from lokictl.project.loader import JsonDashboard, Project, load
 
 __all__ = ["Configuration", "JsonDashboard", "Project", "find_configuration", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Commands that only look for a configuration do without the loader and all that it reads.
+    if name not in ("JsonDashboard", "Project", "load"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module("lokictl.project.loader"), name)
+    globals()[name] = value
+    return value

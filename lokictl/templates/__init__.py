@@ -4,7 +4,28 @@
 what the ruler does with labels and annotations.  Everything fails with `TemplateError`, in Go's words.
 """
 
-from lokictl.templates.errors import TemplateError
-from lokictl.templates.pipeline import Template, compile_label_template, compile_line_template
+from __future__ import annotations
 
-__all__ = ["Template", "TemplateError", "compile_label_template", "compile_line_template"]
+from typing import TYPE_CHECKING
+
+from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.templates.errors import TemplateError
+
+if TYPE_CHECKING:
+    from lokictl.templates.pipeline import Template
+
+__all__ = ["TemplateError", "compile_label_template", "compile_line_template"]
+
+
+def compile_line_template(text: str, version: LokiVersion = DEFAULT) -> Template:
+    """A template of ``line_format``.  Raises `TemplateError`."""
+    from lokictl.templates import pipeline  # noqa: PLC0415 - large, and most queries have no template
+
+    return pipeline.compile_line_template(text, version)
+
+
+def compile_label_template(text: str, version: LokiVersion = DEFAULT) -> Template:
+    """A template of ``label_format``.  Raises `TemplateError`."""
+    from lokictl.templates import pipeline  # noqa: PLC0415 - large, and most queries have no template
+
+    return pipeline.compile_label_template(text, version)
