@@ -16,6 +16,7 @@ import time as clock
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -148,15 +149,15 @@ class _Run:
 
 def remove_dead_containers(docker: DockerClient) -> list[str]:
     """Removes the containers of runs that are over; the names of those."""
-    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
+    errors = _errors()
 
     removed = []
-    with contextlib.suppress(DockerException):
+    with contextlib.suppress(errors.DockerException):
         for container in docker.containers.list(
             all=True, filters={"label": [LABEL, LOCK_LABEL]}, sparse=True
         ):
             if _is_dead(container.attrs):
-                with contextlib.suppress(DockerException):
+                with contextlib.suppress(errors.DockerException):
                     container.remove(force=True, v=True)
                     removed.append(str(container.attrs["Names"][0]).lstrip("/"))
     return removed
@@ -193,22 +194,29 @@ def connect() -> DockerClient:
 
 def ensure_image(docker: DockerClient, image: str, *, pull: bool = True) -> None:
     """Makes sure that the daemon has ``image``.  Raises `BackendError` where it cannot be had."""
-    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415 - slow to import, and only containers need it
+    errors = _errors()
 
     try:
         docker.images.get(image)
         return
-    except ImageNotFound:
+    except errors.ImageNotFound:
         pass
-    except DockerException as error:
+    except errors.DockerException as error:
         raise BackendError(f"the Docker daemon does not tell its images: {_words(error)}") from None
     if not pull:
         raise BackendError(f"the Docker daemon does not have the image {image}", hint=f"docker pull {image}")
     try:
         docker.images.pull(image)
-    except DockerException as error:
+    except errors.DockerException as error:
         message = f"cannot pull the image {image}: {_words(error)}"
         raise BackendError(message, hint="load it into the daemon, or use another engine") from None
+
+
+def _errors() -> ModuleType:
+    """The exceptions of the Docker library, once `connect` has found it."""
+    import docker.errors  # noqa: PLC0415 - slow to import, and only containers need it
+
+    return docker.errors
 
 
 def _host(docker: DockerClient) -> str:
@@ -218,7 +226,7 @@ def _host(docker: DockerClient) -> str:
 
 
 def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container:
-    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
+    errors = _errors()
 
     path = f"/{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
     configuration = loki_configuration(
@@ -236,14 +244,14 @@ def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container
             labels=run.labels,
             detach=True,
         )
-    except DockerException as error:
+    except errors.DockerException as error:
         raise BackendError(f"cannot create a container of {image}: {_words(error)}") from None
     try:
         container.put_archive("/", _archive(CONFIGURATION_FILE, configuration))
         container.put_archive("/", _archive(OVERRIDES_FILE, overrides({})))
     except BaseException as error:
         container.remove(force=True, v=True)
-        if isinstance(error, DockerException):
+        if isinstance(error, errors.DockerException):
             raise BackendError(f"cannot write into the container: {_words(error)}") from None
         raise
     return container
@@ -262,7 +270,7 @@ def _archive(name: str, value: object) -> bytes:
 
 def _start(container: Container, host: str) -> str:
     """Starts the container; the URL of its Loki."""
-    from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
+    errors = _errors()
 
     try:
         container.start()
@@ -275,7 +283,7 @@ def _start(container: Container, host: str) -> str:
             if container.status == "exited" or clock.monotonic() > deadline:
                 raise BackendError(f"the container of Loki did not start:\n{_last_words(container)}")
             clock.sleep(0.05)
-    except DockerException as error:
+    except errors.DockerException as error:
         raise BackendError(f"cannot start the container: {_words(error)}") from None
 
 
@@ -305,14 +313,14 @@ def _last_words(container: Container) -> str:
 
 
 def _remove(docker: DockerClient, container: Container, run: _Run) -> None:
-    from docker.errors import DockerException, NotFound  # noqa: PLC0415 - slow to import, and only containers need it
+    errors = _errors()
 
     removed = False
     try:
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(errors.NotFound):
             container.remove(force=True, v=True)
         removed = True
-    except DockerException as error:
+    except errors.DockerException as error:
         message = f"cannot remove the container {run.name}: {_words(error)}"
         raise BackendError(message, hint=f"docker rm --force {run.name}") from None
     finally:
