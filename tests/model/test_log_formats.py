@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import zstandard
 
 from lokictl.diagnostics import LokictlError
 from lokictl.durations import HOUR, SECOND
-from lokictl.model.log_files import FORMATS, LogLine, LogReader, parse_log_lines, read_log_file
+from lokictl.model.log_files import FORMATS, LogFormat, LogLine, LogReader, parse_log_lines, read_log_file
 
 S = 1_711_096_975_000_000_000
 """2024-03-22T08:42:55Z"""
@@ -387,3 +388,16 @@ def test_a_named_field_that_is_not_there(lines: list[str], message: str, line: i
         read_log_file(file, default_time=7, time_field="ts")
     problem = caught.value.problems[0]
     assert (problem.message, problem.position.line) == (message, line)
+
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "logs.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_the_page_lists_each_format(form: LogFormat) -> None:
+    assert re.search(rf"^\| {re.escape(form.name)}\b", DOCUMENTED, re.MULTILINE)
+
+
+def test_the_page_names_the_rows_of_other_files() -> None:
+    for words in ("gzip,", "zstd", "bzip2", "xz", "UTF-16", "Explore's JSON and CSV", "fluent-bit"):
+        assert words in DOCUMENTED, words
