@@ -364,13 +364,14 @@ def _evaluations(walk: _Walk, first: int, until: int) -> int:
 
 
 def _failures(failures: Mapping[int, str], grid: Grid, start: int) -> Iterator[Failure]:
-    by_message: dict[str, list[int]] = {}
+    by_kind: dict[str, list[int]] = {}
     for index in sorted(failures):
         if grid.time(index) >= start:
-            by_message.setdefault(failures[index], []).append(index)
-    for message, indexes in by_message.items():
+            # Which of several failing series Loki names is chance.
+            by_kind.setdefault(failures[index].partition(" for series")[0], []).append(index)
+    for indexes in by_kind.values():
         for first, last in runs(indexes):
-            yield Failure(grid.time(first), grid.time(last), last - first + 1, message)
+            yield Failure(grid.time(first), grid.time(last), last - first + 1, failures[indexes[0]])
 
 
 def _headrooms(expression: ast.Expr, lookup: Lookup, grid: Grid, history: RuleHistory) -> list[Headroom]:

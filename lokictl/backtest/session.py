@@ -225,7 +225,11 @@ class Session:
             return True
         key = (selector, first, last)
         if key not in self._presence:
-            self._presence[key] = self.history.has_logs(selector, first, last)
+            name = f"logs {selector} {first} {last}"
+            known = self.cache.value(name) or self.history.has_logs(selector, first, last)
+            self._presence[key] = known
+            if known:
+                self.cache.keep_value(name, True)
         return self._presence[key]
 
     # --- what it costs -----------------------------------------------------------------------------------------

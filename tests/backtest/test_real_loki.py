@@ -272,8 +272,8 @@ def test_a_real_loki_and_the_embedded_engine_agree(
     again = on_loki(loki, START + HOUR, END - HOUR, cache)
     again.open(groups)
     assert [found(one) for one in again.run(groups).histories] == [found(one) for one in real.histories]
-    # All that is asked for again: labels, limits, and whether nothing is still nothing.
-    assert again.history.requests <= 5
+    # No answer is asked for again; only how much there is now, and whether what was not there still is not.
+    assert again.history.requests <= 10 < 100 < session.history.requests
 
 
 def test_a_moment_of_a_real_loki_becomes_a_test(loki: str, rules: Path) -> None:
