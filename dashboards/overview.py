@@ -261,7 +261,7 @@ ALERTS = StateTimeline(
         {
             "type": "value",
             "options": {
-                "0": {"text": " ", "color": NEUTRAL, "index": 0},
+                "0": {"text": " ", "color": "transparent", "index": 0},
                 "1": {"text": "pending", "color": BLUE, "index": 1},
                 "2": {"text": "firing", "color": RED, "index": 2},
             },

@@ -94,7 +94,7 @@ def picture(page: Tab, name: str) -> None:
         page.picture(Path(PICTURES) / f"{name}.png")
 
 
-@pytest.mark.parametrize("uid, window", cases(), ids=lambda value: value.removeprefix("neurectomy-"))
+@pytest.mark.parametrize("uid, window", tuple(cases()), ids=lambda value: value.removeprefix("neurectomy-"))
 def test_the_page_is_whole(page_for: Any, filled: World, uid: str, window: str) -> None:
     page = page_for(uid)
     shown = open_dashboard(page, filled, uid, filled.windows[window].url())

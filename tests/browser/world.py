@@ -84,8 +84,9 @@ class World:
 def windows_until(now: int) -> dict[str, Window]:
     """A window for each incident, one after the other, the last up to half of it ahead of ``now``."""
     names = [HEALTHY, *INCIDENTS, LIVE]
-    # The live one's incident has been on for ten minutes, and stays.
-    end = (now + 2 * MINUTE) // MINUTE * MINUTE
+    # The live one's incident has been on for ten minutes, and stays.  No window ends when a regular line is written:
+    # it would be the only one of the next window.
+    end = (now + 2 * MINUTE) // MINUTE * MINUTE + 17 * SECOND
     start = end - len(names) * WINDOW
     return {
         name: Window(name, start + number * WINDOW, start + (number + 1) * WINDOW)
