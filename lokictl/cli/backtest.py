@@ -184,7 +184,7 @@ Examples:
   lokictl backtest --target production --html report.html --fail-if 'pages_per_week>10'
 """,
 )
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[RULES]...")
 @source_options
 @question_options
 @run_options
