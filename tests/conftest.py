@@ -11,6 +11,8 @@ from hypothesis import settings
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
+collect_ignore = ["golden"]  # its rule tests fail on purpose; tests/test_golden.py runs them
+
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Print one line per reason for which tests were skipped, the most frequent first."""

@@ -98,7 +98,7 @@ def load_group(text: str, file: str = "") -> RuleGroup:
         raise LokictlError(
             Problem("rule/syntax", "a rule group is a mapping with a name and rules", position=Position(file))
         )
-    reader = _Reader(file, strict=False)
+    reader = _Reader(file, strict=False, final=True)
     group = reader.group(Cursor(documents[0]))
     if reader.problems or group is None:
         raise LokictlError(reader.problems)
@@ -108,9 +108,11 @@ def load_group(text: str, file: str = "") -> RuleGroup:
 class _Reader:
     """Collects problems while it builds rule files."""
 
-    def __init__(self, file: str, *, strict: bool = True) -> None:
+    def __init__(self, file: str, *, strict: bool = True, final: bool | None = None) -> None:
+        """``strict``: unknown keys are errors; ``final``: no tool fills placeholders any more (as ``strict`` says)."""
         self.file = file
         self.strict = strict
+        self.final = strict if final is None else final
         self.problems: list[Problem] = []
 
     def read(self, found: FoundRules) -> Iterator[RuleFile]:
@@ -254,7 +256,7 @@ class _Reader:
             if isinstance(item, dict | list):
                 self._problem(cursor, f"`{key}` must be a string", key)
         texts = {str(key): cursor.child(key).text for key in value}
-        if self.strict:
+        if self.final:
             return texts
         # A tool that makes the rule file out of this may fill names of its own.
         return {key: jinja_as_variables(text, NAMES) for key, text in texts.items()}

@@ -183,7 +183,9 @@ class Comparison:
                     f"expected an error with: {query.error}",
                     f"actual: {answer.error or 'an answer without error'}",
                 ]
-                failure = self._failure(query, answer.time, index, f"{shown}: did not fail so", details)
+                failure = self._failure(
+                    query, answer.time, index, f"{shown}: did not fail with the expected error", details
+                )
         elif answer.error:
             failure = self._failure(query, answer.time, index, f"{shown}: failed", [answer.error])
         else:

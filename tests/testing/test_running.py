@@ -169,7 +169,7 @@ def test_recording_expectations(run_one: RunOne, entry: str, expected: list[str]
         ("{expr: '{app=\"web\"}', end: 1m, exp_samples: []}", ["is a log query", "1m"]),
         ("{expr: '{app=\"web\"}', eval_time: 1m, exp_samples: []}", ["failed", "1m"]),
         ("{expr: vector(1), end: 1m, exp_logs: []}", ["is no log query", "1m"]),
-        ("{expr: vector(1), eval_time: 1m, exp_error: parse}", ["did not fail so", "1m"]),
+        ("{expr: vector(1), eval_time: 1m, exp_error: parse}", ["did not fail with", "1m"]),
         ("{expr: vector(1) > , eval_time: 1m, exp_error: unexpected}", []),
         ("{expr: vector(0) / 0, eval_time: 1m, exp_samples: [{value: .nan}]}", []),
     ],

@@ -252,7 +252,7 @@ def test_update(write: Write, before: str, after: str) -> None:
     [
         ("{alertname: ManyErrors, fires_within: 1m}", "did not fire within 1m"),
         ("{eval_time: 2m, alertname: Many}", "there is no alert"),
-        ("{eval_time: 2m, alertname: ManyErrors, exp_error: limit}", "did not fail so"),
+        ("{eval_time: 2m, alertname: ManyErrors, exp_error: limit}", "did not fail with"),
     ],
 )
 def test_what_people_must_change(write: Write, entry: str, reason: str) -> None:
