@@ -22,7 +22,6 @@ from lokictl.backtest.conditions import decide, parse_condition
 from lokictl.backtest.connect import access_of, open_loki
 from lokictl.backtest.evaluation import Settings
 from lokictl.backtest.file_history import FileHistory
-from lokictl.backtest.history import no_progress
 from lokictl.backtest.incidents import judge, load_incidents
 from lokictl.backtest.lines import explore_link, sample_lines, with_lines
 from lokictl.backtest.loki_history import LokiHistory
@@ -45,6 +44,7 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
+from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.logql.units import parse_bytes, parse_prometheus_duration
 from lokictl.model.times import format_time, parse_time
@@ -54,7 +54,7 @@ from lokictl.sync.configuration import load_target
 
 if TYPE_CHECKING:
     from lokictl.backtest.conditions import Condition
-    from lokictl.backtest.history import History, Progress
+    from lokictl.backtest.history import History
     from lokictl.backtest.incidents import Incident
     from lokictl.backtest.sweep import Axis
     from lokictl.model import RuleGroup
@@ -215,7 +215,7 @@ class _Run:
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
         self.history: History | None = None
-        self.progress = _Progress(not arguments.quiet)
+        self.progress = ProgressBar(not arguments.quiet)
 
     def close(self) -> None:
         self.progress.end()
@@ -300,7 +300,7 @@ class _Run:
             settings,
             cache,
             _size("--max-bytes", arguments.max_bytes),
-            self.progress if self.progress.shown else _no_progress(),
+            self.progress,
         )
         session.warnings += warnings
         self._check_retention(session)
@@ -535,41 +535,6 @@ def _only(groups: Sequence[RuleGroup], names: set[str], patterns: Sequence[str])
         if rules:
             found.append(replace(group, rules=rules))
     return found
-
-
-class _Progress:
-    """A bar on the terminal while there is something to wait for."""
-
-    WIDTH = 30
-
-    def __init__(self, wanted: bool) -> None:
-        self.shown = wanted and sys.stderr.isatty()
-        self._printed = ""
-        self._last = 0.0
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = clock.monotonic()
-        if not self.shown or (now - self._last < 0.1 and done < total):
-            return
-        self._last = now
-        filled = int(self.WIDTH * done / total) if total else 0
-        bar = "━" * filled + "╌" * (self.WIDTH - filled)
-        self._print(f"{what} {bar} {100 * done // total if total else 0:3d} %")
-
-    def _print(self, text: str) -> None:
-        sys.stderr.write("\r" + text + " " * max(len(self._printed) - len(text), 0))
-        sys.stderr.flush()
-        self._printed = text
-
-    def end(self) -> None:
-        if self._printed:
-            sys.stderr.write("\r" + " " * len(self._printed) + "\r")
-            sys.stderr.flush()
-            self._printed = ""
-
-
-def _no_progress() -> Progress:
-    return no_progress
 
 
 def _pairs(option: str, pairs: tuple[str, ...]) -> dict[str, str]:

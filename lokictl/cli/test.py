@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
+from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.testing import reports
 from lokictl.testing.case import RunOptions
@@ -223,12 +225,27 @@ def _run(
     home: str = "loki",
 ) -> Report:
     progress = _Progress() if text else None
+    starting = ProgressBar(text and engines != ("embedded",))
+    starting(f"starting {', '.join(engines)}", 0, None)
     options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push, home=home)
     try:
-        return run_tests(suite, options, progress=progress)
+        return run_tests(suite, options, progress=_ending(starting, progress))
     finally:
+        starting.end()
         if progress is not None:
             progress.end()
+
+
+def _ending(bar: ProgressBar, progress: _Progress | None) -> Callable[[TestResult], None] | None:
+    """Shows results, the first of which takes the bar away."""
+    if progress is None:
+        return None
+
+    def show(result: TestResult) -> None:
+        bar.end()
+        progress(result)
+
+    return show
 
 
 class _Progress:
@@ -261,7 +278,12 @@ def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> Mut
     if not report.passed:
         click.echo("mutation: not tried, since tests fail without any change", err=True)
         return None
-    found = run_mutations(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+    with ProgressBar(text) as bar:
+        found = run_mutations(
+            suite,
+            jobs=_jobs(jobs, 0) or _jobs(0, 0),
+            tick=lambda done, total: bar("changing rules", done, total),
+        )
     if text and found.warnings:
         print_problems(found.warnings)
     return found

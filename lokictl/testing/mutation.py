@@ -18,7 +18,7 @@ from lokictl.testing.coverage import RuleKey, excuses, keyed_rules
 from lokictl.testing.edits import mutations
 from lokictl.testing.execution import evaluate, log_streams
 from lokictl.testing.model import MutationException, TestCase, TestFile
-from lokictl.testing.parallel import in_processes
+from lokictl.testing.parallel import Tick, in_processes
 from lokictl.testing.rule_set import RuleSet
 from lokictl.testing.runner import Suite
 
@@ -105,9 +105,16 @@ class _Subject:
 
 
 def run_mutations(
-    suite: Suite, *, jobs: int = 1, progress: Callable[[Rule, list[MutantResult]], None] | None = None
+    suite: Suite,
+    *,
+    jobs: int = 1,
+    progress: Callable[[Rule, list[MutantResult]], None] | None = None,
+    tick: Tick | None = None,
 ) -> MutationReport:
-    """Tries every change of every rule that a test names (embedded engine)."""
+    """Tries every change of every rule that a test names (embedded engine).
+
+    ``tick`` is called whenever the changes of one more rule have been tried, ``progress`` with the results.
+    """
     started = clock.perf_counter()
     report = MutationReport()
     subjects: list[_Subject] = []
@@ -120,7 +127,7 @@ def run_mutations(
     used: set[int] = set()
     # The rules with the most lines first, so that no process ends up alone with them.
     order = sorted(range(len(subjects)), key=lambda index: -_weight(subjects[index]))
-    outcomes = in_processes(_try_all, [subjects[index] for index in order], jobs)
+    outcomes = in_processes(_try_all, [subjects[index] for index in order], jobs, progress=tick)
     by_subject = dict(zip(order, outcomes, strict=True))
     for index, subject in enumerate(subjects):
         results = []

@@ -14,14 +14,33 @@ Outcome = TypeVar("Outcome")
 # What forked processes find in their memory: items themselves need not travel.
 _SHARED: dict[str, Any] = {}
 
+Tick = Callable[[int, int], None]
+"""Called with how many items are done, and of how many."""
+
 
 def in_processes(
-    work: Callable[[Item], Outcome], items: Sequence[Item], jobs: int, *, chunk: int = 1
+    work: Callable[[Item], Outcome],
+    items: Sequence[Item],
+    jobs: int,
+    *,
+    chunk: int = 1,
+    progress: Tick | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of ``work`` in the order of ``items``; in this process where ``jobs`` is 1.
 
+    ``progress`` is called after each.
+
     Outcomes must be picklable; items are inherited.  Where processes cannot be forked, the work is done here.
     """
+    for done, outcome in enumerate(_outcomes(work, items, jobs, chunk), start=1):
+        if progress is not None:
+            progress(done, len(items))
+        yield outcome
+
+
+def _outcomes(
+    work: Callable[[Item], Outcome], items: Sequence[Item], jobs: int, chunk: int
+) -> Iterator[Outcome]:
     if jobs <= 1 or len(items) < 2 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(work, items)
         return
