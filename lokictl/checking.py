@@ -55,11 +55,6 @@ class CheckReport:
         """Whether an alert without a test is a failure (key ``require_tests`` of the table ``check``)."""
         return bool(self.project.config.table("check").get("require_tests", True))
 
-    @property
-    def rule_count(self) -> int:
-        """The alerting and recording rules of the project."""
-        return sum(len(group.rules) for file in self.project.rule_files for group in file.groups)
-
 
 Progress = Callable[[str], None]
 """Told the name of each part as it begins."""

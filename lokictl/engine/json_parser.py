@@ -30,7 +30,6 @@ class JsonError(Exception):
     """The line cannot be read further; the text is Loki's detail."""
 
 
-Member = tuple[bytes, bytes, int]
 Visit = Callable[[str, bytes, int], bool]
 """Called with (key, raw value, type) for each member; False stops the reading."""
 

@@ -17,7 +17,6 @@ from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 NO_GROUPS = "no rule groups found"
-NO_GROUP = "group does not exist"
 NO_SUCH_ROUTE = "page not found"
 UNSUPPORTED = "unsupported in rule local store"
 NO_RULE_DIRECTORY = "unable to read rule dir"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Position
@@ -22,14 +22,13 @@ Case = tuple[TestFile, TestCase, RuleSet]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run: ``engines`` names (or makes) backends, more than one compares them; ``jobs`` processes."""
+    """How to run: ``engines`` are the names of backends, more than one compares them; ``jobs`` processes."""
 
     engines: tuple[str, ...] = ("embedded",)
     fail_fast: bool = False
     jobs: int = 1
     allow_push: bool = False
     home: str = "loki"
-    backend_options: dict[str, object] = field(default_factory=dict)
 
 
 def run_case(file: TestFile, test: TestCase, rules: RuleSet, backend: Backend) -> TestResult:

@@ -24,13 +24,11 @@ from lokictl.testing.parallel import in_processes
 from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
 
 if TYPE_CHECKING:
-    from lokictl.backends import Backend
     from lokictl.model import RuleFile
     from lokictl.project import Project
 
 YAML_SUFFIXES = (".yaml", ".yml")
 Progress = Callable[[TestResult], None]
-BackendFactory = Callable[[], "Backend"]
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,11 @@ def test_words_of_errors_count_only_if_asked(texts: bool) -> None:
 
 
 def test_every_recording_has_suites_with_queries() -> None:
-    for file in topics():
-        for suite in load(file):
+    files = list(topics())
+    assert files
+    for file in files:
+        suites = list(load(file))
+        assert suites, file
+        for suite in suites:
             assert suite["queries"], file
             assert suite["name"]

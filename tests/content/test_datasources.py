@@ -47,8 +47,10 @@ def texts(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("uid", PORTS)
 def test_dollars_are_variables_with_a_default_or_doubled(uid: str) -> None:
     source = SOURCES[uid]
-    for text in texts(source.to_provisioning()):
-        rest = re.sub(r"\$\$|\$__env\{(\w+)\}|\$\{(\w+)\}", lambda found: found[1] or found[2] or "", text)
+    found = list(texts(source.to_provisioning()))
+    assert found
+    for text in found:
+        rest = re.sub(r"\$\$|\$__env\{(\w+)\}|\$\{(\w+)\}", lambda match: match[1] or match[2] or "", text)
         assert "$" not in rest, text
         for first, second in re.findall(r"(?<!\$)\$(?:__env\{(\w+)\}|\{(\w+)\})", text):
             assert (first or second) in source.environment

@@ -92,7 +92,10 @@ def test_a_range_query_is_a_row_of_instant_queries(found: Streams, query: str, s
         for time, value in samples:
             seen.setdefault(time, {})[tuple(sorted(labels.items()))] = round(value, 9)
     fresh = engine(found)
-    for time in range(START, END + 1, step * SECOND):
+    times = range(START, END + 1, step * SECOND)
+    assert times
+    assert seen.keys() <= set(times)
+    for time in times:
         assert rounded(fresh.query(query, time=time).vector) == seen.get(time, {})
 
 

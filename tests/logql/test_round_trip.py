@@ -40,9 +40,9 @@ def test_formatting_twice_changes_nothing(query: str) -> None:
 @QUICK
 def test_spans_lie_inside_their_parents(query: str) -> None:
     expression = parse(query)
-    for node in expression.walk():
-        if node.span == NO_SPAN:
-            continue
+    placed = [node for node in expression.walk() if node.span != NO_SPAN]
+    assert placed
+    for node in placed:
         assert 0 <= node.span.start <= node.span.end <= len(query)
         for child in node.children():
             assert child.span == NO_SPAN or node.span.start <= child.span.start

@@ -32,6 +32,8 @@ def test_recorded_dashboards_survive_the_classic_schema(file: Path) -> None:
 def test_places_lead_to_what_was_there(file: Path) -> None:
     spec = json.loads(gzip.decompress(file.read_bytes()))
     made = to_classic(spec, "x")
+    assert made.places
+    assert made.model["panels"]
     for path, place in made.places.items():
         if path[-1] in ("expr", "refId", "title", "url") or path[-2:-1] == ("queryOptions",):
             assert at(made.model, path) == at(spec, place)

@@ -117,7 +117,9 @@ def test_expressions(
     backend: EmbeddedBackend, expr: str, vector: list[tuple[dict[str, str], float]], error: str
 ) -> None:
     rules = (AlertingRule("A", expr), RecordingRule("r", expr))
-    for one in GroupEvaluator(RuleGroup("g", rules), backend).evaluate(START + MINUTE).rules:
+    evaluated = GroupEvaluator(RuleGroup("g", rules), backend).evaluate(START + MINUTE).rules
+    assert len(evaluated) == len(rules)
+    for one in evaluated:
         assert list(one.vector) == vector
         assert one.error.startswith(error)
         assert bool(one.error) == bool(error)

@@ -45,7 +45,9 @@ def states(history: list[list[Alert]]) -> list[list[tuple[object, ...]]]:
 @settings(max_examples=150, deadline=None)
 def test_states_keep_their_promises(run: list[object], hold: int) -> None:
     rule = AlertingRule("A", "vector(1)", for_=hold)
-    for number, alerts in enumerate(play(rule, run)):
+    history = play(rule, run)
+    assert len(history) == len(run)
+    for number, alerts in enumerate(history):
         now = number * STEP
         assert [alert.labels["pod"] for alert in alerts] == sorted(alert.labels["pod"] for alert in alerts)
         present = {labels["pod"] for labels, _ in run[number]} if run[number] != "failed" else None
@@ -76,7 +78,9 @@ def test_the_order_of_an_answer_does_not_matter(run: list[object], hold: int) ->
 @settings(max_examples=100, deadline=None)
 def test_no_more_active_alerts_than_the_limit(run: list[object], hold: int, limit: int) -> None:
     rule = AlertingRule("A", "vector(1)", for_=hold)
-    for alerts in play(rule, run, limit):
+    history = play(rule, run, limit)
+    assert len(history) == len(run)
+    for alerts in history:
         assert sum(alert.state != "inactive" for alert in alerts) <= limit
 
 

@@ -81,6 +81,7 @@ def test_the_same_seed_gives_the_same_lines(project) -> None:
         first, again, other = (
             list(generate(source, START, START + 5 * MINUTE, seed=seed)) for seed in (1, 1, 2)
         )
+        assert first
         assert first == again
         assert first != other
         assert [entry.timestamp for entry in first] == sorted(entry.timestamp for entry in first)
@@ -91,6 +92,7 @@ def test_a_part_of_the_time_gives_that_part_of_the_lines(project) -> None:
     for source in project_sources(project):
         whole = list(generate(source, START, START + 12 * MINUTE))
         part = list(generate(source, begin, end))
+        assert part
         inside = [entry for entry in whole if begin <= entry.timestamp < end]
         # Requests that began before `begin` may still end after it.
         assert set(map(str, part)) <= set(map(str, inside))
@@ -111,7 +113,9 @@ def test_services_share_traces(project) -> None:
 def test_lines_hold_what_the_services_describe(project) -> None:
     for source in project_sources(project):
         service = source.service
-        for entry in generate(source, START, START + 20 * MINUTE):
+        entries = list(generate(source, START, START + 20 * MINUTE))
+        assert entries
+        for entry in entries:
             record = json.loads(entry.line)
             assert set(record) <= set(service.field_names)
             assert set(entry.labels) == set(service.label_names)
@@ -157,10 +161,12 @@ def test_wrong_names(project, services: list[str], incident: str, message: str) 
 
 
 def test_services_without_the_incident_stay_healthy(project) -> None:
-    for source in project_sources(project):
-        if source.incident("brute-force") is None:
-            healthy = list(generate(source, START, START + 4 * MINUTE))
-            assert list(generate(source, START, START + 4 * MINUTE, incident="brute-force")) == healthy
+    others = [source for source in project_sources(project) if source.incident("brute-force") is None]
+    assert others
+    for source in others:
+        healthy = list(generate(source, START, START + 4 * MINUTE))
+        assert healthy
+        assert list(generate(source, START, START + 4 * MINUTE, incident="brute-force")) == healthy
 
 
 def test_a_rate_must_be_positive() -> None:

@@ -285,7 +285,9 @@ def test_every_alert_arrives_at_the_receiver_its_labels_say(tmp_path: Path) -> N
 
 
 def test_every_alert_has_the_labels_that_routes_read() -> None:
-    for name, labels in alert_labels():
+    alerts = list(alert_labels())
+    assert alerts
+    for name, labels in alerts:
         assert {"severity", "service", "tier"} <= set(labels), name
 
 
@@ -387,7 +389,9 @@ def test_rights_are_exactly_those_of_the_document() -> None:
 
 
 def test_collectors_run_on_every_node() -> None:
-    for item in objects("DaemonSet"):
+    collectors = list(objects("DaemonSet"))
+    assert collectors
+    for item in collectors:
         assert item["spec"]["template"]["spec"]["tolerations"] == [{"operator": "Exists"}]
 
 
@@ -643,9 +647,10 @@ def test_who_may_not(source: str, target: str, port: int) -> None:
 
 
 def test_every_flow_is_open_at_both_ends() -> None:
-    for flow in network.FLOWS:
-        if {flow.source, flow.target} <= set(network.APPS):
-            assert allowed(flow.source, flow.target, flow.port), flow
+    inside = [flow for flow in network.FLOWS if {flow.source, flow.target} <= set(network.APPS)]
+    assert inside
+    for flow in inside:
+        assert allowed(flow.source, flow.target, flow.port), flow
 
 
 def test_loki_reaches_dns_and_the_object_store() -> None:

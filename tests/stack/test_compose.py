@@ -28,16 +28,19 @@ def test_it_mounts_only_what_is_rendered() -> None:
     written = {**project.config.written, "tenant": TENANT}
     project = dataclasses.replace(project, config=dataclasses.replace(project.config, written=written))
     rendered = {str(parent) for path, _ in rendering(project) for parent in Path(path).parents}
-    for name, service in compose.configuration()["services"].items():
-        for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            assert source.removeprefix("./build/") in rendered, f"{name}: {source} is not rendered"
+    services = compose.configuration()["services"]
+    mounts = [(name, volume) for name, service in services.items() for volume in service.get("volumes", [])]
+    assert mounts
+    for name, volume in mounts:
+        source = volume.split(":")[0]
+        assert source.removeprefix("./build/") in rendered, f"{name}: {source} is not rendered"
 
 
 def test_everything_listens_on_loopback_only() -> None:
-    for service in compose.configuration()["services"].values():
-        for port in service.get("ports", []):
-            assert port.startswith("127.0.0.1:")
+    services = compose.configuration()["services"].values()
+    ports = [port for service in services for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
 def test_both_versions_of_compose_know_every_key() -> None:
@@ -62,7 +65,9 @@ def test_the_services_are_called_what_the_rendered_files_call_them() -> None:
 
 
 def test_images_are_pinned() -> None:
-    for service in compose.configuration()["services"].values():
+    services = compose.configuration()["services"].values()
+    assert services
+    for service in services:
         assert ":" in service["image"]
         assert not service["image"].endswith(":latest")
 

@@ -157,12 +157,6 @@ class ValueInLabel(RuleCheck):
                 yield self.finding(rule.place(*path), message, hint="put the value into an annotation")
 
 
-FORMATTING = (
-    *("humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "humanizeTimestamp"),
-    *("printf", "toTime", "toDuration"),
-)
-
-
 class Humanize(RuleCheck):
     """A number with fifteen digits in a text for people."""
 

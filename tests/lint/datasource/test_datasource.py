@@ -274,7 +274,8 @@ def test_case(check: str, sources: list[dict[str, Any]], expected: list[str]) ->
 WITH_SERVICES = "datasource/derived-field-without-match"
 
 
-def test_every_check_has_a_case_that_it_minds_and_one_that_it_does_not() -> None:
+def test_every_check_has_a_failing_and_a_passing_case() -> None:
+    assert CHECKS
     for check in CHECKS:
         cases = [case for case in CASES if case[0] == check.name]
         if check.name != WITH_SERVICES:

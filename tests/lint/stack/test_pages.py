@@ -48,9 +48,12 @@ WITH_QUERIES = [name for name in CHECKS if name.startswith("stack/") and example
 @pytest.mark.parametrize("name", WITH_QUERIES)
 def test_bad_is_found_and_good_is_not(name: str) -> None:
     services = (*project.load(ROOT, strict=False).services, SHOP, PROXY)
-    for query in examples(name, "Bad"):
+    bad, good = examples(name, "Bad"), examples(name, "Good")
+    assert bad
+    assert good
+    for query in bad:
         assert findings(name, workspace_of(query, "q.logql", services)), query
-    for query in examples(name, "Good"):
+    for query in good:
         assert findings(name, workspace_of(query, "q.logql", services)) == [], query
 
 
