@@ -71,12 +71,12 @@ def roster(value: str = "vector(0)") -> str:
     """A 0 (or another value) for each chosen service: one that writes nothing keeps its line in the table.
 
     It is the same in LogQL and in PromQL.  The text of the variable becomes a label; a service's name goes into the
-    label ``service`` where that text has it, is ".+" (All) or is empty.  What has no service is left out of the
+    label ``service`` where that text has it, is "..*" (All) or is empty.  What has no service is left out of the
     table (`NAMED`).
     """
     parts = [
         f'label_replace(label_replace({value}, "chosen", "${{service:pipe}}", "", ""), "service", '
-        f'"{service.name}", "chosen", `(.*[|])?({service.name}|[.][+]|)([|].*)?`)'
+        f'"{service.name}", "chosen", `(.*[|])?({service.name}|[.][.][*]|)([|].*)?`)'
         for service in SERVICES
     ]
     return f"sum by (service) ({' or '.join(parts)})"

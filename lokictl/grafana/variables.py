@@ -11,8 +11,11 @@ import attr
 from lokictl.grafana.targets import DataSourceRef
 
 ALL = "$__all"
-NOT_EMPTY = ".+"
-"""What "All" becomes in a matcher: Loki refuses a selector whose only matcher can be empty (``.*``)."""
+NOT_EMPTY = "..*"
+"""What "All" becomes in a matcher: Loki refuses a selector whose only matcher can be empty (``.*``).
+
+It is ``.+`` without the plus sign, which would become a space in the URL of a link.
+"""
 
 
 @attr.s(auto_attribs=True, kw_only=True)

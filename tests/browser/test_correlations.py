@@ -200,7 +200,7 @@ def test_bar_to_lines(page: Tab, filled: World, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "more, pods", [("", ".+.*"), ("&var-pod=ryot-7d9f8b6c5d-abc12", "ryot-7d9f8b6c5d-abc12.*")]
+    "more, pods", [("", "..*.*"), ("&var-pod=ryot-7d9f8b6c5d-abc12", "ryot-7d9f8b6c5d-abc12.*")]
 )
 def test_number_to_lines(page: Tab, filled: World, more: str, pods: str) -> None:
     """The dashboard's variables are filled in."""
@@ -339,7 +339,7 @@ def test_correlation_from_a_line_to_metrics(page: Tab, filled: World) -> None:
 def test_correlation_from_a_metric_to_lines(page: Tab, filled: World) -> None:
     query = {"expr": "sum by (service) (log_lines_total)", "instant": True, "range": False, "format": "table"}
     in_explore(page, filled, "prometheus", query)
-    page.page.get_by_text("Table", exact=True).first.click()
+    page.page.get_by_text("Table", exact=True).first.click(force=True)
     page.page.wait_for_timeout(1500)
     page.page.get_by_role("gridcell").get_by_text("ryot").first.click()
     page.page.wait_for_timeout(1500)

@@ -159,7 +159,7 @@ def test_panels_are_valid_and_read_by_an_independent_model(panel: Panel) -> None
 VARIABLES: list[tuple[Variable, dict[str, Any]]] = [
     (
         LokiLabelValues(name="pod", datasource=LOKI, stream_label="pod", selector='{app="a"}'),
-        {"query": 'label_values({app="a"}, pod)', "allValue": ".+", "multi": True, "includeAll": True},
+        {"query": 'label_values({app="a"}, pod)', "allValue": "..*", "multi": True, "includeAll": True},
     ),
     (
         QueryVariable(
@@ -167,7 +167,7 @@ VARIABLES: list[tuple[Variable, dict[str, Any]]] = [
         ),
         {"query": "label_values(up, job)", "includeAll": False, "multi": False},
     ),
-    (CustomVariable(name="level", values=["a", "b"]), {"query": "a,b", "allValue": ".+"}),
+    (CustomVariable(name="level", values=["a", "b"]), {"query": "a,b", "allValue": "..*"}),
     (CustomVariable(name="level", values=["a", "b"], include_all=False, multi=False), {"query": "a,b"}),
     (TextVariable(name="id", default="1"), {"query": "1", "type": "textbox"}),
     (DataSourceVariable(name="ds", plugin="loki", default="loki"), {"query": "loki", "type": "datasource"}),
