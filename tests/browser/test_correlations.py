@@ -339,10 +339,7 @@ def test_correlation_from_a_line_to_metrics(page: Tab, filled: World) -> None:
 def test_correlation_from_a_metric_to_lines(page: Tab, filled: World) -> None:
     query = {"expr": "sum by (service) (log_lines_total)", "instant": True, "range": False, "format": "table"}
     in_explore(page, filled, "prometheus", query)
-    page.page.get_by_text("Table", exact=True).first.click(force=True)
-    page.page.wait_for_timeout(1500)
-    page.page.get_by_role("gridcell").get_by_text("ryot").first.click()
-    page.page.wait_for_timeout(1500)
-    found = pane(explore(page, "The lines of this service"))
+    page.page.locator('label:has-text("Table")').last.click(force=True)
+    found = pane(explore(page, "ryot"))
     assert found["datasource"] == "loki"
     assert found["queries"][0]["expr"] == '{namespace="neurectomy", service="ryot"}'
