@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lokictl.backends import LogEntry
     from lokictl.diagnostics import LokictlError, Position, Problem, Severity
     from lokictl.durations import Duration
     from lokictl.engine import Engine, EngineError, LogStore, Result
@@ -44,6 +45,7 @@ _MODULES = {
     "Expr": "lokictl.logql",
     "Finding": "lokictl.lint",
     "LogQLError": "lokictl.logql",
+    "LogEntry": "lokictl.backends",
     "LogStore": "lokictl.engine",
     "LokictlError": "lokictl.diagnostics",
     "ParseError": "lokictl.logql",
@@ -87,6 +89,7 @@ __all__ = [
     "Error",
     "Expr",
     "Finding",
+    "LogEntry",
     "LogQLError",
     "LogStore",
     "LokictlError",

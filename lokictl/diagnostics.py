@@ -49,8 +49,8 @@ class Position:
 class Problem:
     """One thing that is wrong: ``name`` is stable (``rule/duplicate``), ``message`` says what, ``hint`` what to do.
 
-    ``source`` is the text of the file (or of the line) that the position speaks of, for the caret; empty when
-    it can be read from the file itself.
+    ``source_line`` is the line that the position is in, for the caret; empty when it can be read from the file
+    itself.
     """
 
     name: str

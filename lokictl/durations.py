@@ -1,12 +1,12 @@
-"""Durations: the units, and fields of public classes that take them as people write them.
+"""Durations and times: the units, and what public signatures take as people write it.
 
 Inside, a duration is a whole number of nanoseconds; at the edges it may also be a string ("5m", "1d12h") or a
-`datetime.timedelta`.
+`datetime.timedelta`.  A time is nanoseconds since the epoch, at the edges also a `datetime.datetime`.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, overload
 
 from lokictl.logql.units import (
@@ -33,6 +33,8 @@ __all__ = [
     "WEEK",
     "Duration",
     "DurationField",
+    "Time",
+    "epoch_nanoseconds",
     "format_prometheus_duration",
     "nanoseconds",
 ]
@@ -48,6 +50,21 @@ def nanoseconds(value: Duration) -> int:
     if isinstance(value, timedelta):
         return (value.days * 86_400 + value.seconds) * SECOND + value.microseconds * MICROSECOND
     return value
+
+
+Time: TypeAlias = int | datetime
+"""Nanoseconds since the epoch, or a `datetime` with a time zone."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def epoch_nanoseconds(value: Time) -> int:
+    """``value`` in nanoseconds since the epoch.  Raises `ValueError` for a `datetime` without a time zone."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone: use datetime(…, tzinfo=timezone.utc)")
+    return nanoseconds(value - _EPOCH)
 
 
 class DurationField:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from operator import itemgetter
 
-from lokictl.durations import MILLISECOND, SECOND
+from lokictl.durations import MILLISECOND, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.engine.binary_operation import set_operation, with_number, with_vector
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
 from lokictl.engine.extraction import Extractor, compile_selector_test
@@ -87,26 +87,33 @@ class Engine:
             )
         return compiled
 
-    def query(self, expression: ast.Expr | str, *, time: int) -> Result:
-        """An instant query at ``time`` (ns).
+    def query(self, expression: ast.Expr | str, *, time: Time) -> Result:
+        """An instant query at ``time``: nanoseconds since the epoch, or a `datetime` with a time zone.
 
-        Raises `LogQLError` for text that is no query and `EngineError` for one that cannot be answered.
+        Raises `LogQLError` for a string that is not a query, `EngineError` for a query that cannot be answered, and
+        `ValueError` for a `datetime` without a time zone.
         """
-        return self.compile(expression).query(time)
+        return self.compile(expression).query(epoch_nanoseconds(time))
 
     def query_range(
         self,
         expression: ast.Expr | str,
         *,
-        start: int,
-        end: int,
-        step: int = 0,
+        start: Time,
+        end: Time,
+        step: Duration = 0,
         limit: int = 100,
         direction: str = "backward",
-        interval: int = 0,
+        interval: Duration = 0,
     ) -> Result:
-        """A range query: samples every ``step`` ns from ``start`` to ``end``, or ``limit`` lines of [start, end)."""
-        return self.compile(expression).query_range(start, end, step, limit, direction, interval)
+        """A range query: samples every ``step`` from ``start`` to ``end``, or ``limit`` lines of [start, end).
+
+        Times are nanoseconds since the epoch or `datetime`s with a time zone, durations nanoseconds, strings such as
+        "5m" or `timedelta`s.  Raises as `query` does, and `ValueError` for a string that is not a duration.
+        """
+        first, last = epoch_nanoseconds(start), epoch_nanoseconds(end)
+        every, apart = nanoseconds(step), nanoseconds(interval)
+        return self.compile(expression).query_range(first, last, every, limit, direction, apart)
 
 
 class CompiledQuery:

@@ -54,10 +54,7 @@ def without_dead_formats(stages: Sequence[ast.Stage]) -> list[ast.Stage]:
 
 
 class Pipeline:
-    """Runs a line through all stages.
-
-    ``counts`` (switched on by `observe`) holds per stage how many lines came in and how many went on.
-    """
+    """Runs a line through all stages."""
 
     def __init__(self, stages: Sequence[ast.Stage], hints: Hints) -> None:
         self.stages = [stage for stage in ordered(stages) if not _is_no_op_stage(stage)]

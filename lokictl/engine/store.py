@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.logql.units import quote
@@ -62,6 +62,17 @@ class Stream:
         return entries if low == 0 and high == len(entries) else entries[low:high]
 
 
+class PushedEntry(Protocol):
+    """A line with names, such as `lokictl.backends.LogEntry`: ``timestamp`` in ns, its text, structured metadata."""
+
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def line(self) -> str | bytes: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
 class LogStore:
     """Streams in memory.
 
@@ -83,12 +94,13 @@ class LogStore:
         self.version = 0
         self._sequence = 0
 
-    def push(self, labels: Mapping[str, str], entries: Iterable[Sequence[Any]]) -> None:
+    def push(self, labels: Mapping[str, str], entries: Iterable[Sequence[Any] | PushedEntry]) -> None:
         """Adds lines to the stream ``labels``.
 
-        ``entries`` are ``(timestamp ns, line)`` or ``(timestamp ns, line, structured metadata)``; lines are text or
-        bytes.  As in Loki, an entry with the same time, line and metadata is kept once, empty labels do not exist,
-        and names of metadata become label names.
+        ``entries`` are ``(timestamp ns, line)``, ``(timestamp ns, line, structured metadata)`` or
+        `lokictl.backends.LogEntry`; lines are strings or bytes.  As in Loki, an entry with the same time, line and
+        metadata is kept once, empty labels do not exist, and names of metadata become label names.  The store has
+        no clock: a late `LogEntry` is there at once.
         """
         own = {name: value for name, value in labels.items() if value != ""}
         if not self.loki.has(STREAM_LABELS_AS_THEY_ARE):
@@ -103,7 +115,8 @@ class LogStore:
         sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
         disordered: list[Entry] = []
         clean = self.loki.has(METADATA_NAMES_CLEANED)
-        for entry in entries:
+        for pushed in entries:
+            entry = pushed if isinstance(pushed, (tuple, list, Sequence)) else _fields(pushed)
             timestamp, line = entry[0], entry[1]
             data = line if isinstance(line, bytes) else _encoded(line)
             metadata = _metadata(entry[2], clean=clean) if len(entry) > 2 and entry[2] else ()
@@ -136,6 +149,10 @@ class LogStore:
 
     def __len__(self) -> int:
         return sum(len(stream.entries) for stream in self.streams.values())
+
+
+def _fields(entry: PushedEntry) -> tuple[int, str | bytes, Mapping[str, str]]:
+    return entry.timestamp, entry.line, entry.metadata
 
 
 def _encoded(line: str) -> bytes:
