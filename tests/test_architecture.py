@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,9 +113,32 @@ def test_the_design_shows_the_floors() -> None:
     text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
     shown = {
         name: int(number)
-        for name, number in re.findall(r"^  (\w+)(?:/|\.py) +floor (\d+)", text, re.MULTILINE)
+        for name, number in re.findall(r"^  (\w+)(?:/|\.py) +layer (\d+)", text, re.MULTILINE)
     }
     assert shown == FLOOR
+
+
+DESIGN_NAMES = sorted(set(re.findall(r"`(lokictl(?:\.\w+)+)`", (ROOT / "docs/design.md").read_text("utf-8"))))
+
+
+@pytest.mark.parametrize("name", DESIGN_NAMES)
+def test_the_design_names_what_exists(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    assert name in MODULES or hasattr(importlib.import_module(module), attribute)
+
+
+def test_the_design_names_modules() -> None:
+    assert len(DESIGN_NAMES) > 10
+
+
+def test_the_design_gives_a_reason_for_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = {
+        re.split(r"[<>=\[; ]", item)[0] for group in (project["dependencies"], *extras) for item in group
+    }
+    reasons = (ROOT / "docs/design.md").read_text("utf-8").partition("## Dependencies")[2]
+    assert set(re.findall(r"`([\w-]+)`", reasons)) - {"charts"} == wanted
 
 
 def circles() -> list[set[str]]:
