@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from lokictl.model.dashboard_schema import spec_for, to_v2
+from lokictl.project.folders import folder_parts
 from lokictl.render.grafana import dashboard_files
+from lokictl.render.names import slug
 from lokictl.render.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,5 +35,6 @@ def render_git_sync(project: Project, settings: Settings) -> dict[str, str]:
             "spec": {key: value for key, value in spec.items() if key not in ("uid", "id", "version")},
         }
         text = json.dumps(resource, indent=2, ensure_ascii=False) + "\n"
-        files[f"git-sync/{dashboard.folder_name}/{dashboard.name}"] = text
+        place = "/".join(["git-sync", *map(slug, folder_parts(dashboard.folder)), dashboard.name])
+        files[place] = text
     return files

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.library_panel import with_library_panels
 from lokictl.model.rules import dump_yaml
-from lokictl.render.names import check_unique, file_name, slug
+from lokictl.project import Project
+from lokictl.project.folders import ROOT_FOLDER, directory_below, folder_parts, folders_from_directories
+from lokictl.render.names import check_unique, file_name, folder_uid
 from lokictl.render.settings import Settings
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource
-from lokictl.project import Project
+    from lokictl.project.loader import Dashboard
 
 PROVISIONING = "grafana/provisioning"
 
@@ -32,7 +34,10 @@ EMPTY_FILES = {
 
 @dataclass(frozen=True, slots=True)
 class DashboardFile:
-    """A dashboard as it is shipped: its uid, the folder it appears in, and its JSON model."""
+    """A dashboard as it is shipped: its uid, the folder it appears in, and its JSON model.
+
+    ``folder`` is a path of titles (``Platform/Loki``), "" for Grafana's root.
+    """
 
     uid: str
     title: str
@@ -47,7 +52,7 @@ class DashboardFile:
     @property
     def folder_name(self) -> str:
         """The folder's name on disk, and its uid in Grafana."""
-        return slug(self.folder)
+        return folder_uid(self.folder or ROOT_FOLDER)
 
     def text(self, *, indent: int | None = 2) -> str:
         """The JSON text; without ``indent`` on one line."""
@@ -91,7 +96,7 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
         model = {key: value for key, value in dashboard.to_json().items() if key != "id"}
         model = with_library_panels(model, panels) if panels else model
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
-        folder = str(getattr(dashboard, "folder", "") or settings.folder)
+        folder = _folder_path(project, settings, dashboard)
         found.append(DashboardFile(str(model.get("uid") or ""), str(model.get("title") or ""), folder, model))
     problems += _clashes(found, project.dashboard_files)
     if problems:
@@ -99,6 +104,59 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
     check_unique("the dashboards", ((item.title, item.name.lower()) for item in found))
     check_unique("the folders", {item.folder: item.folder_name for item in found}.items())
     return tuple(found)
+
+
+def _folder_path(project: Project, settings: Settings, dashboard: Dashboard) -> str:
+    """The dashboard's own folder, else that of its directory below the project's, as `lokictl sync` has them."""
+    own = str(getattr(dashboard, "folder", "") or "")
+    source = project.dashboard_files.get(dashboard.uid, "")
+    if own or not (source and folders_from_directories(project)):
+        return "/".join(folder_parts(own or settings.folder))
+    return "/".join((*folder_parts(settings.folder), *folder_parts(directory_below(project, source))))
+
+
+def flat_folder_notes(project: Project, settings: Settings) -> Iterator[str]:
+    """Folders in folders, which Grafana's files cannot make: each is one folder, titled with its path."""
+    nested = sorted({item.folder for item in dashboard_files(project, settings) if "/" in item.folder})
+    if nested:
+        yield (
+            f"Grafana's files cannot nest folders: {_quoted(nested)} will each be one folder with that title, "
+            "unless Grafana already has one with its uid; `lokictl sync` and --what operator nest them"
+        )
+
+
+def sidecar_folder_notes(project: Project, settings: Settings) -> Iterator[str]:
+    """What becomes of folders in folders in the sidecars' directories, of which Grafana takes the last one only."""
+    folders = {item.folder for item in dashboard_files(project, settings)}
+    nested = sorted(folder for folder in folders if "/" in folder)
+    if nested:
+        yield (
+            f"Grafana does not nest the directories of the dashboard sidecar: {_quoted(nested)} will be shown as "
+            f"{_quoted(sorted({_last(folder) for folder in nested}))}; `lokictl sync` and --what operator nest them"
+        )
+
+
+def check_sidecar_folders(dashboards: Sequence[DashboardFile]) -> None:
+    """Raises `LokictlError` where a directory's last part puts dashboards with one title into one folder."""
+    seen: dict[tuple[str, str], DashboardFile] = {}
+    for item in dashboards:
+        first = seen.setdefault((_last(item.folder).casefold(), item.title.casefold()), item)
+        if first.folder != item.folder:
+            folders = _quoted(sorted((first.folder, item.folder)))
+            message = (
+                f'{folders} will be one folder "{_last(item.folder)}" for the dashboard sidecar, with two '
+                f'dashboards called "{item.title}"'
+            )
+            hint = "rename a dashboard or a folder: Grafana takes only the last directory, and stops writing both"
+            raise LokictlError(Problem("render/dashboard", message, hint=hint))
+
+
+def _last(folder: str) -> str:
+    return folder.rpartition("/")[2]
+
+
+def _quoted(texts: Iterable[str]) -> str:
+    return ", ".join(f'"{text}"' for text in texts)
 
 
 def _clashes(dashboards: Sequence[DashboardFile], places: Mapping[str, str]) -> Iterator[Problem]:
@@ -154,7 +212,8 @@ def providers_text(dashboards: tuple[DashboardFile, ...], settings: Settings) ->
         {
             "name": f"{settings.name}-{name}" if name != settings.name else name,
             "folder": title,
-            "folderUid": name,
+            # The root has neither title nor uid.
+            "folderUid": name if title else "",
             "type": "file",
             "disableDeletion": False,
             "allowUiUpdates": False,

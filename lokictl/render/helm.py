@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.model.rules import dump_yaml
 from lokictl.render.config_maps import numbered, spread
-from lokictl.render.grafana import DashboardFile, dashboard_files, datasources_text
+from lokictl.render.grafana import DashboardFile, check_sidecar_folders, dashboard_files, datasources_text
 from lokictl.render.kubernetes import (
     DASHBOARD_LABEL,
     DATASOURCE_LABEL,
@@ -59,6 +59,7 @@ def release_bytes(files: Mapping[str, str]) -> int:
 def chart_files(project: Project, settings: Settings) -> dict[str, str]:
     """The files of the chart, relative to its folder."""
     dashboards = dashboard_files(project, settings)
+    check_sidecar_folders(dashboards)
     rules = tenant_rules(project, settings)
     files = {
         "Chart.yaml": chart_text(

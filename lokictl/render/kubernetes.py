@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lokictl.render.config_maps import APPLY_LIMIT, applied_bytes, config_map, manifest_text, numbered, spread
-from lokictl.render.grafana import DashboardFile, dashboard_files, datasources_text
+from lokictl.render.grafana import DashboardFile, check_sidecar_folders, dashboard_files, datasources_text
 from lokictl.render.names import object_name
 from lokictl.render.rules import tenant_rules
 from lokictl.render.settings import Settings
@@ -45,7 +45,9 @@ def objects(project: Project, settings: Settings) -> Iterator[tuple[str, dict[st
     """(file, ConfigMap) of the data sources, each dashboard, and each tenant's rules."""
     if project.datasources:
         yield "datasources.yaml", datasources_map(project, settings)
-    for dashboard in dashboard_files(project, settings):
+    dashboards = dashboard_files(project, settings)
+    check_sidecar_folders(dashboards)
+    for dashboard in dashboards:
         yield f"dashboards/{dashboard.name.removesuffix('.json')}.yaml", dashboard_map(dashboard, settings)
     for tenant, files in tenant_rules(project, settings).items():
         maps = spread(files)

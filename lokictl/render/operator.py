@@ -11,9 +11,10 @@ from lokictl.durations import HOUR, MINUTE, SECOND
 from lokictl.model.managed_alerts import ManagedGroup, ManagedRule
 from lokictl.model.notifications import ContactPoint, Notifications, Route
 from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup, dump_yaml
+from lokictl.project.folders import folder_parts
 from lokictl.render.alerting import managed_groups
 from lokictl.render.grafana import DashboardFile, dashboard_files, datasource_entry
-from lokictl.render.names import object_name, slug
+from lokictl.render.names import check_unique, folder_uid, object_name, slug
 from lokictl.render.rules import rule_files_of
 from lokictl.render.settings import Settings
 
@@ -37,6 +38,8 @@ def operator_notes(project: Project, settings: Settings) -> Iterator[str]:
     """What whoever applies the manifests should know."""
     if rule_files_of(project, settings, "loki"):
         yield "operator/loki is for the Loki operator, operator/alloy for Alloy's loki.rules.kubernetes: apply one"
+    if any(not item.folder for item in dashboard_files(project, settings)):
+        yield "the Grafana operator has no root: dashboards of General go to a folder named after their namespace"
     secrets = sorted(set(_secret_keys(project, settings)))
     if secrets:
         yield f"the Secret {settings.secrets_name} must have the keys {', '.join(secrets)}"
@@ -46,9 +49,12 @@ def manifests(project: Project, settings: Settings) -> Iterator[tuple[str, Manif
     """(file, manifest) of everything that the project has."""
     dashboards = dashboard_files(project, settings)
     groups = managed_groups(project, settings)
-    folders = {item.folder for item in dashboards} | {group.folder for group in groups}
-    for title in sorted(folders):
-        yield f"grafana/folders/{slug(title)}.yaml", folder(title, settings)
+    used = {item.folder for item in dashboards} | {group.folder for group in groups}
+    folders = {part for path in used for part in _with_parents(path)}
+    check_unique("the folders", ((path, folder_uid(path)) for path in sorted(folders)))
+    check_unique("the folders", ((path, folder_name(path, settings)) for path in sorted(folders)))
+    for path in sorted(folders):
+        yield f"grafana/folders/{folder_uid(path)}.yaml", folder(path, settings)
     for dashboard in dashboards:
         yield f"grafana/dashboards/{slug(dashboard.uid)}.yaml", dashboard_object(dashboard, settings)
     for source in project.datasources:
@@ -81,25 +87,33 @@ def _grafana_object(kind: str, name: str, spec: Mapping[str, Any], settings: Set
 # --- the Grafana operator ----------------------------------------------------------------------------------
 
 
-def folder(title: str, settings: Settings) -> Manifest:
-    """`GrafanaFolder`."""
-    return _grafana_object(
-        "GrafanaFolder", folder_name(title, settings), {"title": title, "uid": slug(title)}, settings
-    )
+def folder(path: str, settings: Settings) -> Manifest:
+    """`GrafanaFolder` of a path of titles; the folder it is in is an object of its own."""
+    *parents, title = folder_parts(path)
+    spec = {"title": title, "uid": folder_uid(path)}
+    if parents:
+        spec["parentFolderRef"] = folder_name("/".join(parents), settings)
+    return _grafana_object("GrafanaFolder", folder_name(path, settings), spec, settings)
 
 
-def folder_name(title: str, settings: Settings) -> str:
+def folder_name(path: str, settings: Settings) -> str:
     """The name of a folder's object, which others refer to."""
-    return object_name(settings.name, "folder", title)
+    parts = folder_parts(path)
+    return object_name(settings.name, "folder", folder_uid("/".join(parts)) if len(parts) > 1 else path)
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    """A path of titles, and those of the folders that it is in."""
+    parts = folder_parts(path)
+    return ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def dashboard_object(dashboard: DashboardFile, settings: Settings) -> Manifest:
     """`GrafanaDashboard` with its model as JSON."""
-    spec = {
-        "uid": dashboard.uid,
-        "folderRef": folder_name(dashboard.folder, settings),
-        "json": dashboard.text() + "\n",
-    }
+    spec = {"uid": dashboard.uid}
+    if dashboard.folder:
+        spec["folderRef"] = folder_name(dashboard.folder, settings)
+    spec["json"] = dashboard.text() + "\n"
     name = object_name(settings.name, dashboard.uid.removeprefix(f"{settings.name}-"))
     return _grafana_object("GrafanaDashboard", name, spec, settings)
 

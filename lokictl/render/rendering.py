@@ -12,7 +12,7 @@ from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
 from lokictl.render.alerting import alerting_notes, render_alerting
 from lokictl.render.git_sync import render_git_sync
-from lokictl.render.grafana import render_grafana
+from lokictl.render.grafana import flat_folder_notes, render_grafana, sidecar_folder_notes
 from lokictl.render.helm import release_notes, render_helm
 from lokictl.render.kubernetes import render_kubernetes, size_notes
 from lokictl.render.operator import operator_notes, render_operator
@@ -95,7 +95,11 @@ def _grafana() -> Output:
         "provisioning that a stock Grafana starts from",
         lambda project, settings: {**render_grafana(project, settings), **render_alerting(project, settings)},
         lambda project: bool(project.dashboards or project.datasources or _has_managed_rules(project)),
-        lambda project, settings: [*alerting_notes(project, settings), *classic_notes(project)],
+        lambda project, settings: [
+            *alerting_notes(project, settings),
+            *classic_notes(project),
+            *flat_folder_notes(project, settings),
+        ],
     )
 
 
@@ -114,12 +118,24 @@ def _kubernetes() -> Output:
         "ConfigMaps for the dashboard and rule sidecars",
         render_kubernetes,
         _has_content,
-        size_notes,
+        lambda project, settings: [
+            *size_notes(project, settings),
+            *sidecar_folder_notes(project, settings),
+        ],
     )
 
 
 def _helm() -> Output:
-    return Output("helm", "a Helm chart with all of it", render_helm, _has_content, release_notes)
+    return Output(
+        "helm",
+        "a Helm chart with all of it",
+        render_helm,
+        _has_content,
+        lambda project, settings: [
+            *release_notes(project, settings),
+            *sidecar_folder_notes(project, settings),
+        ],
+    )
 
 
 def _stack() -> Output:
@@ -220,7 +236,8 @@ def rendering(
     # Every output asks for the dashboards' JSON, and making it is most of the work.
     project = replace(project, dashboards=tuple(map(BuiltDashboard.of, project.dashboards)))
     files = {output.name: dict(output.files(project, settings)) for output in outputs}
-    return Rendering(files, tuple(note for output in outputs for note in output.notes(project, settings)))
+    notes = (note for output in outputs for note in output.notes(project, settings))
+    return Rendering(files, tuple(dict.fromkeys(notes)))
 
 
 def render(

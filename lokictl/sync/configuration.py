@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
 from lokictl.project.configuration import shown as display_path
+from lokictl.project.folders import ROOT_FOLDER
 from lokictl.secrets import Redactor, Secret, read_secret
 from lokictl.sync.selection import Selection
 
@@ -31,8 +32,6 @@ SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
 DEFAULT_PRUNE_LIMIT = 10
-# How Grafana calls its root, where dashboards without a folder are.
-ROOT_FOLDER = "general"
 UID_LENGTH = 40
 
 EXAMPLE = """\

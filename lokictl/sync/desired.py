@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
@@ -16,9 +15,9 @@ from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
 from lokictl.model.managed_translation import TranslationOptions, translate
+from lokictl.project.folders import ROOT_FOLDER, directory_below, folder_parts, folders_from_directories
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import (
-    ROOT_FOLDER,
     GrafanaTarget,
     LokiTarget,
     Target,
@@ -155,7 +154,7 @@ class _Collector:
 
     def grafana(self, grafana: GrafanaTarget) -> None:
         self.rules = folder_rules(self.project)
-        self.from_directories = bool(self.project.config.table("sync").get("folders_from_directories", False))
+        self.from_directories = folders_from_directories(self.project)
         dashboards = [self._dashboard(item, self.rules) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
         panels = [self._library_panel(panel) for panel in self.project.library_panels]
@@ -193,7 +192,7 @@ class _Collector:
     def _path_folder(self, path: str, parent: str = "") -> str:
         """The uid of the folder at a path of titles (``Platform/Loki``), which it makes known."""
         uid, before = parent, parent
-        for part in filter(None, (part.strip() for part in path.split("/"))):
+        for part in folder_parts(path):
             uid = slug(f"{before}/{part}" if before else part)
             self.paths[uid] = (part, before)
             before = uid
@@ -237,12 +236,10 @@ class _Collector:
             if any(fnmatchcase(uid, pattern) for pattern in rule.dashboards):
                 return "" if rule.uid == ROOT_FOLDER else rule.uid
         own = str(getattr(dashboard, "folder", "") or "")
-        if own.casefold() == ROOT_FOLDER:
-            return ""
         if own:
             return self._path_folder(own)
         if self.from_directories and source:
-            return self._path_folder(self._directory(source), self.target.folder_uid)
+            return self._path_folder(directory_below(self.project, source), self.target.folder_uid)
         return self.target.folder_uid
 
     def _library_panel(self, panel: LibraryPanel) -> Resource:
@@ -252,16 +249,6 @@ class _Collector:
         body = {"uid": panel.uid, "name": panel.name, "model": dict(panel.model)}
         key = Key(Kind.LIBRARY_PANEL, panel.uid)
         return Resource(key, panel.name, body, self.target.folder_uid, panel.path)
-
-    def _directory(self, source: str) -> str:
-        """The directories between the project's folder of dashboards and a file of it."""
-        file = (Path.cwd() / source).resolve()
-        for folder in self.project.config.folders("dashboards"):
-            try:
-                return "/".join(file.relative_to((self.project.root / folder).resolve()).parts[:-1])
-            except ValueError:
-                continue
-        return ""
 
     def _data_source(self, source: DataSource) -> Resource:
         if not UID.match(source.uid):
