@@ -10,6 +10,10 @@ class EngineError(Error):
 
     status = 400
 
+    def __init__(self, message: str) -> None:
+        # Labels that an error names may have bytes that are not UTF-8.
+        super().__init__(message.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
 
 class PipelineError(EngineError):
     """A metric query over lines that a stage could not process."""

@@ -19,11 +19,11 @@ from lokictl.engine.pipeline import Pipeline
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
-from lokictl.engine.store import Entry, LogStore, Stream, cleaned, told_apart, valid_text
+from lokictl.engine.store import Entry, LogStore, Stream, cleaned, readable, told_apart
 from lokictl.engine.vector_aggregation import aggregate
 from lokictl.logql import ast, parse
 from lokictl.logql.expressions import MatchOperator
-from lokictl.logql.regex import compile_anchored
+from lokictl.logql.regex import Match, compile_anchored
 from lokictl.logql.units import (
     format_bytes,
     format_go_duration,
@@ -149,7 +149,9 @@ class CompiledQuery:
         self._check_series(len(elements))
         if not self.keeps_order:
             elements = sorted(elements, key=lambda element: element[0])
-        return Result("vector", time, vector=[(dict(labels), value) for labels, value in elements])
+        return Result(
+            "vector", time, vector=[(dict(valid_labels(labels)), value) for labels, value in elements]
+        )
 
     def query_range(
         self, start: int, end: int, step: int, limit: int, direction: str, interval: int = 0
@@ -180,7 +182,7 @@ class CompiledQuery:
             for labels, value in elements:
                 found.setdefault(labels, []).append((time, value))
             self._check_series(len(found))
-        matrix = [(dict(labels), samples) for labels, samples in sorted(found.items())]
+        matrix = [(dict(valid_labels(labels)), samples) for labels, samples in sorted(found.items())]
         return Result("matrix", steps[0] if steps else 0, matrix=matrix)
 
     def _check_length(self, length: int) -> None:
@@ -397,7 +399,7 @@ class CompiledQuery:
             line = self._pipeline.run(entry.line, entry.timestamp, builder)
             if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
                 continue
-            labels = valid_labels(builder.labels())
+            labels = builder.labels()
             # What the stages made alike of one stream's lines at one time counts once.
             identity = (stream.labels, labels, entry.timestamp, line)
             if identity in seen:
@@ -406,13 +408,16 @@ class CompiledQuery:
             last = entry.timestamp
             count += 1
             own, metadata, parsed = builder.categorized()
-            text = line.decode("utf-8", "replace")
+            text = readable(line.decode("utf-8", "surrogateescape"))
             found.setdefault(labels, []).append(
                 LogLine(
                     entry.timestamp, text, valid_labels(own), valid_labels(metadata), valid_labels(parsed)
                 )
             )
-        return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(found.items())])
+        return Result(
+            "streams",
+            streams=[(dict(valid_labels(labels)), lines) for labels, lines in sorted(found.items())],
+        )
 
 
 def _is_found(stream: Stream, start: int, end: int) -> bool:
@@ -461,9 +466,10 @@ def _rounded(node: ast.Node) -> ast.Node:
 
 
 def valid_labels(labels: Labels) -> Labels:
+    """The labels as an answer shows them, which is UTF-8; inside, values that differ in a broken byte differ."""
     if all(value.isascii() for _, value in labels):
         return labels
-    return tuple((name, valid_text(value)) for name, value in labels)
+    return tuple((name, readable(value)) for name, value in labels)
 
 
 def _is_failure(labels: Labels) -> bool:
@@ -520,27 +526,25 @@ def absent_labels(selector: ast.StreamSelector) -> Labels:
 def compile_label_replace(node: ast.LabelReplace) -> Callable[[Labels], Labels]:
     """The labels after ``label_replace``."""
     compiled = compile_anchored(node.regex)
-    regex, names = compiled.regex, compiled.group_names
+    names, count = compiled.group_names, compiled.regex.groups
 
     def replace(labels: Labels) -> Labels:
         values = dict(labels)
-        match = regex.search(values.get(node.source, "").encode("utf-8", "surrogateescape"))
+        match = compiled.search(values.get(node.source, "").encode("utf-8", "surrogateescape"))
         if match is None:
             return labels
-        values[node.destination] = expand(
-            node.replacement, lambda group: _group(match, names, group, regex.groups)
-        )
+        values[node.destination] = expand(node.replacement, lambda group: _group(match, names, group, count))
         # A replacement drops every label that is empty, not the destination alone.
         return tuple(sorted(item for item in values.items() if item[1]))
 
     return replace
 
 
-def _group(match: object, names: dict[str, int], group: str, count: int) -> str:
+def _group(match: Match, names: dict[str, int], group: str, count: int) -> str:
     index = int(group) if group.isdigit() else names.get(group, -1)
     if not 0 <= index <= count:
         return ""
-    value = match.group(index)  # type: ignore[attr-defined]
+    value = match.group(index)
     return value.decode("utf-8", "surrogateescape") if value else ""
 
 

@@ -15,7 +15,7 @@ from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
-from lokictl.engine.store import Entry, LogStore, Stream, told_apart, valid_text
+from lokictl.engine.store import Entry, LogStore, Stream, told_apart
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, seconds
@@ -186,8 +186,7 @@ class Extractor:
                 continue
             samples = found.get(labels)
             if samples is None:
-                clean = _clean(labels)
-                samples = found.setdefault(clean, [])
+                samples = found.setdefault(labels, [])
             samples.append((entry.timestamp, entry.sequence, value))
 
     def _flat(self, stream: Stream, entries: Sequence[Entry]) -> FlatJson | None:
@@ -204,7 +203,6 @@ class Extractor:
             LabelBuilder(stream.label_map, stream.labels, (), self.version),
             self.value,
             is_length=self.node.operation in BYTE_OPERATIONS,
-            clean=_clean,
         )
 
     def _plain(
@@ -219,12 +217,6 @@ class Extractor:
             samples += [(entry.timestamp, entry.sequence, float(len(entry.line))) for entry in entries]
         else:
             samples += [(entry.timestamp, entry.sequence, 1.0) for entry in entries]
-
-
-def _clean(labels: Labels) -> Labels:
-    if all(value.isascii() for _, value in labels):
-        return labels
-    return tuple((name, valid_text(value)) for name, value in labels)
 
 
 def compile_value(

@@ -140,11 +140,10 @@ class FlatJson:
         value_of: Callable[[bytes, LabelBuilder], float | None],
         *,
         is_length: bool,
-        clean: Callable[[Labels], Labels],
     ) -> None:
         self.nodes, self.filters = nodes, [compile_label_filter(node) for node in nodes]
         self.line_tests, self.builder, self.grouping = line_tests, builder, grouping
-        self.value_of, self.is_length, self.clean = value_of, is_length, clean
+        self.value_of, self.is_length = value_of, is_length
         self.unwrapped = unwrap.label if unwrap is not None and unwrap.conversion is None else ""
         self.uses = Counter((*grouping.labels, *(name for node in nodes for name in _names(node))))
         if unwrap is not None:
@@ -246,7 +245,7 @@ class FlatJson:
             return True
         if value is None:
             return False
-        labels = self.clean(builder.grouped(self.grouping.labels, False))
+        labels = builder.grouped(self.grouping.labels, False)
         return found.setdefault(labels, []).append, value
 
 
@@ -258,7 +257,6 @@ def flat_json(
     value_of: Callable[[bytes, LabelBuilder], float | None],
     *,
     is_length: bool,
-    clean: Callable[[Labels], Labels],
 ) -> FlatJson | None:
     """The batch way for these stages (in the order in which they run); None where there is none."""
     parser = next((index for index, stage in enumerate(stages) if isinstance(stage, ast.JsonParser)), -1)
@@ -272,7 +270,7 @@ def flat_json(
     if len(nodes) != len(after) or (unwrap is not None and not all(map(_drops_errors, unwrap.filters))):
         return None
     tests = [compile_line_filter(stage) for stage in before if isinstance(stage, ast.LineFilter)]
-    flat = FlatJson(nodes, unwrap, tests, builder, grouping, value_of, is_length=is_length, clean=clean)
+    flat = FlatJson(nodes, unwrap, tests, builder, grouping, value_of, is_length=is_length)
     return None if any(_is_special(name, builder) for name in flat.wanted) else flat
 
 

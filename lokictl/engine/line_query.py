@@ -11,7 +11,7 @@ from lokictl.engine.labels import LabelBuilder, Labels
 from lokictl.engine.pipeline import Pipeline, ordered
 from lokictl.engine.prefilter import Texts, required_texts, texts_of_line_filter
 from lokictl.engine.result import LogLine, Result
-from lokictl.engine.store import Stream
+from lokictl.engine.store import Stream, readable
 from lokictl.logql import ast
 from lokictl.logql.semantics import writes_line
 
@@ -56,9 +56,9 @@ class LineQuery:
         if out is None:
             return None
         own, metadata, parsed = builder.categorized()
-        text = out.decode("utf-8", "replace")
+        text = readable(out.decode("utf-8", "surrogateescape"))
         return (
-            valid_labels(builder.labels()),
+            builder.labels(),
             text,
             valid_labels(own),
             valid_labels(metadata),
@@ -84,4 +84,6 @@ def as_result(found: Iterable[tuple[int, Found]]) -> Result:
     streams: dict[Labels, list[LogLine]] = {}
     for time, (labels, text, own, metadata, parsed) in found:
         streams.setdefault(labels, []).append(LogLine(time, text, own, metadata, parsed))
-    return Result("streams", streams=[(dict(labels), lines) for labels, lines in sorted(streams.items())])
+    return Result(
+        "streams", streams=[(dict(valid_labels(labels)), lines) for labels, lines in sorted(streams.items())]
+    )

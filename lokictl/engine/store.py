@@ -209,3 +209,8 @@ _BROKEN = re.compile("[\udc80-\udcff]")
 def valid_text(value: str) -> str:
     """``value`` with a blank for each byte that is not UTF-8."""
     return value if value.isascii() else _BROKEN.sub(" ", value)
+
+
+def readable(value: str) -> str:
+    """``value`` with U+FFFD for each byte that is not UTF-8, as readers of Loki's answers see it."""
+    return value if value.isascii() else _BROKEN.sub("\ufffd", value)

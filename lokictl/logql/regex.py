@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import re2
 
@@ -963,8 +963,75 @@ def _equals_folded(text: str, any_letter: bool = False) -> Callable[[bytes], boo
 # --- RE2 ---------------------------------------------------------------------------------------------------------
 
 
+class Match(Protocol):
+    """What a search found; offsets count the bytes of the text that was searched."""
+
+    def start(self) -> int: ...
+
+    def end(self) -> int: ...
+
+    def group(self, index: int, /) -> bytes | None: ...
+
+
+_BROKEN = re.compile("[\udc80-\udcff]")
+
+
+class _BrokenText:
+    """A text with bytes that are not UTF-8.  To Go each of them is one U+FFFD; RE2 matches them with nothing."""
+
+    def __init__(self, text: bytes, decoded: str) -> None:
+        self.text = text
+        self.repaired = _BROKEN.sub("\ufffd", decoded).encode()
+        self._original: dict[int, int] = {}
+        """Offsets in `repaired` to those in `text`."""
+        self._repaired: dict[int, int] = {}
+        position = offset = 0
+        for character in decoded:
+            self._original[offset], self._repaired[position] = position, offset
+            width = len(character.encode("utf-8", "surrogateescape"))
+            position += width
+            offset += 3 if _BROKEN.match(character) else width
+        self._original[offset], self._repaired[position] = position, offset
+
+    def search(self, regex: Any, position: int) -> Match | None:
+        """The first match at or after byte ``position``."""
+        found = regex.search(self.repaired, self._repaired[position])
+        return None if found is None else _BrokenMatch(self, found)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Offsets in the text of a span of its repaired form."""
+        return self._original[start], self._original[end]
+
+
+class _BrokenMatch:
+    """A match in a text with broken bytes."""
+
+    def __init__(self, text: _BrokenText, found: Any) -> None:
+        self._text, self._found = text, found
+
+    def start(self) -> int:
+        return self._text.span(*self._found.span())[0]
+
+    def end(self) -> int:
+        return self._text.span(*self._found.span())[1]
+
+    def group(self, index: int, /) -> bytes | None:
+        start, end = self._found.span(index)
+        if start < 0:
+            return None
+        start, end = self._text.span(start, end)
+        return self._text.text[start:end]
+
+
+@functools.lru_cache(maxsize=8)
+def _broken_text(text: bytes) -> _BrokenText | None:
+    """None for UTF-8.  Remembered, because finding all matches searches one text again and again."""
+    decoded = text.decode("utf-8", "surrogateescape")
+    return _BrokenText(text, decoded) if _BROKEN.search(decoded) else None
+
+
 class CompiledRegex:
-    """An RE2 expression over bytes."""
+    """An RE2 expression over bytes, which takes a broken byte for one character as Go does."""
 
     def __init__(self, pattern: str, shown: str) -> None:
         parse_regex(shown)
@@ -974,15 +1041,24 @@ class CompiledRegex:
         except re2.error as error:
             reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
             raise RegexError(f"refused by RE2 ({reason})", shown) from None
-        self.search = self.regex.search
         self.group_names: dict[str, int] = {
             name.decode() if isinstance(name, bytes) else name: index
             for name, index in self.regex.groupindex.items()
         }
 
+    def search(self, text: bytes, position: int = 0) -> Match | None:
+        """The first match at or after byte ``position``."""
+        if not text.isascii() and (broken := _broken_text(text)) is not None:
+            return broken.search(self.regex, position)
+        found: Match | None = self.regex.search(text, position)
+        return found
+
     def matches(self, text: bytes) -> bool:
         """Whether the expression is found."""
-        return self.search(text) is not None
+        if self.regex.search(text) is not None:
+            return True
+        # What RE2 finds, Go finds, too; broken bytes can only add to it.
+        return not text.isascii() and self.search(text) is not None
 
 
 def _without_repeated_names(pattern: str) -> str:

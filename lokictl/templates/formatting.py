@@ -348,7 +348,7 @@ def _js(character: str) -> str:
     if code < 0x20:
         return f"\\u{code:04X}"
     if 0xDC80 <= code <= 0xDCFF:
-        return "\\uFFFD"
+        return character  # A broken byte is U+FFFD, which is printable: Go copies its bytes.
     return character if code < 0x80 or character.isprintable() else f"\\u{code:04X}"
 
 

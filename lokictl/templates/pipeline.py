@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ from lokictl.templates.parser import Parsed, parse
 from lokictl.templates.pipeline_functions import FUNCTIONS, functions_of
 from lokictl.templates.times import Time
 from lokictl.templates.values import StringMap
-
-_BROKEN = re.compile("[\udc80-\udcff]")
 
 
 class Template:
@@ -43,15 +40,13 @@ class Template:
         """The text for one line: its labels, its text and its time.  Raises `TemplateError`."""
         if self._parts is not None:
             get = labels.get
-            text = "".join([part if is_text else get(part, "") for is_text, part in self._parts])
-        else:
-            functions = {
-                **_functions(self.version),
-                "__line__": Function(lambda: line),
-                "__timestamp__": Function(lambda: Time(time_ns)),
-            }
-            text = execute(self.parsed, functions, StringMap(labels))
-        return text if text.isascii() else _BROKEN.sub("�", text)
+            return "".join([part if is_text else get(part, "") for is_text, part in self._parts])
+        functions = {
+            **_functions(self.version),
+            "__line__": Function(lambda: line),
+            "__timestamp__": Function(lambda: Time(time_ns)),
+        }
+        return execute(self.parsed, functions, StringMap(labels))
 
 
 _FUNCTIONS: dict[str, Function] = {**BUILTINS, **FUNCTIONS}

@@ -20,7 +20,7 @@ from lokictl.templates.formatting import query_escape, query_unescape
 from lokictl.templates.functions import Function
 from lokictl.templates.regular_expressions import count_matches, replace_all
 from lokictl.templates.times import ZERO_SECONDS, Time, format_time, location, parse_time
-from lokictl.templates.values import NIL, Int64, from_bytes, is_true, to_bytes, wrap_int64
+from lokictl.templates.values import NIL, Int64, from_bytes, is_true, to_bytes, valid_characters, wrap_int64
 
 MAX_TEXT = 16 * 1024 * 1024
 """Bytes of the longest text that a function makes."""
@@ -119,16 +119,16 @@ def indent(count: int, text: str) -> str:
 
 def align_left(count: int, text: str) -> str:
     """``alignLeft``: exactly this many characters, blanks or a cut at the right."""
-    return text if count < 0 else text[:count] + repeat(max(count - len(text), 0), " ")
+    if 0 <= count < len(text):
+        return valid_characters(text[:count])
+    return text + repeat(max(count - len(text), 0), " ")
 
 
 def align_right(count: int, text: str) -> str:
     """``alignRight``: exactly this many characters, blanks or a cut at the left."""
-    return (
-        text
-        if count < 0
-        else repeat(max(count - len(text), 0), " ") + text[len(text) - min(count, len(text)) :]
-    )
+    if 0 <= count < len(text):
+        return valid_characters(text[len(text) - count :])
+    return repeat(max(count - len(text), 0), " ") + text
 
 
 def lower(text: str) -> str:
@@ -136,7 +136,7 @@ def lower(text: str) -> str:
     return (
         text.lower()
         if text.isascii()
-        else "".join(c.lower() if len(c.lower()) == 1 else _simple_lower(c) for c in text)
+        else "".join(c.lower() if len(c.lower()) == 1 else _simple_lower(c) for c in valid_characters(text))
     )
 
 
@@ -146,11 +146,14 @@ def _simple_lower(character: str) -> str:
 
 def upper(text: str) -> str:
     """Unicode upper case, letter by letter as Go does it (``ß`` stays)."""
-    return text.upper() if text.isascii() else "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
+    if text.isascii():
+        return text.upper()
+    return "".join(c.upper() if len(c.upper()) == 1 else c for c in valid_characters(text))
 
 
 def title(text: str) -> str:
     """``strings.Title``: the first letter of each word in title case."""
+    text = valid_characters(text)
     return "".join(_title_letter(c) if not i or _separator(text[i - 1]) else c for i, c in enumerate(text))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.regex import CompiledRegex, compile_search
+from lokictl.logql.regex import CompiledRegex, Match, compile_search
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.values import from_bytes, to_bytes
 
@@ -20,11 +19,11 @@ def compile_go(pattern: str) -> CompiledRegex:
         raise FunctionError(str(error)) from None
 
 
-def find_all(regex: CompiledRegex, data: bytes) -> Iterator[Any]:
+def find_all(regex: CompiledRegex, data: bytes) -> Iterator[Match]:
     """All matches that do not overlap; an empty one right after another match does not count."""
     position, previous = 0, -1
     while position <= len(data):
-        found = regex.regex.search(data, position)
+        found = regex.search(data, position)
         if found is None:
             return
         if found.end() > found.start() or found.start() != previous:
@@ -38,13 +37,18 @@ def find_all(regex: CompiledRegex, data: bytes) -> Iterator[Any]:
 
 def _width(data: bytes, at: int) -> int:
     lead = data[at] if at < len(data) else 0
-    return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    width = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    try:
+        data[at : at + width].decode()
+    except UnicodeDecodeError:
+        return 1
+    return width
 
 
 _REFERENCE = re.compile(rb"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
-def expand(template: bytes, regex: CompiledRegex, found: Any) -> bytes:
+def expand(template: bytes, regex: CompiledRegex, found: Match) -> bytes:
     """The replacement with ``$1``, ``${1}``, ``$name`` filled in; what is no group is empty."""
 
     def group(matched: re.Match[bytes]) -> bytes:

@@ -18,6 +18,7 @@ an interface that is nil   `NIL` (an element of a map or slice)
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +119,14 @@ def is_true(value: Any) -> bool:
 def to_bytes(text: str) -> bytes:
     """A string's bytes."""
     return text.encode("utf-8", "surrogateescape")
+
+
+_BROKEN = re.compile("[\udc80-\udcff]")
+
+
+def valid_characters(text: str) -> str:
+    """The string with U+FFFD for each broken byte, as Go's functions on characters return it."""
+    return text if text.isascii() else _BROKEN.sub("\ufffd", text)
 
 
 def from_bytes(data: bytes) -> str:

@@ -22,7 +22,9 @@ tests, and to Loki's own configuration: what is refused, what changes its answer
 version; one that is not the configured one is a warning.
 
 This page is made from the table that the engine itself asks (`lokictl/logql/versions.py`). Recorded answers of real
-Lokis prove an entry where it says so (`recording`); the others follow Loki's changelog.
+Lokis prove an entry where it says so (`recorded`): of 2.9.17, 3.2.1, 3.7.6 and main. Versions 3.0, 3.1, 3.3 to 3.6 and
+3.8 were never run: their entries follow changelogs. Where only recordings of two versions show a change, its date is
+bracketed by them, not proved.
 """
 
 

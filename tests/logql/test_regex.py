@@ -110,12 +110,23 @@ ANCHORING = [
     ("^b", "b", True, True, True),
     (r"\d+", "x12", True, False, False),
     ("ü", "ü", True, True, True),
+    ("caf.", "caf\udce9", True, True, True),
+    ("caf.", "caf\udcf0\udc9f", True, False, False),
+    ("[^a-z]", "\udce9", True, True, True),
+    ("\\xe9", "\udce9", False, False, False),
 ]
 
 
 @pytest.mark.parametrize("pattern, text, search, selector, label", ANCHORING)
 def test_anchoring(pattern: str, text: str, search: bool, selector: bool, label: bool) -> None:
-    data = text.encode()
+    data = text.encode("utf-8", "surrogateescape")
     assert compile_search(pattern).matches(data) is search
     assert compile_selector(pattern).matches(data) is selector
     assert compile_anchored(pattern).matches(data) is label
+
+
+def test_groups_of_a_match_keep_broken_bytes() -> None:
+    found = compile_search("(f)(.)( .)?").search(b"\xffcaf\xe9x\xc3\xa9", 2)
+    assert found is not None
+    assert (found.start(), found.end()) == (3, 5)
+    assert [found.group(index) for index in range(4)] == [b"f\xe9", b"f", b"\xe9", None]
