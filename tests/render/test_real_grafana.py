@@ -47,7 +47,7 @@ def errors(log: Path) -> list[str]:
     On a busy machine its own SQLite is locked now and then while it starts; Grafana tries again.
     """
     lines = log.read_text().splitlines()
-    return [line for line in lines if ERROR.search(line) and 'error="database is locked"' not in line]
+    return [line for line in lines if ERROR.search(line) and "database is locked" not in line]
 
 
 def datasources(url: str) -> dict[str, dict[str, Any]]:
