@@ -108,7 +108,7 @@ ONE = {
     "neurectomy-ryot": "&var-pod=ryot-7d9f8b6c5d-abc12&var-level=error",
     "neurectomy-sigmalang": "&var-pod=sigmalang-7d9f8b6c5d-abc12&var-level=info",
     "neurectomy-sigmavault": "&var-pod=sigmavault-7d9f8b6c5d-abc12&var-level=info&var-actor=svc-ryot",
-    "neurectomy-agents": "&var-pod=agents-7d9f8b6c5d-abc12&var-level=info&var-agent=agent-01",
+    "neurectomy-agents": "&var-level=info&var-agent=agent-01",
 }
 
 
