@@ -275,7 +275,7 @@ def connection_words(error: BaseException, access: Access) -> tuple[str, bool]:
             name = "its name" if inside_proxy else f"the host name {host}"
             return f"{who}{name} cannot be resolved", False
         if isinstance(cause, ConnectionRefusedError) or "Connection refused" in text:
-            return f"{who}connection refused ({urlsplit(access.url).netloc})", False
+            return f"{who}connection refused ({urlsplit(access.url).netloc.rpartition('@')[2]})", False
         if isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             return f"{who}no route to {host}", False
         if isinstance(cause, ConnectionResetError | BrokenPipeError) or "closed connection" in text:

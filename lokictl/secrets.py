@@ -235,3 +235,8 @@ def matches_fingerprint(values: Mapping[str, Secret], mark: str) -> bool:
     """Whether ``mark`` is the fingerprint of these secrets."""
     salt = mark.partition(":")[0]
     return bool(salt) and hmac.compare_digest(fingerprint(values, salt), mark)
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown: without the name and the password before its host."""
+    return re.sub(r"//[^/@]*@", "//***@", url)

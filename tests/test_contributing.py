@@ -183,7 +183,11 @@ RECIPES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
         ("tests/grafana",),
         ("tests/grafana/test_blocks.py", "-k", "panels_are_valid or nothing_overlaps"),
     ),
-    "add-a-log-format.md": (2, ("tests/model",), ("tests/model/test_log_formats.py", "-k", "pipes or cri")),
+    "add-a-log-format.md": (
+        3,
+        ("tests/model", "docs"),
+        ("tests/model/test_log_formats.py", "-k", "pipes or cri"),
+    ),
     "add-an-output.md": (3, (), ("tests/lint/test_command.py", "-k", "test_formats")),
     "add-a-command.md": (
         3,
@@ -199,7 +203,8 @@ def test_a_recipe_is_enough(page: str, tmp_path: Path, monkeypatch: pytest.Monke
     most, beside, tests = RECIPES[page]
     package(tmp_path)
     for name in beside:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored, dirs_exist_ok=True)
     assert sorted(apply(page, tmp_path)) == sorted(file_table(page))
     assert len(file_table(page)) <= most
     monkeypatch.setitem(globals(), "ROOT", tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -19,6 +20,8 @@ from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, remove_dead_folders
 from lokictl.backends.throwaway import ThrowawayBackend
 from lokictl.model.files import write_text
+
+LOGGER = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
@@ -68,7 +71,9 @@ class BinaryBackend(ThrowawayBackend):
                 hint="install Loki (https://github.com/grafana/loki/releases), or use another engine",
             )
         remove_dead_folders()
+        started = clock.monotonic()
         self._process, port = _start(path, start_seconds)
+        LOGGER.info("started %s on port %d: ready after %.2f s", path, port, clock.monotonic() - started)
         super().__init__(f"http://127.0.0.1:{port}", wait_seconds=wait_seconds)
         self._finalizer = weakref.finalize(self, _stop, self._process)
 
@@ -80,6 +85,7 @@ class BinaryBackend(ThrowawayBackend):
         """Stops Loki and removes its data."""
         super().close()
         self._finalizer()
+        LOGGER.info("stopped Loki and removed its data")
 
 
 class _Process:

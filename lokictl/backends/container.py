@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import secrets
@@ -30,6 +31,8 @@ from lokictl.backends.throwaway import ThrowawayBackend
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+
+LOGGER = logging.getLogger(__name__)
 
 IMAGE = "grafana/loki:3.7.6"
 PORT = 3100
@@ -98,6 +101,7 @@ class ContainerBackend(ThrowawayBackend):
         except BaseException:
             self._finalizer()
             raise
+        LOGGER.info("started a container of %s: ready at %s", image, url)
         super().__init__(url, wait_seconds=wait_seconds)
 
     def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
@@ -108,6 +112,7 @@ class ContainerBackend(ThrowawayBackend):
         """Stops the container and removes it with its data."""
         super().close()
         self._finalizer()
+        LOGGER.info("removed the container and its data")
 
 
 class _Run:
@@ -206,6 +211,7 @@ def ensure_image(docker: DockerClient, image: str, *, pull: bool = True) -> None
     if not pull:
         raise BackendError(f"the Docker daemon does not have the image {image}", hint=f"docker pull {image}")
     try:
+        LOGGER.info("pulling the image %s", image)
         docker.images.pull(image)
     except errors.DockerException as error:
         message = f"cannot pull the image {image}: {_words(error)}"

@@ -14,6 +14,7 @@ from lokictl.backends.interface import BackendError, LogLine, QueryError, Result
 from lokictl.http import Access, connection_words
 from lokictl.logql.units import parse_float
 from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
+from lokictl.secrets import without_password
 
 if TYPE_CHECKING:
     import requests
@@ -41,6 +42,7 @@ class LokiClient:
 
     def __init__(self, url: str, tenant: str = "", *, timeout: float = 30.0) -> None:
         self.url = url.rstrip("/")
+        self.shown = without_password(self.url)
         self.tenant = tenant
         self.timeout = timeout
         self._session: requests.Session | None = None
@@ -74,21 +76,21 @@ class LokiClient:
                 method, self.url + path, headers=headers, timeout=self.timeout, **options
             )
             took = time.monotonic() - started
-            LOGGER.info("%s %s%s: %s in %.2f s", method, self.url, path, answer.status_code, took)
+            LOGGER.info("%s %s%s: %s in %.2f s", method, self.shown, path, answer.status_code, took)
             return answer
         except requests.exceptions.ConnectTimeout:
-            message = f"cannot reach {self.url}: nothing answers within {self.timeout:g} s"
+            message = f"cannot reach {self.shown}: nothing answers within {self.timeout:g} s"
             raise UnreachableError(message, hint="is Loki running there?") from None
         except requests.exceptions.Timeout:
-            message = f"{self.url} did not answer within {self.timeout:g} s"
+            message = f"{self.shown} did not answer within {self.timeout:g} s"
             raise BackendError(message, hint="is it overloaded, or is a proxy in between?") from None
         except requests.exceptions.InvalidURL:
-            raise BackendError(f"not a URL: {self.url}", hint="write it as http://localhost:3100") from None
+            raise BackendError(f"not a URL: {self.shown}", hint="write it as http://localhost:3100") from None
         except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            raise BackendError(f"not a URL: {self.url}", hint="write it as http://localhost:3100") from None
+            raise BackendError(f"not a URL: {self.shown}", hint="write it as http://localhost:3100") from None
         except requests.exceptions.RequestException as error:
             words, _ = connection_words(error, Access(self.url))
-            message = f"cannot reach {self.url}: {words}"
+            message = f"cannot reach {self.shown}: {words}"
             raise UnreachableError(message, hint="is Loki running there?") from None
 
     def is_ready(self) -> bool:
@@ -142,7 +144,7 @@ class LokiClient:
     def unexpected(self, answer: requests.Response, when: str) -> BackendError:
         """An error for an answer that no Loki should give."""
         text = " ".join(answer.text.split())[:300]
-        message = f"{self.url} answered {answer.status_code} when {when}: {text or answer.reason}"
+        message = f"{self.shown} answered {answer.status_code} when {when}: {text or answer.reason}"
         hint = {
             401: "credentials go into the URL: https://user:password@host",
             403: "the credentials lack the right to do this",
@@ -156,7 +158,7 @@ def refusal(client: LokiClient, answer: requests.Response) -> BackendError:
     """Why Loki did not take lines, and what to do about it."""
     text = " ".join(answer.text.split())[:500]
     hint = next((hint for word, hint in REFUSALS.items() if word in text), "")
-    return BackendError(f"{client.url} refused the lines ({answer.status_code}): {text}", hint=hint)
+    return BackendError(f"{client.shown} refused the lines ({answer.status_code}): {text}", hint=hint)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

@@ -146,13 +146,13 @@ class UrlBackend(Backend):
         if not self.client.has_tenants():
             if not self.allow_push:
                 message, hint = WITHOUT_TENANTS
-                raise BackendError(f"{self.client.url}: {message}", hint=hint)
+                raise BackendError(f"{self.client.shown}: {message}", hint=hint)
             self.client.tenant, self._own_tenant = "", False
         self._checked = True
         wanted = configured_target()
         warning = disagreement(self.client.version(), wanted) if wanted is not None else ""
         if warning:
-            LOGGER.warning("%s: %s", self.client.url, warning)
+            LOGGER.warning("%s: %s", self.client.shown, warning)
 
     def _advance(self, time: int) -> None:
         due: dict[Labels, list[Line]] = {}
@@ -233,7 +233,7 @@ class UrlBackend(Backend):
         try:
             return to_result(data, time, self._shift or 0)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            message = f"{self.client.url} gave an answer that is not one of Loki's: {str(data)[:200]}"
+            message = f"{self.client.shown} gave an answer that is not one of Loki's: {str(data)[:200]}"
             raise BackendError(message, hint="is this a Loki?") from None
 
     def _shift_at(self, time: int) -> int:
@@ -256,7 +256,7 @@ class UrlBackend(Backend):
         seen = self._count(labels, lines[labels], shift)
         selector = "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
         message = (
-            f"{self.client.url} took the lines of {selector}, but after {self.wait_seconds:g} s "
+            f"{self.client.shown} took the lines of {selector}, but after {self.wait_seconds:g} s "
             f"{seen} of {missing[labels]} can be queried"
         )
         hint = "lines of the past can be queried once they are flushed to the store"

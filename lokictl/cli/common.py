@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -88,21 +87,6 @@ def debug_option(function: Command) -> Command:
     return click.option(
         "--debug", is_flag=True, expose_value=False, help="Show tracebacks of unexpected errors."
     )(function)
-
-
-class _Echo(logging.Handler):
-    """Log records on stderr, wherever that goes when they come."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
-
-
-def log_to_stderr(verbose: bool) -> None:
-    """With ``verbose``, shows what lokictl does while it does it: requests with their status and time."""
-    logger = logging.getLogger("lokictl")
-    if not any(isinstance(handler, _Echo) for handler in logger.handlers):
-        logger.addHandler(_Echo())
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def wants_color(*, err: bool = False) -> bool:

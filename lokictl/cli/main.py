@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lokictl import __version__
+from lokictl.cli.logs import log_to_stderr
 
 # name -> (module, one-line help).  The help stands here so that `lokictl --help` need not import the modules.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -75,10 +76,14 @@ class LazyGroup(click.Group):
     epilog="Start with `lokictl init my-project`, or run `lokictl test my_test.yaml` on the rules you have.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks of unexpected errors.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show on stderr what the command does: modules, servers, requests."
+)
 @click.version_option(__version__, prog_name="lokictl")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(ctx: click.Context, debug: bool, verbose: bool) -> None:
     """Grafana and Loki rules as code, tested before you deploy."""
+    log_to_stderr(verbose)
     ctx.ensure_object(dict)["debug"] = debug or bool(os.environ.get("LOKICTL_DEBUG"))
 
 

@@ -20,6 +20,7 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
+from lokictl.cli.logs import verbose_option
 from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.testing import reports
@@ -104,6 +105,7 @@ Examples:
 @format_option("text", "json", "github")
 @loki_version_option
 @quiet_option
+@verbose_option
 @debug_option
 @click.pass_context
 def command(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from types import ModuleType
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.project.configuration import shown
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 
 
 def _import(root: Path, name: str, file: Path, problems: list[Problem]) -> ModuleType | None:
-    stamp = _stamp(file)
+    stamp, started = _stamp(file), time.monotonic()
     try:
         module = importlib.import_module(name)
     except KeyboardInterrupt:
@@ -130,6 +134,7 @@ def _import(root: Path, name: str, file: Path, problems: list[Problem]) -> Modul
         return None
     if stamp is not None:
         _stamps[str(file)] = stamp
+    LOGGER.info("loaded %s in %.2f s", shown(file), time.monotonic() - started)
     return module
 
 

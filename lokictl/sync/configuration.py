@@ -14,7 +14,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
 from lokictl.project.configuration import shown as display_path
 from lokictl.project.folders import ROOT_FOLDER
-from lokictl.secrets import Redactor, Secret, read_secret
+from lokictl.secrets import Redactor, Secret, read_secret, without_password
 from lokictl.sync.selection import Selection
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ class _Reader:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             self._problem(
-                f'"url" must be an http or https URL, not "{_without_password(url)}"', (server, "url")
+                f'"url" must be an http or https URL, not "{without_password(url)}"', (server, "url")
             )
         elif parts.username or parts.password:
             self._problem('"url" must hold no credentials; use "basic"', (server, "url"))
@@ -402,7 +402,3 @@ class _Reader:
             f"target {self.name}: {'.'.join(where)}: {message}" if where else f"target {self.name}: {message}"
         )
         self.problems.append(Problem("sync/target", text, position=self._position(where), hint=hint))
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
