@@ -85,9 +85,9 @@ def provisioned(url: str, folder: Path) -> bool:
         for file in sorted((folder / "datasources").glob("*.yaml"))
         for item in yaml.safe_load(file.read_text()).get("datasources") or []
     ]
-    dashboards = [
-        json.loads(file.read_text()).get("uid") for file in sorted((folder / "dashboards").rglob("*.json"))
-    ]
+    models = [json.loads(file.read_text()) for file in sorted((folder / "dashboards").rglob("*.json"))]
+    # Grafana never takes one without a title.
+    dashboards = [model.get("uid") for model in models if model.get("title")]
     there = {item["uid"] for item in get_json(f"{url}/api/datasources", auth=ADMIN)}
     shown = {item["uid"] for item in get_json(f"{url}/api/search?type=dash-db", auth=ADMIN)}
     return set(sources) - {None} <= there and set(dashboards) - {None} <= shown
