@@ -163,15 +163,28 @@ class Rollback:
         gone = {_place(c.key, c.live): c for c in changes if c.action is Action.DELETE and c.live is not None}
         paired: list[Change] = []
         used: set[Key] = set()
+        early: set[Key] = set()
         for change in changes:
             other = None
+            if (
+                change.action is Action.UPDATE
+                and change.desired is not None
+                and change.key.kind in _WITH_NAMES
+            ):
+                # What gets its old title back needs it free: the one that has it now and goes, goes first.
+                holder = gone.get(_place(change.key, change.desired))
+                early |= {holder.key} if holder is not None else set()
             if change.action is Action.CREATE and change.desired is not None:
                 other = gone.get(_place(change.key, change.desired))
             if other is not None and other.live is not None and change.key.kind in _WITH_NAMES:
                 used.add(other.key)
                 change = self._replacement(change, change.desired, other.live)
             paired.append(change)
-        return [change for change in paired if change.key not in used]
+        return [
+            dataclasses.replace(change, early=True) if change.key in early else change
+            for change in paired
+            if change.key not in used
+        ]
 
     def _replacement(self, change: Change, desired: Resource | None, live: Live) -> Change:
         assert desired is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lokictl.model import DataSource
@@ -304,6 +304,7 @@ def test_any_history(version: str, jobs: int, story: list[tuple[str, Any]]) -> N
 @pytest.mark.slow
 @settings(relaxed, max_examples=max(HISTORIES // 5, 1))
 @given(st.sampled_from(VERSIONS), st.lists(edits, max_size=6), st.lists(edits, max_size=6))
+@example("7.5.17", [], [("renames uid", "d0"), ("edit", "d0")])
 def test_a_rollback_restores_what_was_there(
     version: str, first: list[tuple[str, Any]], second: list[tuple[str, Any]]
 ) -> None:
