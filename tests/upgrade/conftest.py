@@ -1,35 +1,5 @@
-"""Running the command line as a user does, without starting an interpreter each time."""
+"""The command line as the tests of the other commands run it."""
 
-from __future__ import annotations
+from tests.cli.conftest import lokictl
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import pytest
-
-from lokictl.cli.main import main
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run of the command line left behind."""
-
-    status: int
-    output: str
-    error: str
-
-
-@pytest.fixture
-def lokictl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """A function that runs ``lokictl`` with the given arguments."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("LOKICTL_DEBUG", raising=False)
-
-    def run(*arguments: str) -> Answer:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        code = stop.value.code
-        return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
+__all__ = ["lokictl"]
