@@ -153,20 +153,27 @@ def test_the_next_run_removes_what_a_dead_one_left(
 ) -> None:
     notes = loki(READY)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path / "lokictl-loki-1-x")]
-    )
     dead, young = tmp_path / "lokictl-loki-1-x", tmp_path / "lokictl-loki-1-y"
     for folder in (dead, young):
         folder.mkdir()
         (folder / "lock").touch()
-    (dead / "pid").write_text(str(left.pid))
-    os.utime(dead, (0, 0))
-    with BinaryBackend():
-        assert notes.exists()
-        assert left.wait(10) == -signal.SIGKILL
-        assert not dead.exists()
-        assert young.exists()
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)", str(dead)],
+        stdout=subprocess.PIPE,
+    ) as left:
+        assert left.stdout is not None
+        # Until its program is loaded, a new process has no command line by which it could be recognized.
+        assert left.stdout.readline() == b"\n"
+        (dead / "pid").write_text(str(left.pid))
+        os.utime(dead, (0, 0))
+        try:
+            with BinaryBackend():
+                assert notes.exists()
+                assert left.wait(60) == -signal.SIGKILL
+                assert not dead.exists()
+                assert young.exists()
+        finally:
+            left.kill()
 
 
 FAILURES = [
