@@ -113,9 +113,12 @@ def targeting(version: LokiVersion) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Logs and a query that show a behavior: ``lines`` of one stream, a second apart.
+    """Logs and a query that show a behavior: ``lines`` of one stream, ``spacing`` seconds apart.
 
-    A metric query is asked ``later`` seconds after the last line.
+    All lines have the structured metadata ``metadata``, and each one has its own of ``each_metadata`` besides.  A
+    metric query is asked ``later`` seconds after the last line; a log query reads all lines, or with ``instant`` is
+    asked as an instant query.  With ``detect_levels`` Loki adds ``detected_level`` as lines come in, as it does unless
+    the limits turn it off.
     """
 
     query: str
@@ -123,6 +126,15 @@ class Example:
     labels: tuple[tuple[str, str], ...] = (("app", "shop"),)
     metadata: tuple[tuple[str, str], ...] = ()
     later: int = 1
+    spacing: int = 1
+    each_metadata: tuple[tuple[tuple[str, str], ...], ...] = ()
+    instant: bool = False
+    detect_levels: bool = False
+
+    def metadata_of(self, index: int) -> dict[str, str]:
+        """The structured metadata of a line."""
+        own = self.each_metadata[index] if index < len(self.each_metadata) else ()
+        return dict((*self.metadata, *own))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lokictl.logql.versions import BEHAVIORS, FIRST, MAIN, NEWEST_PATCH, Behavior, LokiVersion
+from lokictl.logql.versions import BEHAVIORS, FIRST, MAIN, Behavior, LokiVersion
 from lokictl.upgrade.configuration import REMOVED
-from lokictl.upgrade.report import example_answers
+from lokictl.upgrade.examples import before, example_answers
 
 HEAD = """# LogQL by version
 
@@ -62,13 +62,7 @@ def _lower(text: str) -> str:
 def _example(behavior: Behavior, version: LokiVersion) -> Iterator[str]:
     if behavior.example is None:
         return
-    before = max(
-        (
-            LokiVersion(*minor, patch)
-            for minor, patch in NEWEST_PATCH.items()
-            if LokiVersion(*minor, patch) < version
-        ),
-    )
+    earlier = before(version)
     yield ""
     yield "  ```text"
     metadata = "".join(f" {name}={value}" for name, value in behavior.example.metadata)
@@ -76,7 +70,7 @@ def _example(behavior: Behavior, version: LokiVersion) -> Iterator[str]:
     yield from (
         f"    {line}{'   # metadata' + metadata if metadata else ''}" for line in behavior.example.lines
     )
-    yield f"  {before.minor_text}: {example_answers(behavior, before)}"
+    yield f"  {earlier.minor_text}: {example_answers(behavior, earlier)}"
     yield f"  {version.minor_text}: {example_answers(behavior, version)}"
     yield "  ```"
     yield ""

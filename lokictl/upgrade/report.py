@@ -11,17 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import Position
-from lokictl.engine import Engine, EngineError, LogStore
 from lokictl.lint.loading import load_paths
 from lokictl.lint.runner import files_workspace
-from lokictl.logql.errors import LogQLError
-from lokictl.logql.versions import Behavior, LokiVersion
+from lokictl.logql.versions import LokiVersion
 from lokictl.upgrade.changes import Change, Kind, Place, changes_in_queries
 from lokictl.upgrade.configuration import changes_in_configuration
+from lokictl.upgrade.examples import example_answers
 
-SECOND = 1_000_000_000
-NOON = 1_767_268_800 * SECOND
-"""When the lines of an example begin."""
 SHOWN_PLACES = 12
 
 
@@ -96,49 +92,6 @@ def _outcomes(files: list[Path], version: LokiVersion) -> dict[tuple[str, str], 
         (str(item.get("file", "")), str(item.get("name", ""))): item.get("outcome") == "passed"
         for item in found.get("tests", [])
     }
-
-
-# --- examples --------------------------------------------------------------------------------------------------------
-
-
-def example_answers(behavior: Behavior, version: LokiVersion) -> str:
-    """What a version answers to the example of a behavior, on one line."""
-    example = behavior.example
-    assert example is not None
-    store = LogStore(version=version)
-    entries = [
-        (NOON + index * SECOND, line, dict(example.metadata)) for index, line in enumerate(example.lines)
-    ]
-    store.push(dict(example.labels), entries)
-    engine = Engine(store, version=version)
-    last = NOON + (max(len(example.lines) - 1, 0) + example.later) * SECOND
-    try:
-        if example.query.startswith("{"):
-            return _streams(
-                engine.query_range(example.query, start=NOON, end=last + 1, direction="forward").to_loki()
-            )
-        return _vector(engine.query(example.query, time=last).to_loki())
-    except (LogQLError, EngineError) as error:
-        return str(error).split("\n")[0]
-
-
-def _streams(answer: dict[str, Any]) -> str:
-    parts = []
-    for stream in answer["result"]:
-        lines = ", ".join(json.dumps(value[1], ensure_ascii=False) for value in stream["values"])
-        parts.append(f"{_labels(stream['stream'])} {lines}")
-    return "; ".join(parts) or "no lines"
-
-
-def _vector(answer: dict[str, Any]) -> str:
-    if answer["resultType"] == "streams":
-        return _streams(answer)
-    parts = [f"{_labels(item['metric'])} {item['value'][1]}" for item in answer["result"]]
-    return "; ".join(parts) or "nothing"
-
-
-def _labels(labels: dict[str, str]) -> str:
-    return "{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -227,4 +180,4 @@ def _change_json(change: Change, report: Report) -> dict[str, Any]:
     return shown
 
 
-__all__ = ["Report", "as_json", "as_text", "example_answers", "upgrade"]
+__all__ = ["Report", "as_json", "as_text", "upgrade"]

@@ -11,12 +11,11 @@ import pytest
 
 from lokictl.logql.versions import BEHAVIORS, DEFAULT, FIRST, MAIN, NEWEST_PATCH, LokiVersion, changed
 from lokictl.upgrade.configuration import changes_in_configuration
+from lokictl.upgrade.examples import example_answers, versions_of
 from lokictl.upgrade.page import page
-from lokictl.upgrade.report import example_answers
 
 Lokictl = Callable[..., Any]
 EXAMPLES = [behavior for behavior in BEHAVIORS if behavior.example is not None]
-VERSIONS = [*(LokiVersion(*minor, patch) for minor, patch in NEWEST_PATCH.items()), MAIN]
 
 RULES = """groups:
   - name: g
@@ -28,8 +27,8 @@ RULES = """groups:
 
 @pytest.mark.parametrize("behavior", EXAMPLES, ids=lambda behavior: behavior.name)
 def test_the_example_of_a_behavior_shows_it(behavior: Any) -> None:
-    before = max(version for version in VERSIONS if version < behavior.since)
-    assert example_answers(behavior, before) != example_answers(behavior, behavior.since)
+    before, after = versions_of(behavior)
+    assert example_answers(behavior, before) != example_answers(behavior, after)
 
 
 def test_names_of_behaviors_are_unique_and_texts_are_sentences() -> None:
