@@ -15,7 +15,8 @@ from typing import Protocol
 from lokictl.http import HttpError
 from lokictl.sync.backup import BackupWriter
 from lokictl.sync.configuration import Target
-from lokictl.sync.grafana import Grafana, giving_way
+from lokictl.sync.grafana.aside import giving_way
+from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written
@@ -288,7 +289,7 @@ class Applier:
     def _check_deletable(self, current: Live) -> None:
         if current.key.kind is not Kind.FOLDER or self.grafana is None:
             return
-        if not self.grafana.is_folder_empty(current.key.name):
+        if not self.grafana.folders.is_empty(current.key.name):
             raise _Refused("now holds something that this project did not make, so it stays")
 
     def _after_error(self, store: Store, change: Change, error: HttpError) -> Outcome:

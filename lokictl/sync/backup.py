@@ -14,7 +14,7 @@ from typing import Any
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.sync.configuration import Target, slug
 from lokictl.sync.errors import SyncError
-from lokictl.sync.grafana import giving_way
+from lokictl.sync.grafana.aside import giving_way
 from lokictl.sync.normal_form import digest
 from lokictl.sync.plan import Change, Key, Live, Outcome, Status
 from lokictl.sync.planner import forms

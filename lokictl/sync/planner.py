@@ -12,7 +12,7 @@ from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
-from lokictl.sync.grafana import GIVES_WAY, before_giving_way, gives_way
+from lokictl.sync.grafana.aside import GIVES_WAY, before_giving_way, gives_way
 from lokictl.sync.normal_form import digest, normal_form
 from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource, same_schema
 from lokictl.sync.record import Entry, Record, mark_tag, record_key

@@ -15,7 +15,7 @@ from lokictl.project.configuration import shown as display_path
 from lokictl.sync.configuration import Target, is_pyproject, matches
 from lokictl.sync.desired import desired_state
 from lokictl.sync.differences import differences
-from lokictl.sync.grafana import Grafana
+from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import MARK as DATA_SOURCE_MARK
 from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
@@ -82,10 +82,10 @@ def pull(
                 titles = {str(row.get("folderUid") or ""): str(row.get("folderTitle") or "") for row in rows}
                 puller.dashboards(puller.read(servers.grafana, keys), titles)
             if "library-panels" in selection.kinds:
-                keys = [Key(Kind.LIBRARY_PANEL, uid) for uid in servers.grafana.library_panels()]
+                keys = [Key(Kind.LIBRARY_PANEL, uid) for uid in servers.grafana.library.all()]
                 puller.library_panels(puller.read(servers.grafana, keys))
             if "datasources" in selection.kinds:
-                keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.data_sources()]
+                keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.sources.all()]
                 puller.data_sources(puller.read(servers.grafana, keys))
         if servers.ruler is not None and target.loki is not None and "rules" in selection.kinds:
             for tenant in target.loki.tenants:

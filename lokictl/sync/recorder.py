@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lokictl.http import HttpError
 from lokictl.sync.configuration import Target
-from lokictl.sync.grafana import Grafana
+from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource

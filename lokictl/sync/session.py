@@ -19,7 +19,7 @@ from lokictl.sync.backup import write_backup
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired, desired_state
 from lokictl.sync.errors import SyncError
-from lokictl.sync.grafana import Grafana
+from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.origin import Origin, keep_copy_of_id, new_id, origin_of, write_id
 from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan
@@ -58,8 +58,8 @@ class Servers:
             client = self._client(target.grafana.access)
             message = f"lokictl sync: {target.project}"
             self.keeper = Grafana(client, target.grafana.organisation, self.jobs, message)
-            self.keeper.alert_folder = target.folder_uid
-            self.keeper.editable_alerts = target.editable_alerts
+            self.keeper.alerts.folder = target.folder_uid
+            self.keeper.alerts.editable = target.editable_alerts
             self.grafana = self.keeper if target.only != "loki" else None
         if target.loki is not None and target.only != "grafana":
             self.ruler = Ruler(self._client(target.loki.access))
@@ -123,9 +123,9 @@ class Session:
             self._fit_schema()
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
-                self.servers.grafana.alert_folder = self.target.folder_uid
+                self.servers.grafana.alerts.folder = self.target.folder_uid
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
-                self.servers.grafana.with_permissions = frozenset(
+                self.servers.grafana.folders.with_permissions = frozenset(
                     r.key.name for r in self.desired.of(Kind.FOLDER) if "permissions" in r.body
                 )
                 read_grafana(self.target, self.desired, self.servers.grafana, self.actual)
@@ -148,7 +148,7 @@ class Session:
                 or change.live is None
             ):
                 continue
-            login = grafana.login_of_editor(change.live)
+            login = grafana.boards.login_of_editor(change.live)
             if login:
                 reason = change.reason.replace(found[1], login)
                 changes[index] = dataclasses.replace(change, reason=reason)
@@ -224,7 +224,7 @@ class Session:
     def _fit_schema(self) -> None:
         grafana = self.servers.grafana
         has_new = any(resource.schema for resource in self.desired.resources.values())
-        if grafana is None or not has_new or grafana.serves_v2:
+        if grafana is None or not has_new or grafana.boards.serves_v2:
             return
         if self.target.schema == "v2":
             version = f"Grafana {grafana.version}".rstrip()
@@ -267,7 +267,7 @@ class Session:
             resource = dataclasses.replace(change.desired, folder=folder)
             live = change.live if change.replaced is None else None
             try:
-                if not grafana.validate(resource, live):
+                if not grafana.boards.validate(resource, live):
                     plan_note = "this Grafana cannot check dashboards without writing them (12 and later can)"
                     self.notes.append(plan_note)
                     return
@@ -292,7 +292,7 @@ class Session:
             )
             self.backup = writer.path
         if self.servers.grafana is not None:
-            self.servers.grafana.owner = owner_mark(self.target, self.origin)
+            self.servers.grafana.sources.owner = owner_mark(self.target, self.origin)
         applier = Applier(
             self.target,
             self.actual.record,

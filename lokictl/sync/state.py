@@ -10,7 +10,7 @@ from lokictl.http import HttpError
 from lokictl.model.library_panel import library_references
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired
-from lokictl.sync.grafana import Grafana
+from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import MARK
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live, Resource
@@ -99,7 +99,7 @@ def recover(target: Target, origin: Origin, grafana: Grafana, actual: Actual) ->
     entries = dict(record.entries)
     wanted = owner_mark(target, origin)
     try:
-        rows = grafana.data_sources()
+        rows = grafana.sources.all()
     except HttpError as error:
         if error.status == 403:  # only admins see them
             return
@@ -167,7 +167,7 @@ def _read_names(target: Target, desired: Desired, grafana: Grafana, actual: Actu
     renamed = any(live is not None and live.title != s.title for s, live in zip(sources, lives, strict=True))
     if not (is_new or becomes_default or renamed):
         return
-    rows = grafana.data_sources()
+    rows = grafana.sources.all()
     actual.data_source_uids = {str(row.get("name")): str(row.get("uid")) for row in rows}
     actual.default_data_source = next((str(row.get("uid")) for row in rows if row.get("isDefault")), "")
 
@@ -175,4 +175,4 @@ def _read_names(target: Target, desired: Desired, grafana: Grafana, actual: Actu
 def _read_contents(recorded: Iterable[Key], target: Target, grafana: Grafana, actual: Actual) -> None:
     for key in recorded:
         if key.kind is Kind.FOLDER and key.name != target.folder_uid and key in actual.lives:
-            actual.contents[key.name] = grafana.folder_contents(key.name)
+            actual.contents[key.name] = grafana.folders.contents(key.name)
