@@ -14,13 +14,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from lokictl.diagnostics import LokictlError, Problem
 from lokictl.errors import Error
-from lokictl.secrets import Redactor, Secret
+from lokictl.secrets import Redactor, Secret, without_password
 
 if TYPE_CHECKING:
     import requests
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 RETRIED = (429, 502, 503, 504)
+# A 429 of Loki that waiting does not change.
+LASTING_LIMITS = ("active stream limit", "max entries limit")
+CONNECT_TIMEOUT, READ_TIMEOUT, NO_CONNECTION = "connect-timeout", "timeout", "no-connection"
 LONGEST_PAUSE = 30.0
 EXCERPT = 300
 # The environment variables that name a file with the certificates to trust, the first that is set.
@@ -40,6 +44,7 @@ class Access:
     """How one server is reached: URL, credentials, TLS files, proxy, and headers of its own."""
 
     url: str
+    _: KW_ONLY
     token: Secret | None = None
     user: str = ""
     password: Secret | None = None
@@ -51,20 +56,55 @@ class Access:
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
+def access_of(url: str, *, headers: Mapping[str, str | Secret] | None = None) -> tuple[Access, Redactor]:
+    """How to reach a server whose URL may contain a user and a password, and what hides the password.
+
+    Raises `LokictlError` when this is not an http:// or https:// URL.
+    """
+    redactor = Redactor()
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.scheme not in ("http", "https"):
+        message = f"not a URL: {without_password(url)}"
+        raise LokictlError(Problem("http/url", message, hint="write it as http://localhost:3100"))
+    place = f"[{host}]" if ":" in host else host
+    if port is not None:
+        place = f"{place}:{port}"
+    plain = urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
+    password = None
+    if parts.username or parts.password:
+        password = redactor.add(Secret("url", unquote(parts.password or "")))
+    return Access(
+        plain, user=unquote(parts.username or ""), password=password, headers=headers or {}
+    ), redactor
+
+
 class HttpError(Error):
     """A request that failed.
 
-    ``status`` is 0 without an answer; ``code`` is the server's machine word ("version-mismatch"); ``uncertain``:
-    the server may have done what it was asked.
+    ``status`` is 0 without an answer.  ``code`` is the server's machine-readable word ("version-mismatch"), or without
+    an answer one of `CONNECT_TIMEOUT`, `READ_TIMEOUT` and `NO_CONNECTION`.  ``uncertain``: the server may have done
+    what it was asked.  ``answer`` is the server's answer with a status of 400 or more.
     """
 
     def __init__(
-        self, method: str, path: str, status: int, message: str, *, code: str = "", uncertain: bool = False
+        self,
+        method: str,
+        path: str,
+        status: int,
+        message: str,
+        *,
+        code: str = "",
+        uncertain: bool = False,
+        answer: Answer | None = None,
     ) -> None:
         self.method, self.path, self.status = method, path, status
-        self.message, self.code, self.uncertain = message, code, uncertain
-        answer = f"{status}: {message}" if status else message
-        super().__init__(f"{method} {path}: {answer}")
+        self.message, self.code, self.uncertain, self.answer = message, code, uncertain, answer
+        words = f"{status}: {message}" if status else message
+        super().__init__(f"{method} {path}: {words}")
 
 
 class ReadOnlyError(AssertionError):
@@ -73,11 +113,17 @@ class ReadOnlyError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer."""
+    """What a server answered; ``reason`` is HTTP's phrase for the status."""
 
     status: int
     body: bytes
     content_type: str = ""
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what it was asked."""
+        return self.status < 400
 
     def json(self) -> Any:
         """The body as JSON; raises ValueError."""
@@ -93,7 +139,8 @@ class HttpClient:
     """A connection to one server, for any number of threads.
 
     ``timeout`` is in seconds, for connecting and for each wait; ``attempts`` counts the first one; ``pause`` is
-    the first pause between two attempts, doubled each time, unless the server says ``Retry-After``.
+    the first pause between two attempts, doubled each time, unless the server says ``Retry-After``.  With
+    ``fail_fast`` a server that is out of reach or does not answer in time is not asked again.
     ``adapter`` replaces the sockets of `requests`.
     """
 
@@ -102,8 +149,9 @@ class HttpClient:
     timeout: float = 30.0
     attempts: int = 4
     pause: float = 0.5
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
     read_only: bool = False
+    fail_fast: bool = False
     adapter: requests.adapters.BaseAdapter | None = None
     requests_sent: Counter[str] = field(default_factory=Counter)
     _local: threading.local = field(default_factory=threading.local, repr=False)
@@ -120,18 +168,19 @@ class HttpClient:
         idempotent: bool | None = None,
         expect_json: bool = True,
         changes_nothing: bool = False,
+        attempts: int | None = None,
     ) -> Answer:
         """Sends a request; raises `HttpError` for everything but a 2xx answer.
 
+        A ``body`` that is a string or bytes is sent as it is, anything else as JSON.
         ``changes_nothing`` marks a POST or PUT that the server only checks, so that a read-only run may send it.
         ``idempotent`` says whether it may be sent again; by default as HTTP defines it, so that a POST is not.
         """
         if self.read_only and method not in ("GET", "HEAD") and not changes_nothing:
             raise ReadOnlyError(f"{method} {path} in a run that must not write")
         repeatable = method in IDEMPOTENT if idempotent is None else idempotent
-        data = json.dumps(body, ensure_ascii=False).encode() if expect_json and body is not None else body
-        if isinstance(data, str):
-            data = data.encode()
+        data = _encoded(body)
+        attempts = self.attempts if attempts is None else attempts
         attempt = 0
         uncertain = False
         while True:
@@ -140,13 +189,29 @@ class HttpClient:
                 return self._once(method, path, query, data, content_type, headers, expect_json)
             except _TryAgain as stop:
                 uncertain = uncertain or stop.error.uncertain
-                if not repeatable or attempt >= self.attempts:
+                if not repeatable or attempt >= attempts:
                     stop.error.uncertain = uncertain
                     raise stop.error from None
                 self.sleep(stop.pause if stop.pause is not None else self.pause * 2 ** (attempt - 1))
             except HttpError as error:
                 error.uncertain = error.uncertain or uncertain
                 raise
+
+    def exchange(self, method: str, path: str, **options: Any) -> Answer:
+        """As `request` for an answer of any status: raises `HttpError` only without one, or for a redirect."""
+        try:
+            return self.request(method, path, expect_json=False, **options)
+        except HttpError as error:
+            if error.answer is None:
+                raise
+            return error.answer
+
+    def close(self) -> None:
+        """Closes the connections of this thread; the next request opens new ones."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is not None:
+            session.close()
+            self._local.session = None
 
     def _once(
         self,
@@ -181,11 +246,15 @@ class HttpClient:
             connected = not isinstance(error, requests.exceptions.ConnectTimeout)
             message = f"no answer in {self.timeout:g} s"
             self._log(method, path, "no answer", started)
-            raise _TryAgain(HttpError(method, path, 0, message, uncertain=connected)) from None
+            code = READ_TIMEOUT if connected else CONNECT_TIMEOUT
+            failure = HttpError(method, path, 0, message, code=code, uncertain=connected)
+            raise failure if self.fail_fast else _TryAgain(failure) from None
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
-            words, final = connection_words(error, self.access)
+            found = connection_failure(error, self.access)
             self._log(method, path, "no connection", started)
-            failure = HttpError(method, path, 0, self.redactor.text(words), uncertain=not final)
+            words = self.redactor.text(found.words)
+            failure = HttpError(method, path, 0, words, code=NO_CONNECTION, uncertain=not found.final)
+            final = found.final or (self.fail_fast and not found.cut_off)
             raise failure if final else _TryAgain(failure) from None
         self._log(method, path, str(response.status_code), started)
         return self._checked(method, path, response, expect_json)
@@ -210,14 +279,16 @@ class HttpClient:
             raise HttpError(method, path, status, message)
         if status >= 400:
             message, code = _error_words(response)
-            error = HttpError(method, path, status, self.redactor.text(message), code=code)
+            answer = _answer(response)
+            error = HttpError(method, path, status, self.redactor.text(message), code=code, answer=answer)
             locked = status == 500 and "database is locked" in message
-            if status in RETRIED or locked:
+            lasting = any(words in message for words in LASTING_LIMITS)
+            if (status in RETRIED and not lasting) or locked:
                 # A gateway that gives up may have passed the request on.
                 error.uncertain = status in (502, 504)
                 raise _TryAgain(error, _retry_after(response.headers.get("Retry-After")))
             raise error
-        answer = Answer(status, response.content, response.headers.get("Content-Type", ""))
+        answer = _answer(response)
         if expect_json and answer.body:
             try:
                 answer.json()
@@ -254,39 +325,51 @@ class HttpClient:
         return session
 
 
-def connection_words(error: BaseException, access: Access) -> tuple[str, bool]:
-    """Why there was no answer, in words, and whether trying again is of no use."""
+class ConnectionFailure(NamedTuple):
+    """Why there was no answer; ``final``: another attempt is useless; ``cut_off``: there was a connection."""
+
+    words: str
+    final: bool = False
+    cut_off: bool = False
+
+
+def connection_failure(error: BaseException, access: Access) -> ConnectionFailure:
+    """Why a request got no answer, from what `requests` raised."""
     host = urlsplit(access.url).hostname or access.url
     proxy = f"the proxy of {host}" if not access.proxy else "the proxy"
     for cause in _causes(error):
         text = str(cause)
         if isinstance(cause, ssl.SSLError):
-            return _tls_words(cause, text, host), True
+            return ConnectionFailure(_tls_words(cause, text, host), final=True)
         if "Tunnel connection failed" in text:
             found = re.search(r"Tunnel connection failed: (\d+ ?[\w ]*)", text)
             code = found[1].strip() if found else "?"
             hint = "; it wants credentials: set proxy in the target" if code.startswith("407") else ""
-            return f"{proxy} refused to connect to {host}: {code}{hint}", True
+            return ConnectionFailure(f"{proxy} refused to connect to {host}: {code}{hint}", final=True)
     inside_proxy = any(type(cause).__name__ == "ProxyError" for cause in _causes(error))
     who = f"{proxy}: " if inside_proxy else ""
     for cause in _causes(error):
         text = str(cause)
         if isinstance(cause, socket.gaierror) or "Failed to resolve" in text:
             name = "its name" if inside_proxy else f"the host name {host}"
-            return f"{who}{name} cannot be resolved", False
+            return ConnectionFailure(f"{who}{name} cannot be resolved")
         if isinstance(cause, ConnectionRefusedError) or "Connection refused" in text:
-            return f"{who}connection refused ({urlsplit(access.url).netloc.rpartition('@')[2]})", False
+            return ConnectionFailure(
+                f"{who}connection refused ({urlsplit(access.url).netloc.rpartition('@')[2]})"
+            )
         if isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
-            return f"{who}no route to {host}", False
+            return ConnectionFailure(f"{who}no route to {host}")
         if isinstance(cause, ConnectionResetError | BrokenPipeError) or "closed connection" in text:
-            return f"{who}the connection to {host} was cut off", False
+            return ConnectionFailure(f"{who}the connection to {host} was cut off", cut_off=True)
         if "SOCKS" in text and "Missing dependencies" in text:
-            return "a SOCKS proxy needs the Python package PySocks", True
+            return ConnectionFailure("a SOCKS proxy needs the Python package PySocks", final=True)
         if isinstance(cause, FileNotFoundError) or "Could not find a suitable TLS CA" in text:
-            return f"cannot read the certificates for {host}: check tls.ca, tls.cert and tls.key", True
+            return ConnectionFailure(
+                f"cannot read the certificates for {host}: check tls.ca, tls.cert and tls.key", final=True
+            )
     if isinstance(error, UnicodeError | ValueError):
-        return f"not a URL: {access.url}", True
-    return f"{who}the connection to {host} broke off", False
+        return ConnectionFailure(f"not a URL: {access.url}", final=True)
+    return ConnectionFailure(f"{who}the connection to {host} broke off", cut_off=True)
 
 
 def _tls_words(error: BaseException, text: str, host: str) -> str:
@@ -323,6 +406,17 @@ class _TryAgain(Exception):  # noqa: N818 - not an error, but a wish
     def __init__(self, error: HttpError, pause: float | None = None) -> None:
         super().__init__(str(error))
         self.error, self.pause = error, pause
+
+
+def _encoded(body: Any) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)).encode()
+
+
+def _answer(response: requests.Response) -> Answer:
+    content_type = response.headers.get("Content-Type", "")
+    return Answer(response.status_code, response.content, content_type, str(response.reason or ""))
 
 
 def _plain(value: str | Secret) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from lokictl.http import Access, HttpClient, HttpError
+from lokictl.diagnostics import LokictlError
+from lokictl.http import Access, HttpClient, HttpError, access_of
 from lokictl.secrets import Redactor, Secret
 from tests.sync.fakes.http import Answer, Request, Server, json_answer, serving
 
@@ -27,9 +28,11 @@ class Counter:
     def __init__(self) -> None:
         self.count = 0
         self.answers: list[Answer] = []
+        self.bodies: list[bytes] = []
 
     def handle(self, request: Request) -> Answer:
         self.count += 1
+        self.bodies.append(request.body)
         return self.answers.pop(0) if self.answers else json_answer(200, {"count": self.count})
 
 
@@ -120,6 +123,79 @@ def test_other_errors_are_not_repeated(status: int, counter: Counter, new_client
 def test_a_locked_database_is_tried_again(counter: Counter, new_client: NewClient) -> None:
     counter.answers = [json_answer(500, {"message": "database is locked"})]
     assert new_client().request("GET", "/x").json() == {"count": 2}
+
+
+def test_a_limit_that_waiting_does_not_change_is_not_tried_again(
+    counter: Counter, new_client: NewClient
+) -> None:
+    counter.answers = [json_answer(429, {"message": "Maximum active stream limit exceeded"})]
+    with pytest.raises(HttpError, match="active stream limit"):
+        new_client().request("GET", "/x")
+    assert counter.count == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_exchange_gives_answers_of_any_status(
+    status: int, counter: Counter, new_client: NewClient
+) -> None:
+    counter.answers = [json_answer(status, {"message": "no"})] * 2
+    answer = new_client(attempts=2).exchange("GET", "/x")
+    assert (answer.status, answer.ok, answer.json()) == (status, False, {"message": "no"})
+    assert counter.count == (2 if status == 503 else 1)
+
+
+def test_an_exchange_follows_no_redirect(counter: Counter, new_client: NewClient) -> None:
+    counter.answers = [Answer(302, headers={"Location": "/login"})]
+    with pytest.raises(HttpError, match="redirected to /login"):
+        new_client().exchange("GET", "/x")
+
+
+@pytest.mark.parametrize("fault, tries", [("late", 1), ("cut", 2), ("refuse", 2), ("busy", 2)])
+def test_failing_fast_does_not_wait_for_a_server_that_does_not_answer(
+    fault: str, tries: int, server: Server, new_client: NewClient
+) -> None:
+    server.next_faults = [fault]
+    client = new_client(timeout=0.1 if fault == "late" else 5.0, fail_fast=True)
+    with contextlib.suppress(HttpError):
+        client.request("GET", "/x")
+    assert len(server.log) == tries
+
+
+def test_failing_fast_asks_a_server_that_is_not_there_once(pauses: list[float]) -> None:
+    client = HttpClient(Access("http://127.0.0.1:9"), Redactor(), fail_fast=True, sleep=pauses.append)
+    with pytest.raises(HttpError, match="connection refused"):
+        client.request("GET", "/x")
+    assert pauses == []
+
+
+@pytest.mark.parametrize("body", [b"\x00\x01", "{a: b}", {"a": "b"}, None])
+def test_strings_and_bytes_are_sent_as_they_are(body: Any, counter: Counter, new_client: NewClient) -> None:
+    new_client().request("POST", "/x", body=body)
+    sent = {dict: b'{"a": "b"}', str: b"{a: b}", bytes: b"\x00\x01", type(None): b""}[type(body)]
+    assert counter.bodies == [sent]
+
+
+URLS = {
+    "http://localhost:3100/": ("http://localhost:3100", "", ""),
+    "localhost:3100": ("http://localhost:3100", "", ""),
+    "https://me:p%40ss@loki.example/base/": ("https://loki.example/base", "me", "p@ss"),
+    "http://me@[::1]:3100": ("http://[::1]:3100", "me", ""),
+}
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_urls_with_credentials(url: str) -> None:
+    access, redactor = access_of(url)
+    password = access.password.reveal() if access.password else ""
+    assert (access.url, access.user, password) == URLS[url]
+    assert not password or password not in redactor.text(f"the password is {password}")
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://user:secret@x", "http://x:port", "", "http://[::1"])
+def test_what_is_not_a_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(LokictlError, match="not a URL") as caught:
+        access_of(url)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("fault", ["late", "drop"])

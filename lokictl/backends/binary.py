@@ -157,7 +157,7 @@ def _start(path: str, seconds: float) -> tuple[_Process, int]:
 
 
 def _wait_until_ready(process: _Process, seconds: float) -> None:
-    client = LokiClient(f"http://127.0.0.1:{process.http_port}", timeout=5)
+    client = LokiClient(f"http://127.0.0.1:{process.http_port}", timeout=5, attempts=1)
     deadline = clock.monotonic() + seconds
     try:
         while True:

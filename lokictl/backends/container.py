@@ -294,7 +294,7 @@ def _start(container: Container, host: str) -> str:
 
 
 def _wait_until_ready(container: Container, url: str, seconds: float) -> None:
-    client = LokiClient(url, timeout=5)
+    client = LokiClient(url, timeout=5, attempts=1)
     deadline = clock.monotonic() + seconds
     try:
         while True:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import logging
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
 from lokictl.backends.interface import BackendError, LogLine, QueryError, Result, UnreachableError
-from lokictl.http import Access, connection_words
+from lokictl.diagnostics import LokictlError
+from lokictl.http import CONNECT_TIMEOUT, READ_TIMEOUT, Answer, HttpClient, HttpError, access_of
 from lokictl.logql.units import parse_float
 from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
 from lokictl.secrets import without_password
 
-if TYPE_CHECKING:
-    import requests
-
 LONG_QUERY = 2_000
-LOGGER = logging.getLogger(__name__)
+FORM = "application/x-www-form-urlencoded"
+ATTEMPTS = 3
+# With the pauses between them about 16 s: as long as a push may take to get below a rate limit.
+PUSH_ATTEMPTS = 7
+FIRST_PAUSE = 0.25
 NOT_AN_ANSWER = (401, 403, 404, 405, 429, 502, 503, 504)
 """Statuses that say something about the server, not about the query."""
 
@@ -38,64 +39,75 @@ REFUSALS = {
 
 
 class LokiClient:
-    """One tenant of one Loki; "" for a Loki without tenants."""
+    """One tenant of one Loki; "" for a Loki without tenants.
 
-    def __init__(self, url: str, tenant: str = "", *, timeout: float = 30.0) -> None:
+    A Loki that is busy is asked again (`lokictl.http`); one that is out of reach or does not answer within ``timeout``
+    seconds is not.  A user and a password in the URL are its credentials.  Raises `BackendError` for
+    anything but a URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tenant: str = "",
+        *,
+        timeout: float = 30.0,
+        attempts: int = ATTEMPTS,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        try:
+            access, redactor = access_of(url, headers=headers)
+        except LokictlError as error:
+            problem = error.problems[0]
+            raise BackendError(problem.message, hint=problem.hint) from None
         self.url = url.rstrip("/")
         self.shown = without_password(self.url)
         self.tenant = tenant
         self.timeout = timeout
-        self._session: requests.Session | None = None
-
-    @property
-    def session(self) -> requests.Session:
-        """The connection, made when it is first needed."""
-        if self._session is None:
-            import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
-
-            self._session = requests.Session()
-        return self._session
+        self._client = HttpClient(
+            access, redactor, timeout=timeout, attempts=attempts, pause=FIRST_PAUSE, fail_fast=True
+        )
 
     def close(self) -> None:
         """Closes the connection."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        self._client.close()
 
     def request(
-        self, method: str, path: str, *, tenant: str | None = None, **options: Any
-    ) -> requests.Response:
-        """One request as the tenant (or as another; "" for none).  Raises `BackendError` without an answer."""
-        import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
+        self,
+        method: str,
+        path: str,
+        *,
+        tenant: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Answer:
+        """The answer, of any status, to a request as the tenant (or as another; "" for none).
 
+        ``options`` are those of `HttpClient.request`.  Raises `BackendError` without an answer.
+        """
         name = self.tenant if tenant is None else tenant
-        headers = {**options.pop("headers", {}), **tenant_headers(name)}
-        started = time.monotonic()
         try:
-            answer = self.session.request(
-                method, self.url + path, headers=headers, timeout=self.timeout, **options
+            return self._client.exchange(
+                method, path, headers={**(headers or {}), **tenant_headers(name)}, **options
             )
-            took = time.monotonic() - started
-            LOGGER.info("%s %s%s: %s in %.2f s", method, self.shown, path, answer.status_code, took)
-            return answer
-        except requests.exceptions.ConnectTimeout:
-            message = f"cannot reach {self.shown}: nothing answers within {self.timeout:g} s"
-            raise UnreachableError(message, hint="is Loki running there?") from None
-        except requests.exceptions.Timeout:
+        except HttpError as error:
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: HttpError) -> BackendError:
+        if error.status:
+            hint = "give the URL of Loki itself"
+            return BackendError(f"{self.shown} {error.message}", hint=hint)
+        if error.code == READ_TIMEOUT:
             message = f"{self.shown} did not answer within {self.timeout:g} s"
-            raise BackendError(message, hint="is it overloaded, or is a proxy in between?") from None
-        except requests.exceptions.InvalidURL:
-            raise BackendError(f"not a URL: {self.shown}", hint="write it as http://localhost:3100") from None
-        except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            raise BackendError(f"not a URL: {self.shown}", hint="write it as http://localhost:3100") from None
-        except requests.exceptions.RequestException as error:
-            words, _ = connection_words(error, Access(self.url))
-            message = f"cannot reach {self.shown}: {words}"
-            raise UnreachableError(message, hint="is Loki running there?") from None
+            return BackendError(message, hint="is it overloaded, or is a proxy in between?")
+        if error.code == CONNECT_TIMEOUT:
+            message = f"cannot reach {self.shown}: nothing answers within {self.timeout:g} s"
+            return UnreachableError(message, hint="is Loki running there?")
+        return UnreachableError(f"cannot reach {self.shown}: {error.message}", hint="is Loki running there?")
 
     def is_ready(self) -> bool:
         """Whether Loki says that it is ready."""
-        return self.request("GET", "/ready").status_code == 200
+        return self.request("GET", "/ready").status == 200
 
     def version(self) -> str:
         """The version that Loki says it has; "" where it does not say."""
@@ -108,57 +120,61 @@ class LokiClient:
     def has_tenants(self) -> bool:
         """Whether Loki keeps tenants apart: then it refuses a request that names none."""
         answer = self.request("GET", "/loki/api/v1/labels", tenant="")
-        if answer.status_code == 401 and "no org id" in answer.text:
+        if answer.status == 401 and "no org id" in answer.text():
             return True
         if answer.ok:
             return False
         raise self.unexpected(answer, "asked for its labels")
 
-    def push(self, streams: list[dict[str, Any]]) -> requests.Response:
-        """One push request; whatever the answer is."""
-        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    def push(self, streams: list[dict[str, Any]]) -> Answer:
+        """One push request; whatever the answer is.  A rate limit is waited for."""
         data = gzip.compress(orjson.dumps({"streams": streams}), compresslevel=1)
-        return self.request("POST", PUSH_PATH, data=data, headers=headers)
+        headers = {"Content-Encoding": "gzip"}
+        # Loki keeps a line that it is given twice once, so trying again does no harm.
+        return self.request(
+            "POST", PUSH_PATH, body=data, headers=headers, idempotent=True, attempts=PUSH_ATTEMPTS
+        )
 
     def flush(self) -> str:
         """Asks Loki to write what it holds in memory to its store; "" or why it did not."""
         answer = self.request("POST", "/flush", tenant="")
-        return "" if answer.ok else f"POST /flush was answered with {answer.status_code}"
+        return "" if answer.ok else f"POST /flush was answered with {answer.status}"
 
     def query(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """The ``data`` of a query's answer.  Raises `QueryError` with Loki's text, `BackendError`."""
         if len(parameters.get("query", "")) > LONG_QUERY:
-            answer = self.request("POST", path, data=dict(parameters))
+            body = urlencode(dict(parameters))
+            answer = self.request("POST", path, body=body, content_type=FORM, idempotent=True)
         else:
-            answer = self.request("GET", path, params=dict(parameters))
-        if answer.status_code in NOT_AN_ANSWER:
+            answer = self.request("GET", path, query=dict(parameters))
+        if answer.status in NOT_AN_ANSWER:
             raise self.unexpected(answer, "asked a query")
         if not answer.ok:
-            raise QueryError(answer.text.strip(), status=answer.status_code)
+            raise QueryError(answer.text().strip(), status=answer.status)
         try:
             data: dict[str, Any] = answer.json()["data"]
         except (ValueError, KeyError, TypeError):
             raise self.unexpected(answer, "asked a query") from None
         return data
 
-    def unexpected(self, answer: requests.Response, when: str) -> BackendError:
+    def unexpected(self, answer: Answer, when: str) -> BackendError:
         """An error for an answer that no Loki should give."""
-        text = " ".join(answer.text.split())[:300]
-        message = f"{self.shown} answered {answer.status_code} when {when}: {text or answer.reason}"
+        text = " ".join(answer.text().split())[:300]
+        message = f"{self.shown} answered {answer.status} when {when}: {text or answer.reason}"
         hint = {
             401: "credentials go into the URL: https://user:password@host",
             403: "the credentials lack the right to do this",
             404: "is this the base URL of a Loki (without /loki/api/v1)?",
             429: "Loki is busy: try again, or raise its limits",
-        }.get(answer.status_code, "is this a Loki, and is it healthy?")
+        }.get(answer.status, "is this a Loki, and is it healthy?")
         return BackendError(message, hint=hint)
 
 
-def refusal(client: LokiClient, answer: requests.Response) -> BackendError:
+def refusal(client: LokiClient, answer: Answer) -> BackendError:
     """Why Loki did not take lines, and what to do about it."""
-    text = " ".join(answer.text.split())[:500]
+    text = " ".join(answer.text().split())[:500]
     hint = next((hint for word, hint in REFUSALS.items() if word in text), "")
-    return BackendError(f"{client.shown} refused the lines ({answer.status_code}): {text}", hint=hint)
+    return BackendError(f"{client.shown} refused the lines ({answer.status}): {text}", hint=hint)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

@@ -55,5 +55,5 @@ class ThrowawayBackend(UrlBackend):
 
     def _discovery_of(self, tenant: str) -> Discovery:
         """What Loki's limits for a tenant, which it prints as YAML, say."""
-        limits = self.client.request("GET", "/config/tenant/v1/limits", tenant=tenant).text
+        limits = self.client.request("GET", "/config/tenant/v1/limits", tenant=tenant).text()
         return "discover_service_name: []" not in limits, "discover_log_levels: true" in limits

@@ -21,7 +21,6 @@ LOGGER = logging.getLogger(__name__)
 EARLY = 946_684_800 * SECOND
 """Lines from before 2000 (tests that start at 0) are moved: Loki does not find lines near the epoch."""
 BATCH_BYTES = 1_000_000
-BUSY_RETRIES = 20
 RECENT = 2 * HOUR
 """Queriers ask the ingesters for the last 3 hours (querier.query_ingesters_within); older lines must be flushed."""
 
@@ -191,16 +190,11 @@ class UrlBackend(Backend):
 
     def _send(self, lines: dict[Labels, list[Line]], shift: int) -> None:
         for batch in _batches(lines, shift):
-            for _ in range(BUSY_RETRIES):
-                answer = self.client.push(batch)
-                if answer.status_code != 429 or "rate limit" not in answer.text:
-                    break
-                clock.sleep(0.5)
+            answer = self.client.push(batch)
             if answer.ok:
                 continue
-            if answer.status_code == 400 and any(
-                word in answer.text for word in ("too old", "greater than max")
-            ):
+            text = answer.text()
+            if answer.status == 400 and any(word in text for word in ("too old", "greater than max")):
                 raise _TooOldError(refusal(self.client, answer))
             raise refusal(self.client, answer)
 

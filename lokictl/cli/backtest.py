@@ -19,7 +19,7 @@ from lokictl.backtest.cache import Cache, default_folder
 from lokictl.backtest.capture import parse_moment, save_test
 from lokictl.backtest.comparison import compare
 from lokictl.backtest.conditions import decide, parse_condition
-from lokictl.backtest.connect import access_of, open_loki
+from lokictl.backtest.connect import open_loki
 from lokictl.backtest.evaluation import Settings
 from lokictl.backtest.file_history import FileHistory
 from lokictl.backtest.incidents import judge, load_incidents
@@ -46,6 +46,7 @@ from lokictl.cli.common import (
 )
 from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.http import access_of
 from lokictl.logql.units import parse_bytes, parse_prometheus_duration
 from lokictl.model.times import format_time, parse_time
 from lokictl.project import load
@@ -166,7 +167,8 @@ def run_options(function: Command) -> Command:
                      help="Write a picture of all alerts over time."),
         click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                      help="Write a report as one self-contained page."),
-        click.option("-v", "--verbose", is_flag=True, help="Show every episode, with lines that counted."),
+        click.option("-v", "--verbose", is_flag=True,
+                     help="Show every episode, with lines that counted, and on stderr every request."),
     ):  # fmt: skip
         function = option(function)
     return function

@@ -19,7 +19,6 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
-from lokictl.cli.logs import verbose_option
 from lokictl.diagnostics import Severity
 from lokictl.lint.outputs import text
 from lokictl.model import AlertingRule
@@ -48,7 +47,6 @@ Examples:
 @project_option
 @format_option("text", "json")
 @quiet_option
-@verbose_option
 @debug_option
 def command(output: Path | None, project_root: Path | None, output_format: str, quiet: bool) -> int:
     """Lint, test and render the whole content project.

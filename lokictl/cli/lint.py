@@ -19,7 +19,6 @@ from lokictl.cli.common import (
     quiet_option,
     wants_color,
 )
-from lokictl.cli.logs import verbose_option
 from lokictl.diagnostics import LokictlError, Severity
 from lokictl.lint import LokiOptions, Settings, lint, settings_from
 from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
@@ -86,7 +85,6 @@ Exit status: 0 no problems (or only notes), 1 problems found, 2 usage error."""
 @click.option("--tenant", metavar="NAME", help="The tenant to ask Loki for (X-Scope-OrgID).")
 @format_option("text", "json", "sarif", "github", "junit", "checkstyle")
 @quiet_option
-@verbose_option
 @debug_option
 def command(
     paths: tuple[str, ...],

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
-from lokictl.cli.logs import verbose_option
 from lokictl.project import load
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ Examples:
 @project_option
 @format_option("text", "json")
 @quiet_option
-@verbose_option
 @debug_option
 def command(kind: str | None, project_root: Path | None, output_format: str, quiet: bool) -> None:
     """Show what the project contains: all of it, or one KIND.  With --quiet: names alone, one per line."""

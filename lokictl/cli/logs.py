@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Echo(logging.Handler):
@@ -26,19 +22,26 @@ def log_to_stderr(verbose: bool) -> None:
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def verbose_option(function: Command) -> Command:
-    """``--verbose`` after the command's name, too."""
+def add_verbose_option(command: click.Command) -> None:
+    """Lets ``command`` take ``--verbose`` after its name, too.
 
-    def switch_on(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        if value:
-            log_to_stderr(True)
-
-    return click.option(
-        "-v",
-        "--verbose",
+    A command with a ``--verbose`` of its own keeps it, and also logs.
+    """
+    own = next((option for option in command.params if "--verbose" in option.opts), None)
+    if own is not None:
+        own.callback = _log_if_set
+        return
+    option = click.Option(
+        ["-v", "--verbose"],
         is_flag=True,
         expose_value=False,
-        is_eager=True,
-        callback=switch_on,
-        help="Show on stderr which modules are loaded, which servers start, and every request.",
-    )(function)
+        callback=_log_if_set,
+        help="Show on stderr which modules load, which servers start, and every request.",
+    )
+    command.params.append(option)
+
+
+def _log_if_set(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    if value:
+        log_to_stderr(True)
+    return value

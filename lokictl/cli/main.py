@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lokictl import __version__
-from lokictl.cli.logs import log_to_stderr
+from lokictl.cli.logs import add_verbose_option, log_to_stderr
 
 # name -> (module, one-line help).  The help stands here so that `lokictl --help` need not import the modules.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -50,6 +50,7 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
+        add_verbose_option(command)
         return command
 
     def resolve_command(

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from lokictl.cli.common import debug_option, format_option, project_option, quiet_option, write_json
-from lokictl.cli.logs import verbose_option
 from lokictl.project import load
 from lokictl.render import rendering, write
 
@@ -46,7 +45,6 @@ Examples:
 @project_option
 @format_option("text", "json")
 @quiet_option
-@verbose_option
 @debug_option
 def command(
     output: Path | None,

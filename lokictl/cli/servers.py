@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lokictl.cli.common import print_problems, project_option, wants_color, write_json
-from lokictl.cli.logs import log_to_stderr
 from lokictl.sync.configuration import load_target
 from lokictl.sync.errors import SyncError
 from lokictl.sync.report import legend, plan_data, plan_lines, problem_lines, redacted, summary_line
@@ -45,8 +44,6 @@ class ServerOptions:
         self, project: Project, *, read_only: bool, needs_name: bool = True, names: Iterable[str] = ()
     ) -> tuple[Target, Servers]:
         """The target and its servers.  Raises `LokictlError`."""
-        if self.verbose:
-            log_to_stderr(True)
         target = only_server(load_target(project.config, self.target_name, needs_name=needs_name), self.only)
         target = only_named(target, names)
         return target, Servers(target, self.jobs, self.timeout, read_only)

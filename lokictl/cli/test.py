@@ -20,7 +20,6 @@ from lokictl.cli.common import (
     wants_color,
     write_json,
 )
-from lokictl.cli.logs import verbose_option
 from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.testing import reports
@@ -105,7 +104,6 @@ Examples:
 @format_option("text", "json", "github")
 @loki_version_option
 @quiet_option
-@verbose_option
 @debug_option
 @click.pass_context
 def command(

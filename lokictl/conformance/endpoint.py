@@ -41,7 +41,7 @@ class Endpoint:
             self.client.tenant = tenant
             answer = self.client.push(streams)
             if not answer.ok:
-                text = " ".join(answer.text.split())[:300]
+                text = " ".join(answer.text().split())[:300]
                 raise BackendError(f"{self.client.url} refused the logs of {suite['name']}: {text}")
             waiting.append((tenant, *_counting(suite)))
         self.client.flush()
@@ -78,9 +78,9 @@ class Endpoint:
         return self._get("/loki/api/v1/query_range", parameters, headers)
 
     def _get(self, path: str, parameters: dict[str, str], headers: dict[str, str] | None = None) -> Answer:
-        answer = self.client.request("GET", path, params=parameters, headers=headers or {})
+        answer = self.client.request("GET", path, query=parameters, headers=headers)
         if not answer.ok:
-            return answer.status_code, answer.text.strip()
+            return answer.status, answer.text().strip()
         try:
             return "success", answer.json()["data"]
         except (ValueError, KeyError, TypeError):

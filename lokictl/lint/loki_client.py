@@ -107,15 +107,14 @@ class LiveLoki:
         return self._answers[key]
 
     def _ask(self, path: str, parameters: dict[str, str], optional: bool) -> Any:
-        if self._client is None:
-            self._client = LokiClient(self.options.url)
-            self._client.session.headers.update(self.options.headers)
         try:
-            answer = self._client.request("GET", path, params=parameters)
+            if self._client is None:
+                self._client = LokiClient(self.options.url, headers=self.options.headers)
+            answer = self._client.request("GET", path, query=parameters)
             if answer.ok:
                 return answer.json()
             # What this Loki refuses or does not have is no failure of the connection.
-            if optional or answer.status_code in (400, 422, 500):
+            if optional or answer.status in (400, 422, 500):
                 return None
             raise self._client.unexpected(answer, f"asked for {path}")
         except BackendError as error:

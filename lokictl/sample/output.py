@@ -10,13 +10,13 @@ import orjson
 
 from lokictl import loki_api
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.http import Access, HttpClient, HttpError
+from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
 from lokictl.model.sample import SampleEntry, SampleSource
 from lokictl.sample.metrics import scrapes, to_open_metrics
 from lokictl.sample.remote_write import push_metrics
 from lokictl.sample.traces import push_traces, to_otlp
-from lokictl.secrets import Redactor
+from lokictl.secrets import without_password
 
 BATCH = 2_000
 TIMEOUT_SECONDS = 30
@@ -41,7 +41,7 @@ def push_entries(url: str, entries: Iterable[SampleEntry], *, tenant: str = "") 
 
     Raises `LokictlError` when Loki cannot be reached or refuses them.
     """
-    client = HttpClient(Access(url.rstrip("/")), Redactor(), timeout=TIMEOUT_SECONDS)
+    client = HttpClient(*access_of(url), timeout=TIMEOUT_SECONDS)
     remaining, count = iter(entries), 0
     while batch := list(islice(remaining, BATCH)):
         try:
@@ -50,7 +50,7 @@ def push_entries(url: str, entries: Iterable[SampleEntry], *, tenant: str = "") 
                 "POST", PUSH_PATH, body=push_body(batch), headers=tenant_headers(tenant), idempotent=True
             )
         except HttpError as error:
-            raise LokictlError(_problem(url, error)) from None
+            raise LokictlError(_problem(without_password(url), error)) from None
         count += len(batch)
     return count
 
@@ -82,7 +82,7 @@ def write_metrics(
     """
     found = scrapes(sources, entries, start, end)
     if _is_url(where):
-        return f"pushed {push_metrics(where, found)} samples to {where}"
+        return f"pushed {push_metrics(where, found)} samples to {without_password(where)}"
     return f"wrote {_write_lines(where, to_open_metrics(found))} lines of OpenMetrics to {where}"
 
 
@@ -92,7 +92,7 @@ def write_traces(where: str, entries: Iterable[SampleEntry]) -> str:
     Raises `LokictlError` where that fails.
     """
     if _is_url(where):
-        return f"pushed {push_traces(where, entries)} traces to {where}"
+        return f"pushed {push_traces(where, entries)} traces to {without_password(where)}"
     lines = (orjson.dumps(message).decode() for message in to_otlp(entries))
     return f"wrote {_write_lines(where, lines)} traces to {where}"
 

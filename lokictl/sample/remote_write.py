@@ -6,14 +6,16 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.sample.metrics import Labels, Scrape
+from lokictl.secrets import without_password
 
 TIMEOUT_SECONDS = 30
 SAMPLES_PER_REQUEST = 5_000
 MILLISECOND = 1_000_000
 
+_CONTENT_TYPE = "application/x-protobuf"
 _HEADERS = {
-    "Content-Type": "application/x-protobuf",
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
@@ -25,30 +27,28 @@ def push_metrics(url: str, scrapes: Iterable[Scrape]) -> int:
     ``url`` is Prometheus' own, or that of its receiver.  Raises `LokictlError` when Prometheus cannot be reached or
     refuses them.
     """
-    import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
-
-    base = url.rstrip("/")
-    address = base if base.endswith(("/write", "/push")) else f"{base}/api/v1/write"
-    session = requests.Session()
+    access, redactor = access_of(url)
+    client = HttpClient(access, redactor, timeout=TIMEOUT_SECONDS)
+    path = "" if access.url.endswith(("/write", "/push")) else "/api/v1/write"
     count = 0
     for batch in _batches(scrapes):
+        body = snappy(write_request(batch))
         try:
-            answer = session.post(
-                address, data=snappy(write_request(batch)), headers=_HEADERS, timeout=TIMEOUT_SECONDS
+            client.request(
+                "POST", path, body=body, content_type=_CONTENT_TYPE, headers=_HEADERS, expect_json=False
             )
-        except requests.RequestException as error:
-            raise LokictlError(
-                Problem(
-                    "sample/push",
-                    f"cannot reach {url}: {type(error).__name__}",
-                    hint="is Prometheus running there?",
-                )
-            ) from None
-        if not answer.ok:
-            message = f"{url} refused the metrics ({answer.status_code}): {answer.text.strip()[:500]}"
-            raise LokictlError(Problem("sample/push", message, hint=_hint(answer.status_code, answer.text)))
+        except HttpError as error:
+            raise LokictlError(_problem(without_password(url), error)) from None
         count += sum(len(scrape.series) for scrape in batch)
     return count
+
+
+def _problem(url: str, error: HttpError) -> Problem:
+    if not error.status:
+        message = f"cannot reach {url}: {error.message}"
+        return Problem("sample/push", message, hint="is Prometheus running there?")
+    message = f"{url} refused the metrics ({error.status}): {error.message}"
+    return Problem("sample/push", message, hint=_hint(error.status, error.message))
 
 
 def _hint(status: int, text: str) -> str:

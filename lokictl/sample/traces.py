@@ -8,8 +8,10 @@ from itertools import islice
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.model.sample import SampleEntry
 from lokictl.sample.lines import fields_of
+from lokictl.secrets import without_password
 
 BATCH = 500
 TIMEOUT_SECONDS = 30
@@ -120,26 +122,22 @@ def push_traces(url: str, entries: Iterable[SampleEntry]) -> int:
 
     Raises `LokictlError` when it cannot be reached or refuses them.
     """
-    import requests  # noqa: PLC0415 - slow to import, and most commands ask no server
-
-    base = url.rstrip("/")
-    address = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
-    session = requests.Session()
+    access, redactor = access_of(url)
+    client = HttpClient(access, redactor, timeout=TIMEOUT_SECONDS)
+    path = "" if access.url.endswith("/v1/traces") else "/v1/traces"
     remaining, count = to_otlp(entries), 0
     while batch := list(islice(remaining, BATCH)):
         body = {"resourceSpans": [item for message in batch for item in message["resourceSpans"]]}
         try:
-            answer = session.post(address, json=body, timeout=TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            raise LokictlError(
-                Problem(
-                    "sample/push",
-                    f"cannot reach {url}: {type(error).__name__}",
-                    hint="is there a receiver for OTLP over HTTP (usually on port 4318)?",
-                )
-            ) from None
-        if not answer.ok:
-            message = f"{url} refused the traces ({answer.status_code}): {answer.text.strip()[:500]}"
-            raise LokictlError(Problem("sample/push", message))
+            client.request("POST", path, body=body, expect_json=False)
+        except HttpError as error:
+            raise LokictlError(_problem(without_password(url), error)) from None
         count += len(batch)
     return count
+
+
+def _problem(url: str, error: HttpError) -> Problem:
+    if not error.status:
+        hint = "is there a receiver for OTLP over HTTP (usually on port 4318)?"
+        return Problem("sample/push", f"cannot reach {url}: {error.message}", hint=hint)
+    return Problem("sample/push", f"{url} refused the traces ({error.status}): {error.message}")

@@ -336,15 +336,15 @@ class _Reader:
         }
         return Access(
             url,
-            self._secret(table[tokens[0]], server, tokens[0]) if tokens else None,
-            self._text(basic["user"], server, "basic") if basic else "",
-            self._secret(basic["password"], server, "basic.password") if basic else None,
-            self._file(tls.get("ca", ""), server),
-            self._file(tls.get("cert", ""), server),
-            self._file(tls.get("key", ""), server),
-            bool(tls.get("insecure", False)),
-            self._proxy(table.get("proxy", ""), server),
-            headers,
+            token=self._secret(table[tokens[0]], server, tokens[0]) if tokens else None,
+            user=self._text(basic["user"], server, "basic") if basic else "",
+            password=self._secret(basic["password"], server, "basic.password") if basic else None,
+            ca_file=self._file(tls.get("ca", ""), server),
+            certificate=self._file(tls.get("cert", ""), server),
+            key=self._file(tls.get("key", ""), server),
+            insecure=bool(tls.get("insecure", False)),
+            proxy=self._proxy(table.get("proxy", ""), server),
+            headers=headers,
         )
 
     def _proxy(self, value: Any, server: str) -> str | Secret:

@@ -216,6 +216,31 @@ def test_a_limited_rate_is_tried_again(serve: Callable[[Any], str], fake_loki: A
     assert len(pauses) >= 3
 
 
+def test_a_busy_gateway_is_asked_again(
+    serve: Callable[[Any], str], fake_loki: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Busy:
+        refused = 0
+
+        def handle(self, method: str, path: str, *rest: Any) -> tuple[int, str]:
+            if path.endswith("/query") and self.refused < 2:
+                self.refused += 1
+                return 502, ""
+            answer: tuple[int, str] = fake_loki.handle(method, path, *rest)
+            return answer
+
+    monkeypatch.setattr("lokictl.http.time.sleep", lambda seconds: None)
+    caplog.set_level("INFO", logger="lokictl")
+    url = serve(Busy()).replace("http://", "http://me:very-secret@")
+    with UrlBackend(url) as backend:
+        backend.push(STREAMS)
+        assert backend.query(COUNT, time=START + SECOND).vector == [({}, 2.0)]
+    words = [record.getMessage() for record in caplog.records]
+    assert len([line for line in words if "/loki/api/v1/query: 502 in 0." in line]) == 2
+    assert any(line.startswith("POST http://127.0.0.1:") and "push: 204" in line for line in words)
+    assert "very-secret" not in "".join(words)
+
+
 def test_a_long_query_is_posted(fake_loki: Any) -> None:
     with UrlBackend(fake_loki.url) as backend:
         backend.push(STREAMS)

@@ -16,10 +16,11 @@ import yaml
 
 from lokictl.backtest import Cache, FileHistory, Session, Settings
 from lokictl.backtest.capture import save_test
-from lokictl.backtest.connect import access_of, open_loki
+from lokictl.backtest.connect import open_loki
 from lokictl.backtest.incidents import Incident, judge
 from lokictl.backtest.results import RuleHistory
 from lokictl.backtest.rules import load_groups
+from lokictl.http import access_of
 from lokictl.model.sample import SampleEntry
 from lokictl.sample.output import push_entries
 from tests.stack.servers import free_ports, get_json, needs, program, server

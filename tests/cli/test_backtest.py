@@ -217,7 +217,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "too many bytes": ((*BASE, "--no-cache", "--max-bytes", "10B"), "are allowed (--max-bytes)"),
     "no folder for the page": ((*BASE, "--html", "none/report.html"), "does not exist"),
     "nobody there": (("backtest", "rules.yaml", "--loki", "http://127.0.0.1:9"), "127.0.0.1:9"),
-    "not a URL": (("backtest", "rules.yaml", "--loki", "ftp://user:secret@x"), "is not the URL of a Loki"),
+    "not a URL": (("backtest", "rules.yaml", "--loki", "ftp://user:secret@x"), "not a URL: ftp://***@x"),
 }  # fmt: skip
 
 

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from lokictl.cli.main import COMMANDS, cli
 
 MODULE = """
 from lokictl.model import AlertingRule, RuleGroup
@@ -37,6 +40,16 @@ def test_it_shows_the_modules_of_a_project(project: Path, arguments: tuple[str, 
     assert (verbose.returncode, verbose.stdout) == (0, quiet.stdout)
     (line,) = verbose.stderr.splitlines()
     assert line.startswith("loaded rules/shop.py in ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_it_after_its_name(name: str) -> None:
+    context = click.Context(cli)
+    found = cli.get_command(context, name) if isinstance(cli, click.Group) else None
+    assert found is not None
+    (option,) = [option for option in found.params if "--verbose" in option.opts]
+    assert option.opts == ["-v", "--verbose"]
+    assert option.callback is not None
 
 
 def test_it_shows_requests_without_the_password(project: Path) -> None:
