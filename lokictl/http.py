@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lokictl.diagnostics import LokictlError, Problem
@@ -134,6 +134,18 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
+class RequestOptions(TypedDict, total=False):
+    """What `HttpClient.request` takes by name."""
+
+    query: Mapping[str, Any] | None
+    body: Any
+    content_type: str
+    headers: Mapping[str, str] | None
+    idempotent: bool | None
+    changes_nothing: bool
+    attempts: int | None
+
+
 @dataclass
 class HttpClient:
     """A connection to one server, for any number of threads.
@@ -197,7 +209,7 @@ class HttpClient:
                 error.uncertain = error.uncertain or uncertain
                 raise
 
-    def exchange(self, method: str, path: str, **options: Any) -> Answer:
+    def exchange(self, method: str, path: str, **options: Unpack[RequestOptions]) -> Answer:
         """As `request` for an answer of any status: raises `HttpError` only without one, or for a redirect."""
         try:
             return self.request(method, path, expect_json=False, **options)

@@ -6,7 +6,7 @@ from datasources.common import LOKI
 from lokictl.durations import Duration
 from lokictl.grafana import DataSourceRef, LokiTarget, explore_url
 from lokictl.logql import parse
-from lokictl.logql.expressions import LogExpr
+from lokictl.logql.ast import LogExpr
 from lokictl.model import AlertingRule, RuleGroup, Service
 from services.common import (
     ERRORS_PANEL,

@@ -12,8 +12,8 @@ from lokictl.engine.errors import EngineError
 from lokictl.engine.evaluator import Engine
 from lokictl.engine.limits import Limits
 from lokictl.engine.store import LogStore
+from lokictl.logql.ast import Expr
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import Expr
 from lokictl.logql.versions import LokiVersion
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import urlencode
 
 import orjson
 
 from lokictl.backends.interface import BackendError, LogLine, QueryError, Result, UnreachableError
 from lokictl.diagnostics import LokictlError
-from lokictl.http import CONNECT_TIMEOUT, READ_TIMEOUT, Answer, HttpClient, HttpError, access_of
+from lokictl.http import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Answer,
+    HttpClient,
+    HttpError,
+    RequestOptions,
+    access_of,
+)
 from lokictl.logql.units import parse_float
 from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
 from lokictl.secrets import without_password
@@ -78,8 +86,7 @@ class LokiClient:
         path: str,
         *,
         tenant: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[RequestOptions],
     ) -> Answer:
         """The answer, of any status, to a request as the tenant (or as another; "" for none).
 
@@ -87,9 +94,8 @@ class LokiClient:
         """
         name = self.tenant if tenant is None else tenant
         try:
-            return self._client.exchange(
-                method, path, headers={**(headers or {}), **tenant_headers(name)}, **options
-            )
+            options["headers"] = {**(options.get("headers") or {}), **tenant_headers(name)}
+            return self._client.exchange(method, path, **options)
         except HttpError as error:
             raise self._no_answer(error) from None
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.engine.result import LogLine, Result
-from lokictl.logql.expressions import Expr
+from lokictl.logql.ast import Expr
 
 __all__ = [
     "Backend",

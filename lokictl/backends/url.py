@@ -12,7 +12,7 @@ from lokictl.backends.acceptance import check_stream
 from lokictl.backends.http import LokiClient, refusal, to_result
 from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
 from lokictl.durations import HOUR, SECOND
-from lokictl.logql.expressions import Expr
+from lokictl.logql.ast import Expr
 from lokictl.logql.units import quote
 from lokictl.logql.versions import LokiVersion, configured_target
 

@@ -18,7 +18,7 @@ from lokictl.backtest.reduction import reduced
 from lokictl.backtest.series import Labels
 from lokictl.backtest.session import Session
 from lokictl.diagnostics import LokictlError, Problem, suggestion
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
 from lokictl.model.times import format_time, parse_time

@@ -26,8 +26,8 @@ from lokictl.backtest.results import (
 )
 from lokictl.backtest.series import Answers, Grid, Labels, runs
 from lokictl.engine.evaluator import TOO_MANY_SERIES
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import COMPARISONS
+from lokictl.logql import ast
+from lokictl.logql.ast import COMPARISONS
 from lokictl.logql.semantics import COUNTING
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.ruler.alerts import Alert, AlertState

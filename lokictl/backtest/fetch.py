@@ -10,8 +10,7 @@ from itertools import pairwise
 from lokictl.backtest.cache import Cache
 from lokictl.backtest.history import History, Progress, RangeRequest, no_progress
 from lokictl.backtest.series import Answers, Grid, merged_gaps
-from lokictl.logql import expressions as ast
-from lokictl.logql import parse
+from lokictl.logql import ast, parse
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND

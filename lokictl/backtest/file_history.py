@@ -32,8 +32,7 @@ from lokictl.diagnostics import Problem
 from lokictl.engine import Engine, EngineError, Limits, LogStore
 from lokictl.engine.extraction import compile_selector_test
 from lokictl.engine.store import Stream
-from lokictl.logql import LogQLError, parse
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast, parse
 from lokictl.model.log_files import LogReader
 from lokictl.ruler.expansion import Vector
 from lokictl.testing.parallel import in_processes

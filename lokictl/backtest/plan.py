@@ -15,8 +15,8 @@ from operator import eq, ge, gt, le, lt, ne
 from lokictl.backtest.series import Answers, Column, Grid, Sample, merged_gaps
 from lokictl.engine.binary_operation import set_operation, with_number, with_vector
 from lokictl.engine.errors import EvaluationError
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import COMPARISONS, SET_OPERATORS
+from lokictl.logql import ast
+from lokictl.logql.ast import COMPARISONS, SET_OPERATORS
 
 Lookup = Callable[[str], Answers]
 """The answers to a query that was asked, by its text."""

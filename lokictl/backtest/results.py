@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from lokictl.backtest.series import Answers, Grid
-from lokictl.logql.expressions import BinaryOperation
+from lokictl.logql.ast import BinaryOperation
 from lokictl.model.rules import AlertingRule, Rule, RuleGroup
 
 WEEK = 7 * 86_400 * 1_000_000_000

@@ -14,8 +14,7 @@ from lokictl.backtest.plan import queries
 from lokictl.backtest.results import Backtest, Missing, RuleHistory
 from lokictl.backtest.series import Grid
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.logql import LogQLError, parse
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.units import format_bytes, format_prometheus_duration
 from lokictl.model.rules import Rule, RuleGroup
 from lokictl.model.times import format_time

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from lokictl.logql import ast, parse
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.ast import MatchOperator
 
 NUMBER = r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?i:inf|infinity)|(?i:nan)"
 """What ``unwrap`` reads as a number; other lines are errors, which a filter behind it may remove."""

@@ -12,8 +12,7 @@ from lokictl.backtest.plan import comparisons
 from lokictl.backtest.results import Backtest, RuleHistory
 from lokictl.backtest.session import Session
 from lokictl.diagnostics import LokictlError, Problem, nearest
-from lokictl.logql import LogQLError
-from lokictl.logql import expressions as ast
+from lokictl.logql import LogQLError, ast
 from lokictl.logql.units import format_float, format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
 

@@ -14,7 +14,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.engine import Engine, LogStore
 from lokictl.log_search import search
 from lokictl.logql import LogQLError, ParseError, ast, parse
-from lokictl.logql.expressions import LogExpr
+from lokictl.logql.ast import LogExpr
 from lokictl.logql.grafana_variables import variables
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.units import parse_prometheus_duration, quote
@@ -23,7 +23,7 @@ from lokictl.model.times import format_time, parse_time
 
 if TYPE_CHECKING:
     from lokictl.engine import Result
-    from lokictl.logql.expressions import Expr
+    from lokictl.logql.ast import Expr
 
 MAX_LINES = 5000
 """More lines than Loki gives at once are refused by the engine."""

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokictl.logql import parse
+from lokictl.logql.ast import VectorAggregation
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import VectorAggregation
 
 Query = dict[str, Any]
 """A recorded query: ``expr``, its times, and Loki's answer: ``status``, ``resultType``, ``result`` or ``error``."""

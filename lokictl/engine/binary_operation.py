@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lokictl.engine.errors import EvaluationError
 from lokictl.logql import ast
 from lokictl.logql.arithmetic import arithmetic, compare
-from lokictl.logql.expressions import COMPARISONS
+from lokictl.logql.ast import COMPARISONS
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]

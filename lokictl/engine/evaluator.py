@@ -22,7 +22,7 @@ from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, cleaned, readable, told_apart
 from lokictl.engine.vector_aggregation import aggregate
 from lokictl.logql import ast, parse
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.ast import MatchOperator
 from lokictl.logql.regex import Match, compile_anchored
 from lokictl.logql.units import (
     format_bytes,

@@ -19,7 +19,7 @@ from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, LabelBuilder, Labels
 from lokictl.engine.line_filter import compile_line_filter
 from lokictl.engine.store import Entry
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.ast import MatchOperator
 
 CHUNK = 256
 MAX_SHAPES = 16

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lokictl.engine.ip import IpPatternError, compile_ip
 from lokictl.engine.labels import FILTER_ERROR, LabelBuilder
 from lokictl.logql import ast
-from lokictl.logql.expressions import ComparisonOperator, MatchOperator
+from lokictl.logql.ast import ComparisonOperator, MatchOperator
 from lokictl.logql.regex import Always, compile_test, simplify
 from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration
 from lokictl.logql.versions import DEFAULT, FIRST_BYTE_FOLDS, TYPED_FILTERS_DROP_ERRORS, LokiVersion

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lokictl.engine.ip import compile_ip
 from lokictl.logql import ast
-from lokictl.logql.expressions import LineFilterOperator
+from lokictl.logql.ast import LineFilterOperator
 from lokictl.logql.regex import Always, Contains, Test, compile_test, either, simplify
 from lokictl.logql.validation import consecutive_captures, split_pattern
 from lokictl.logql.versions import DEFAULT, FIRST_BYTE_FOLDS, IP_IN_CHAINS, LokiVersion

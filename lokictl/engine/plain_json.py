@@ -17,7 +17,7 @@ from lokictl.engine.json_parser import text_value
 from lokictl.engine.label_filter import COMPARE
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, EXTRACTED_SUFFIX, LabelBuilder
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.ast import MatchOperator
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _EXACT = 1 << 53

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from lokictl.engine.labels import ERROR, ERROR_DETAILS, PRESERVE_ERROR
 from lokictl.engine.store import Entry, Stream
 from lokictl.logql import ast
-from lokictl.logql.expressions import LineFilterOperator, MatchOperator
+from lokictl.logql.ast import LineFilterOperator, MatchOperator
 from lokictl.logql.regex import AnyOf, Contains, Equals, Test, simplify
 from lokictl.logql.semantics import writes_line
 

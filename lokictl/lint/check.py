@@ -11,7 +11,7 @@ from lokictl.lint.findings import Edit, Finding, Place
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.query import Query
 from lokictl.lint.workspace import Workspace
-from lokictl.logql.expressions import Node
+from lokictl.logql.ast import Node
 
 
 class Check(ABC):

@@ -14,9 +14,9 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity, neare
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
 from lokictl.lint.promql import is_promql
 from lokictl.lint.query import DocumentText
+from lokictl.logql.ast import Node, StreamSelector
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import Node, StreamSelector
 from lokictl.model import RuleFile
 from lokictl.model.contents import (
     Contents,

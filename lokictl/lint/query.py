@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lokictl.lint.findings import Edit, Path, PathPart, Place, place_in
+from lokictl.logql.ast import Expr, Node, Span
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
-from lokictl.logql.expressions import Expr, Node, Span
 from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
 from lokictl.logql.placeholders import as_variables
 from lokictl.logql.semantics import Labels, labels_of
 from lokictl.model.documents import Document
-from lokictl.model.rules import Origin
+from lokictl.model.origin import Origin
 
 if TYPE_CHECKING:
     from lokictl.lint.items import DashboardItem, RuleItem

@@ -25,7 +25,7 @@ from lokictl.lint.interface import (
     about,
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
-from lokictl.logql.expressions import Node
+from lokictl.logql.ast import Node
 from lokictl.model.documents import ModuleDocument
 from lokictl.project import JsonDashboard, Project
 from lokictl.project.configuration import shown

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lokictl.logql import ast, semantics
+from lokictl.logql.ast import MatchOperator
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.grafana_variables import STAND_IN, holds_variable
 from lokictl.logql.matching import compile_matcher
 from lokictl.model import FieldType, LogField, Service

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
+from lokictl.logql.ast import Expr, LogExpr, MetricExpr
 from lokictl.logql.errors import LogQLError, ParseError
-from lokictl.logql.expressions import Expr, LogExpr, MetricExpr
 from lokictl.logql.parser import parse as parse_query
 from lokictl.logql.printer import pretty
 from lokictl.logql.templated import format_templated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lokictl.logql.expressions import COMPARISONS
+from lokictl.logql.ast import COMPARISONS
 
 
 def compare(operator: str, left: float, right: float) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from lokictl.logql.ast import Expr
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import Expr
 from lokictl.logql.parser import parse
 from lokictl.logql.versions import LokiVersion, target
 

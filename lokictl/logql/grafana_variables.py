@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
-from lokictl.logql.expressions import Span
+from lokictl.logql.ast import Span
 from lokictl.logql.units import HOUR, MILLISECOND, MINUTE, SECOND
 
 Value = str | int | float | Sequence[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lokictl.logql.expressions import Matcher, MatchOperator
+from lokictl.logql.ast import Matcher, MatchOperator
 from lokictl.logql.regex import compile_anchored, compile_selector
 from lokictl.logql.versions import DEFAULT, DOT_MATCHES_NEWLINE, LokiVersion
 

@@ -7,11 +7,11 @@ import math
 import re
 from typing import Any
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql import parser_tables as tables
 from lokictl.logql.arithmetic import fold
+from lokictl.logql.ast import Span
 from lokictl.logql.errors import ParseError
-from lokictl.logql.expressions import Span
 from lokictl.logql.grammar import RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float

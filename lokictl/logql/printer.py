@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
+from lokictl.logql.ast import canonical
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.lossless import SpelledMatching, Written, is_plain_name, lossless
 from lokictl.logql.regex import Matches, simplify
@@ -21,14 +20,6 @@ WIDTH = 100
 """Expressions longer than this are split by `pretty`."""
 
 INDENT = "  "
-
-
-def canonical(node: ast.Node) -> str:
-    """Loki's own one-line text of an expression or of any part of one."""
-    printer = _PRINTERS.get(type(node))
-    if printer is None:
-        raise TypeError(f"{type(node).__name__} has no text")
-    return printer(node)
 
 
 def _log(node: ast.LogExpr) -> str:
@@ -165,45 +156,49 @@ def _variants(node: ast.Variants) -> str:
     return f"variants({', '.join(canonical(item) for item in node.variants)}) of ({_range(node.of)})"
 
 
-_PRINTERS: dict[type[ast.Node], Callable[..., str]] = {
-    Written: lambda node: node.text,
-    ast.Matcher: _matcher,
-    ast.StreamSelector: _selector,
-    ast.LineFilterLeg: _leg,
-    ast.LineFilter: _line_filter,
-    ast.Extraction: lambda node: f"{node.name}={quote(node.path)}",
-    ast.JsonParser: _json,
-    ast.LogfmtParser: _logfmt,
-    ast.RegexpParser: lambda node: f"| regexp {quote(node.pattern)}",
-    ast.PatternParser: lambda node: f"| pattern {quote(node.pattern)}",
-    ast.UnpackParser: lambda node: "| unpack",
-    ast.LineFormat: lambda node: f"| line_format {quote(node.template)}",
-    ast.LabelFormatItem: lambda node: f"{node.name}={quote(node.value) if node.is_template else node.value}",
-    ast.LabelFormat: _label_format,
-    ast.Decolorize: lambda node: "| decolorize",
-    ast.LabelName: lambda node: node.name,
-    ast.DropLabels: lambda node: _names("drop", node.items),
-    ast.KeepLabels: lambda node: _names("keep", node.items),
-    ast.StringLabelFilter: _string_filter,
-    ast.NumberLabelFilter: _number_filter,
-    ast.DurationLabelFilter: lambda node: f"{node.name}{node.operator}{format_go_duration(node.value)}",
-    ast.BytesLabelFilter: lambda node: f"{node.name}{node.operator}{format_bytes(node.value)}",
-    ast.IpLabelFilter: lambda node: f"{node.name}{node.operator}ip({quote(node.pattern)})",
-    ast.AndLabelFilter: lambda node: f"( {canonical(node.left)} , {canonical(node.right)} )",
-    ast.OrLabelFilter: lambda node: f"( {canonical(node.left)} or {canonical(node.right)} )",
-    ast.LabelFilterStage: lambda node: f"| {canonical(node.filter)}",
-    ast.LogExpr: _log,
-    ast.Unwrap: _unwrap,
-    ast.LogRange: _range,
-    ast.Grouping: _grouping,
-    ast.RangeAggregation: _range_aggregation,
-    ast.VectorAggregation: _vector_aggregation,
-    ast.BinaryOperation: _binary,
-    ast.Literal: lambda node: format_float(node.value, exponent_from=6),
-    ast.VectorFunction: lambda node: f"vector({node.value:f})",
-    ast.LabelReplace: _label_replace,
-    ast.Variants: _variants,
-}
+ast.PRINTERS.update(
+    {
+        Written: lambda node: node.text,
+        ast.Matcher: _matcher,
+        ast.StreamSelector: _selector,
+        ast.LineFilterLeg: _leg,
+        ast.LineFilter: _line_filter,
+        ast.Extraction: lambda node: f"{node.name}={quote(node.path)}",
+        ast.JsonParser: _json,
+        ast.LogfmtParser: _logfmt,
+        ast.RegexpParser: lambda node: f"| regexp {quote(node.pattern)}",
+        ast.PatternParser: lambda node: f"| pattern {quote(node.pattern)}",
+        ast.UnpackParser: lambda node: "| unpack",
+        ast.LineFormat: lambda node: f"| line_format {quote(node.template)}",
+        ast.LabelFormatItem: lambda node: (
+            f"{node.name}={quote(node.value) if node.is_template else node.value}"
+        ),
+        ast.LabelFormat: _label_format,
+        ast.Decolorize: lambda node: "| decolorize",
+        ast.LabelName: lambda node: node.name,
+        ast.DropLabels: lambda node: _names("drop", node.items),
+        ast.KeepLabels: lambda node: _names("keep", node.items),
+        ast.StringLabelFilter: _string_filter,
+        ast.NumberLabelFilter: _number_filter,
+        ast.DurationLabelFilter: lambda node: f"{node.name}{node.operator}{format_go_duration(node.value)}",
+        ast.BytesLabelFilter: lambda node: f"{node.name}{node.operator}{format_bytes(node.value)}",
+        ast.IpLabelFilter: lambda node: f"{node.name}{node.operator}ip({quote(node.pattern)})",
+        ast.AndLabelFilter: lambda node: f"( {canonical(node.left)} , {canonical(node.right)} )",
+        ast.OrLabelFilter: lambda node: f"( {canonical(node.left)} or {canonical(node.right)} )",
+        ast.LabelFilterStage: lambda node: f"| {canonical(node.filter)}",
+        ast.LogExpr: _log,
+        ast.Unwrap: _unwrap,
+        ast.LogRange: _range,
+        ast.Grouping: _grouping,
+        ast.RangeAggregation: _range_aggregation,
+        ast.VectorAggregation: _vector_aggregation,
+        ast.BinaryOperation: _binary,
+        ast.Literal: lambda node: format_float(node.value, exponent_from=6),
+        ast.VectorFunction: lambda node: f"vector({node.value:f})",
+        ast.LabelReplace: _label_replace,
+        ast.Variants: _variants,
+    }
+)
 
 
 # --- the pretty form -------------------------------------------------------------------------------------------

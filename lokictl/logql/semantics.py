@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import COMPARISONS, MatchOperator
+from lokictl.logql import ast
+from lokictl.logql.ast import COMPARISONS, MatchOperator
 from lokictl.logql.grafana_variables import STAND_IN
 from lokictl.logql.regex import RegexError, parse_regex
 from lokictl.logql.validation import split_pattern

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from lokictl.logql.ast import Expr
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import Expr
 from lokictl.logql.grafana_variables import STAND_IN, Variable, stand_in, variables
 from lokictl.logql.parser import parse
 from lokictl.logql.units import (

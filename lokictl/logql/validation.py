@@ -6,8 +6,8 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import Span
+from lokictl.logql import ast
+from lokictl.logql.ast import Span
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.regex import RegexError, parse_regex
 

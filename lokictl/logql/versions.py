@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from lokictl.logql import expressions as ast
-from lokictl.logql.expressions import COMPARISONS
+from lokictl.logql import ast
+from lokictl.logql.ast import COMPARISONS
 
 Find = Callable[[ast.Expr], Iterator[ast.Node]]
 """The parts of an expression that a behavior concerns."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lokictl.model.datasource import DataSource
+    from lokictl.model.origin import Origin
     from lokictl.model.rule_files import load_rule_files, parse_rule_files
-    from lokictl.model.rules import AlertingRule, Origin, RecordingRule, Rule, RuleFile, RuleGroup
+    from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup
     from lokictl.model.service import FieldType, LogField, Objectives, Service, StreamLabel
 
 # Imported when they are asked for: who reads log files needs no rules.
@@ -18,7 +19,7 @@ _MODULES = {
     "FieldType": "service",
     "LogField": "service",
     "Objectives": "service",
-    "Origin": "rules",
+    "Origin": "origin",
     "RecordingRule": "rules",
     "Rule": "rules",
     "RuleFile": "rules",

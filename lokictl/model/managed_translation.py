@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from lokictl.diagnostics import Problem, Severity
 from lokictl.durations import MINUTE, SECOND
 from lokictl.logql import LogQLError
-from lokictl.logql.expressions import BinaryOperation, Expr, Literal, LogExpr
+from lokictl.logql.ast import BinaryOperation, Expr, Literal, LogExpr
 from lokictl.model.managed_alerts import EXPRESSIONS, ManagedGroup, ManagedQuery, ManagedRule
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup
 from lokictl.templates.lexer import tokenize

@@ -2,101 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from pathlib import Path as FilePath
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lokictl.diagnostics import Position
+from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.durations import DurationField, format_prometheus_duration
 from lokictl.logql import parse
-from lokictl.model.documents import Cursor, Document, Path
+from lokictl.logql.placeholders import has_placeholder, jinja_as_variables
+from lokictl.logql.units import parse_prometheus_duration
+from lokictl.model.documents import Cursor, Document
+from lokictl.model.origin import Origin, caller
+from lokictl.model.yaml_source import load_documents
+from lokictl.templates.alert import NAMES
 
 if TYPE_CHECKING:
-    from lokictl.logql.expressions import Expr
-
-_PACKAGE = str(FilePath(__file__).resolve().parent.parent)
+    from lokictl.logql.ast import Expr
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a rule or group was written: a place in a document, or a line of a Python module.
-
-    ``expr`` is the expression of a rule written in Python, to find it in the module's text.
-    """
-
-    cursor: Cursor | None = None
-    python: Position = Position()
-    expr: str = ""
-
-    def position(self, *path: str | int, key: bool = False) -> Position:
-        """The position of a part (``"expr"``, ``"labels", "severity"``) of what was written here."""
-        return self.python if self.cursor is None else self.cursor.position(*path, key=key)
-
-    def text_position(self, path: Path, start: int, end: int) -> Position:
-        """The position of the characters ``start`` to ``end`` of a string (such as ``("expr",)``)."""
-        if self.cursor is not None:
-            return self.cursor.text_position(path, start, end)
-        return _position_in_module(self.python, self.expr, start, end) if path == ("expr",) else self.python
-
-    def source_line(self, position: Position) -> str:
-        """The line of the file that ``position`` is on; "" where it must be read from the file."""
-        return "" if self.cursor is None else self.cursor.line(position)
-
-
-LINES_OF_A_RULE = 40
-
-
-def _position_in_module(place: Position, expr: str, start: int, end: int) -> Position:
-    """Where the characters ``start`` to ``end`` of an expression stand in the module that defines the rule.
-
-    Found by the text of the expression's line, below ``place``; ``place`` itself where that is made up from
-    pieces (an f-string).
-    """
-    first = expr.rfind("\n", 0, start) + 1
-    line = expr[first : expr.find("\n", first) if "\n" in expr[first:] else len(expr)]
-    wanted = line.strip()
-    if not wanted or not place.file:
-        return place
-    try:
-        source = FilePath(place.file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return place
-    indent = len(line) - len(line.lstrip())
-    for number in range(max(place.line - 1, 0), min(place.line + LINES_OF_A_RULE, len(source))):
-        column = source[number].find(wanted)
-        if column >= 0:
-            begin = column + start - first - indent + 1
-            stop = min(begin + max(end - start, 1), column + len(wanted) + 1)
-            return Position(place.file, number + 1, begin, number + 1, max(stop, begin + 1))
-    return place
-
-
-def _caller() -> Origin:
-    """Where content defined the object: the module-level line that led to it.
-
-    A factory in another content module is not the place that tells rules apart, so the nearest module body on
-    the call stack wins; in a function called from elsewhere (a test), the first line outside this package.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    first: Position | None = None
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if first is not None and (name.startswith("<frozen importlib") or "site-packages" in name):
-            break
-        if not name.startswith((_PACKAGE, "<")):
-            here = Position(name, frame.f_lineno)
-            first = first or here
-            if frame.f_code.co_name == "<module>":
-                return Origin(python=here)
-        frame = frame.f_back
-    return Origin(python=first or Position())
+GROUP_KEYS = ("name", "interval", "query_offset", "limit", "labels", "rules", "remote_write")
+RULE_KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 
 
 class _Rule(ABC):
@@ -132,7 +61,7 @@ class AlertingRule(_Rule):
     keep_firing_for: DurationField = DurationField()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
+    origin: Origin = field(default_factory=caller, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -160,7 +89,7 @@ class RecordingRule(_Rule):
     expr: str
     _: KW_ONLY
     labels: Mapping[str, str] = field(default_factory=dict)
-    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
+    origin: Origin = field(default_factory=caller, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -196,7 +125,7 @@ class RuleGroup:
     labels: Mapping[str, str] = field(default_factory=dict)
     remote_write: tuple[Mapping[str, Any], ...] = ()
     alerting: str = ""
-    origin: Origin = field(default_factory=_caller, compare=False, repr=False)
+    origin: Origin = field(default_factory=caller, compare=False, repr=False)
 
     def home(self, default: str = "loki") -> str:
         """Who evaluates the group: "loki" (its ruler) or "grafana"; ``default`` is the project's choice."""
@@ -204,10 +133,19 @@ class RuleGroup:
 
     @classmethod
     def from_yaml(cls, text: str, file: str = "") -> RuleGroup:
-        """One group, as the ruler's API takes it.  Raises `lokictl.diagnostics.LokictlError`."""
-        from lokictl.model.rule_files import load_group  # noqa: PLC0415 - a rule group reads itself, and the reader makes rule groups
+        """One group, as the ruler's API takes it: unknown keys are ignored there, and here.
 
-        return load_group(text, file)
+        Raises `lokictl.diagnostics.LokictlError`.
+        """
+        documents = load_documents(text, file)
+        if not documents or not isinstance(documents[0].value, dict):
+            message = "a rule group is a mapping with a name and rules"
+            raise LokictlError(Problem("rule/syntax", message, position=Position(file)))
+        reader = GroupReader(strict=False, final=True)
+        group = reader.group(Cursor(documents[0]))
+        if reader.problems or group is None:
+            raise LokictlError(reader.problems)
+        return group
 
     def to_dict(self) -> dict[str, Any]:
         """The group in the words of a rule file, keys in the usual order."""
@@ -248,6 +186,135 @@ class RuleFile:
     def to_yaml(self) -> str:
         """The file in the ruler's own form (``groups:``)."""
         return dump_yaml({"groups": [group.to_dict() for group in self.groups]})
+
+
+class GroupReader:
+    """Builds rules and groups from their places in a document, and collects the problems."""
+
+    def __init__(self, *, strict: bool = True, final: bool | None = None) -> None:
+        """``strict``: unknown keys are errors; ``final``: no tool fills placeholders any more (default: ``strict``)."""
+        self.strict = strict
+        self.final = strict if final is None else final
+        self.problems: list[Problem] = []
+
+    def group(self, cursor: Cursor) -> RuleGroup | None:
+        value = cursor.value
+        if not isinstance(value, dict):
+            self.problem(cursor, "a rule group is a mapping with the keys `name` and `rules`")
+            return None
+        self.unknown(cursor, GROUP_KEYS, "a rule group")
+        if value.get("name") in (None, ""):
+            self.problem(cursor, "a rule group needs a name", hint="add `name: …`")
+        rules = cursor.child("rules")
+        if value.get("rules") and not isinstance(rules.value, list):
+            self.problem(rules, "`rules` must be a list")
+        listed = rules.children() if isinstance(rules.value, list) else ()
+        built = [self.rule(child) for child in listed]
+        return RuleGroup(
+            cursor.child("name").text,
+            tuple(rule for rule in built if rule is not None),
+            interval=self._duration(cursor.child("interval")),
+            limit=self._integer(cursor.child("limit")),
+            query_offset=self._duration(cursor.child("query_offset")),
+            labels=self._texts(cursor.child("labels")),
+            remote_write=self._remote_write(cursor.child("remote_write")),
+            origin=Origin(cursor),
+        )
+
+    def rule(self, cursor: Cursor) -> Rule | None:
+        value = cursor.value
+        if not isinstance(value, dict):
+            self.problem(cursor, "a rule is a mapping with `alert` or `record`, and `expr`")
+            return None
+        self.unknown(cursor, RULE_KEYS, "a rule")
+        alert, record = value.get("alert"), value.get("record")
+        if (alert is None) == (record is None):
+            message = "a rule has either `alert` or `record`" + (
+                ", not both" if alert is not None else "; this has neither"
+            )
+            self.problem(cursor, message)
+            return None
+        expr = cursor.child("expr").text
+        if not expr.strip():
+            self.problem(cursor, "a rule needs an expression", hint="add `expr: …`")
+        labels = self._texts(cursor.child("labels"))
+        if record is not None:
+            self._alert_only(cursor)
+            return RecordingRule(cursor.child("record").text, expr, labels=labels, origin=Origin(cursor))
+        return AlertingRule(
+            cursor.child("alert").text,
+            expr,
+            for_=self._duration(cursor.child("for")),
+            keep_firing_for=self._duration(cursor.child("keep_firing_for")),
+            labels=labels,
+            annotations=self._texts(cursor.child("annotations")),
+            origin=Origin(cursor),
+        )
+
+    def _alert_only(self, cursor: Cursor) -> None:
+        for key in ("annotations", "for"):
+            if cursor.value.get(key):
+                self.problem(cursor, f"a recording rule has no `{key}`", key, key=True)
+
+    def _texts(self, cursor: Cursor) -> dict[str, str]:
+        value = cursor.value
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.problem(cursor, f"`{cursor.path[-1]}` must be a map of strings")
+            return {}
+        for key, item in value.items():
+            if isinstance(item, dict | list):
+                self.problem(cursor, f"`{key}` must be a string", key)
+        texts = {str(key): cursor.child(key).text for key in value}
+        if self.final:
+            return texts
+        # A tool that makes the rule file out of this may fill names of its own.
+        return {key: jinja_as_variables(text, NAMES) for key, text in texts.items()}
+
+    def _remote_write(self, cursor: Cursor) -> tuple[dict[str, Any], ...]:
+        value = cursor.value
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.problem(cursor, "`remote_write` must be a list of mappings")
+            return ()
+        return tuple(value)
+
+    def _duration(self, cursor: Cursor) -> int:
+        text = cursor.text
+        if cursor.value is None or has_placeholder(text):
+            return 0
+        try:
+            return parse_prometheus_duration(text)
+        except ValueError as error:
+            hint = (
+                f'write a unit: "{text}s" or "{text}m"'
+                if text.isdigit()
+                else 'durations look like "30s", "5m", "1h30m"'
+            )
+            self.problem(cursor, str(error), hint=hint)
+            return 0
+
+    def _integer(self, cursor: Cursor) -> int:
+        value = cursor.value
+        if value is None:
+            return 0
+        if isinstance(value, str) and has_placeholder(value):
+            return 0
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.problem(cursor, f"`{cursor.path[-1]}` must be a whole number")
+            return 0
+        return value
+
+    def unknown(self, cursor: Cursor, known: tuple[str, ...], what: str) -> None:
+        if self.strict:
+            self.problems += cursor.unknown_keys(known, name="rule/unknown-key", what=what)
+
+    def problem(
+        self, cursor: Cursor, message: str, *path: str | int, key: bool = False, hint: str = ""
+    ) -> None:
+        self.problems.append(cursor.problem("rule/syntax", message, *path, key=key, hint=hint))
 
 
 def dump_yaml(value: Any) -> str:

@@ -18,8 +18,8 @@ from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.library_panel import LibraryPanel
 from lokictl.model.notifications import Notifications
+from lokictl.model.origin import Origin
 from lokictl.model.rule_files import read_documents
-from lokictl.model.rules import Origin
 from lokictl.model.sample import SampleSource
 from lokictl.project.configuration import Configuration, find_configuration, shown
 from lokictl.project.modules import LoadedModule, import_modules

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from lokictl.backends.interface import Backend, QueryError
 from lokictl.durations import MINUTE
 from lokictl.logql import parse
+from lokictl.logql.ast import LogExpr
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import LogExpr
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.ruler.alerts import Alert, AlertState, Notification
 

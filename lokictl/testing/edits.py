@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lokictl.logql import LogQLError, ast, parse
-from lokictl.logql.expressions import ComparisonOperator, LineFilterOperator, MatchOperator, Span
+from lokictl.logql.ast import ComparisonOperator, LineFilterOperator, MatchOperator, Span
 from lokictl.logql.semantics import is_count, is_positive
 from lokictl.logql.units import format_float, format_prometheus_duration
 

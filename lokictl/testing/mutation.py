@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.logql import LogQLError, ast
-from lokictl.logql.expressions import Span
+from lokictl.logql.ast import Span
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model import AlertingRule, Rule, RuleGroup
 from lokictl.testing.compare import Comparison

@@ -97,12 +97,10 @@ def real_answers(behavior: Behavior, client: LokiClient) -> str:
     last = _last(example)
     if _reads_lines(example):
         asked = {"start": str(NOON), "end": str(last + 1), "direction": "forward", "limit": "100"}
-        found = client.request("GET", "/loki/api/v1/query_range", params={"query": example.query} | asked)
+        found = client.request("GET", "/loki/api/v1/query_range", query={"query": example.query} | asked)
     else:
-        found = client.request(
-            "GET", "/loki/api/v1/query", params={"query": example.query, "time": str(last)}
-        )
-    return shown(found.json()["data"]) if found.ok else _refused(found.text)
+        found = client.request("GET", "/loki/api/v1/query", query={"query": example.query, "time": str(last)})
+    return shown(found.json()["data"]) if found.ok else _refused(found.text())
 
 
 def _wait(client: LokiClient, example: Example) -> None:
@@ -111,7 +109,7 @@ def _wait(client: LokiClient, example: Example) -> None:
     asked = {"query": selector, "start": str(NOON - SECOND), "end": str(_last(example) + SECOND)}
     deadline = clock.monotonic() + WAIT_SECONDS
     while clock.monotonic() < deadline:
-        found = client.request("GET", "/loki/api/v1/query_range", params=asked)
+        found = client.request("GET", "/loki/api/v1/query_range", query=asked)
         if found.ok and found.json()["data"]["result"]:
             return
         clock.sleep(0.1)

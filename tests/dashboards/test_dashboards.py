@@ -14,7 +14,7 @@ import pytest
 
 from lokictl.grafana import validate
 from lokictl.logql import parse
-from lokictl.logql.expressions import LogExpr
+from lokictl.logql.ast import LogExpr
 from lokictl.model import AlertingRule
 from lokictl.project import load
 from tests.dashboards.run import (

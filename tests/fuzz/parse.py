@@ -14,7 +14,7 @@ from random import Random
 
 from lokictl import logql
 from lokictl.logql import LogQLError, ParseError
-from lokictl.logql.expressions import NO_SPAN
+from lokictl.logql.ast import NO_SPAN
 from lokictl.logql.grafana_variables import interpolate
 from tests.fuzz.inputs import mutate, seeds
 

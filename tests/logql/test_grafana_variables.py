@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lokictl.logql import parse
-from lokictl.logql.expressions import Grouping, LineFilter, LogRange, Matcher, Span
+from lokictl.logql.ast import Grouping, LineFilter, LogRange, Matcher, Span
 from lokictl.logql.grafana_variables import Value, formatted, holds_variable, interpolate, variables
 from lokictl.logql.units import MINUTE, SECOND
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from lokictl.logql import format as pretty
 from lokictl.logql import parse
-from lokictl.logql.expressions import NO_SPAN
+from lokictl.logql.ast import NO_SPAN
 from lokictl.logql.lossless import exact_bytes, lossless
 from lokictl.logql.units import parse_bytes
 from tests.logql.generated import queries

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lokictl.backtest.outputs.report import Report, count, moment, summary
 from lokictl.backtest.outputs.terminal import comparison_text, pages_text
 from lokictl.backtest.results import RuleHistory
-from lokictl.model.rules import Origin
+from lokictl.model.origin import Origin
 
 
 def github_lines(report: Report) -> Iterator[str]:

@@ -9,7 +9,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard.sources import chosen_sources
 from lokictl.lint.dashboard_json import TIME_SERIES, as_dict, is_text, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
-from lokictl.logql.expressions import StreamSelector
+from lokictl.logql.ast import StreamSelector
 
 
 class DataSourceVariable(DashboardCheck):

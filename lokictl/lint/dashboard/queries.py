@@ -10,7 +10,7 @@ from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, pane
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.promql import promql_error
 from lokictl.logql import semantics
-from lokictl.logql.expressions import Expr, Grouping, LogExpr, LogRange, MetricExpr
+from lokictl.logql.ast import Expr, Grouping, LogExpr, LogRange, MetricExpr
 from lokictl.logql.grafana_variables import STAND_IN, interpolate, variables
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")

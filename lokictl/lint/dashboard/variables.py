@@ -22,8 +22,7 @@ from lokictl.lint.dashboard_json import (
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
-from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import (
+from lokictl.logql.ast import (
     LineFilter,
     LineFilterOperator,
     Matcher,
@@ -32,6 +31,7 @@ from lokictl.logql.expressions import (
     StreamSelector,
     StringLabelFilter,
 )
+from lokictl.logql.errors import LogQLError
 from lokictl.logql.regex import compile_selector
 from lokictl.logql.validation import matches_empty
 

@@ -12,8 +12,8 @@ from lokictl.lint.loki_client import LiveLoki
 from lokictl.lint.schema import matcher_test
 from lokictl.lint.stack.coverage import relative_time
 from lokictl.logql import ast
+from lokictl.logql.ast import MatchOperator
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import MatchOperator
 from lokictl.logql.grafana_variables import holds_variable
 from lokictl.logql.units import DAY, HOUR, format_prometheus_duration
 from lokictl.logql.validation import matches_empty

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Edit, Finding, Query, QueryCheck
 from lokictl.logql import ast, semantics
+from lokictl.logql.ast import LineFilterOperator as Line
+from lokictl.logql.ast import MatchOperator as Match
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import LineFilterOperator as Line
-from lokictl.logql.expressions import MatchOperator as Match
 from lokictl.logql.regex import compile_selector, compile_test, simplify
 
 CONTAINS, NOT_CONTAINS = Line.CONTAINS, Line.NOT_CONTAINS

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck
 from lokictl.logql import ast, regex
+from lokictl.logql.ast import LineFilterOperator as Line
+from lokictl.logql.ast import MatchOperator as Match
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import LineFilterOperator as Line
-from lokictl.logql.expressions import MatchOperator as Match
 from lokictl.logql.regex import Regex
 from lokictl.logql.units import quote
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.findings import Place
 from lokictl.lint.interface import Check, Finding, ManagedRuleCheck, ManagedRuleItem
-from lokictl.logql.expressions import LogExpr
+from lokictl.logql.ast import LogExpr
 from lokictl.model.managed_alerts import ManagedQuery
 
 _MATH_NAME = re.compile(r"\$\{?(\w+)")

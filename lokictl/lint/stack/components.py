@@ -11,8 +11,8 @@ from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
 from lokictl.lint.schema import matcher_test
 from lokictl.logql import parse
+from lokictl.logql.ast import LogExpr
 from lokictl.logql.errors import LogQLError
-from lokictl.logql.expressions import LogExpr
 from lokictl.logql.units import DAY, format_prometheus_duration, parse_prometheus_duration
 from lokictl.model import Service
 

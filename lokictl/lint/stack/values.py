@@ -12,7 +12,7 @@ from lokictl.lint.interface import Finding, Query, Workspace, WorkspaceCheck
 from lokictl.lint.more_queries import rule_test_streams
 from lokictl.lint.schema import Pipeline, Schema, Use, matcher_test
 from lokictl.logql import ast
-from lokictl.logql.expressions import MatchOperator
+from lokictl.logql.ast import MatchOperator
 from lokictl.logql.grafana_variables import holds_variable
 from lokictl.model import FieldType
 

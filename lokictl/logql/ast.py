@@ -78,9 +78,19 @@ class Node:
         return self.transform(lambda node: new if node is target else node)
 
     def __str__(self) -> str:
-        from lokictl.logql.printer import canonical  # noqa: PLC0415 - an expression prints itself, and the printer reads expressions
-
         return canonical(self)
+
+
+PRINTERS: dict[type[Node], Callable[..., str]] = {}
+"""What prints each class of nodes; `lokictl.logql.printer` fills it."""
+
+
+def canonical(node: Node) -> str:
+    """Loki's own one-line text of an expression or of any part of one."""
+    printer = PRINTERS.get(type(node))
+    if printer is None:
+        raise TypeError(f"{type(node).__name__} has no text")
+    return printer(node)
 
 
 # --- selectors -------------------------------------------------------------------------------------------
