@@ -46,6 +46,14 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A position, and the text of its line ("" where it must be read from the file)."""
+
+    position: Position
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong: ``name`` is stable (``rule/duplicate``), ``message`` says what, ``hint`` what to do.
 

@@ -42,7 +42,7 @@ class Row:
 
 
 @attr.s(auto_attribs=True, frozen=True)
-class Place:
+class GridPosition:
     """Where a panel stands: left edge, top edge, width and height in grid units."""
 
     x: int
@@ -102,13 +102,13 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
     return grown
 
 
-def placed(blocks: Sequence[Block], top: int) -> tuple[list[tuple[Panel, Place]], int]:
+def placed(blocks: Sequence[Block], top: int) -> tuple[list[tuple[Panel, GridPosition]], int]:
     """The panels of blocks with their places from line ``top`` on, and the first free line after them.
 
     A line is filled: its blocks grow in proportion to its full width, and to the height of the highest.  Raises
     ValueError as `width_of` does.
     """
-    result: list[tuple[Panel, Place]] = []
+    result: list[tuple[Panel, GridPosition]] = []
     for line in lines_of(blocks):
         height = max(sum(panel.height for panel in members(block)) for block in line)
         x = 0
@@ -116,7 +116,7 @@ def placed(blocks: Sequence[Block], top: int) -> tuple[list[tuple[Panel, Place]]
             y = top
             panels = members(block)
             for panel, share in zip(panels, shares([panel.height for panel in panels], height), strict=True):
-                result.append((panel, Place(x, y, width, share)))
+                result.append((panel, GridPosition(x, y, width, share)))
                 y += share
             x += width
         top += height
@@ -141,7 +141,7 @@ def arranged(content: Sequence[Row | Block]) -> list[dict[str, Any]]:
         raise ValueError(f"two panels have the id {twice}")
     free = (number for number in range(1, 10_000) if number not in set(own))
 
-    def finished(found: list[tuple[Panel, Place]]) -> list[dict[str, Any]]:
+    def finished(found: list[tuple[Panel, GridPosition]]) -> list[dict[str, Any]]:
         return [
             {
                 **attr.evolve(panel, id=panel.id or next(free)).to_json_data(),
@@ -170,7 +170,7 @@ def arranged(content: Sequence[Row | Block]) -> list[dict[str, Any]]:
             "id": next(free),
             "title": item.title,
             "collapsed": item.collapsed,
-            "gridPos": Place(0, top, COLUMNS, 1).to_json_data(),
+            "gridPos": GridPosition(0, top, COLUMNS, 1).to_json_data(),
             "panels": [],
         }
         if item.repeat:

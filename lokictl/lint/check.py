@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from lokictl.diagnostics import Severity
-from lokictl.lint.findings import Edit, Finding, Place
+from lokictl.diagnostics import Place, Severity
+from lokictl.lint.findings import Edit, Finding
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.query import Query
 from lokictl.lint.workspace import Workspace

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lokictl.diagnostics import Position, Problem
+from lokictl.diagnostics import Place, Position, Problem
 from lokictl.model.documents import Document
 
 PathPart = str | int
 Path = tuple[PathPart, ...]
 """The keys and indexes that lead to a value of a document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A position, and the text of its line ("" where it must be read from the file)."""
-
-    position: Position
-    source_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,4 +111,4 @@ def _findings(file: str, text: str) -> list[Finding]:
 def _queries(file: str, text: str) -> list[str]:
     loaded = Loaded()
     load_text(text, file, loaded)
-    return [query.text for query in files_workspace(loaded).queries]
+    return [query.text for query in files_workspace(loaded).rule_and_panel_queries]

@@ -39,6 +39,7 @@ Example::
 
 from __future__ import annotations
 
+from lokictl.diagnostics import Place
 from lokictl.lint.check import (
     Check,
     DashboardCheck,
@@ -49,7 +50,7 @@ from lokictl.lint.check import (
     RuleCheck,
     WorkspaceCheck,
 )
-from lokictl.lint.findings import Edit, Finding, PathPart, Place, about
+from lokictl.lint.findings import Edit, Finding, PathPart, about
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LokiOptions
 from lokictl.lint.query import Query, QueryKind, TextSource

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lokictl.diagnostics import Position
+from lokictl.diagnostics import Place, Position
 from lokictl.lint.dashboard_json import datasource_type, is_logql, panels_of
-from lokictl.lint.findings import Path, PathPart, Place, place_in
+from lokictl.lint.findings import Path, PathPart, place_in
 from lokictl.lint.query import DocumentText, Query, QueryKind, RuleText
 from lokictl.logql.placeholders import has_placeholder
 from lokictl.model.documents import Cursor, Document

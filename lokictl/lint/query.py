@@ -8,7 +8,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from lokictl.lint.findings import Edit, Path, PathPart, Place, place_in
+from lokictl.diagnostics import Place
+from lokictl.lint.findings import Edit, Path, PathPart, place_in
 from lokictl.logql.ast import Expr, Node, Span
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError

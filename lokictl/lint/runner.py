@@ -181,7 +181,7 @@ def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: Loki
         managed_rules=len(workspace.managed_rules),
         dashboards=len(workspace.dashboards),
         datasources=len(workspace.datasources),
-        queries=len(workspace.queries),
+        queries=len(workspace.rule_and_panel_queries),
         suppressed=suppressed,
     )
 
@@ -211,7 +211,7 @@ def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
     queries = [check for check in checks if isinstance(check, QueryCheck)]
     # Most queries are built alike: which checks can find something is worked out once for each build.
     plans: dict[frozenset[type[Node]], list[QueryCheck]] = {}
-    for query in workspace.queries:
+    for query in workspace.rule_and_panel_queries:
         kinds = query.kinds
         plan = plans.get(kinds)
         if plan is None:

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lokictl.diagnostics import Position
-from lokictl.lint.findings import Place
+from lokictl.diagnostics import Place, Position
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LiveLoki, LokiOptions
 from lokictl.lint.more_queries import (
@@ -76,8 +75,8 @@ class Workspace:
         )
 
     @cached_property
-    def queries(self) -> tuple[Query, ...]:
-        """Every LogQL query of rules (Grafana-managed ones, too) and dashboards, and the plain ones."""
+    def rule_and_panel_queries(self) -> tuple[Query, ...]:
+        """The LogQL of rules (Grafana-managed ones, too) and dashboards, and plain queries: what ``logql/*`` checks."""
         found = [rule.query for rule in self.rules]
         found += [query for dashboard in self.dashboards for query in dashboard.queries]
         found += [query for rule in self.managed_rules for _, query in rule.queries]
@@ -89,9 +88,13 @@ class Workspace:
 
     @cached_property
     def all_queries(self) -> tuple[Query, ...]:
-        """`queries`, and those of ``label_values``, trace links, correlations and rule tests."""
+        """`rule_and_panel_queries`, and those of ``label_values``, trace links, correlations and rule tests.
+
+        What ``stack/*`` checks: the labels and fields of these must exist, too.  Whether they parse is the business of
+        the checks of dashboards and data sources.
+        """
         return (
-            *self.queries,
+            *self.rule_and_panel_queries,
             *(query for dashboard in self.dashboards for query in variable_queries(dashboard)),
             *(query for source in self.datasources for query in source_queries(source)),
             *(query for document in self.rule_tests for query in rule_test_queries(document)),

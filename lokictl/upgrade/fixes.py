@@ -38,7 +38,7 @@ def _repairs(file: str, text: str, old: LokiVersion, new: LokiVersion) -> list[F
             edit=place.edit,
             item=place.item,
         )
-        for change in changes_in_queries(files_workspace(loaded).queries, old, new)
+        for change in changes_in_queries(files_workspace(loaded).rule_and_panel_queries, old, new)
         for place in change.places
         if place.edit is not None
     ]

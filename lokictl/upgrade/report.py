@@ -42,8 +42,8 @@ def upgrade(paths: Iterable[str], old: LokiVersion, new: LokiVersion, *, run_tes
     paths = list(paths)
     workspace = files_workspace(load_paths(paths))
     files = list(_files(paths))
-    report = Report(old, new, queries=len(workspace.queries))
-    report.changes += changes_in_queries(workspace.queries, old, new)
+    report = Report(old, new, queries=len(workspace.rule_and_panel_queries))
+    report.changes += changes_in_queries(workspace.rule_and_panel_queries, old, new)
     report.changes += changes_in_configuration(files, old, new)
     tests = [file for file in files if file.name.endswith(("_test.yaml", "_test.yml"))]
     report.tests = len(tests)

@@ -65,7 +65,7 @@ class Log:
     queries: list[str] = field(default_factory=list)
 
     def everything(self) -> list[str]:
-        return [*self.console, *self.failed, *self.queries]
+        return [*self.console, *self.failed, *self.rule_and_panel_queries]
 
 
 @dataclass(frozen=True)

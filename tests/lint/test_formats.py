@@ -50,7 +50,7 @@ def test_queries_are_placed_in_the_file(finds: str, kind: str, text: str) -> Non
     if "data source" in finds and "dashboard" not in finds:
         assert workspace.datasources[0].place("url").source_line.strip() == "url: http://loki:3100"
         return
-    queries = workspace.queries
+    queries = workspace.rule_and_panel_queries
     assert queries
     encoded = "kind: Secret" in text or "gzipJson" in text
     for query in queries:

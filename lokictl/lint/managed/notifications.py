@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lokictl.diagnostics import Severity, suggestion
-from lokictl.lint.findings import Place
+from lokictl.diagnostics import Place, Severity, suggestion
 from lokictl.lint.interface import Check, Finding, ManagedRuleItem, Workspace, WorkspaceCheck
 from lokictl.model.documents import Cursor
 

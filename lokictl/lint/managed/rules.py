@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lokictl.diagnostics import Severity, suggestion
-from lokictl.lint.findings import Place
+from lokictl.diagnostics import Place, Severity, suggestion
 from lokictl.lint.interface import Check, Finding, ManagedRuleCheck, ManagedRuleItem
 from lokictl.logql.ast import LogExpr
 from lokictl.model.managed_alerts import ManagedQuery

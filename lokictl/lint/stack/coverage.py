@@ -51,7 +51,7 @@ class UncoveredService(WorkspaceCheck):
     def _reached(self, workspace: Workspace, kinds: tuple[QueryKind, ...]) -> set[str]:
         return {
             service.name
-            for query in workspace.queries
+            for query in workspace.rule_and_panel_queries
             if query.kind in kinds
             for pipeline in workspace.pipelines(query)
             for service in pipeline.services
