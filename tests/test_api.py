@@ -11,8 +11,10 @@ import pytest
 
 import lokictl
 import lokictl.sync
-from lokictl import Engine, LogEntry, LogStore
+from lokictl import AlertingRule, AlertState, Engine, LogEntry, LogStore, RuleGroup, RuleTest
+from lokictl.backends import LogStream, open_backend
 from lokictl.durations import Duration, Time, epoch_nanoseconds
+from lokictl.ruler import GroupEvaluator
 
 
 @pytest.mark.parametrize("name", lokictl.__all__)
@@ -122,6 +124,43 @@ def test_lines_may_be_thinned_by_a_duration(interval: Duration) -> None:
         '{app="shop"}', start=START, end=START + 60 * SECOND, direction="forward", interval=interval
     )
     assert [line.line for _, lines in result.streams for line in lines] == ["line 0", "line 3"]
+
+
+@pytest.mark.parametrize("time", MINUTE_LATER)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_backend_takes_datetimes_and_durations(time: Time, step: Duration) -> None:
+    with open_backend() as backend:
+        entries = [LogEntry(START + number * 10 * SECOND, "a") for number in range(12)]
+        backend.push([LogStream({"app": "shop"}, entries)])
+        assert backend.query(METRIC, time=time).vector == [({"app": "shop"}, 3.0)]
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        ((_, samples),) = backend.query_range(METRIC, start=start, end=time, step=step).matrix
+    assert [value for _, value in samples] == [1.0, 3.0, 3.0]
+
+
+MINUTES: list[Duration] = [60 * SECOND, "1m", timedelta(minutes=1)]
+
+
+@pytest.mark.parametrize("start", [START, datetime(2026, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("minute", MINUTES)
+def test_a_rule_test_takes_datetimes_and_durations(start: Time, minute: Duration) -> None:
+    rule = AlertingRule("Errors", 'sum(count_over_time({app="shop"}[5m])) > 2', for_=minute)
+    test = RuleTest([RuleGroup("shop", (rule,))], start=start, evaluation_interval=minute)
+    test.push({"app": "shop"}, line="error", at=minute, every=timedelta(seconds=10), count=30)
+    moments = ("2m", timedelta(minutes=3), datetime(2026, 1, 1, 0, 3, tzinfo=UTC), 180 * SECOND)
+    assert [test.state("Errors", at) for at in moments] == ["pending", "firing", "firing", "firing"]
+
+
+@pytest.mark.parametrize("interval", MINUTES)
+@pytest.mark.parametrize("start", [START, datetime(2026, 1, 1, tzinfo=UTC)])
+def test_the_ruler_takes_datetimes_and_durations(start: Time, interval: Duration) -> None:
+    rule = AlertingRule("Always", "vector(1)", for_=interval)
+    state = AlertState(rule, interval=interval)
+    assert [alert.state for alert in state.step(start, [({}, 1.0)])] == ["pending"]
+    with open_backend() as backend:
+        found = GroupEvaluator(RuleGroup("shop", (rule,)), backend, evaluation_interval=interval)
+        times = [one.time for one in found.run(start, datetime(2026, 1, 1, 0, 1, tzinfo=UTC))]
+    assert times == [START, START + 60 * SECOND]
 
 
 def test_a_datetime_needs_a_time_zone() -> None:

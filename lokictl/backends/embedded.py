@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result, storable
+from lokictl.durations import Duration, Time, epoch_nanoseconds
 from lokictl.engine.errors import EngineError
 from lokictl.engine.evaluator import Engine
 from lokictl.engine.limits import Limits
@@ -79,13 +80,14 @@ class EmbeddedBackend(Backend):
             self._rebuild()
         self._late.sort(key=lambda item: item[:2])
 
-    def query(self, expression: Expr | str, *, time: int) -> Result:
-        """The answer of an instant query at ``time`` (ns).  Raises `QueryError`."""
-        self._advance(time)
+    def query(self, expression: Expr | str, *, time: Time) -> Result:
+        """The answer of an instant query at ``time``.  Raises `QueryError`."""
+        moment = epoch_nanoseconds(time)
+        self._advance(moment)
         text = expression if isinstance(expression, str) else str(expression)
         if text in self._expected:
             self._prepare(text)
-        return _answer(lambda: self._engine.query(text, time=time))
+        return _answer(lambda: self._engine.query(text, time=moment))
 
     def expect(self, expression: str, start: int, end: int) -> None:
         """Reads the lines of this time once for all instants instead of once for each."""
@@ -106,14 +108,14 @@ class EmbeddedBackend(Backend):
         self,
         expression: Expr | str,
         *,
-        start: int,
-        end: int,
-        step: int = 0,
+        start: Time,
+        end: Time,
+        step: Duration = 0,
         limit: int = 100,
         direction: str = "backward",
     ) -> Result:
         """The answer of a range query, with the lines that have arrived by ``end``.  Raises `QueryError`."""
-        self._advance(end)
+        self._advance(epoch_nanoseconds(end))
         return _answer(
             lambda: self._engine.query_range(
                 expression, start=start, end=end, step=step, limit=limit, direction=direction

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.durations import Duration, Time
 from lokictl.engine.result import LogLine, Result
 from lokictl.logql.ast import Expr
 
@@ -71,8 +72,8 @@ class QueryError(BackendError):
 class Backend(ABC):
     """A place where queries run.  Also a context manager that closes it.
 
-    Times are ns since the epoch.  Queries may come in any order of time as long as no pushed line is late;
-    with late lines (`LogEntry.arrives_at`) a real Loki must be asked in the order of time.
+    Times are ns since the epoch or `datetime`s with a time zone.  Queries may come in any order of time as long as no
+    pushed line is late; with late lines (`LogEntry.arrives_at`) a real Loki must be asked in the order of time.
     """
 
     name: str = ""
@@ -85,7 +86,7 @@ class Backend(ABC):
         """Adds lines; when it returns they can be queried.  Raises `BackendError`."""
 
     @abstractmethod
-    def query(self, expression: Expr | str, *, time: int) -> Result:
+    def query(self, expression: Expr | str, *, time: Time) -> Result:
         """The answer of an instant query at ``time``.  Raises `QueryError`, `BackendError`."""
 
     @abstractmethod
@@ -93,9 +94,9 @@ class Backend(ABC):
         self,
         expression: Expr | str,
         *,
-        start: int,
-        end: int,
-        step: int = 0,
+        start: Time,
+        end: Time,
+        step: Duration = 0,
         limit: int = 100,
         direction: str = "backward",
     ) -> Result:

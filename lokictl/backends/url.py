@@ -11,7 +11,7 @@ from typing import Any
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.http import LokiClient, refusal, to_result
 from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
-from lokictl.durations import HOUR, SECOND
+from lokictl.durations import HOUR, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.logql.ast import Expr
 from lokictl.logql.units import quote
 from lokictl.logql.versions import LokiVersion, configured_target
@@ -83,36 +83,38 @@ class UrlBackend(Backend):
         if lines:
             self._push_all(lines)
 
-    def query(self, expression: Expr | str, *, time: int) -> Result:
-        """The answer of an instant query at ``time`` (ns).  Raises `QueryError`, `BackendError`."""
-        self._advance(time)
-        shift = self._shift_at(time)
-        parameters = {"query": str(expression), "time": str(time + shift)}
-        return self._ask("/loki/api/v1/query", parameters, time)
+    def query(self, expression: Expr | str, *, time: Time) -> Result:
+        """The answer of an instant query at ``time``.  Raises `QueryError`, `BackendError`."""
+        moment = epoch_nanoseconds(time)
+        self._advance(moment)
+        shift = self._shift_at(moment)
+        parameters = {"query": str(expression), "time": str(moment + shift)}
+        return self._ask("/loki/api/v1/query", parameters, moment)
 
     def query_range(
         self,
         expression: Expr | str,
         *,
-        start: int,
-        end: int,
-        step: int = 0,
+        start: Time,
+        end: Time,
+        step: Duration = 0,
         limit: int = 100,
         direction: str = "backward",
     ) -> Result:
         """The answer of a range query, with the lines that have arrived by ``end``."""
-        self._advance(end)
-        shift = self._shift_at(start)
+        first, last, every = epoch_nanoseconds(start), epoch_nanoseconds(end), nanoseconds(step)
+        self._advance(last)
+        shift = self._shift_at(first)
         parameters = {
             "query": str(expression),
-            "start": str(start + shift),
-            "end": str(end + shift),
+            "start": str(first + shift),
+            "end": str(last + shift),
             "limit": str(limit),
             "direction": direction,
         }
-        if step:
-            parameters["step"] = f"{step / SECOND:.9f}".rstrip("0").rstrip(".")
-        return self._ask("/loki/api/v1/query_range", parameters, start)
+        if every:
+            parameters["step"] = f"{every / SECOND:.9f}".rstrip("0").rstrip(".")
+        return self._ask("/loki/api/v1/query_range", parameters, first)
 
     def fresh(self, *, discover_service_name: bool = False, discover_log_levels: bool = False) -> Backend:
         """The same Loki with another new tenant; stays usable only as long as this one.

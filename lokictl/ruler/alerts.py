@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lokictl.durations import MINUTE
+from lokictl.durations import MINUTE, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.model.rules import AlertingRule
 from lokictl.ruler.expansion import ExpansionError, Vector, expand
 
@@ -59,7 +59,7 @@ class AlertState:
     first), ``error`` (of the last evaluation, "" if it succeeded), ``state`` (the highest of the alerts),
     ``notifications`` and ``samples`` of that evaluation.
 
-    ``limit``, ``interval`` and ``resend_delay`` (ns) are the group's and the ruler's settings; ``query`` answers
+    ``limit``, ``interval`` and ``resend_delay`` are the group's and the ruler's settings; ``query`` answers
     the template function of that name: it gets LogQL and the time of the evaluation.
     """
 
@@ -70,16 +70,16 @@ class AlertState:
         limit: int = 0,
         external_labels: Mapping[str, str] | None = None,
         external_url: str = "",
-        interval: int = MINUTE,
-        resend_delay: int = MINUTE,
+        interval: Duration = MINUTE,
+        resend_delay: Duration = MINUTE,
         query: Callable[[str, int], Vector] | None = None,
     ) -> None:
         self.rule = rule
         self.limit = limit
         self.external_labels = dict(external_labels or {})
         self.external_url = external_url
-        self.interval = interval
-        self.resend_delay = resend_delay
+        self.interval = nanoseconds(interval)
+        self.resend_delay = nanoseconds(resend_delay)
         self.health = "unknown"
         self.error = ""
         self.notifications: list[Notification] = []
@@ -100,15 +100,16 @@ class AlertState:
         states = {alert.state for alert in self._alerts.values()}
         return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
 
-    def step(self, time_ns: int, vector: Iterable[tuple[Mapping[str, str], float]]) -> list[Alert]:
+    def step(self, time_ns: Time, vector: Iterable[tuple[Mapping[str, str], float]]) -> list[Alert]:
         """One evaluation at ``time_ns`` whose query gave ``vector``; the alerts after it.
 
         The value of an element does not matter: NaN, 0 and negative values are results, too.
         """
+        time = epoch_nanoseconds(time_ns)
         self.notifications, self.samples = [], []
         current: dict[Key, Alert] = {}
         for labels, value in vector:
-            alert = self.new_alert(time_ns, labels, value)
+            alert = self.new_alert(time, labels, value)
             key = _key(alert.labels)
             if key in current:
                 return self._failed(DUPLICATE_ALERTS)
@@ -116,17 +117,17 @@ class AlertState:
         for key, alert in current.items():
             self._note(key, alert)
         for key in list(self._alerts):
-            self._advance(key, time_ns, present=key in current)
+            self._advance(key, time, present=key in current)
         active = sum(alert.state != "inactive" for alert in self._alerts.values())
         if 0 < self.limit < active:
             self._alerts, self._last_sent = {}, {}
             return self._failed(f"exceeded limit of {self.limit} with {active} alerts")
         self.health, self.error = "ok", ""
-        self.samples = self._make_samples(time_ns)
-        self.notifications = self._make_notifications(time_ns)
+        self.samples = self._make_samples(time)
+        self.notifications = self._make_notifications(time)
         return self.alerts
 
-    def fail(self, time_ns: int, message: str) -> list[Alert]:
+    def fail(self, time_ns: Time, message: str) -> list[Alert]:
         """An evaluation whose query failed with ``message``: the alerts stay as they were."""
         self.notifications, self.samples = [], []
         return self._failed(f"rule evaluation failed: {message}")

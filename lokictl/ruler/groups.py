@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lokictl.backends.interface import Backend, QueryError
-from lokictl.durations import MINUTE
+from lokictl.durations import MINUTE, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.logql import parse
 from lokictl.logql.ast import LogExpr
 from lokictl.logql.errors import LogQLError
@@ -98,14 +98,14 @@ class GroupEvaluator:
         group: RuleGroup,
         backend: Backend,
         *,
-        evaluation_interval: int = MINUTE,
+        evaluation_interval: Duration = MINUTE,
         external_labels: Mapping[str, str] | None = None,
         external_url: str = "",
-        resend_delay: int = MINUTE,
+        resend_delay: Duration = MINUTE,
     ) -> None:
         self.group = group
         self.backend = backend
-        self.interval = group.interval or evaluation_interval
+        self.interval = group.interval or nanoseconds(evaluation_interval)
         self._refusals: dict[int, str] = {}
         self.states: list[AlertState | None] = [
             AlertState(
@@ -122,18 +122,20 @@ class GroupEvaluator:
             for rule in group.rules
         ]
 
-    def evaluate(self, time: int) -> GroupEvaluation:
-        """All rules at ``time`` (ns).  Times must not go back.  Raises `BackendError` if the backend fails."""
+    def evaluate(self, time: Time) -> GroupEvaluation:
+        """All rules at ``time``.  Times must not go back.  Raises `BackendError` if the backend fails."""
+        moment = epoch_nanoseconds(time)
         evaluations = [
-            self._alerting(state, time) if state is not None else self._recording(rule, time)
+            self._alerting(state, moment) if state is not None else self._recording(rule, moment)
             for rule, state in zip(self.group.rules, self.states, strict=True)
         ]
-        return GroupEvaluation(self.group, time, tuple(evaluations))
+        return GroupEvaluation(self.group, moment, tuple(evaluations))
 
-    def run(self, start: int, end: int) -> Iterator[GroupEvaluation]:
-        """Evaluations at ``start``, ``start`` + interval, … up to and including ``end`` (ns)."""
-        self.expect(start, end)
-        for time in range(start, end + 1, self.interval):
+    def run(self, start: Time, end: Time) -> Iterator[GroupEvaluation]:
+        """Evaluations at ``start``, ``start`` + interval, … up to and including ``end``."""
+        first, last = epoch_nanoseconds(start), epoch_nanoseconds(end)
+        self.expect(first, last)
+        for time in range(first, last + 1, self.interval):
             yield self.evaluate(time)
 
     def expect(self, start: int, end: int) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.backends import EmbeddedBackend, LogEntry, LogStream
 from lokictl.diagnostics import suggestion
-from lokictl.durations import MINUTE
-from lokictl.logql.units import parse_prometheus_duration
+from lokictl.durations import MINUTE, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.model import RuleFile, RuleGroup, load_rule_files
 from lokictl.ruler import GroupEvaluator
 from lokictl.testing.execution import Timeline
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from lokictl.engine import Result
     from lokictl.ruler import Alert, RecordedSample, RuleEvaluation
 
-Time = int | str
-"""Nanoseconds after the start, or a duration such as "5m"."""
+Moment = Duration | datetime
+"""A duration after the start (nanoseconds, a string such as "5m", a `timedelta`), or a `datetime` with a time zone."""
 
 
 class RuleTest:
     """One test: rules, lines, and what comes of them.
 
-    Times are durations after ``start`` (ns since the epoch).  Rules are evaluated from the start on, every interval
-    of their group (``evaluation_interval``, ns, where it has none).
+    Times are durations after ``start``, or `datetime`s with a time zone.  Rules are evaluated from the start on, every
+    interval of their group (``evaluation_interval`` where it has none).
     """
 
     __test__ = False
@@ -37,13 +37,13 @@ class RuleTest:
         self,
         rules: Iterable[RuleGroup | RuleFile] = (),
         *,
-        start: int = DEFAULT_START,
-        evaluation_interval: int = DEFAULT_INTERVAL,
+        start: Time = DEFAULT_START,
+        evaluation_interval: Duration = DEFAULT_INTERVAL,
         external_labels: Mapping[str, str] | None = None,
         external_url: str = "",
     ) -> None:
-        self.start = start
-        self.evaluation_interval = evaluation_interval
+        self.start = epoch_nanoseconds(start)
+        self.evaluation_interval = nanoseconds(evaluation_interval)
         self.external_labels = dict(external_labels or {})
         self.external_url = external_url
         self.groups: list[RuleGroup] = []
@@ -68,10 +68,10 @@ class RuleTest:
         line: str = "",
         json: Mapping[str, Any] | None = None,
         logfmt: Mapping[str, Any] | None = None,
-        at: Time = 0,
-        every: Time = 0,
+        at: Moment = 0,
+        every: Duration = 0,
         count: int = 1,
-        arrives_at: Time | None = None,
+        arrives_at: Moment | None = None,
         structured_metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Adds ``count`` lines, the first at ``at``, ``every`` so long; ``${index}`` in the text counts from 0."""
@@ -83,7 +83,7 @@ class RuleTest:
             else ("line", line)
         )
         make = line_maker(kind, value)
-        first, step = self._time(at), duration(every)
+        first, step = self._time(at), nanoseconds(every)
         arrival = self._time(arrives_at) if arrives_at is not None else None
         entries = []
         for index in range(count):
@@ -93,24 +93,24 @@ class RuleTest:
         self._streams.append((dict(labels), entries))
         self._backend = None
 
-    def state(self, alertname: str, at: Time) -> str:
+    def state(self, alertname: str, at: Moment) -> str:
         """ "inactive", "pending" or "firing"."""
         states = {found.state for found in self._evaluations(alertname, at)}
         return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
 
-    def alerts(self, alertname: str, at: Time) -> list[Alert]:
+    def alerts(self, alertname: str, at: Moment) -> list[Alert]:
         """The alerts that fire."""
         return [alert for found in self._evaluations(alertname, at) for alert in found.firing]
 
-    def samples(self, record: str, at: Time) -> list[RecordedSample]:
+    def samples(self, record: str, at: Moment) -> list[RecordedSample]:
         """What a recording rule writes."""
         return [sample for found in self._evaluations(record, at) for sample in found.samples]
 
-    def errors(self, rule: str, at: Time) -> list[str]:
+    def errors(self, rule: str, at: Moment) -> list[str]:
         """The errors of a rule's evaluation; empty when all is well."""
         return [found.error for found in self._evaluations(rule, at) if found.error]
 
-    def query(self, expression: str, at: Time) -> Result:
+    def query(self, expression: str, at: Moment) -> Result:
         """The answer of an instant query.  Raises `lokictl.backends.QueryError`."""
         return self.backend.query(expression, time=self._time(at))
 
@@ -122,7 +122,7 @@ class RuleTest:
             self._backend.push(LogStream(labels, entries) for labels, entries in self._streams)
         return self._backend
 
-    def _evaluations(self, name: str, at: Time) -> Sequence[RuleEvaluation]:
+    def _evaluations(self, name: str, at: Moment) -> Sequence[RuleEvaluation]:
         end = self._time(at)
         known = [rule.name for group in self.groups for rule in group.rules]
         if name not in known:
@@ -150,15 +150,10 @@ class RuleTest:
             ]
         return found
 
-    def _time(self, time: Time) -> int:
-        return self.start + duration(time)
+    def _time(self, time: Moment) -> int:
+        if isinstance(time, datetime):
+            return epoch_nanoseconds(time)
+        return self.start + nanoseconds(time)
 
 
-def duration(time: Time) -> int:
-    """Nanoseconds of a duration given as a number or as text ("5m")."""
-    if isinstance(time, int):
-        return time
-    return parse_prometheus_duration(time)
-
-
-__all__ = ["MINUTE", "RuleTest", "duration"]
+__all__ = ["MINUTE", "RuleTest"]
