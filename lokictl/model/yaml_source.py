@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import yaml
 
@@ -25,10 +26,9 @@ from lokictl.model.documents import (
     PlainDocument,
     SourceText,
     Stretch,
+    value_at,
 )
-
-if TYPE_CHECKING:
-    import yaml
+from lokictl.model.yaml_events import plain_documents
 
 __all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "unknown_keys"]
 
@@ -42,12 +42,31 @@ TOO_DEEP = "the YAML nests too deeply"
 _DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
 
 
+class _Nodes:
+    """The root nodes of a text's documents, which know the places of everything."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def roots(self) -> list[yaml.Node | None]:
+        return list(yaml.compose_all(self.text, Loader=_loader()))
+
+
 @dataclass(frozen=True)
 class YamlDocument(Document):
     """One YAML document."""
 
-    root: yaml.Node | None = field(repr=False)
+    nodes: _Nodes = field(repr=False, compare=False)
+    number: int = 0
+    texts: Mapping[tuple[type, Any], str] = field(default_factory=dict, repr=False, compare=False)
     _offsets: dict[int, Sequence[int]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def root(self) -> yaml.Node | None:
+        """The node of the whole document, composed when a place is first asked for."""
+        roots = self.nodes.roots
+        return roots[self.number] if roots else None
 
     def stretch(self, *path: str | int, key: bool = False) -> Stretch:
         node, key_node = self.find(path)
@@ -64,6 +83,11 @@ class YamlDocument(Document):
         return known
 
     def scalar_text(self, *path: str | int) -> str:
+        known = value_at(self.value, path)
+        if isinstance(known, str):
+            return known
+        if isinstance(known, int | float) and (type(known), known) in self.texts:
+            return self.texts[type(known), known]
         node, _ = self.find(path)
         value = getattr(node, "value", None)
         # A mapping or list: the path leads to one, or ends early in one.
@@ -132,27 +156,34 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     Raises `LokictlError` with one placed problem for text that is not YAML, for repeated keys (all of them) and
     for documents that never end.
     """
-    source = SourceText(text, file)
+    source, nodes = SourceText(text, file), _Nodes(text)
+    plain = plain_documents(text, _loader(), _value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
+    values, texts = plain if plain is not None else (_composed(source, nodes), {})
+    return [YamlDocument(value, source, nodes, number, texts) for number, value in enumerate(values)]
+
+
+def _composed(source: SourceText, nodes: _Nodes) -> list[Any]:
+    """The values of all documents, from their nodes; raises as `load_documents`."""
+    text, file = source.text, source.file
     mark = too_deep(text)
     if mark is not None:
         position = source.position(mark)
         raise LokictlError(Problem("yaml/syntax", TOO_DEEP, position=position))
     try:
-        roots = list(yaml.compose_all(text, Loader=_loader()))
+        roots = nodes.roots
     except yaml.MarkedYAMLError as error:
         raise LokictlError(_syntax_problem(error, source)) from None
     except (yaml.YAMLError, ValueError) as error:
         raise LokictlError(Problem("yaml/syntax", str(error), position=Position(file))) from None
     except RecursionError:
         raise LokictlError(Problem("yaml/syntax", TOO_DEEP, position=Position(file))) from None
-    documents = []
+    values = []
     for root in roots:
         builder = _Builder(source)
-        value = builder.build(root, ())
+        values.append(builder.build(root, ()))
         if builder.problems:
             raise LokictlError(builder.problems)
-        documents.append(YamlDocument(value, source, root))
-    return documents
+    return values
 
 
 def load_embedded_documents(outer: Cursor, text: str | None = None) -> list[EmbeddedDocument]:
@@ -207,7 +238,7 @@ def _deep_mark(text: str, error: yaml.MarkedYAMLError) -> int | None:
 def load_document(text: str, file: str = "") -> YamlDocument:
     """The first document of a YAML text; an empty text is a document whose value is None."""
     documents = load_documents(text, file)
-    return documents[0] if documents else YamlDocument(None, SourceText(text, file), None)
+    return documents[0] if documents else YamlDocument(None, SourceText(text, file), _Nodes(text))
 
 
 def unknown_keys(
@@ -324,7 +355,11 @@ def _is_null(node: yaml.Node | None) -> bool:
 
 
 def _scalar_value(node: yaml.Node) -> Any:
-    tag, text = node.tag.rpartition(":")[2], str(node.value)
+    return _value_of(node.tag, str(node.value))
+
+
+def _value_of(tag: str, text: str) -> Any:
+    tag = tag.rpartition(":")[2]
     if tag == "null":
         return None
     if tag == "bool":
@@ -332,13 +367,16 @@ def _scalar_value(node: yaml.Node) -> Any:
     if tag == "int":
         return _int_value(text)
     if tag == "float":
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        try:
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:
+            return text
     return text
 
 
 def _int_value(text: str) -> int | str:
     digits = text.replace("_", "")
-    sign, body = (digits[0], digits[1:]) if digits[0] in "+-" else ("", digits)
+    sign, body = (digits[0], digits[1:]) if digits[:1] in ("+", "-") else ("", digits)
     if len(body) > 1 and body[0] == "0" and body[1] in "01234567":
         body = "0o" + body[1:]
     try:

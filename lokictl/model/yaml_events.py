@@ -1,0 +1,134 @@
+"""Plain values of YAML straight from its events: the fast way, which leaves every oddity to the composer.
+
+Nodes with the places of everything take ten times the memory of the values, and most files are read without a problem
+that needs a place.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+Scalar = Callable[[str, str], Any]
+"""The value of a scalar: its tag and its text."""
+
+Texts = dict[tuple[type, Any], str]
+"""How numbers and booleans are written, each of those that are written in one way only."""
+
+
+class OddityError(Exception):
+    """The text has something that only the composer decides: an error, a repeated key, a merge, a tag, a cycle."""
+
+
+def plain_documents(
+    text: str, loader: Any, scalar: Scalar, *, max_nodes: int, max_depth: int
+) -> tuple[list[Any], Texts] | None:
+    """The values of all documents of a text, and how they are written; None where the composer has to decide.
+
+    ``loader`` is a class of `yaml` loaders, whose resolvers give plain scalars their tags.
+    """
+    try:
+        values = _Values(text, loader, scalar, max_nodes, max_depth)
+        return values.documents(), values.texts()
+    except (OddityError, yaml.YAMLError, ValueError, RecursionError):
+        return None
+
+
+class _Values:
+    """Builds values from the events of one text."""
+
+    def __init__(self, text: str, loader: Any, scalar: Scalar, max_nodes: int, max_depth: int) -> None:
+        self.next: Callable[[], Any] = loader(text).get_event
+        self.resolvers: dict[str, list[tuple[str, Any]]] = loader.yaml_implicit_resolvers
+        self.scalar, self.max_nodes, self.max_depth = scalar, max_nodes, max_depth
+        self.count = self.depth = 0
+        self.plain: dict[str, Any] = {}
+        self.anchors: dict[str, tuple[Any, int]] = {}
+
+    def documents(self) -> list[Any]:
+        found = []
+        self.next()  # the start of the stream
+        while not isinstance(self.next(), yaml.StreamEndEvent):
+            self.anchors = {}
+            found.append(self.value(self.next()))
+            self.next()  # the end of the document
+        return found
+
+    def texts(self) -> Texts:
+        found: Texts = {}
+        several = set()
+        for text, value in self.plain.items():
+            key = (type(value), value)
+            if key in found:
+                several.add(key)
+            found[key] = text
+        return {
+            key: text for key, text in found.items() if key not in several and key[0] in (int, float, bool)
+        }
+
+    def value(self, event: Any) -> Any:
+        kind = type(event)
+        if kind is yaml.AliasEvent:
+            return self.alias(event.anchor)
+        before = self.count
+        self.count += 1
+        if event.tag is not None or self.count > self.max_nodes:
+            raise OddityError
+        if kind is yaml.ScalarEvent:
+            text = event.value
+            result = self.plain_value(text) if event.implicit[0] else text
+        else:
+            self.depth += 1
+            if self.depth > self.max_depth:
+                raise OddityError
+            result = self.mapping() if kind is yaml.MappingStartEvent else self.sequence()
+            self.depth -= 1
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (result, self.count - before)
+        return result
+
+    def alias(self, anchor: str) -> Any:
+        if anchor not in self.anchors:
+            raise OddityError
+        result, size = self.anchors[anchor]
+        self.count += size
+        if self.count > self.max_nodes:
+            raise OddityError
+        return _copy(result)
+
+    def mapping(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        take, end = self.next, yaml.MappingEndEvent
+        while type(key := take()) is not end:
+            if type(key) is not yaml.ScalarEvent or key.tag is not None or key.anchor is not None:
+                raise OddityError
+            name = sys.intern(key.value)
+            if name in result or name == "<<":
+                raise OddityError
+            result[name] = self.value(take())
+        return result
+
+    def sequence(self) -> list[Any]:
+        result = []
+        take, end = self.next, yaml.SequenceEndEvent
+        while type(event := take()) is not end:
+            result.append(self.value(event))
+        return result
+
+    def plain_value(self, text: str) -> Any:
+        """The value of a scalar without quotes; equal ones are one object."""
+        found = self.plain.get(text, self)
+        if found is self:
+            tags = (tag for tag, pattern in self.resolvers.get(text[:1], ()) if pattern.match(text))
+            found = self.plain[text] = self.scalar(next(tags, "tag:yaml.org,2002:str"), text)
+        return found
+
+
+def _copy(value: Any) -> Any:
+    """Another value like this one: what is read through one alias is no part of what another gives."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
