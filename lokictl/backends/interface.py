@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.durations import Duration, Time
@@ -25,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One line: ``timestamp`` in ns, its text, structured metadata.
 
     ``arrives_at`` (ns) is set for a late line: no query asked for an earlier time sees it.
@@ -34,7 +33,7 @@ class LogEntry:
 
     timestamp: int
     line: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     arrives_at: int | None = None
 
 

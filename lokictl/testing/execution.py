@@ -13,7 +13,7 @@ from lokictl.engine.levels import detect_level, service_name
 from lokictl.model import Rule, RuleGroup
 from lokictl.ruler import GroupEvaluator, evaluate_groups
 from lokictl.ruler.managed import ManagedGroupEvaluator
-from lokictl.testing.model import Line, QueryExpectation, TestCase
+from lokictl.testing.model import QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet
 
 if TYPE_CHECKING:
@@ -81,21 +81,15 @@ def log_streams(test: TestCase, backend: Backend | None = None) -> Iterator[LogS
         labels = dict(stream.labels)
         if with_names:
             labels.setdefault("service_name", service_name(labels))
-        entries = [
-            LogEntry(
-                line.timestamp,
-                line.text,
-                _with_level(line, labels) if with_levels else line.metadata,
-                line.arrival if line.arrival > line.timestamp else None,
-            )
-            for line in stream.lines
-        ]
+        entries = stream.lines
+        if with_levels:
+            entries = [entry._replace(metadata=_with_level(entry, labels)) for entry in entries]
         yield LogStream(labels, entries)
 
 
-def _with_level(line: Line, labels: Mapping[str, str]) -> dict[str, str]:
-    text = line.text.encode("utf-8", "surrogateescape")
-    return dict(detect_level(text, labels, tuple(sorted(line.metadata.items()))))
+def _with_level(entry: LogEntry, labels: Mapping[str, str]) -> dict[str, str]:
+    text = entry.line.encode("utf-8", "surrogateescape")
+    return dict(detect_level(text, labels, tuple(sorted(entry.metadata.items()))))
 
 
 def evaluate(

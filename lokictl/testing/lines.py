@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -17,36 +18,57 @@ INDEX = re.compile(r"\$\{(index[-+*/% 0-9()]*)\}")
 """``${index}``, and arithmetic with it such as ``${index * 10 + 5}``."""
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a // b,
-    ast.Mod: lambda a, b: a % b,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.floordiv,
+    ast.Mod: operator.mod,
 }
 
 
 @lru_cache
-def _parsed(expression: str) -> ast.expr:
-    """The tree of an expression: all lines of a repetition have the same one."""
-    return ast.parse(expression.strip(), mode="eval").body
+def _compiled(expression: str) -> Callable[[int], int]:
+    """The function of the index that an expression is: all lines of a repetition have the same one."""
+    try:
+        return _function(ast.parse(expression.strip(), mode="eval").body)
+    except SyntaxError as error:
+        raise ValueError(f"${{{expression}}} cannot be computed: {error.args[0]}") from None
+    except _UnknownError:
+        message = "only whole numbers, index, + - * / % and parentheses"
+        raise ValueError(f"${{{expression}}}: {message}") from None
+
+
+class _UnknownError(Exception):
+    """Something that an expression with the index cannot have."""
+
+
+def _function(node: ast.expr) -> Callable[[int], int]:
+    if isinstance(node, ast.Name) and node.id == "index":
+        return lambda index: index
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        constant = node.value
+        return lambda index: constant
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        apply, left, right = _OPERATORS[type(node.op)], _function(node.left), _function(node.right)
+        return lambda index: apply(left(index), right(index))
+    raise _UnknownError
 
 
 def arithmetic(expression: str, index: int) -> int:
     """The value of ``index * 10 + 5``; divisions are whole.  Raises ValueError."""
-
-    def value(node: ast.expr) -> int:
-        if isinstance(node, ast.Name) and node.id == "index":
-            return index
-        if isinstance(node, ast.Constant) and isinstance(node.value, int):
-            return node.value
-        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        raise ValueError(f"${{{expression}}}: only whole numbers, index, + - * / % and parentheses")
-
     try:
-        return value(_parsed(expression))
-    except (SyntaxError, ZeroDivisionError) as error:
+        return _compiled(expression)(index)
+    except ZeroDivisionError as error:
         raise ValueError(f"${{{expression}}} cannot be computed: {error.args[0]}") from None
+
+
+def may_fail(value: Any) -> bool:
+    """Whether an expression in ``value`` divides: some index may be impossible though others are not."""
+    if isinstance(value, str):
+        return any("/" in found[1] or "%" in found[1] for found in INDEX.finditer(value))
+    if isinstance(value, Mapping):
+        return any(map(may_fail, value.values()))
+    return isinstance(value, list) and any(map(may_fail, value))
 
 
 def with_index(value: Any, index: int) -> Any:
@@ -100,10 +122,58 @@ def _logfmt_value(value: Any) -> str:
 
 
 def line_maker(kind: str, value: Any) -> Callable[[int], str]:
-    """The text of the line with index i; ``kind`` is "line", "json" or "logfmt"."""
+    """The text of the line with index i; ``kind`` is "line", "json" or "logfmt".  Raises ValueError."""
     renderers: dict[str, Callable[[Any], str]] = {"line": str, "json": json_line, "logfmt": logfmt_line}
     render = renderers[kind]
     if not uses_index(value):
         text = render(value)
         return lambda index: text
-    return lambda index: render(with_index(value, index))
+    return _Pieces(render, value)
+
+
+class _Pieces:
+    """Lines that differ in numbers only: rendered once with marks where the numbers go."""
+
+    MARK = re.compile(r'"⟦=(\d+)⟧"|⟦=?(\d+)⟧')
+
+    def __init__(self, render: Callable[[Any], str], value: Any) -> None:
+        self.render, self.value = render, value
+        self.functions: list[Callable[[int], int]] = []
+        self.format = ""
+        if "⟦" not in render(value):
+            text = render(self._marked(value))
+            numbers = [self.functions[int(found[1] or found[2])] for found in self.MARK.finditer(text)]
+            self.functions = numbers
+            self.format = "%d".join(part.replace("%", "%%") for part in self._between(text))
+
+    def _between(self, text: str) -> list[str]:
+        ends = [0, *(edge for found in self.MARK.finditer(text) for edge in found.span()), len(text)]
+        return [text[first:last] for first, last in zip(ends[::2], ends[1::2], strict=True)]
+
+    def _marked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            # What is nothing but an expression becomes a number, without quotes.
+            equal = "=" if INDEX.fullmatch(value) else ""
+            return INDEX.sub(lambda found: f"⟦{equal}{self._number_of(found[1])}⟧", value)
+        if isinstance(value, Mapping):
+            return {key: self._marked(item) for key, item in value.items()}
+        return [self._marked(item) for item in value] if isinstance(value, list) else value
+
+    def _number_of(self, expression: str) -> int:
+        self.functions.append(_compiled(expression))
+        return len(self.functions) - 1
+
+    def __call__(self, index: int) -> str:
+        if not self.format:
+            return self.render(with_index(self.value, index))
+        try:
+            numbers = tuple([function(index) for function in self.functions])
+        except ZeroDivisionError:
+            return self.render(with_index(self.value, index))
+        if max(numbers) >= LARGE or min(numbers) <= -LARGE:
+            return self.render(with_index(self.value, index))
+        return self.format % numbers
+
+
+LARGE = 1 << 62
+"""JSON with larger numbers is written in another way."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
+from lokictl.backends.interface import LogEntry
 from lokictl.diagnostics import Problem
 from lokictl.durations import MINUTE
 from lokictl.model.documents import Cursor
@@ -19,13 +20,45 @@ Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One log line: its own time, the time at which it reaches Loki, its text, structured metadata."""
+class Repetition(Sequence[LogEntry]):
+    """``total`` lines ``every`` ns from ``first`` on, made when they are asked for: most tests run long after reading.
 
-    timestamp: int
-    arrival: int
-    text: str
-    metadata: Labels = field(default_factory=dict)
+    ``arrival`` (ns) None: they arrive in time.
+    """
+
+    first: int
+    every: int
+    total: int
+    arrival: int | None
+    text: Callable[[int], str]
+    metadata: Callable[[int], Labels]
+
+    def __len__(self) -> int:
+        return self.total
+
+    @overload
+    def __getitem__(self, index: int) -> LogEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LogEntry]: ...
+    def __getitem__(self, index: int | slice) -> LogEntry | Sequence[LogEntry]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self.total))]
+        number = range(self.total)[index]
+        time = self.first + number * self.every
+        return log_entry(time, self.text(number), self.metadata(number), self.arrival)
+
+    def __iter__(self) -> Iterator[LogEntry]:
+        text, metadata, every, arrival = self.text, self.metadata, self.every, self.arrival
+        time = self.first
+        for number in range(self.total):
+            late = arrival if arrival is not None and arrival > time else None
+            yield LogEntry(time, text(number), metadata(number), late)
+            time += every
+
+
+def log_entry(time: int, text: str, metadata: Labels, arrival: int | None) -> LogEntry:
+    """A line that reaches Loki at ``arrival``, or in time."""
+    return LogEntry(time, text, metadata, arrival if arrival is not None and arrival > time else None)
 
 
 @dataclass(frozen=True)
@@ -33,7 +66,17 @@ class InputStream:
     """A stream of a test: labels, and its lines in the order of the file."""
 
     labels: Labels
-    lines: tuple[Line, ...] = ()
+    parts: tuple[Sequence[LogEntry], ...] = ()
+
+    @property
+    def lines(self) -> list[LogEntry]:
+        """The lines, made anew each time."""
+        return [entry for part in self.parts for entry in part]
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return sum(map(len, self.parts))
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def run_mutations(
 
 
 def _weight(subject: _Subject) -> int:
-    return sum(len(stream.lines) for _, test, _ in subject.cases for stream in test.streams)
+    return sum(stream.count for _, test, _ in subject.cases for stream in test.streams)
 
 
 def _subjects(suite: Suite) -> list[_Subject]:

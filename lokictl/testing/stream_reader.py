@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from lokictl.backends.interface import LogEntry
 from lokictl.diagnostics import LokictlError, Problem, Severity
 from lokictl.model.log_files import LogReader
 from lokictl.model.yaml_source import Path, YamlDocument
-from lokictl.testing.lines import line_maker, uses_index, with_index
-from lokictl.testing.model import DEFAULT_START, InputStream, Line
+from lokictl.testing.lines import line_maker, may_fail, uses_index, with_index
+from lokictl.testing.model import DEFAULT_START, InputStream, Labels, Repetition, log_entry
 from lokictl.testing.reader import Reader, ReadError
 
 STREAM_KEYS = ("labels", "structured_metadata", "lines", "entries", "file", "time_field", "arrives_at")
@@ -51,7 +52,7 @@ class StreamReader(Reader):
         return tuple(streams), self.start_time
 
     def stream(
-        self, value: Any, path: Path, file_lines: list[tuple[Line, dict[str, str]]]
+        self, value: Any, path: Path, file_lines: list[tuple[LogEntry, dict[str, str]]]
     ) -> Iterator[InputStream]:
         if not self.mapping(value, path, "a stream", STREAM_KEYS):
             return
@@ -62,14 +63,19 @@ class StreamReader(Reader):
             self.problem("a stream needs `lines`, `entries` or a `file`", path)
         metadata = self.labels(value.get("structured_metadata"), (*path, "structured_metadata"))
         held = self._arrival(value, path)
+        parts: list[Sequence[LogEntry]] = []
         lines = list(self._lines(value.get("lines"), (*path, "lines"), metadata, held))
+        if lines:
+            parts.append(lines)
         for index, item in enumerate(self.list_of(value.get("entries"), (*path, "entries"))):
             try:
-                lines += self._entry(item, (*path, "entries", index), metadata, held)
+                entry = self._entry(item, (*path, "entries", index), metadata, held)
             except ReadError:
                 continue
-        if lines or not file_lines:
-            yield InputStream(labels, tuple(lines))
+            if entry:
+                parts.append(entry)
+        if parts or not file_lines:
+            yield InputStream(labels, tuple(parts))
         yield from self._file_streams(file_lines, labels, metadata, held)
 
     def _arrival(self, value: dict[str, Any], path: Path) -> int | None:
@@ -77,7 +83,9 @@ class StreamReader(Reader):
             return None
         return self.time(value["arrives_at"], (*path, "arrives_at"), self.start_time)
 
-    def _lines(self, value: Any, path: Path, metadata: dict[str, str], held: int | None) -> Iterator[Line]:
+    def _lines(
+        self, value: Any, path: Path, metadata: dict[str, str], held: int | None
+    ) -> Iterator[LogEntry]:
         items = value.splitlines() if isinstance(value, str) else self.list_of(value, path)
         step = 0
         for index, item in enumerate(items):
@@ -88,40 +96,40 @@ class StreamReader(Reader):
                 continue
             time = self.start_time + step * self.interval
             shown = str(with_index(text, step)) if uses_index(text) else text
-            yield Line(time, max(time, held or time), shown, metadata)
+            yield log_entry(time, shown, metadata, held)
             step += 1
 
-    def _entry(self, value: Any, path: Path, metadata: dict[str, str], held: int | None) -> Iterator[Line]:
+    def _entry(self, value: Any, path: Path, metadata: dict[str, str], held: int | None) -> Repetition | None:
         if not self.mapping(value, path, "an entry", ENTRY_KEYS):
-            return
+            return None
         kinds = [kind for kind in KINDS if value.get(kind) is not None]
         if len(kinds) != 1:
             self.problem("an entry needs exactly one of `line`, `json`, `logfmt`", path)
-            return
+            return None
         if value.get("at") is None:
             self.problem("an entry needs `at`", path, hint="a duration after the start (30s) or a timestamp")
-            return
+            return None
         first = self.time(value["at"], (*path, "at"), self.start_time)
         every = self.duration(value.get("every"), (*path, "every")) or 0
         count = self.integer(value.get("count"), (*path, "count"), 1)
         if not self._is_repetition(value, path, every, count):
-            return
+            return None
         if first + every * max(count - 1, 0) >= 1 << 63:
             self.problem("the last line lies after the year 2262", (*path, "every"))
-            return
+            return None
         own = self._arrival(value, path)
         if own is not None and own < first:
             self.problem("a line cannot arrive before its own time", (*path, "arrives_at"))
-            return
-        arrival = own if own is not None else held
-        maker = self._maker(kinds[0], value[kinds[0]], (*path, kinds[0]))
+            return None
+        text = self._maker(kinds[0], value[kinds[0]], (*path, kinds[0]), count)
         extra = self.labels(value.get("structured_metadata"), (*path, "structured_metadata"))
         both = {**metadata, **extra}
-        indexed = uses_index(both)
-        for index in range(count):
-            time = first + index * every
-            found = {k: str(v) for k, v in with_index(both, index).items()} if indexed else both
-            yield Line(time, max(time, arrival or time), maker(index), found)
+        return Repetition(first, every, count, own if own is not None else held, text, self._metadata(both))
+
+    def _metadata(self, metadata: dict[str, str]) -> Callable[[int], Labels]:
+        if not uses_index(metadata):
+            return lambda index: metadata
+        return lambda index: {key: str(value) for key, value in with_index(metadata, index).items()}
 
     def _is_repetition(self, value: dict[str, Any], path: Path, every: int, count: int) -> bool:
         if count > MAX_COUNT:
@@ -136,7 +144,7 @@ class StreamReader(Reader):
             return False
         return True
 
-    def _maker(self, kind: str, value: Any, path: Path) -> Any:
+    def _maker(self, kind: str, value: Any, path: Path, count: int) -> Callable[[int], str]:
         if kind == "logfmt" and not isinstance(value, dict):
             self.problem("`logfmt` is a mapping", path)
             raise ReadError
@@ -147,7 +155,8 @@ class StreamReader(Reader):
             raise ReadError
         try:
             maker = line_maker(kind, value)
-            maker(0)
+            for index in range(count if may_fail(value) else 1):
+                maker(index)
         except ValueError as error:
             self.problem(str(error), path)
             raise ReadError from None
@@ -155,7 +164,7 @@ class StreamReader(Reader):
 
     # --- files of real lines -----------------------------------------------------------------------------
 
-    def _file_lines(self, value: dict[str, Any], path: Path) -> list[tuple[Line, dict[str, str]]]:
+    def _file_lines(self, value: dict[str, Any], path: Path) -> list[tuple[LogEntry, dict[str, str]]]:
         """The lines of a stream's file, each with the labels that the file itself names."""
         name = self.text(value.get("file"), (*path, "file"))
         file = FilePath(self.document.source.file).parent / name
@@ -181,24 +190,20 @@ class StreamReader(Reader):
                 warning.name, f"{name}: {warning.message}", *path, "file", hint=hint
             )
             self.problems.append(dataclasses.replace(problem, severity=Severity.WARNING))
-        return [
-            (Line(item.timestamp, item.timestamp, item.line, item.metadata), dict(item.labels))
-            for item in found
-        ]
+        return [(LogEntry(item.timestamp, item.line, item.metadata), dict(item.labels)) for item in found]
 
     def _file_streams(
         self,
-        found: list[tuple[Line, dict[str, str]]],
+        found: list[tuple[LogEntry, dict[str, str]]],
         labels: dict[str, str],
         metadata: dict[str, str],
         held: int | None,
     ) -> Iterator[InputStream]:
-        grouped: dict[tuple[tuple[str, str], ...], list[Line]] = {}
+        grouped: dict[tuple[tuple[str, str], ...], list[LogEntry]] = {}
         for line, own in found:
             key = tuple(sorted({**own, **labels}.items()))
-            arrival = max(line.timestamp, held or line.timestamp)
             grouped.setdefault(key, []).append(
-                Line(line.timestamp, arrival, line.text, {**metadata, **line.metadata})
+                log_entry(line.timestamp, line.line, {**metadata, **line.metadata}, held)
             )
         for key, lines in grouped.items():
-            yield InputStream(dict(key), tuple(lines))
+            yield InputStream(dict(key), (lines,))

@@ -30,7 +30,11 @@ def lines_of(body: str) -> list[tuple[int, int, str]]:
     """(seconds since the start, seconds of arrival, text) of the first stream's lines."""
     test = parse_one("input_streams:\n" + body)
     return [
-        ((line.timestamp - test.start) // SECOND, (line.arrival - test.start) // SECOND, line.text)
+        (
+            (line.timestamp - test.start) // SECOND,
+            ((line.arrives_at or line.timestamp) - test.start) // SECOND,
+            line.line,
+        )
         for line in test.streams[0].lines
     ]
 
@@ -91,7 +95,7 @@ def test_a_file_of_real_lines_says_when_the_test_starts(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     test = load_test_file(tmp_path / "x_test.yaml").tests[0]
-    offsets = [((line.timestamp - test.start) // SECOND, line.text) for line in test.streams[0].lines]
+    offsets = [((line.timestamp - test.start) // SECOND, line.line) for line in test.streams[0].lines]
     assert offsets == [
         (30, "2025-05-01T10:00:30Z first"),
         (30, "continued"),
@@ -108,7 +112,7 @@ def test_labels_in_a_file_of_lines_make_streams_of_their_own(tmp_path: Path) -> 
     )
     text = "tests: [{input_streams: [{labels: {a: b}, file: web.jsonl}]}]\n"
     test = parse_test_file(text, str(tmp_path / "x_test.yaml")).tests[0]
-    assert [(dict(s.labels), s.lines[0].text, dict(s.lines[0].metadata)) for s in test.streams] == [
+    assert [(dict(s.labels), s.lines[0].line, dict(s.lines[0].metadata)) for s in test.streams] == [
         ({"a": "b", "pod": "1"}, "x", {}),
         ({"a": "b", "pod": "2"}, "y", {"t": "3"}),
     ]
