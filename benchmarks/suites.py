@@ -16,7 +16,8 @@ from lokictl.model.rules import dump_yaml
 SHAPES = (
     'sum by (service) (count_over_time({{service="{name}", level="error"}} |= "failed" [5m])) > 4',
     'sum by (service) (rate({{service="{name}"}} | json | status >= 500 | __error__="" [5m])) > 0.012',
-    'max by (service) (quantile_over_time(0.95, {{service="{name}"}} | json | unwrap duration_ms | __error__="" [5m])) > 1000',
+    'max by (service) (quantile_over_time(0.95, {{service="{name}"}} | json | unwrap duration_ms | __error__="" [5m]))'
+    " > 1000",
     'sum by (service) (count_over_time({{service="{name}", level="error"}}[5m]))'
     ' / sum by (service) (count_over_time({{service="{name}"}}[5m])) > 0.05',
     'sum by (service, code) (count_over_time({{service="{name}"}} | json | code=~"E1.*" [10m])) > 4',
@@ -41,16 +42,11 @@ def rule(number: int) -> dict[str, Any]:
 
 def rule_file(count: int, per_group: int = 20) -> dict[str, Any]:
     """``count`` rules in groups of ``per_group``."""
-    return {
-        "groups": [
-            {
-                "name": f"group-{first:05d}",
-                "interval": "1m",
-                "rules": [rule(n) for n in range(first, min(first + per_group, count))],
-            }
-            for first in range(0, count, per_group)
-        ]
-    }
+    groups = []
+    for first in range(0, count, per_group):
+        rules = [rule(number) for number in range(first, min(first + per_group, count))]
+        groups.append({"name": f"group-{first:05d}", "interval": "1m", "rules": rules})
+    return {"groups": groups}
 
 
 def rule_test(number: int, rules: int, chance: random.Random) -> dict[str, Any]:
@@ -58,6 +54,7 @@ def rule_test(number: int, rules: int, chance: random.Random) -> dict[str, Any]:
     which = number % rules
     name, alert = f"service-{which:05d}", f"Service{which:05d}Trouble"
     labels = {"service": name, "namespace": "shop", "pod": f"{name}-{chance.randrange(3)}"}
+    other = {"service": f"other-{chance.randrange(50)}", "namespace": "shop"}
     good = {
         "level": "info",
         "msg": chance.choice(WORDS),
@@ -74,34 +71,29 @@ def rule_test(number: int, rules: int, chance: random.Random) -> dict[str, Any]:
         "trace_id": f"{chance.getrandbits(64):016x}",
         "n": "${index}",
     }
-    other = {"service": f"other-{chance.randrange(50)}", "namespace": "shop"}
-    severity = {"severity": "warning", "service": name, "team": f"team-{which % 7}"}
-    if which % len(SHAPES) == 4:
-        severity["code"] = bad["code"]
+    fired = {"severity": "warning", "service": name, "team": f"team-{which % 7}"}
+    if "code" in SHAPES[which % len(SHAPES)]:
+        fired["code"] = str(bad["code"])
     every = chance.choice((10, 12, 15))
     return {
         "name": f"{number}: trouble of {name} fires after two minutes, and resolves",
         "input_streams": [
-            {
-                "labels": {**labels, "level": "info"},
-                "entries": [{"at": "0s", "every": f"{every}s", "count": 1200 // every, "json": good}],
-            },
-            {
-                "labels": {**labels, "level": "error"},
-                "entries": [{"at": "5m1s", "every": "20s", "count": 30, "json": bad}],
-            },
-            {
-                "labels": {**other, "level": "error"},
-                "entries": [{"at": "0s", "every": "60s", "count": 20, "json": bad}],
-            },
+            stream({**labels, "level": "info"}, "0s", every, 1200 // every, good),
+            stream({**labels, "level": "error"}, "5m1s", 20, 30, bad),
+            stream({**other, "level": "error"}, "0s", 60, 20, bad),
         ],
         "alert_rule_test": [
             {"eval_time": "4m", "alertname": alert, "exp_alerts": []},
-            {"eval_time": "12m", "alertname": alert, "exp_alerts": [{"exp_labels": severity}]},
+            {"eval_time": "12m", "alertname": alert, "exp_alerts": [{"exp_labels": fired}]},
             {"eval_time": ["13m", "14m"], "alertname": alert, "exp_state": "firing"},
             {"eval_time": "30m", "alertname": alert, "exp_state": "inactive"},
         ],
     }
+
+
+def stream(labels: dict[str, str], at: str, every: int, count: int, line: dict[str, Any]) -> dict[str, Any]:
+    """Lines that come every so many seconds."""
+    return {"labels": labels, "entries": [{"at": at, "every": f"{every}s", "count": count, "json": line}]}
 
 
 def write_suite(folder: Path, tests: int, rules: int, *, seed: int = 5) -> Path:

@@ -108,8 +108,8 @@ class Backend(ABC):
         With ``discover_…`` the server itself adds those to the lines, if it can: `discovers_service_name`.
         """
 
-    def expect(self, expression: str, start: int, end: int) -> None:  # noqa: B027 - only a hint
-        """A hint that ``expression`` will be asked at instants from ``start`` to ``end``."""
+    def expect(self, expression: str, start: int, end: int, step: int = 0) -> None:  # noqa: B027 - only a hint
+        """A hint that ``expression`` will be asked at instants from ``start`` to ``end``, every ``step`` if given."""
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Gives back what the backend holds (processes, containers, connections); safe to call twice."""

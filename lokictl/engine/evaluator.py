@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from operator import itemgetter
 
 from lokictl.durations import MILLISECOND, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
@@ -20,7 +21,7 @@ from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.range_aggregation import aggregator, window_bounds
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, cleaned, readable, told_apart
-from lokictl.engine.vector_aggregation import aggregate
+from lokictl.engine.vector_aggregation import aggregator as vector_aggregator
 from lokictl.logql import ast, parse
 from lokictl.logql.ast import MatchOperator
 from lokictl.logql.regex import Match, compile_anchored
@@ -123,8 +124,9 @@ class CompiledQuery:
         self, expression: ast.Expr | str, store: LogStore, limits: Limits, version: LokiVersion = DEFAULT
     ) -> None:
         self.store, self.limits, self.version = store, limits, version
-        parsed = parse(expression, version=version) if isinstance(expression, str) else expression
-        self.expression = _as_run(parsed, version)
+        self.expression = (
+            _runnable(expression, version) if isinstance(expression, str) else _as_run(expression, version)
+        )
         self._end = 0
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
@@ -146,6 +148,19 @@ class CompiledQuery:
             return Result("scalar", time, scalar=expression.value)
         self._end = time
         (elements,) = self._metric([time])
+        return self._vector_at(time, elements)
+
+    def queries(self, times: Steps) -> list[Result]:
+        """What `query` gives at each of ``times`` (ns, ascending), in one go.  Raises where one of them would."""
+        at_once = isinstance(self.expression, ast.MetricExpr) and not isinstance(self.expression, ast.Literal)
+        if not at_once or not self.version.has(WINDOW_END):
+            return [self.query(time) for time in times]
+        self._check_length(0)
+        self._end = times[-1]
+        found = self._metric(times)
+        return [self._vector_at(time, elements) for time, elements in zip(times, found, strict=True)]
+
+    def _vector_at(self, time: int, elements: list[Sample]) -> Result:
         self._check_series(len(elements))
         if not self.keeps_order:
             elements = sorted(elements, key=lambda element: element[0])
@@ -315,7 +330,8 @@ class CompiledQuery:
 
     def _vector(self, node: ast.VectorAggregation) -> Evaluate:
         inner = self._compile(node.inner, node)
-        return lambda steps: [aggregate(node, elements) for elements in inner(steps)]
+        aggregate = vector_aggregator(node)
+        return lambda steps: [aggregate(elements) for elements in inner(steps)]
 
     def _binary(self, node: ast.BinaryOperation) -> Evaluate:
         operator, return_bool = node.operator, node.return_bool
@@ -429,6 +445,12 @@ def _is_found(stream: Stream, start: int, end: int) -> bool:
     first, last = entries[0].timestamp // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
     low, high = start // MILLISECOND, -(-end // MILLISECOND)
     return not (high <= first or last < low or (last == low and first < last))
+
+
+@lru_cache(maxsize=4096)
+def _runnable(text: str, version: LokiVersion) -> ast.Expr:
+    """A query as it is run; the same ones are asked of many stores."""
+    return _as_run(parse(text, version=version), version)
 
 
 def _as_run(parsed: ast.Expr, version: LokiVersion) -> ast.Expr:

@@ -118,6 +118,8 @@ class Quantile:
             return -math.inf
         if self.quantile > 1:
             return math.inf
+        if high - low == 1:
+            return self.of_sorted(series.values[low:high])
         return self.of_sorted(self.window(series, low, high))
 
     def window(self, series: Series, low: int, high: int) -> list[float]:
@@ -147,6 +149,9 @@ class Quantile:
 
     def of_sorted(self, ordered: list[float]) -> float:
         count = len(ordered)
+        if count == 1:
+            # An infinite value is NaN in Loki, too.
+            return ordered[0] * 1.0 + ordered[0] * 0.0
         rank = self.quantile * (count - 1)
         low = max(0, math.floor(rank))
         high = min(count - 1, low + 1)

@@ -21,25 +21,38 @@ def group_key(grouping: ast.Grouping) -> Callable[[Labels], Labels]:
     return lambda labels: tuple(item for item in labels if item[0] in names)
 
 
-def aggregate(node: ast.VectorAggregation, elements: list[Sample]) -> list[Sample]:
-    """The result for one step; empty for no elements."""
+def aggregator(node: ast.VectorAggregation) -> Callable[[list[Sample]], list[Sample]]:
+    """Gives the result for one step; empty for no elements."""
     operation = node.operation
     if operation in ("sort", "sort_desc"):
-        return ranked(elements, descending=operation == "sort_desc")
-    key = group_key(node.grouping)
-    groups: dict[Labels, list[Sample]] = {}
-    for element in elements:
-        groups.setdefault(key(element[0]), []).append(element)
+        return lambda elements: ranked(elements, descending=operation == "sort_desc")
+    key_of = group_key(node.grouping)
+    # The same label sets come at every step.
+    keys: dict[Labels, Labels] = {}
+
+    def grouped(elements: list[Sample]) -> dict[Labels, list[Sample]]:
+        groups: dict[Labels, list[Sample]] = {}
+        for element in elements:
+            key = keys.get(element[0])
+            if key is None:
+                key = keys[element[0]] = key_of(element[0])
+            if key in groups:
+                groups[key].append(element)
+            else:
+                groups[key] = [element]
+        return groups
+
     if operation in ("topk", "bottomk", "approx_topk"):
-        count = node.parameter or 0
-        return [
+        count, largest = node.parameter or 0, operation != "bottomk"
+        return lambda elements: [
             element
-            for members in groups.values()
-            for element in extremes(members, count, largest=operation != "bottomk")
+            for members in grouped(elements).values()
+            for element in extremes(members, count, largest=largest)
         ]
     reduce = _REDUCERS[operation]
-    return [
-        (_shown(labels, node), reduce([value for _, value in members])) for labels, members in groups.items()
+    return lambda elements: [
+        (_shown(labels, node), reduce([value for _, value in members]))
+        for labels, members in grouped(elements).items()
     ]
 
 

@@ -45,6 +45,11 @@ class _Rule(ABC):
         """The parsed expression; parsed once.  Raises `lokictl.logql.LogQLError`."""
         return parse(self.expr)
 
+    @cached_property
+    def canonical(self) -> str:
+        """The text in which Loki prints the expression; printed once.  Raises `lokictl.logql.LogQLError`."""
+        return str(self.expression)
+
 
 @dataclass(frozen=True)
 class AlertingRule(_Rule):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lokictl.durations import MINUTE, Duration, Time, epoch_nanoseconds, nanoseconds
@@ -60,7 +60,8 @@ class AlertState:
     ``notifications`` and ``samples`` of that evaluation.
 
     ``limit``, ``interval`` and ``resend_delay`` are the group's and the ruler's settings; ``query`` answers
-    the template function of that name: it gets LogQL and the time of the evaluation.
+    the template function of that name: it gets LogQL and the time of the evaluation.  ``lazy``: annotations are
+    mappings that expand their templates when they are first read.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class AlertState:
         interval: Duration = MINUTE,
         resend_delay: Duration = MINUTE,
         query: Callable[[str, int], Vector] | None = None,
+        lazy: bool = False,
     ) -> None:
         self.rule = rule
         self.limit = limit
@@ -83,11 +85,15 @@ class AlertState:
         self.health = "unknown"
         self.error = ""
         self.notifications: list[Notification] = []
-        self.samples: list[AlertSample] = []
         self._query = query
+        # A query in a template must be asked at once: its answer is that of now.
+        self._lazy = lazy and not any("query" in text for text in rule.annotations.values())
         self._alerts: dict[Key, Alert] = {}
         self._last_sent: dict[Key, int] = {}
-        self._series: set[Key] = set()
+        self._sampled: tuple[Alert, ...] = ()
+        self._sampled_before: tuple[Alert, ...] = ()
+        self._samples: list[AlertSample] | None = []
+        self._time = 0
 
     @property
     def alerts(self) -> list[Alert]:
@@ -100,13 +106,20 @@ class AlertState:
         states = {alert.state for alert in self._alerts.values()}
         return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
 
+    @property
+    def samples(self) -> list[AlertSample]:
+        """The samples of the last evaluation; the others' are lost."""
+        if self._samples is None:
+            self._samples = self._make_samples(self._time)
+        return self._samples
+
     def step(self, time_ns: Time, vector: Iterable[tuple[Mapping[str, str], float]]) -> list[Alert]:
         """One evaluation at ``time_ns`` whose query gave ``vector``; the alerts after it.
 
         The value of an element does not matter: NaN, 0 and negative values are results, too.
         """
         time = epoch_nanoseconds(time_ns)
-        self.notifications, self.samples = [], []
+        self.notifications, self._samples = [], []
         current: dict[Key, Alert] = {}
         for labels, value in vector:
             alert = self.new_alert(time, labels, value)
@@ -123,13 +136,14 @@ class AlertState:
             self._alerts, self._last_sent = {}, {}
             return self._failed(f"exceeded limit of {self.limit} with {active} alerts")
         self.health, self.error = "ok", ""
-        self.samples = self._make_samples(time)
+        self._sampled_before, self._time, self._samples = self._sampled, time, None
+        self._sampled = tuple(alert for alert in self._alerts.values() if alert.state != "inactive")
         self.notifications = self._make_notifications(time)
         return self.alerts
 
     def fail(self, time_ns: Time, message: str) -> list[Alert]:
         """An evaluation whose query failed with ``message``: the alerts stay as they were."""
-        self.notifications, self.samples = [], []
+        self.notifications, self._samples = [], []
         return self._failed(f"rule evaluation failed: {message}")
 
     def _failed(self, message: str) -> list[Alert]:
@@ -142,16 +156,16 @@ class AlertState:
         """A pending alert for an element of the answer: its labels and annotations expanded."""
         labels = {name: text for name, text in result_labels.items() if name != "__name__" and text != ""}
         for name in sorted(self.rule.labels):
-            labels[name] = self._expand(self.rule.labels[name], time, result_labels, value)
+            labels[name] = self.expand(self.rule.labels[name], time, result_labels, value)
         labels["alertname"] = self.rule.alert
-        annotations = {
-            name: self._expand(text, time, result_labels, value)
-            for name, text in self.rule.annotations.items()
-        }
+        annotations: Mapping[str, str] = _Annotations(self, time, result_labels, value)
+        if not self._lazy:
+            annotations = dict(annotations)
         kept = {name: labels[name] for name in sorted(labels) if labels[name] != ""}
         return Alert("pending", kept, annotations, value, time)
 
-    def _expand(self, text: str, time: int, labels: Mapping[str, str], value: float) -> str:
+    def expand(self, text: str, time: int, labels: Mapping[str, str], value: float) -> str:
+        """A text of the rule with its template executed, or the ruler's words for why that fails."""
         if "{{" not in text:
             return text
         query = self._query
@@ -199,21 +213,25 @@ class AlertState:
     # --- what leaves the ruler ---------------------------------------------------------------------------------
 
     def _make_samples(self, time: int) -> list[AlertSample]:
-        if not self._alerts and not self._series:
-            return []
+        found = self._series(self._sampled, time)
+        ended = [
+            AlertSample(dict(key), time, None)
+            for key in self._series(self._sampled_before, time)
+            if key not in found
+        ]
+        return sorted([*found.values(), *ended], key=lambda sample: _key(sample.labels))
+
+    def _series(self, alerts: Iterable[Alert], time: int) -> dict[Key, AlertSample]:
+        """The two series of each of ``alerts``."""
         found: dict[Key, AlertSample] = {}
-        for alert in self.alerts:
-            if alert.state == "inactive":
-                continue
+        for alert in alerts:
             labels = {**self.rule.labels, **alert.labels}
             state = {**labels, "__name__": "ALERTS", "alertstate": alert.state}
             active = {**labels, "__name__": "ALERTS_FOR_STATE"}
             for series, value in ((state, 1.0), (active, float(alert.active_at // 1_000_000_000))):
                 key = _key({name: text for name, text in series.items() if text != ""})
                 found[key] = AlertSample(dict(key), time, value)
-        ended = [AlertSample(dict(key), time, None) for key in self._series - set(found)]
-        self._series = set(found)
-        return sorted([*found.values(), *ended], key=lambda sample: _key(sample.labels))
+        return found
 
     def _make_notifications(self, time: int) -> list[Notification]:
         sent = []
@@ -234,6 +252,35 @@ class AlertState:
         if last is None or (alert.resolved_at is not None and alert.resolved_at > last):
             return True
         return last + self.resend_delay < time
+
+
+class _Annotations(Mapping[str, str]):
+    """The annotations of one alert at one evaluation, expanded when they are first read."""
+
+    __slots__ = ("_expanded", "_made_of")
+
+    def __init__(self, state: AlertState, time: int, labels: Mapping[str, str], value: float) -> None:
+        self._made_of = (state, time, labels, value)
+        self._expanded: dict[str, str] | None = None
+
+    def _texts(self) -> dict[str, str]:
+        if self._expanded is None:
+            state, time, labels, value = self._made_of
+            texts = state.rule.annotations.items()
+            self._expanded = {name: state.expand(text, time, labels, value) for name, text in texts}
+        return self._expanded
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts())
+
+    def __len__(self) -> int:
+        return len(self._made_of[0].rule.annotations)
+
+    def __repr__(self) -> str:
+        return repr(self._texts())
 
 
 def _key(labels: Mapping[str, str]) -> Key:

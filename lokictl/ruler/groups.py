@@ -116,6 +116,7 @@ class GroupEvaluator:
                 interval=self.interval,
                 resend_delay=resend_delay,
                 query=self._template_query,
+                lazy=True,
             )
             if isinstance(rule, AlertingRule)
             else None
@@ -141,7 +142,7 @@ class GroupEvaluator:
     def expect(self, start: int, end: int) -> None:
         """Tells the backend that the rules will be asked from ``start`` to ``end``."""
         for rule in self.group.rules:
-            self.backend.expect(evaluated_text(rule), start, end)
+            self.backend.expect(evaluated_text(rule), start, end, self.interval)
 
     def _alerting(self, state: AlertState, time: int) -> RuleEvaluation:
         vector: Vector = ()
@@ -196,7 +197,7 @@ def evaluated_text(rule: Rule) -> str:
     The query API runs the expression itself.
     """
     try:
-        return str(rule.expression)
+        return rule.canonical
     except LogQLError:
         return rule.expr
 
@@ -212,7 +213,7 @@ def never_runs(rule: Rule) -> str:
         expression = rule.expression
         if isinstance(expression, LogExpr):
             return NOT_A_VECTOR
-        return _reprint_error(str(expression))
+        return _reprint_error(rule.canonical)
     except LogQLError as error:
         return str(error)
 

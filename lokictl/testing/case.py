@@ -51,6 +51,9 @@ def run_and_keep(
         result.observations = list(comparison.observations())
         result.failures = [item.failure for item in result.observations if item.failure is not None]
         result.failures += comparison.errors()
+        if not result.failures:
+            # They hold on to all that happened, and only failures are looked at again.
+            result.observations = []
     except LokictlError as error:
         if error.problems[0].name == "backend/unreachable":
             raise

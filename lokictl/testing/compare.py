@@ -80,6 +80,8 @@ class Comparison:
             actual = firing_alerts(evaluations)
             state = max((found.state for found in evaluations), key=RANK.__getitem__, default="inactive")
             failure = self._alert_failure(expectation, time, index, evaluations, actual, state)
+            if failure is not None:
+                actual = [(labels, dict(annotations)) for labels, annotations in actual]
             yield Observation(expectation, time, actual, state, failure)
 
     def _alert_failure(
@@ -111,7 +113,7 @@ class Comparison:
             details = alert_table(expectation.alerts, actual)
             details += [line for timeline in timelines for line in self.explain(timeline, time)]
             wanted = [{"labels": a.labels, "annotations": a.annotations} for a in expectation.alerts]
-            found = [{"labels": labels, "annotations": annotations} for labels, annotations in actual]
+            found = [{"labels": labels, "annotations": dict(annotations)} for labels, annotations in actual]
             return self._failure(expectation, time, index, message, details, wanted, found)
         problem = within_problem(expectation, time, timelines)
         if problem:
@@ -289,7 +291,7 @@ def firing_alerts(evaluations: list[RuleEvaluation]) -> list[tuple[Labels, Label
     found = [
         (
             {name: value for name, value in alert.labels.items() if name != "alertname"},
-            dict(alert.annotations),
+            alert.annotations,
         )
         for evaluation in evaluations
         for alert in evaluation.firing

@@ -42,9 +42,13 @@ class _UnknownError(Exception):
     """Something that an expression with the index cannot have."""
 
 
+def _same(index: int) -> int:
+    return index
+
+
 def _function(node: ast.expr) -> Callable[[int], int]:
     if isinstance(node, ast.Name) and node.id == "index":
-        return lambda index: index
+        return _same
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         constant = node.value
         return lambda index: constant
@@ -140,10 +144,13 @@ class _Pieces:
         self.render, self.value = render, value
         self.functions: list[Callable[[int], int]] = []
         self.format = ""
+        # How often the index itself is written, if nothing is computed.
+        self.times = 0
         if "⟦" not in render(value):
             text = render(self._marked(value))
-            numbers = [self.functions[int(found[1] or found[2])] for found in self.MARK.finditer(text)]
-            self.functions = numbers
+            self.functions = [self.functions[int(found[1] or found[2])] for found in self.MARK.finditer(text)]
+            if all(function is _same for function in self.functions):
+                self.times = len(self.functions)
             self.format = "%d".join(part.replace("%", "%%") for part in self._between(text))
 
     def _between(self, text: str) -> list[str]:
@@ -164,6 +171,8 @@ class _Pieces:
         return len(self.functions) - 1
 
     def __call__(self, index: int) -> str:
+        if self.times:
+            return self.format % ((index,) * self.times)
         if not self.format:
             return self.render(with_index(self.value, index))
         try:

@@ -50,7 +50,10 @@ class Observation:
 
 @dataclass
 class TestResult:
-    """The outcome of one test; ``seconds`` is how long it took; ``engine`` is where it ran."""
+    """The outcome of one test; ``seconds`` is how long it took; ``engine`` is where it ran.
+
+    ``observations`` are those of a test with failures.
+    """
 
     __test__ = False
 

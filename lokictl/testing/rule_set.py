@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
@@ -31,6 +32,15 @@ class RuleSet:
         """Every rule with its group."""
         return ((group, rule) for group in self.groups for rule in group.rules)
 
+    @cached_property
+    def _by_name(self) -> dict[str, dict[int, list[Rule]]]:
+        """For each name the numbers of the groups that have such rules, with these."""
+        found: dict[str, dict[int, list[Rule]]] = {}
+        for number, group in enumerate(self.groups):
+            for rule in group.rules:
+                found.setdefault(rule.name, {}).setdefault(number, []).append(rule)
+        return found
+
     def names(self, kind: type[Rule]) -> list[str]:
         """The names of all rules of a kind."""
         return [rule.name for _, rule in self.rules() if isinstance(rule, kind)]
@@ -38,17 +48,18 @@ class RuleSet:
     def only(self, names: set[str]) -> list[RuleGroup]:
         """The groups, with only the rules of these names; groups without any are left out."""
         found = []
-        for group in self.groups:
+        for number in sorted({number for name in names for number in self._by_name.get(name, ())}):
+            group = self.groups[number]
             rules = tuple(rule for rule in group.rules if rule.name in names)
-            if rules:
-                found.append(group if rules == group.rules else replace(group, rules=rules))
+            found.append(group if len(rules) == len(group.rules) else replace(group, rules=rules))
         return found
 
     def unknown(self, name: str, kind: type[Rule]) -> str:
         """What to say about a name that no rule of the kind has; "" where there is one."""
-        known = self.names(kind)
-        if name in known:
+        rules = (rule for group in self._by_name.get(name, {}).values() for rule in group)
+        if any(isinstance(rule, kind) for rule in rules):
             return ""
+        known = self.names(kind)
         return suggestion(name, known, f"the rules have: {', '.join(known) or 'none'}")
 
 
