@@ -91,7 +91,7 @@ class EmbeddedBackend(Backend):
         self._advance(moment)
         text = expression if isinstance(expression, str) else str(expression)
         if text in self._planned and not self._late:
-            answer = self._planned_answer(text, time)
+            answer = self._planned_answer(text, moment)
             if answer is not None:
                 return answer
         if text in self._expected:

@@ -66,15 +66,6 @@ def arithmetic(expression: str, index: int) -> int:
         raise ValueError(f"${{{expression}}} cannot be computed: {error.args[0]}") from None
 
 
-def may_fail(value: Any) -> bool:
-    """Whether an expression in ``value`` divides: some index may be impossible though others are not."""
-    if isinstance(value, str):
-        return any("/" in found[1] or "%" in found[1] for found in INDEX.finditer(value))
-    if isinstance(value, Mapping):
-        return any(map(may_fail, value.values()))
-    return isinstance(value, list) and any(map(may_fail, value))
-
-
 def with_index(value: Any, index: int) -> Any:
     """``value`` (text, list, mapping) with ``${index …}`` replaced; a text that is only that becomes a number."""
     if isinstance(value, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -60,16 +61,63 @@ def test_late_lines_of_log_queries() -> None:
         assert [line.line for line in result.streams[0][1]] == texts
 
 
+@pytest.mark.parametrize("step", [0, 30, 45])
 @pytest.mark.parametrize("late", [False, True])
-def test_expected_instants_give_the_same_answers(late: bool) -> None:
-    entries = [entry(at, at + 90 if late and at % 7 == 0 else None) for at in range(0, 600, 5)]
-    query = 'sum(count_over_time({app="web"} |= "5" [2m]))'
+@pytest.mark.parametrize(
+    "query",
+    [
+        'sum(count_over_time({app="web"} |= "5" [2m]))',
+        'quantile_over_time(0.3, {app="web"} | pattern "<_> <n>" | unwrap n [1m]) > 100',
+        'topk(1, sum by (last) (rate({app="web"} | regexp "(?P<last>.)$" [2m]))) or vector(0)',
+        'sort(sum by (last) (sum_over_time({app="web"} | regexp "(?P<last>.)$" | unwrap last [1m])))',
+        'absent_over_time({app="web"} |= "line 1" [1m])',
+        'sum_over_time({app="web"} | pattern "<word> <n>" | unwrap word [1m])',
+        '{app="web"}',
+        "1 + 1",
+        "nothing(",
+    ],
+)
+def test_expected_instants_give_the_same_answers(query: str, late: bool, step: int) -> None:
+    entries = [entry(at, at + 90 if late and at % 7 == 0 else None) for at in range(0, 400, 5)]
     plain, prepared = EmbeddedBackend(), EmbeddedBackend()
     for backend in (plain, prepared):
         backend.push([LogStream({"app": "web"}, entries)])
-    prepared.expect(query, START, START + 600 * SECOND)
-    instants = range(0, 601, 30)
-    assert [count(prepared, at, query) for at in instants] == [count(plain, at, query) for at in instants]
+    prepared.expect(query, START, START + 600 * SECOND, step * SECOND)
+    for at in (*range(0, 601, 30), 30, 30):
+        assert answer(prepared, query, at) == answer(plain, query, at)
+    for backend in (plain, prepared):
+        backend.push([LogStream({"app": "web"}, [entry(at) for at in range(1, 600, 5)])])
+    for at in range(0, 601, 30):
+        assert answer(prepared, query, at) == answer(plain, query, at)
+
+
+def answer(backend: EmbeddedBackend, query: str, at: int) -> Any:
+    try:
+        return backend.query(query, time=START + at * SECOND)
+    except QueryError as error:
+        return str(error)
+
+
+def test_one_instant_that_fails_leaves_the_others_alone() -> None:
+    backend = EmbeddedBackend()
+    backend.push(
+        [LogStream({"app": "web"}, [entry(at, text="x" if at == 300 else "1") for at in range(0, 600, 60)])]
+    )
+    query = 'sum(sum_over_time({app="web"} | pattern "<n> <_>" | unwrap n [1m]))'
+    backend.expect(query, START, START + 600 * SECOND, 60 * SECOND)
+    found = [answer(backend, query, at) for at in range(0, 601, 60)]
+    assert [number for number, item in enumerate(found) if isinstance(item, str)] == [5]
+
+
+def test_more_instants_than_are_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lokictl.backends.embedded.AT_ONCE", 4)
+    backend = EmbeddedBackend()
+    backend.push([LogStream({"app": "web"}, [entry(at) for at in range(600)])])
+    backend.expect(COUNT, START, START + 600 * SECOND, 30 * SECOND)
+    plain = EmbeddedBackend()
+    plain.push([LogStream({"app": "web"}, [entry(at) for at in range(600)])])
+    for at in (*range(0, 601, 30), 60, 570):
+        assert answer(backend, COUNT, at) == answer(plain, COUNT, at)
 
 
 def test_expected_instants_read_the_lines_at_most_twice(monkeypatch: pytest.MonkeyPatch) -> None:
