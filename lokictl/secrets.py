@@ -145,10 +145,16 @@ def _mapped(value: Any, change: Any) -> Any:
 
 
 def read_secret(
-    reference: Any, *, where: str, position: Position = NOWHERE, root: Path | None = None
+    reference: Any,
+    *,
+    where: str,
+    position: Position = NOWHERE,
+    root: Path | None = None,
+    several_lines: bool = False,
 ) -> Secret:
     """The secret that a reference names; ``where`` is the configuration key, for messages.
 
+    ``several_lines``: it may be a certificate.
     Raises `LokictlError` when it is no reference (a secret written out), or when it cannot be read.
     """
     kind, name = _reference(reference, where, position)
@@ -163,7 +169,7 @@ def read_secret(
     value = value.rstrip("\r\n")
     if not value:
         raise _problem(f"{where}: the secret ({kind}: {name}) is empty", position)
-    if "\n" in value or "\r" in value:
+    if not several_lines and ("\n" in value or "\r" in value):
         raise _problem(f"{where}: the secret ({kind}: {name}) has more than one line", position)
     return Secret(f"{kind}:{name}", value)
 

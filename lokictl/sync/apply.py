@@ -19,7 +19,19 @@ from lokictl.sync.grafana.aside import giving_way
 from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import digest
 from lokictl.sync.origin import Origin
-from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Status, Written
+from lokictl.sync.plan import (
+    NOTIFICATIONS,
+    Action,
+    Change,
+    Key,
+    Kind,
+    Live,
+    Outcome,
+    Plan,
+    Resource,
+    Status,
+    Written,
+)
 from lokictl.sync.planner import new_fingerprint, settled_entries
 from lokictl.sync.record import Entry, Record
 from lokictl.sync.recorder import LockedError, Recorder
@@ -163,7 +175,8 @@ class Applier:
             self._free_names([change for change in phase if change.aside])
         if self._stop.is_set() or (self._failed and phase[0].action is Action.DELETE and not phase[0].early):
             return
-        one_by_one = phase[0].key.kind in (Kind.FOLDER, Kind.DATA_SOURCE)
+        # Grafana keeps all notification settings in one document, and refuses the second of two writes at once.
+        one_by_one = phase[0].key.kind in (Kind.FOLDER, Kind.DATA_SOURCE, *NOTIFICATIONS)
         jobs = 1 if one_by_one else max(1, min(self.jobs, len(phase)))
         with ThreadPoolExecutor(jobs) as pool:
             futures = [pool.submit(self._perform, change) for change in phase]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
-from lokictl.sync.configuration import Target, slug
+from lokictl.model.uids import slug
+from lokictl.sync.configuration import Target
 from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana.aside import giving_way
 from lokictl.sync.normal_form import digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
+from lokictl.model.uids import slug
 from lokictl.project.configuration import shown as display_path
 from lokictl.project.folders import ROOT_FOLDER
 from lokictl.secrets import Redactor, Secret, read_secret, without_password
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 TARGET_KEYS = (
     *("grafana", "loki", "folder", "environment", "prune_limit", "schema", "alerting", "editable_alerts"),
+    *("notifications", "policies", "secrets"),
 )
 HOMES = ("loki", "grafana")
 SCHEMAS = ("v1", "v2")
+POLICIES = ("tree", "branches")
 # Admins may always do everything; Grafana refuses to list them.
 ROLES = ("Viewer", "Editor")
 PERMISSIONS = ("View", "Edit", "Admin")
@@ -32,7 +35,6 @@ SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
 DEFAULT_PRUNE_LIMIT = 10
-UID_LENGTH = 40
 
 EXAMPLE = """\
 [targets.staging.grafana]
@@ -76,8 +78,9 @@ class Target:
     uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions`` are those of the folder, None where they are
     not kept here; ``tables`` are the names before its tables in the configuration file.  ``alerting`` says who
     evaluates the rules, "loki" or "grafana" ("": the project says); ``editable_alerts`` lets people change rules that
-    Grafana manages in its pages.  ``selection`` is what a run
-    is for.
+    Grafana manages in its pages.  ``notifications``: contact points, mute timings and message templates are uploaded;
+    ``policies`` whether the whole tree of policies is the project's ("tree"), its routes only ("branches"), or nothing
+    (""); ``secrets`` are those that contact points name.  ``selection`` is what a run is for.
     """
 
     name: str
@@ -96,6 +99,9 @@ class Target:
     selection: Selection = Selection()
     alerting: str = ""
     editable_alerts: bool = False
+    notifications: bool = False
+    policies: str = ""
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     def section(self, *keys: str) -> str:
         """A table of the target as it is written in the project's own configuration file."""
@@ -105,15 +111,6 @@ class Target:
     def only(self) -> str:
         """The one server that a run is for: "grafana", "loki" or "" for both."""
         return self.selection.only
-
-
-def slug(text: str, length: int = UID_LENGTH) -> str:
-    """A uid that Grafana accepts, made from any text; texts that would collide get a checksum."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
-    if plain == text.lower() and 0 < len(plain) <= length:
-        return plain
-    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-    return f"{plain[: length - 7]}-{digest}".strip("-")
 
 
 def wrong_permissions(value: Any) -> Iterator[str]:
@@ -225,6 +222,9 @@ class _Reader:
             ("tool", "lokictl") if is_pyproject(self.configuration) else (),
             alerting=self._home(table.get("alerting", "")),
             editable_alerts=bool(table.get("editable_alerts", False)),
+            notifications=bool(table.get("notifications", False)),
+            policies=self._policies(table),
+            secrets=self._secrets(table.get("secrets", {})),
         )
         if target.grafana is None and target.loki is None:
             self._problem('a target needs "grafana" or "loki" (or both)', ())
@@ -244,6 +244,32 @@ class _Reader:
         if value and value not in HOMES:
             self._problem('"alerting" must be "loki" or "grafana"', ("alerting",))
         return str(value)
+
+    def _policies(self, table: Mapping[str, Any]) -> str:
+        value = table.get("policies", "")
+        if value and value not in POLICIES:
+            message = '"policies" must be "tree" (all of them are this project\'s) or "branches" (only its own routes)'
+            self._problem(message, ("policies",))
+            return ""
+        if value and not table.get("notifications"):
+            self._problem('"policies" needs notifications = true: they lead to contact points', ("policies",))
+        return str(value)
+
+    def _secrets(self, table: Any) -> Mapping[str, Secret]:
+        if not isinstance(table, dict):
+            self._problem(
+                '"secrets" must be a table such as { slack_url = { env = "SLACK_URL" } }', ("secrets",)
+            )
+            return {}
+        found: dict[str, Secret] = {}
+        for name, reference in table.items():
+            is_variable = isinstance(reference, dict) and list(reference) == ["env"]
+            if is_variable and str(reference["env"]) not in os.environ:
+                continue  # Grafana keeps the one that it has; the plan says so.
+            secret = self._secret(reference, "secrets", str(name))
+            if secret is not None:
+                found[str(name)] = secret
+        return found
 
     def _schema(self, value: Any) -> str:
         if value not in SCHEMAS:
@@ -366,11 +392,12 @@ class _Reader:
     def _secret(self, value: Any, *where: str) -> Secret | None:
         name = ".".join(("targets", self.name, *where))
         try:
-            secret = read_secret(value, where=name, position=self._position(where), root=self.root)
+            position, several = self._position(where), where[0] == "secrets"
+            secret = read_secret(value, where=name, position=position, root=self.root, several_lines=several)
         except LokictlError as error:
             self.problems.extend(error.problems)
             return None
-        return self.redactor.add(secret, credential=where[0] != "environment")
+        return self.redactor.add(secret, credential=where[0] not in ("environment", "secrets"))
 
     def _value(self, value: Any, *where: str) -> str | Secret:
         if isinstance(value, dict):

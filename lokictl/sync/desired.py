@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
 from lokictl.model.managed_translation import TranslationOptions, translate
+from lokictl.model.uids import UID, slug
 from lokictl.project.folders import ROOT_FOLDER, directory_below, folder_parts, folders_from_directories
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import (
@@ -22,10 +22,10 @@ from lokictl.sync.configuration import (
     LokiTarget,
     Target,
     matches,
-    slug,
     wrong_permissions,
 )
-from lokictl.sync.normal_form import alert_group, rule_group
+from lokictl.sync.normal_form import LOCKED, alert_group, rule_group
+from lokictl.sync.notifications import notification_resources, policy_problems, unknown_secrets
 from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from lokictl.model import DataSource, RuleFile
     from lokictl.model.library_panel import LibraryPanel
     from lokictl.project import Project
-
-UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ class _Collector:
         panels = [self._library_panel(panel) for panel in self.project.library_panels]
         alerts = self._alert_groups()
         self._folders({resource.folder for resource in (*dashboards, *panels, *alerts)} - {""})
-        for resource in (*sources, *panels, *dashboards, *alerts):
+        for resource in (*sources, *panels, *dashboards, *self._notifications(), *alerts):
             self._add(resource)
 
     def _folders(self, used: set[str]) -> None:
@@ -330,9 +328,30 @@ class _Collector:
             name = group.name if names.count(group.name) == 1 else f"{group.folder}.{group.name}"
             key = Key(Kind.ALERT_GROUP, name)
             body = alert_group(dataclasses.replace(group, name=name).to_api())
+            body["provenance"] = "" if self.target.editable_alerts else LOCKED
             source = group.origin.document.source.file if group.origin is not None else ""
             found.append(Resource(key, name, body, self.target.folder_uid, source))
         return found
+
+    def _notifications(self) -> list[Resource]:
+        """Who is told of what, where the target says that this is the project's."""
+        notifications = self.project.notifications
+        if not self.target.notifications:
+            return []
+        if notifications is None:
+            self.desired.warnings.append(
+                f"target {self.target.name}: notifications = true, but the project has no Notifications"
+            )
+            return []
+        for problem in policy_problems(notifications, self.target.policies):
+            self._problem(problem, Position())
+        for point in notifications.contact_points:
+            unset = unknown_secrets(point, self.target)
+            if unset:
+                self.desired.warnings.append(
+                    f'contact point "{point.name}": {", ".join(unset)} not set, so Grafana keeps the secret that it has'
+                )
+        return list(notification_resources(notifications, self.target))
 
     def loki(self, loki: LokiTarget) -> None:
         for file in self._of_home("loki"):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
@@ -32,6 +33,21 @@ DATA_SOURCE_DEFAULTS: dict[str, Any] = {
     "isDefault": False,
 }
 LARGEST_EXACT = 2**53
+REDACTED = "[REDACTED]"
+"""What Grafana gives out in the place of a contact point's secrets; sent back, it leaves them as they are."""
+
+LOCKED = "api"
+"""The provenance of what people cannot change in Grafana's pages."""
+
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+DEFAULT_POLICY: Mapping[str, Any] = {
+    "receiver": "grafana-default-email",
+    "group_by": ["alertname", "grafana_folder"],
+}
+"""The tree of policies that a Grafana has before anybody changes it."""
 
 
 def normal_form(resource: Resource | Live) -> dict[str, Any]:
@@ -53,10 +69,10 @@ def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any
         if body.get("permissions") is not None:
             plain["permissions"] = dict(sorted(body["permissions"].items()))
         return plain
-    if key.kind is Kind.ALERT_GROUP:
-        return alert_group(body)
     if key.kind is Kind.LIBRARY_PANEL:
         return {"folder": folder, **library_panel(body)}
+    if key.kind in _ALERTING:
+        return {**_ALERTING[key.kind](body), **_editable(body)}
     return {"folder": folder, **dashboard(body)}
 
 
@@ -100,6 +116,7 @@ _ALERT_DEFAULTS: dict[str, Any] = {
     "record": None,
     "notification_settings": None,
 }
+_NO_PROVENANCE = "none"
 _ADDED_TO_QUERIES = ("intervalMs", "maxDataPoints", "datasource")
 
 
@@ -128,6 +145,109 @@ def _alert_query(query: Mapping[str, Any]) -> dict[str, Any]:
         "relativeTimeRange": {key: int(times.get(key) or 0) for key in ("from", "to")},
         "model": {key: value for key, value in model.items() if key not in _ADDED_TO_QUERIES},
     }
+
+
+def _editable(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether people can change it in Grafana's pages."""
+    return {"editable": True} if body.get("provenance", _NO_PROVENANCE) == "" else {}
+
+
+def contact_point(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A contact point with its integrations in the order of their uids; secrets only as such."""
+    receivers = [
+        {
+            "uid": str(item.get("uid") or ""),
+            "type": str(item.get("type") or ""),
+            "settings": json_value(item.get("settings") or {}),
+            "disableResolveMessage": bool(item.get("disableResolveMessage")),
+        }
+        for item in body.get("receivers") or []
+    ]
+    return {"name": str(body.get("name", "")), "receivers": sorted(receivers, key=lambda item: item["uid"])}
+
+
+def redacted_settings(body: Mapping[str, Any]) -> list[str]:
+    """The secrets that a contact point has, as ``<uid>.<path of the setting>``."""
+
+    def paths(value: Any, path: str) -> list[str]:
+        if isinstance(value, Mapping):
+            return [found for key, item in value.items() for found in paths(item, f"{path}.{key}")]
+        return [path] if value == REDACTED else []
+
+    receivers = body.get("receivers") or []
+    return [path for item in receivers for path in paths(item.get("settings") or {}, str(item.get("uid")))]
+
+
+def stored_secrets(live: Live) -> list[str]:
+    """The secrets that the server has for a resource, by the names that `Resource.secrets` has."""
+    if live.key.kind is Kind.CONTACT_POINT:
+        return redacted_settings(live.body)
+    return [str(name) for name in live.body.get("secureJsonFields", ())]
+
+
+def mute_timing(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A mute timing with days in small letters and months as numbers."""
+    intervals = []
+    for interval in body.get("time_intervals") or []:
+        plain = {key: value for key, value in interval.items() if value not in (None, "", [])}
+        if "weekdays" in plain:
+            plain["weekdays"] = [str(day).lower() for day in plain["weekdays"]]
+        if "months" in plain:
+            plain["months"] = [_months(str(months)) for months in plain["months"]]
+        for key in ("days_of_month", "years"):
+            if key in plain:
+                plain[key] = [str(item) for item in plain[key]]
+        intervals.append(json_value(plain))
+    return {"name": str(body.get("name", "")), "time_intervals": intervals}
+
+
+def _months(text: str) -> str:
+    parts = [part.strip().lower() for part in text.split(":")]
+    return ":".join(str(MONTHS.index(part) + 1) if part in MONTHS else part for part in parts)
+
+
+def message_template(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A message template with the definition that Grafana puts around a text without one."""
+    name, text = str(body.get("name", "")), str(body.get("template", "")).strip()
+    if not _DEFINES.search(text):
+        lines = "\n".join(f"  {line}" for line in text.split("\n"))
+        text = f'{{{{ define "{name}" }}}}\n{lines}\n{{{{ end }}}}'
+    return {"name": name, "template": text}
+
+
+# Grafana knows no other form, and puts a definition around all the rest.
+_DEFINES = re.compile(r"\{\{\s*define\b")
+
+
+def policy(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A branch of the tree of policies with all below it; the order of branches counts, that of matchers does not."""
+    found: dict[str, Any] = {}
+    for key in ("receiver", "match", "match_re"):
+        if body.get(key):
+            found[key] = body[key]
+    for key in ("group_by", "matchers", "object_matchers", "mute_time_intervals", "active_time_intervals"):
+        if body.get(key):
+            found[key] = sorted(body[key])
+    if body.get("receivers") is not None:
+        found["receivers"] = sorted(body["receivers"])
+    for key in ("group_wait", "group_interval", "repeat_interval"):
+        if wait := _duration(body.get(key)):
+            found[key] = wait
+    if body.get("continue"):
+        found["continue"] = True
+    if body.get("routes"):
+        found["routes"] = [policy(route) for route in body["routes"]]
+    normalised: dict[str, Any] = json_value(found)
+    return normalised
+
+
+_ALERTING: Mapping[Kind, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    Kind.ALERT_GROUP: alert_group,
+    Kind.CONTACT_POINT: contact_point,
+    Kind.MUTE_TIMING: mute_timing,
+    Kind.TEMPLATE: message_template,
+    Kind.POLICY: policy,
+}
 
 
 def rule_group(body: Mapping[str, Any]) -> dict[str, Any]:

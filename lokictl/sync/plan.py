@@ -19,9 +19,17 @@ class Kind(StrEnum):
     DATA_SOURCE = "data source"
     LIBRARY_PANEL = "library panel"
     DASHBOARD = "dashboard"
+    TEMPLATE = "message template"
+    CONTACT_POINT = "contact point"
+    MUTE_TIMING = "mute timing"
     ALERT_GROUP = "alert group"
+    POLICY = "notification policy"
     RULE_GROUP = "rule group"
     RECORD = "record"
+
+
+NOTIFICATIONS = (Kind.TEMPLATE, Kind.CONTACT_POINT, Kind.MUTE_TIMING, Kind.POLICY)
+"""Who is told of alerts, how, and when."""
 
 
 class Action(StrEnum):

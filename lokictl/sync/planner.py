@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from lokictl.model.library_panel import library_references
-from lokictl.secrets import fingerprint, matches_fingerprint
+from lokictl.secrets import MASK, fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired
 from lokictl.sync.differences import Difference, differences
 from lokictl.sync.grafana.aside import GIVES_WAY, before_giving_way, gives_way
-from lokictl.sync.normal_form import digest, normal_form
-from lokictl.sync.plan import WRITES, Action, Change, Key, Kind, Live, Plan, Resource, same_schema
+from lokictl.sync.normal_form import (
+    DEFAULT_POLICY,
+    LOCKED,
+    digest,
+    normal_form,
+    redacted_settings,
+    stored_secrets,
+)
+from lokictl.sync.notifications import with_shown_secrets
+from lokictl.sync.plan import (
+    NOTIFICATIONS,
+    WRITES,
+    Action,
+    Change,
+    Key,
+    Kind,
+    Live,
+    Plan,
+    Resource,
+    same_schema,
+)
 from lokictl.sync.record import Entry, Record, mark_tag, record_key
 from lokictl.sync.state import Actual, is_needed
 
@@ -38,7 +58,11 @@ class Options:
 
 
 # The order of application: what others need comes first, deletions come last and the other way round.
-ORDER = (Kind.FOLDER, Kind.DATA_SOURCE, Kind.LIBRARY_PANEL, Kind.DASHBOARD, Kind.ALERT_GROUP, Kind.RULE_GROUP)
+ORDER = (
+    *(Kind.FOLDER, Kind.DATA_SOURCE, Kind.LIBRARY_PANEL, Kind.DASHBOARD),
+    *(Kind.TEMPLATE, Kind.CONTACT_POINT, Kind.MUTE_TIMING, Kind.ALERT_GROUP, Kind.POLICY),
+    Kind.RULE_GROUP,
+)
 
 
 def make_plan(target: Target, desired: Desired, actual: Actual, options: Options) -> Plan:
@@ -84,8 +108,10 @@ class _Planner:
                 yield _change(resource, live, Action.CONFLICT, reason, settled=True)
             elif resource.key.kind is Kind.DASHBOARD and live is None:
                 yield self._new_dashboard(resource)
+            elif resource.key.kind is Kind.CONTACT_POINT:
+                yield self._contact_point(self._with_possible_provenance(resource, live), live)
             else:
-                yield self._owned(resource, live)
+                yield self._owned(self._with_possible_provenance(resource, live), live)
 
     def _missing_panels(self, resource: Resource) -> list[str]:
         if resource.key.kind is not Kind.DASHBOARD or not self.actual.missing_panels:
@@ -125,11 +151,26 @@ class _Planner:
         return digest(dataclasses.replace(live, body=body)) in (entry.digest, entry.pending)
 
     def _foreign(self, live: Live, entry: Entry | None) -> str:
+        if live.key.kind is Kind.POLICY and live.body.get("receivers") is None:
+            return self._foreign_tree(live, entry)
         if entry is not None:
             return f"was edited on the server since the last sync {live.edited}".rstrip()
         if self.record.live is None and not self.record.groups:
             return "exists, and as far as is recorded this project did not make it"
         return "exists, and this project did not make it"
+
+    def _foreign_tree(self, live: Live, entry: Entry | None) -> str:
+        """Why the whole tree is not simply written: an organization has one, and others may have routes in it."""
+        desired = self.desired.resources.get(live.key)
+        ours = set(_receivers(desired.body)) if desired is not None else set()
+        others = sorted(set(_receivers(live.body)) - ours - {DEFAULT_POLICY["receiver"]})
+        who = (
+            "was edited on the server since the last sync"
+            if entry
+            else "exists, and this project did not make it"
+        )
+        lost = f"; what leads to {', '.join(others)} goes with it" if others else ""
+        return f'{who}{lost} (policies = "branches" leaves the routes of others)'
 
     def _with_fair_default(self, resource: Resource, live: Live | None) -> Resource:
         """The data source without the wish to be the default, where that would take it from somebody else's."""
@@ -146,6 +187,29 @@ class _Planner:
             "make it (take_default = true in the target takes its place)"
         )
         return dataclasses.replace(resource, body={**resource.body, "isDefault": False})
+
+    def _with_possible_provenance(self, resource: Resource, live: Live | None) -> Resource:
+        """The resource as it can be: Grafana never opens to people what the API has locked."""
+        if resource.body.get("provenance") != "" or live is None or live.body.get("provenance") != LOCKED:
+            return resource
+        self.warnings.append(
+            f"{resource.key} stays locked in Grafana's pages, although editable_alerts = true: Grafana does not "
+            "unlock what was uploaded locked; delete it there and sync again"
+        )
+        return dataclasses.replace(resource, body={**resource.body, "provenance": LOCKED})
+
+    def _contact_point(self, resource: Resource, live: Live | None) -> Change:
+        if live is not None:
+            resource = with_shown_secrets(resource, live)
+        kept = set(stored_secrets(live)) if live is not None else set()
+        wanted = redacted_settings(resource.body)
+        unknown = [name for name in wanted if name not in kept and name not in resource.secrets]
+        if unknown:
+            reason = (
+                f"Grafana does not have its secret, and the project does not know it: {', '.join(unknown)}"
+            )
+            return _change(resource, live, Action.CONFLICT, reason, settled=True)
+        return self._owned(resource, live)
 
     def _data_source(self, resource: Resource, live: Live | None) -> Change:
         uids = self.actual.data_source_uids
@@ -238,6 +302,7 @@ class _Planner:
             or self._was_made_default(live, entry)
             or self._had_no_permissions(live, entry)
             or self._stepped_aside(live, entry)
+            or self._broke_off(live, entry)
         ):
             return _change(resource, live, Action.UPDATE, "", secrets)
         return _change(resource, live, Action.CONFLICT, self._foreign(live, entry), secrets)
@@ -248,6 +313,10 @@ class _Planner:
             return False
         before = dataclasses.replace(live, body={**live.body, "isDefault": False})
         return digest(before) in (entry.digest, entry.pending)
+
+    def _broke_off(self, live: Live, entry: Entry) -> bool:
+        """Whether a run of ours ended between two integrations of a contact point."""
+        return live.key.kind is Kind.CONTACT_POINT and bool(entry.pending)
 
     def _stepped_aside(self, live: Live, entry: Entry) -> bool:
         """Whether a run of ours broke off after it had taken its name away for another."""
@@ -266,7 +335,7 @@ class _Planner:
     ) -> tuple[Difference, ...]:
         if not resource.secrets:
             return ()
-        there = live.body.get("secureJsonFields", [])
+        there = stored_secrets(live)
         missing = [name for name in resource.secrets if name not in there]
         if not missing and entry is not None and entry.secrets and not entry.pending:
             if matches_fingerprint(resource.secrets, entry.secrets):
@@ -332,17 +401,23 @@ class _Planner:
         if key.kind is Kind.RULE_GROUP and not self._may_own(key.namespace):
             reason = "the target says that this project does not own its namespace any more"
             return Change(key, Action.KEEP, live.title, live=live, reason=reason)
+        if key.kind in NOTIFICATIONS and not self._manages(key.kind):
+            reason = "the target does not manage it any more"
+            return Change(key, Action.KEEP, live.title, live=live, reason=reason)
         change = self._deletion(live)
         if change.action is not Action.DELETE:
             return change
         if live.read_only:
             return dataclasses.replace(change, action=Action.CONFLICT, reason=live.read_only, settled=True)
-        if not entry.wrote(live, digest(live)):
+        if not entry.wrote(live, digest(live)) and not self._broke_off(live, entry):
             reason = (
                 f"is not in the project any more, but was edited since the last sync {live.edited}".rstrip()
             )
             return dataclasses.replace(change, action=Action.CONFLICT, reason=reason)
         return change
+
+    def _manages(self, kind: Kind) -> bool:
+        return bool(self.target.policies) if kind is Kind.POLICY else self.target.notifications
 
     def _deletion(self, live: Live) -> Change:
         def keep(reason: str) -> Change:
@@ -484,6 +559,14 @@ def _change(
     return Change(resource.key, action, resource.title, resource, live, (*found, *extra), reason, settled)
 
 
+def _receivers(route: Mapping[str, Any]) -> Iterator[str]:
+    """The contact points that a branch of policies and those below it lead to."""
+    if route.get("receiver"):
+        yield str(route["receiver"])
+    for inner in route.get("routes") or ():
+        yield from _receivers(inner)
+
+
 def what_changes(live: Live, resource: Resource) -> tuple[Difference, ...]:
     """The differences between a resource as it is and as it is to be."""
     if not same_schema(live.schema, resource.schema):
@@ -516,16 +599,17 @@ def _place(change: Change) -> str:
 
 
 def without_secrets(change: Change, target: Target) -> Change:
-    """The change with differences that do not show what a data source is filled with."""
-    if change.key.kind is not Kind.DATA_SOURCE or not change.differences:
+    """The change with differences that do not show what a data source or a contact point is filled with."""
+    if change.key.kind not in (Kind.DATA_SOURCE, Kind.CONTACT_POINT) or not change.differences:
         return change
-    masked = tuple(
-        dataclasses.replace(
-            found, before=target.redactor.data(found.before), after=target.redactor.data(found.after)
-        )
-        for found in change.differences
-    )
-    return dataclasses.replace(change, differences=masked)
+    return dataclasses.replace(change, differences=tuple(_masked(d, target) for d in change.differences))
+
+
+def _masked(found: Difference, target: Target) -> Difference:
+    before, after = target.redactor.data(found.before), target.redactor.data(found.after)
+    if after != found.after and isinstance(before, str):
+        before = MASK  # What was there is as secret as what comes, and nobody knows it.
+    return dataclasses.replace(found, before=before, after=after)
 
 
 def in_order(changes: list[Change]) -> list[Change]:

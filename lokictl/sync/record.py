@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lokictl.sync.configuration import Target, slug
+from lokictl.model.uids import slug
+from lokictl.sync.configuration import Target
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live
 

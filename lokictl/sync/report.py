@@ -25,7 +25,11 @@ NAMES = {
     Kind.DATA_SOURCE: "data source",
     Kind.LIBRARY_PANEL: "library panel",
     Kind.DASHBOARD: "dashboard",
+    Kind.TEMPLATE: "message template",
+    Kind.CONTACT_POINT: "contact point",
+    Kind.MUTE_TIMING: "mute timing",
     Kind.ALERT_GROUP: "alert group",
+    Kind.POLICY: "notification policy",
     Kind.RULE_GROUP: "rule group",
     Kind.RECORD: "record",
 }

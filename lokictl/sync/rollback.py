@@ -9,11 +9,12 @@ from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.project import Configuration
-from lokictl.secrets import Secret
+from lokictl.secrets import Secret, matches_fingerprint
 from lokictl.sync.apply import Applied, Applier
 from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup
 from lokictl.sync.configuration import Target
-from lokictl.sync.normal_form import digest
+from lokictl.sync.grafana.server import Grafana
+from lokictl.sync.normal_form import digest, stored_secrets
 from lokictl.sync.origin import origin_of
 from lokictl.sync.plan import Action, Change, Key, Kind, Live, Outcome, Plan, Resource, Written
 from lokictl.sync.planner import OnConflict, in_order, new_fingerprint, what_changes, without_secrets
@@ -87,6 +88,7 @@ class Rollback:
             for tenant in tenants - set(self.target.loki.tenants if self.target.loki is not None else ()):
                 self._lives.update(servers.ruler.read(tenant))
         if servers.grafana is not None:
+            self._choose_branches(servers.grafana)
             keys = [key for key in self._earlier if key.kind is not Kind.RULE_GROUP]
             folders = {
                 Key(Kind.FOLDER, state.before.folder) for state in self._earlier.values() if state.before
@@ -94,10 +96,28 @@ class Rollback:
             wanted = [*keys, *(folder for folder in folders if folder.name)]
             self._lives.update(servers.grafana.read(wanted))
 
+    def _choose_branches(self, grafana: Grafana) -> None:
+        """Looks at the same branches of the policies as the runs did."""
+        if self.target.policies != "branches":
+            return
+        names = {key.name for key in (*self._earlier, *self.record.entries) if key.kind is Kind.CONTACT_POINT}
+        for state in self._earlier.values():
+            if state.key.kind is Kind.POLICY and state.before is not None:
+                names |= set(state.before.body.get("receivers") or ())
+        grafana.policies.branches_to = frozenset(names)
+
     def _change(self, state: Earlier, live: Live | None) -> Change:
         if state.before is None:
             return self._uncreated(state, live)
         desired = self._resource(state.key, state.before)
+        lost = self._lost_secrets(state.before, live)
+        if lost:
+            reason = (
+                f"cannot be put back as it was: Grafana does not give out secrets, and the project does not know "
+                f"{', '.join(lost)}"
+            )
+            action = self._conflict_action(Action.CREATE if live is None else Action.UPDATE)
+            return Change(state.key, action, desired.title, desired, live, reason=reason)
         if live is None:
             return Change(state.key, Action.CREATE, desired.title, desired)
         if digest(live) == digest(desired):
@@ -134,7 +154,15 @@ class Rollback:
 
     def _secrets_for(self, key: Key, before: Live) -> Mapping[str, Secret]:
         known = self.secrets.get(key, {})
-        return {name: known[name] for name in before.body.get("secureJsonFields", []) if name in known}
+        return {name: known[name] for name in stored_secrets(before) if name in known}
+
+    def _lost_secrets(self, before: Live, live: Live | None) -> list[str]:
+        """The secrets of a contact point that neither the server still has nor the project knows."""
+        if before.key.kind is not Kind.CONTACT_POINT:
+            return []
+        there = set(stored_secrets(live)) if live is not None else set()
+        known = self.secrets.get(before.key, {})
+        return [name for name in stored_secrets(before) if name not in known and name not in there]
 
     def _missing_folders(self, changes: Iterable[Change]) -> list[Change]:
         """Folders that somebody has deleted since, and that what is put back was in."""
@@ -203,19 +231,25 @@ class Rollback:
 
     def _warn_of_secrets(self, changes: list[Change]) -> None:
         for change in changes:
-            if change.key.kind is not Kind.DATA_SOURCE or change.action not in (
-                Action.CREATE,
-                Action.REPLACE,
-            ):
+            if change.key.kind not in _WITH_SECRETS or change.desired is None or change.action in _LEAVES:
                 continue
-            assert change.desired is not None
-            there = change.desired.body.get("secureJsonFields", [])
-            missing = [name for name in there if name not in change.desired.secrets]
+            if change.action in (Action.CREATE, Action.REPLACE):
+                missing = [name for name in _stored(change.desired) if name not in change.desired.secrets]
+            else:
+                missing = self._not_as_before(change.desired)
             if missing:
                 self._warnings.append(
-                    f'data source "{change.title}": Grafana does not return secrets, so set these again: '
+                    f'{change.key.kind} "{change.title}": Grafana does not return secrets, so set these again: '
                     f"{', '.join(missing)}"
                 )
+
+    def _not_as_before(self, desired: Resource) -> list[str]:
+        """The secrets that are not, as far as is known, those from before the runs."""
+        state = self._earlier.get(desired.key)
+        mark = state.entry.secrets if state is not None and state.entry is not None else ""
+        if not mark or matches_fingerprint(desired.secrets, mark):
+            return []
+        return _stored(desired)
 
     def apply(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Applied:
         """Applies ``plan``, after a backup of what it changes: a rollback can be rolled back."""
@@ -256,6 +290,14 @@ class Rollback:
 
 
 _WITH_NAMES = (Kind.DATA_SOURCE, Kind.DASHBOARD)
+
+
+_WITH_SECRETS = (Kind.DATA_SOURCE, Kind.CONTACT_POINT)
+_LEAVES = (Action.CONFLICT, Action.SKIP, Action.KEEP)
+
+
+def _stored(resource: Resource) -> list[str]:
+    return stored_secrets(Live(resource.key, resource.title, resource.body))
 
 
 def _place(key: Key, what: Live | Resource) -> tuple[Kind, str, str]:

@@ -14,7 +14,11 @@ KINDS = {
     "datasources": Kind.DATA_SOURCE,
     "library-panels": Kind.LIBRARY_PANEL,
     "dashboards": Kind.DASHBOARD,
+    "message-templates": Kind.TEMPLATE,
+    "contact-points": Kind.CONTACT_POINT,
+    "mute-timings": Kind.MUTE_TIMING,
     "alerts": Kind.ALERT_GROUP,
+    "policies": Kind.POLICY,
     "rules": Kind.RULE_GROUP,
 }
 

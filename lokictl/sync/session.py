@@ -20,6 +20,7 @@ from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired, desired_state
 from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana.server import Grafana
+from lokictl.sync.notifications import POLICY_KEY
 from lokictl.sync.origin import Origin, keep_copy_of_id, new_id, origin_of, write_id
 from lokictl.sync.plan import Action, Key, Kind, Outcome, Plan
 from lokictl.sync.planner import Options, make_plan
@@ -59,7 +60,6 @@ class Servers:
             message = f"lokictl sync: {target.project}"
             self.keeper = Grafana(client, target.grafana.organisation, self.jobs, message)
             self.keeper.alerts.folder = target.folder_uid
-            self.keeper.alerts.editable = target.editable_alerts
             self.grafana = self.keeper if target.only != "loki" else None
         if target.loki is not None and target.only != "grafana":
             self.ruler = Ruler(self._client(target.loki.access))
@@ -125,6 +125,7 @@ class Session:
             if self.servers.grafana is not None:
                 self.servers.grafana.alerts.folder = self.target.folder_uid
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
+                self._choose_branches()
                 self.servers.grafana.folders.with_permissions = frozenset(
                     r.key.name for r in self.desired.of(Kind.FOLDER) if "permissions" in r.body
                 )
@@ -134,6 +135,39 @@ class Session:
             plan = make_plan(self.target, self.desired, self.actual, self.options)
             self._check_ruler(plan)
             return self._with_logins(plan)
+
+    def _choose_branches(self) -> None:
+        """With policies = "branches", routes are ours that lead to contact points of ours."""
+        assert self.servers.grafana is not None
+        policy = self.desired.resources.get(POLICY_KEY)
+        if self.target.policies != "branches":
+            return
+        keys = [*self.desired.resources, *self.actual.record.entries]
+        own = frozenset(key.name for key in keys if key.kind is Kind.CONTACT_POINT)
+        self.servers.grafana.policies.branches_to = own
+        if policy is not None:
+            body = {**policy.body, "receivers": sorted(own)}
+            resource = dataclasses.replace(policy, body=body)
+            self.desired.resources[POLICY_KEY] = resource
+            self._warn_of_branches()
+
+    def _warn_of_branches(self) -> None:
+        """Says what the project's routes do not get in a tree that is not theirs."""
+        assert self.servers.grafana is not None
+        assert self.project.notifications is not None
+        name = self.project.notifications.route.receiver
+        self.desired.warnings.append(
+            f'policies = "branches": the root of the project\'s routes ("{name}") is not uploaded; what none of its '
+            "routes takes, Grafana's own root takes"
+        )
+        for route in self.servers.grafana.policies.others():
+            takes_all = not any(
+                route.get(key) for key in ("matchers", "object_matchers", "match", "match_re")
+            )
+            if takes_all and not route.get("continue"):
+                self.desired.warnings.append(
+                    f'a route to "{route.get("receiver")}" takes every alert before the routes of this project'
+                )
 
     def _with_logins(self, plan: Plan) -> Plan:
         """The plan with people by their logins in the reasons of conflicts."""

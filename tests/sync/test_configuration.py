@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.model.uids import slug
 from lokictl.project import Configuration, find_configuration
 from lokictl.secrets import Redactor, Secret, fingerprint, matches_fingerprint
-from lokictl.sync.configuration import Target, load_target, matches, slug
+from lokictl.sync.configuration import Target, load_target, matches
 
 GRAFANA = {"grafana": {"url": "https://g.example.com/sub/"}}
 

@@ -11,6 +11,7 @@ from typing import Any
 from lokictl.http import Access, HttpClient
 from lokictl.model import DataSource, RuleFile, RuleGroup
 from lokictl.model.library_panel import LibraryPanel
+from lokictl.model.notifications import Notifications
 from lokictl.model.rules import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
@@ -54,6 +55,7 @@ class World:
     folders: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     panels: dict[str, LibraryPanel] = field(default_factory=dict)
+    notifications: Notifications | None = None
 
     def __post_init__(self) -> None:
         self.grafana = FakeGrafana(self.version)
@@ -96,6 +98,7 @@ class World:
             library_panels=tuple(self.panels.values()),
             dashboard_files={uid: str(self.root / file) for uid, file in self.files.items()},
             datasources=tuple(self.sources.values()),
+            notifications=self.notifications,
         )
 
     def _dashboard(self, uid: str, body: dict[str, Any]) -> Any:

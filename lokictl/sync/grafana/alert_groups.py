@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from lokictl.sync.grafana.connection import Connection
-from lokictl.sync.normal_form import alert_group
+from lokictl.sync.grafana.provenance import owner_of, provenance_headers, provenance_of
+from lokictl.sync.normal_form import LOCKED, alert_group
 from lokictl.sync.plan import Key, Live, Resource, Written
 
 
 @dataclass
 class AlertGroups:
-    """The groups in ``folder``; with ``editable`` people can change them in Grafana's pages."""
+    """The groups in ``folder``."""
 
     connection: Connection
     folder: str = ""
-    editable: bool = False
 
     def _path(self, key: Key) -> str:
         folder = quote(self.folder, safe="")
@@ -29,14 +29,16 @@ class AlertGroups:
         found = self.connection.get_or_none(self._path(key))
         if not found or not found.get("rules"):
             return None
-        sources = {str(rule.get("provenance") or "") for rule in found["rules"]}
-        read_only = "provisioned from a file of Grafana's, so it cannot be saved" if "file" in sources else ""
+        # The rules of a group may have several owners; one that is not us is enough to leave it alone.
+        owners = {provenance_of(rule) for rule in found["rules"]}
+        provenance = max(owners, key=lambda text: (text not in ("", LOCKED), text))
         title = str(found.get("title", key.name))
-        return Live(key, title, alert_group(found), self.folder, read_only=read_only)
+        body = {**alert_group(found), "provenance": provenance}
+        return Live(key, title, body, self.folder, read_only=owner_of(provenance))
 
     def write(self, resource: Resource, live: Live | None) -> Written:
         """Creates it, or replaces ``live``."""
-        body = dict(resource.body)
+        body = {key: value for key, value in resource.body.items() if key != "provenance"}
         rules = [
             {
                 **rule,
@@ -50,18 +52,16 @@ class AlertGroups:
             "PUT",
             self._path(resource.key),
             body={**body, "folderUid": resource.folder, "rules": rules},
-            headers=self._headers(),
+            headers=self._headers(str(resource.body.get("provenance", LOCKED)), live),
             idempotent=True,
         )
         return Written()
 
-    def _headers(self) -> dict[str, str]:
-        """With the header people can change the rules in Grafana's pages."""
-        return {**self.connection.headers(), **({"X-Disable-Provenance": "true"} if self.editable else {})}
+    def _headers(self, wanted: str, live: Live | None) -> dict[str, str]:
+        return {**self.connection.headers(), **provenance_headers(wanted, live)}
 
     def delete(self, live: Live) -> None:
         """Deletes a group with its rules."""
         path = self._path(live.key)
-        self.connection.client.request(
-            "DELETE", path, headers=self._headers(), idempotent=True, expect_json=False
-        )
+        headers = self._headers(str(live.body.get("provenance", LOCKED)), live)
+        self.connection.client.request("DELETE", path, headers=headers, idempotent=True, expect_json=False)

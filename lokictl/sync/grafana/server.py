@@ -18,6 +18,7 @@ from lokictl.sync.grafana.dashboards import Dashboards
 from lokictl.sync.grafana.data_sources import DataSources
 from lokictl.sync.grafana.folders import Folders
 from lokictl.sync.grafana.library_panels import LibraryPanels
+from lokictl.sync.grafana.notifications import ContactPoints, MessageTemplates, MuteTimings, Policies
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 # Below this it is cheaper to read dashboards one by one than to list all that the Grafana has.
@@ -48,11 +49,19 @@ class Grafana:
         self.library = LibraryPanels(self.connection)
         self.boards = Dashboards(self.connection, self.folders, message)
         self.alerts = AlertGroups(self.connection)
+        self.templates = MessageTemplates(self.connection)
+        self.contact_points = ContactPoints(self.connection)
+        self.mute_timings = MuteTimings(self.connection)
+        self.policies = Policies(self.connection)
         self._stores: dict[Kind, KindStore] = {
             Kind.FOLDER: self.folders,
             Kind.DATA_SOURCE: self.sources,
             Kind.LIBRARY_PANEL: self.library,
+            Kind.TEMPLATE: self.templates,
+            Kind.CONTACT_POINT: self.contact_points,
+            Kind.MUTE_TIMING: self.mute_timings,
             Kind.ALERT_GROUP: self.alerts,
+            Kind.POLICY: self.policies,
             Kind.DASHBOARD: self.boards,
             Kind.RECORD: self.boards,
         }

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.sync.fakes.http import Answer, Request, json_answer
+from tests.sync.fakes.notifications import FakeNotifications
 
 UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 CHANGED = "has been changed by someone else"
@@ -89,6 +90,7 @@ class FakeGrafana:
         self.permissions: dict[str, list[dict[str, Any]]] = {}
         self.library: dict[str, dict[str, Any]] = {}
         self.alert_groups: dict[tuple[str, str], dict[str, Any]] = {}
+        self.notifications = FakeNotifications()
         self.teams = {"Backend": 7}
         self.users = {"alice": 3}
         self.role = "Admin"
@@ -521,6 +523,8 @@ class FakeGrafana:
 
     def _alerting(self, request: Request, rest: list[str]) -> Answer:
         """``/api/v1/provisioning/folder/<uid>/rule-groups/<name>``, as a Grafana 12.2 answers."""
+        if rest[:1] == ["provisioning"] and rest[1:2] != ["folder"]:
+            return self.notifications.handle(request, rest[1:])
         if rest[:2] != ["provisioning", "folder"] or len(rest) != 5:
             return message(404, "Not found")
         folder, name = rest[2], rest[4]

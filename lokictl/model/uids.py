@@ -1,0 +1,18 @@
+"""Uids that Grafana takes: 1 to 40 letters, digits, hyphens and underscores."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+UID_LENGTH = 40
+UID = re.compile(rf"[A-Za-z0-9_-]{{1,{UID_LENGTH}}}\Z")
+
+
+def slug(text: str, length: int = UID_LENGTH) -> str:
+    """A uid that Grafana accepts, made from any text; texts that would collide get a checksum."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
+    if plain == text.lower() and 0 < len(plain) <= length:
+        return plain
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{plain[: length - 7]}-{digest}".strip("-")
