@@ -163,11 +163,12 @@ def command(
     quiet: bool,
     **planned: Any,
 ) -> int:
-    """Upload folders, data sources and dashboards to Grafana, and rules to the Loki ruler.
+    """Upload folders, data sources, dashboards and alerts to Grafana, and rules to the Loki ruler.
 
     Shows the plan, asks, and applies it: only what differs, only what this project made, after a backup. Without
-    names everything is synced; a name is a kind (dashboards, datasources, folders, rules) and a uid, or a namespace
-    and perhaps a group.
+    names everything is synced; a name is a kind (dashboards, datasources, folders, library-panels, alerts,
+    contact-points, mute-timings, message-templates, policies, rules) and a uid or name, or a namespace and perhaps a
+    group.
     Exit status: 0 done or nothing to do, 1 failed; with --dry-run or --out 3 if changes are pending.
     """
     options = PlanOptions(**planned)

@@ -33,6 +33,9 @@ def test_rules_go_to_grafana_and_not_to_the_ruler(managed: World) -> None:
     assert (made["interval"], rule["title"], rule["execErrState"]) == (120, "Errors", "Error")
     assert rule["annotations"] == {"s": "{{ $values.A.Value }}"}
     assert rule["provenance"] == "api"
+    managed.tables["target"]["editable_alerts"] = True
+    assert any("stays locked in Grafana's pages" in text for text in managed.plan().warnings)
+    managed.tables["target"]["editable_alerts"] = False
     assert not any("Errors" in str(groups) for groups in vars(managed.ruler).values())
     assert not managed.plan().pending
 
@@ -64,6 +67,11 @@ def test_editable_alerts_have_no_provenance(managed: World) -> None:
     managed.tables["target"] = {"alerting": "grafana", "editable_alerts": True}
     managed.sync()
     assert "provenance" not in group(managed)["rules"][0]
+    assert not managed.plan().pending
+    managed.tables["target"]["editable_alerts"] = False
+    assert managed.sync().complete
+    assert group(managed)["rules"][0]["provenance"] == "api"
+    assert not managed.plan().pending
     managed.groups = {}
     assert managed.sync(prune=True, allow_empty=True).complete
     assert managed.grafana.alert_groups == {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.grafana.provenance import owner_of, provenance_headers, provenance_of
 from lokictl.sync.normal_form import LOCKED, alert_group
 from lokictl.sync.plan import Key, Live, Resource, Written
+
+RULES = "/api/v1/provisioning/alert-rules"
 
 
 @dataclass
@@ -29,9 +32,7 @@ class AlertGroups:
         found = self.connection.get_or_none(self._path(key))
         if not found or not found.get("rules"):
             return None
-        # The rules of a group may have several owners; one that is not us is enough to leave it alone.
-        owners = {provenance_of(rule) for rule in found["rules"]}
-        provenance = max(owners, key=lambda text: (text not in ("", LOCKED), text))
+        provenance = self._provenance(found["rules"])
         title = str(found.get("title", key.name))
         body = {**alert_group(found), "provenance": provenance}
         return Live(key, title, body, self.folder, read_only=owner_of(provenance))
@@ -48,20 +49,27 @@ class AlertGroups:
             }
             for rule in body["rules"]
         ]
-        self.connection.client.request(
-            "PUT",
-            self._path(resource.key),
-            body={**body, "folderUid": resource.folder, "rules": rules},
-            headers=self._headers(str(resource.body.get("provenance", LOCKED)), live),
-            idempotent=True,
+        wanted = str(resource.body.get("provenance", LOCKED))
+        self._put(
+            self._path(resource.key), {**body, "folderUid": resource.folder, "rules": rules}, wanted, live
         )
+        if live is not None and wanted == LOCKED != live.body.get("provenance"):
+            # A group whose rules are the same is not looked at; each rule by itself is.
+            for rule in rules:
+                self._put(f"{RULES}/{quote(str(rule['uid']), safe='')}", rule, wanted, live)
         return Written()
 
-    def _headers(self, wanted: str, live: Live | None) -> dict[str, str]:
-        return {**self.connection.headers(), **provenance_headers(wanted, live)}
+    def _put(self, path: str, body: Any, wanted: str, live: Live | None) -> None:
+        headers = {**self.connection.headers(), **provenance_headers(wanted, live)}
+        self.connection.client.request("PUT", path, body=body, headers=headers, idempotent=True)
+
+    def _provenance(self, rules: list[dict[str, Any]]) -> str:
+        """Who may change the rules of a group: groups do not say, their rules do."""
+        found = self.connection.get_or_none(f"{RULES}/{quote(str(rules[0].get('uid')), safe='')}")
+        return provenance_of(found) if isinstance(found, dict) else LOCKED
 
     def delete(self, live: Live) -> None:
         """Deletes a group with its rules."""
+        headers = self.connection.headers()
         path = self._path(live.key)
-        headers = self._headers(str(live.body.get("provenance", LOCKED)), live)
         self.connection.client.request("DELETE", path, headers=headers, idempotent=True, expect_json=False)

@@ -23,8 +23,7 @@ from lokictl.sync.normal_form import (
 from lokictl.sync.plan import Key, Live, Resource, Written
 
 PATH = "/api/v1/provisioning"
-# An organization gets its alerting some time after it was made.
-NOT_SET_UP = "configMissing"
+NOT_SET_UP = "Grafana has not set up the alerting of this organization yet; it does so within a minute"
 
 
 @dataclass
@@ -37,7 +36,7 @@ class _Provisioned:
         try:
             return self.connection.get(f"{PATH}/{path}", query)
         except HttpError as error:
-            if error.status == 404 or NOT_SET_UP in error.code:
+            if error.status == 404:
                 return None
             raise
 
@@ -251,6 +250,11 @@ class Policies:
         if provenance == "" and policy(tree) == DEFAULT_POLICY:
             return None
         return _live(key, {**tree, "provenance": provenance})
+
+    def check_set_up(self) -> None:
+        """Raises `HttpError` where a new organization has no alerting yet: all other answers would be 500."""
+        if self._tree() is None:
+            raise HttpError("GET", f"{PATH}/policies", 503, NOT_SET_UP)
 
     def _tree(self) -> dict[str, Any] | None:
         found = _Provisioned(self.connection).get("policies")

@@ -19,7 +19,7 @@ from lokictl.sync.grafana.data_sources import DataSources
 from lokictl.sync.grafana.folders import Folders
 from lokictl.sync.grafana.library_panels import LibraryPanels
 from lokictl.sync.grafana.notifications import ContactPoints, MessageTemplates, MuteTimings, Policies
-from lokictl.sync.plan import Key, Kind, Live, Resource, Written
+from lokictl.sync.plan import NOTIFICATIONS, Key, Kind, Live, Resource, Written
 
 # Below this it is cheaper to read dashboards one by one than to list all that the Grafana has.
 WORTH_A_LIST = 8
@@ -91,6 +91,8 @@ class Grafana:
         dashboards = {key.name: key for key in wanted if key.kind in (Kind.DASHBOARD, Kind.RECORD)}
         if dashboards:
             self.boards.resource_api()  # once, before several threads ask for it
+        if any(key.kind in NOTIFICATIONS for key in wanted):
+            self.policies.check_set_up()
         found = self.boards.listed(dashboards, unreadable) if len(dashboards) >= WORTH_A_LIST else None
         if found is not None:
             wanted = [key for key in wanted if key.kind not in (Kind.DASHBOARD, Kind.RECORD)]

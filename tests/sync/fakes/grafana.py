@@ -523,8 +523,10 @@ class FakeGrafana:
 
     def _alerting(self, request: Request, rest: list[str]) -> Answer:
         """``/api/v1/provisioning/folder/<uid>/rule-groups/<name>``, as a Grafana 12.2 answers."""
-        if rest[:1] == ["provisioning"] and rest[1:2] != ["folder"]:
+        if rest[:1] == ["provisioning"] and rest[1] not in ("folder", "alert-rules"):
             return self.notifications.handle(request, rest[1:])
+        if rest[:2] == ["provisioning", "alert-rules"] and len(rest) == 3:
+            return self._single_rule(request, rest[2])
         if rest[:2] != ["provisioning", "folder"] or len(rest) != 5:
             return message(404, "Not found")
         folder, name = rest[2], rest[4]
@@ -532,21 +534,43 @@ class FakeGrafana:
         if request.method != "PUT" and key not in self.alert_groups:
             return message(404, "rule group not found")
         if request.method == "DELETE":
-            if self._is_locked(request, key):
-                return message(409, "cannot delete with provided provenance 'none', needs 'api'")
             del self.alert_groups[key]
             return Answer(204)
         if request.method == "PUT":
             if folder not in self.folders:
                 return message(400, "folder does not exist")
             provenance = "" if "x-disable-provenance" in request.headers else "api"
-            rules = [self._alert_rule(rule, provenance) for rule in request.json()["rules"]]
+            before = {rule["uid"]: rule for rule in self.alert_groups.get(key, {}).get("rules", [])}
+            rules = []
+            for asked in request.json()["rules"]:
+                made, known = self._alert_rule(asked, provenance), before.get(asked["uid"])
+                # What has not changed is not written, its provenance included.
+                rules.append(known if known is not None and _same_rule(made, known) else made)
+            # A rule is in one group: here it leaves the other.
+            uids = {rule["uid"] for rule in rules}
+            for other in [found for found in self.alert_groups if found != key]:
+                left = [rule for rule in self.alert_groups[other]["rules"] if rule["uid"] not in uids]
+                self.alert_groups[other] = {**self.alert_groups[other], "rules": left}
+                if not left:
+                    del self.alert_groups[other]
             self.alert_groups[key] = {**request.json(), "rules": rules}
-        return json_answer(200, self.alert_groups[key])
+        found = self.alert_groups[key]
+        # Only the rules by themselves say who made them.
+        rules = [
+            {name: value for name, value in rule.items() if name != "provenance"} for rule in found["rules"]
+        ]
+        return json_answer(200, {**found, "rules": rules})
 
-    def _is_locked(self, request: Request, key: tuple[str, str]) -> bool:
-        sources = {rule.get("provenance") for rule in self.alert_groups[key]["rules"]}
-        return "api" in sources and "x-disable-provenance" in request.headers
+    def _single_rule(self, request: Request, uid: str) -> Answer:
+        rules = [rule for group in self.alert_groups.values() for rule in group["rules"]]
+        rule = next((rule for rule in rules if rule["uid"] == uid), None)
+        if rule is None:
+            return message(404, "NotFound")
+        if request.method == "PUT":
+            if "x-disable-provenance" in request.headers and rule.get("provenance") == "api":
+                return message(500, "Internal Server Error")
+            rule["provenance"] = "api"
+        return json_answer(200, rule)
 
     def _alert_rule(self, rule: dict[str, Any], provenance: str) -> dict[str, Any]:
         added = {"intervalMs": 1000, "maxDataPoints": 43200}
@@ -633,3 +657,8 @@ class FakeGrafana:
     def _listed(self, found: DataSource) -> dict[str, Any]:
         hidden = ("version", "secureJsonFields", "basicAuthUser", "withCredentials")
         return {key: value for key, value in self._source(found).items() if key not in hidden}
+
+
+def _same_rule(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    added = ("id", "updated", "provenance")
+    return all(one.get(key) == other.get(key) for key in {*one, *other} if key not in added)

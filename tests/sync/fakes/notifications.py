@@ -46,6 +46,8 @@ class FakeNotifications:
             if rest[0] == "contact-points":
                 text = "No alertmanager configuration present in this organization"
                 return words(500, text, "notification.configMissing")
+            if rest[0] != "policies":
+                return words(500, "Internal Server Error")
             return words(404, "could not find an Alertmanager configuration")
         wanted = "" if "x-disable-provenance" in request.headers else "api"
         kinds = {
