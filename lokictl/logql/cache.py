@@ -12,9 +12,9 @@ from lokictl.logql.versions import LokiVersion, target
 CACHED_QUERIES = 8192
 
 
-def parse_cached(text: str) -> Expr | LogQLError:
-    """The expression that ``text`` is, or why it is not LogQL."""
-    return _parsed(text, target())
+def parse_cached(text: str, version: LokiVersion | None = None) -> Expr | LogQLError:
+    """The expression that ``text`` is to a Loki (default: the one that this run is for), or why it is not LogQL."""
+    return _parsed(text, version or target())
 
 
 @lru_cache(maxsize=CACHED_QUERIES)

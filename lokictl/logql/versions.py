@@ -8,6 +8,7 @@ and ``lokictl upgrade`` read the same table.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -145,7 +146,8 @@ class Behavior:
     parts of an expression that it concerns (None: every query, or nothing that a query shows); ``source`` is where it
     is written down, ``recording`` the recorded answers that prove it.  ``syntax``: without it Loki refuses the
     query, and ``called`` names what it does not have.  ``rewrite`` spells a part so that every version answers as those
-    without the behavior.
+    without the behavior.  ``by_lines``: nearly every query with such a part is concerned, and only the lines decide
+    whether its answer changes.
     """
 
     name: str
@@ -160,6 +162,7 @@ class Behavior:
     called: Callable[[ast.Node], str] | None = None
     example: Example | None = None
     rewrite: Callable[[ast.Node], str] | None = None
+    by_lines: bool = False
 
     def holds(self, version: LokiVersion) -> bool:
         """Whether ``version`` behaves so."""
@@ -199,17 +202,64 @@ def _operations(*names: str) -> Find:
 PARSERS = (ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser, ast.UnpackParser)
 
 
-def _templates(part: str) -> Find:
-    """Stages whose template has a word in it."""
+def _templates(*functions: str) -> Find:
+    """Stages whose template calls one of some functions."""
+    called = re.compile(r"\{\{[^}]*(?<![\w.$\"`])(?:" + "|".join(functions) + r")(?!\w)[^}]*\}\}")
 
     def find(expression: ast.Expr) -> Iterator[ast.Node]:
         for node in expression.walk():
-            if (isinstance(node, ast.LineFormat) and part in node.template) or (
-                isinstance(node, ast.LabelFormatItem) and node.is_template and part in node.value
+            if (isinstance(node, ast.LineFormat) and called.search(node.template)) or (
+                isinstance(node, ast.LabelFormatItem) and node.is_template and called.search(node.value)
             ):
                 yield node
 
     return find
+
+
+def _empty_groupings(expression: ast.Expr) -> Iterator[ast.Node]:
+    """``without ()`` of vector aggregations, ``by ()`` of range aggregations."""
+    for node in expression.find_all(ast.VectorAggregation):
+        if node.grouping.without and not node.grouping.labels:
+            yield node.grouping
+    for range_node in expression.find_all(ast.RangeAggregation):
+        grouping = range_node.grouping
+        if grouping is not None and not grouping.without and not grouping.labels:
+            yield grouping
+
+
+_ONLY_THE_ERROR = re.compile(r"\{\{-?\s*\.__error(?:_details)?__\s*-?\}\}")
+_TYPED_FILTERS = (ast.NumberLabelFilter, ast.DurationLabelFilter, ast.BytesLabelFilter)
+
+
+def _may_fail(stage: ast.Stage) -> bool:
+    """Whether a stage can give a line an ``__error__``."""
+    if isinstance(stage, ast.LogfmtParser):
+        return stage.strict
+    if isinstance(stage, ast.LabelFormat):
+        return any(item.is_template for item in stage.items)
+    if isinstance(stage, ast.LabelFilterStage):
+        return any(stage.find_all(*_TYPED_FILTERS))
+    return isinstance(stage, ast.JsonParser | ast.UnpackParser | ast.LineFormat)
+
+
+def _drops_errors(stage: ast.Stage) -> bool:
+    """Whether a stage keeps only lines without an ``__error__``."""
+    if not isinstance(stage, ast.LabelFilterStage) or any(stage.find_all(ast.OrLabelFilter)):
+        return False
+    return any(
+        (label.name, str(label.operator), label.value) == ("__error__", "=", "")
+        for label in stage.find_all(ast.StringLabelFilter)
+    )
+
+
+def _typed_filters_of_errors(expression: ast.Expr) -> Iterator[ast.Node]:
+    """Typed label filters that a line with an ``__error__`` can reach."""
+    for pipeline in expression.find_all(ast.LogExpr):
+        failed = False
+        for stage in pipeline.stages:
+            if failed:
+                yield from stage.find_all(*_TYPED_FILTERS)
+            failed = (failed or _may_fail(stage)) and not _drops_errors(stage)
 
 
 def _ip_in_chain(node: ast.LineFilter) -> bool:
@@ -222,9 +272,9 @@ def _without_ip(node: ast.Node) -> str:
     return str(replace(node, legs=tuple(replace(leg, is_ip=False) for leg in node.legs)))
 
 
-def _ips(expression: ast.Expr) -> Iterator[ast.Node]:
-    yield from expression.find_all(ast.IpLabelFilter)
-    yield from (leg for leg in expression.find_all(ast.LineFilterLeg) if leg.is_ip)
+def _ipv6(expression: ast.Expr) -> Iterator[ast.Node]:
+    yield from (node for node in expression.find_all(ast.IpLabelFilter) if ":" in node.pattern)
+    yield from (leg for leg in expression.find_all(ast.LineFilterLeg) if leg.is_ip and ":" in leg.value)
 
 
 # --- syntax ----------------------------------------------------------------------------------------------------------
@@ -333,9 +383,7 @@ TYPED_FILTERS_DROP_ERRORS = Behavior(
     "A filter of a number, duration or size drops a line that lacks the label, also one that could not be parsed.",
     "It lets a line through that has an error.",
     since=LokiVersion(3, 0),
-    find=lambda expression: expression.find_all(
-        ast.NumberLabelFilter, ast.DurationLabelFilter, ast.BytesLabelFilter
-    ),
+    find=_typed_filters_of_errors,
     recording="2.9",
     example=Example('{app="shop"} | json | status >= 400', ('{"status":500}', "no json")),
 )
@@ -359,7 +407,7 @@ EMPTY_GROUPING_KEPT = Behavior(
     "`without ()` keeps all labels, and `by ()` of a range aggregation (`max_over_time(…) by ()`) none.",
     "`without ()` keeps no label, as `by ()` does, and `by ()` of a range aggregation all.",
     since=LokiVersion(3, 0),
-    find=_where(ast.Grouping, lambda node: not node.labels and bool(node.span.end)),
+    find=_empty_groupings,
     recording="2.9",
     rewrite=lambda node: "",
     example=Example('count(count_over_time({app="shop"} [1m])) without ()', ("one",)),
@@ -409,6 +457,7 @@ WINDOW_END = Behavior(
     "A line at the very time of an instant query, or at the end of a range query, does not count.",
     since=LokiVersion(3, 2),
     find=_nodes(ast.RangeAggregation),
+    by_lines=True,
     source="changelog 3.2 (#13448)",
     recording="2.9",
     example=Example('count_over_time({app="shop"} [3s])', ("one", "two", "three"), later=0),
@@ -419,6 +468,7 @@ METADATA_FIRST = Behavior(
     "The field is not extracted.",
     since=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
+    by_lines=True,
     source="changelog 3.7 (#19991)",
     recording="3.2",
     example=Example('{app="shop"} | json', ('{"level":"error"}',), metadata=(("level", "info"),)),
@@ -431,6 +481,7 @@ CONFLICTS_EACH_LINE = Behavior(
     "line the last counts.",
     since=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
+    by_lines=True,
     source="changelog 3.7",
     recording="3.2",
     example=Example('{app="shop"} | json', ('{"a":{"b":"nested"},"a_b":"flat"}',)),
@@ -464,6 +515,7 @@ DOT_MATCHES_NEWLINE = Behavior(
     "It does not.",
     since=LokiVersion(3, 4),
     find=_where(ast.Matcher, lambda node: "~" in node.operator and "." in node.value),
+    by_lines=True,
     recording="3.2",
 )
 FIRST_BYTE_FOLDS = Behavior(
@@ -479,7 +531,9 @@ ERROR_FIELD_EMPTY = Behavior(
     '`line_format "{{.__error__}}"` makes the line empty; with any other text in the template it shows the error.',
     "It shows the error.",
     since=LokiVersion(3, 4),
-    find=_templates("__error"),
+    find=lambda expression: (
+        node for node in expression.find_all(ast.LineFormat) if _ONLY_THE_ERROR.fullmatch(node.template)
+    ),
     recording="3.2",
     example=Example('{app="shop"} | json | line_format "{{.__error__}}"', ("no json",)),
 )
@@ -488,11 +542,7 @@ INT_OF_FRACTION = Behavior(
     '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a text: `int "4.9"` is 4.',
     "A text with a fraction counts as 0.",
     since=LokiVersion(3, 4),
-    find=lambda expression: (
-        node
-        for word in ("int", "add", "sub", "mul", "div", "mod", "max", "min")
-        for node in _templates(word)(expression)
-    ),
+    find=_templates("int", "add", "sub", "mul", "div", "mod", "max", "min"),
     recording="3.2",
     example=Example('{app="shop"} | logfmt | line_format "{{.n | int}}"', ("n=4.9",)),
 )
@@ -540,7 +590,7 @@ SHORT_IPV6 = Behavior(
     "`ip()` finds a short IPv6 address at the end of the line.",
     "It does not.",
     since=MAIN,
-    find=_ips,
+    find=_ipv6,
     source="changelog after 3.8",
     recording="main",
     example=Example('{app="shop"} |= ip("a::1")', ("a::1",)),

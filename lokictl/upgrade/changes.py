@@ -1,4 +1,4 @@
-"""Queries that another version of Loki refuses, or answers differently."""
+"""Queries that another version of Loki refuses, answers differently, or lets you spell better."""
 
 from __future__ import annotations
 
@@ -9,36 +9,50 @@ from enum import StrEnum
 from lokictl.diagnostics import Position
 from lokictl.lint.findings import Edit
 from lokictl.lint.query import Query
-from lokictl.logql import LogQLError, ast, parse
+from lokictl.logql import LogQLError, ast
+from lokictl.logql.cache import parse_cached
 from lokictl.logql.versions import BEHAVIORS, Behavior, LokiVersion, changed
+from lokictl.upgrade.spellings import better_spellings
 
 
 class Kind(StrEnum):
-    """What happens to what is there."""
+    """What happens to what is there; the worst first."""
 
     REFUSED = "refused"
-    ANSWER = "changes its answer"
-    TEST = "changes a test"
     REMOVED = "removed"
+    ANSWER = "changes its answer"
+    LINES = "changes its answer for some lines"
+    TEST = "changes a test"
+    DEFAULT = "has another default"
     DEPRECATED = "deprecated"
     NEW = "works only afterwards"
+    BETTER = "new and better spelling"
+    UNREAD = "not read"
+
+
+HARMLESS = (Kind.DEPRECATED, Kind.NEW, Kind.BETTER, Kind.UNREAD)
+"""The kinds that leave every answer as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it is: the position, the text of its line, what it is about, and the edit that keeps the old answer."""
+    """Where it is: the position, the text of its line, what it is about, and the edit that keeps the old answer.
+
+    ``note`` is what only this place has: the error, or the new spelling.
+    """
 
     position: Position
     source_line: str = ""
     item: str = ""
     edit: Edit | None = None
+    note: str = ""
 
 
 @dataclass(slots=True)
 class Change:
     """One thing that changes, and all places that it concerns.
 
-    ``example`` shows it: a query over lines, with the answers of both versions.
+    ``before`` is what the old version does; the example of ``behavior`` shows both.  ``hint`` is what to do.
     """
 
     kind: Kind
@@ -51,38 +65,98 @@ class Change:
 
 def changes_in_queries(queries: Iterable[Query], old: LokiVersion, new: LokiVersion) -> list[Change]:
     """What changes in queries between two versions, in the order of the table of behaviors."""
-    answers: dict[str, Change] = {}
-    refusals: dict[str, Change] = {}
+    finder = _Finder(old, new)
     for query in queries:
-        expression = query.expression
-        if expression is None:
-            continue
-        error, before = _refusal(query, new), _refusal(query, old)
-        if before and not error:
-            only = f"Loki {old.minor_text} refuses it: {before}"
-            refusals.setdefault(only, Change(Kind.NEW, only)).places.append(_place(query, expression))
-        if error and not before:
-            change = refusals.setdefault(
-                error, Change(Kind.REFUSED, f"Loki {new.minor_text} refuses it: {error}")
-            )
-            change.places.append(_place(query, expression))
-            continue
-        for behavior in changed(old, new):
+        finder.look_at(query)
+    return finder.found()
+
+
+def changes_everywhere(old: LokiVersion, new: LokiVersion) -> list[Change]:
+    """What changes whatever the queries are: how Loki takes lines in, or answers at all."""
+    return [
+        _answer_change(behavior, old)
+        for behavior in changed(old, new)
+        if behavior.find is None and not behavior.syntax
+    ]
+
+
+class _Finder:
+    """Collects the changes of one query after the other; each message and each behavior is one change."""
+
+    def __init__(self, old: LokiVersion, new: LokiVersion) -> None:
+        self.old, self.new = old, new
+        self.refusals: dict[str, Change] = {}
+        self.answers: dict[str, Change] = {}
+        self.better: dict[str, Change] = {}
+        self.unread = Change(
+            Kind.UNREAD, f"LogQL that neither Loki {old.minor_text} nor {new.minor_text} reads"
+        )
+
+    def found(self) -> list[Change]:
+        order = [behavior.name for behavior in BEHAVIORS]
+        answers = (self.answers[name] for name in sorted(self.answers, key=order.index))
+        unread = [self.unread] if self.unread.places else []
+        return [*self.refusals.values(), *answers, *self.better.values(), *unread]
+
+    def look_at(self, query: Query) -> None:
+        text = query.filled.text
+        before, after = parse_cached(text, self.old), parse_cached(text, self.new)
+        if isinstance(before, LogQLError) and isinstance(after, LogQLError):
+            place = query.place()
+            note = str(after).split("\n")[0]
+            self.unread.places.append(Place(place.position, place.source_line, query.item, note=note))
+        elif isinstance(after, LogQLError):
+            assert isinstance(before, ast.Expr)
+            self._refused(query, before, after, self.new, Kind.REFUSED)
+        elif isinstance(before, LogQLError):
+            self._refused(query, after, before, self.old, Kind.NEW)
+        else:
+            self._answers(query, after)
+            self._better(query, after)
+
+    def _refused(
+        self, query: Query, expression: ast.Expr, error: LogQLError, by: LokiVersion, kind: Kind
+    ) -> None:
+        note = str(error).split("\n")[0]
+        for called, node in _unknown_syntax(expression, by) or [("", expression)]:
+            message = f"Loki {by.minor_text} refuses it" + (f": it does not have {called}" if called else "")
+            change = self.refusals.setdefault(f"{kind}{message}", Change(kind, message))
+            change.places.append(_place(query, node, note=note))
+
+    def _answers(self, query: Query, expression: ast.Expr) -> None:
+        for behavior in changed(self.old, self.new):
             for node in _concerned(behavior, expression):
-                change = answers.setdefault(behavior.name, _answer_change(behavior, old))
-                change.places.append(_place(query, node, behavior, old))
-    order = [behavior.name for behavior in BEHAVIORS]
-    return [*refusals.values(), *(answers[name] for name in sorted(answers, key=order.index))]
+                change = self.answers.setdefault(behavior.name, _answer_change(behavior, self.old))
+                rewrite = behavior.rewrite if not behavior.holds(self.old) else None
+                change.places.append(_place(query, node, rewrite=rewrite(node) if rewrite else None))
+
+    def _better(self, query: Query, expression: ast.Expr) -> None:
+        for spelling, node, text in better_spellings(expression, self.old, self.new):
+            if query.has_variable(node):
+                continue
+            change = self.better.setdefault(spelling.name, Change(Kind.BETTER, spelling.what))
+            change.places.append(_place(query, node, note=f"{query.written(node)}  →  {text}"))
+
+
+def _unknown_syntax(expression: ast.Expr, version: LokiVersion) -> list[tuple[str, ast.Node]]:
+    """What an expression has that a version does not: the name of each, with the first part that has it."""
+    found: dict[str, ast.Node] = {}
+    for behavior in BEHAVIORS:
+        if behavior.syntax and behavior.find is not None and not behavior.holds(version):
+            for node in behavior.find(expression):
+                found.setdefault(behavior.called(node) if behavior.called else behavior.name, node)
+    return list(found.items())
 
 
 def _answer_change(behavior: Behavior, old: LokiVersion) -> Change:
     now, before = behavior.what, behavior.otherwise
     if behavior.holds(old):
         now, before = before, now
-    return Change(Kind.ANSWER, now, before, behavior)
+    return Change(Kind.LINES if behavior.by_lines else Kind.ANSWER, now, before, behavior)
 
 
 def _concerned(behavior: Behavior, expression: ast.Expr) -> Iterator[ast.Node]:
+    """The parts of a query that a behavior concerns; the first one where only the lines decide."""
     if behavior.syntax or behavior.find is None:
         return
     seen: set[int] = set()
@@ -90,21 +164,14 @@ def _concerned(behavior: Behavior, expression: ast.Expr) -> Iterator[ast.Node]:
         if id(node) not in seen:
             seen.add(id(node))
             yield node
+            if behavior.by_lines:
+                return
 
 
-def _refusal(query: Query, version: LokiVersion) -> str:
-    try:
-        parse(query.filled.text, version=version)
-    except LogQLError as error:
-        return str(error)
-    return ""
-
-
-def _place(
-    query: Query, node: ast.Node, behavior: Behavior | None = None, old: LokiVersion | None = None
-) -> Place:
+def _place(query: Query, node: ast.Node, *, rewrite: str | None = None, note: str = "") -> Place:
     place = query.place(node)
-    edit = None
-    if behavior is not None and behavior.rewrite is not None and old is not None and not behavior.holds(old):
-        edit = query.edit(node, behavior.rewrite(node))
-    return Place(place.position, place.source_line, query.item, edit)
+    edit = query.edit(node, rewrite) if rewrite is not None else None
+    return Place(place.position, place.source_line, query.item, edit, note)
+
+
+__all__ = ["HARMLESS", "Change", "Kind", "Place", "changes_everywhere", "changes_in_queries"]

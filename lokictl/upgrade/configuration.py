@@ -1,49 +1,25 @@
-"""Keys of Loki's own configuration that a version no longer knows, or needs."""
+"""Loki's own configuration: keys that a version does not know, needs, or understands in another way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import datetime
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lokictl.diagnostics import Position
+from lokictl.diagnostics import LokictlError
 from lokictl.logql.versions import LokiVersion
+from lokictl.model.documents import Cursor, value_at
+from lokictl.model.yaml_source import load_documents, load_embedded_documents
 from lokictl.upgrade.changes import Change, Kind, Place
+from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED
 
+Keys = tuple[str | int, ...]
+"""The keys and indexes that lead to a value."""
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key (``a.b.c``) that is gone since a version, and what to do."""
-
-    path: str
-    since: LokiVersion
-    instead: str
-
-
-THREE = LokiVersion(3, 0)
-REMOVED = (
-    Key("ingester.max_transfer_retries", THREE, "remove it: the write-ahead log does this"),
-    Key("limits_config.enforce_metric_name", THREE, "remove it"),
-    Key("limits_config.ruler_evaluation_delay_duration", THREE, "remove it; write `offset` in the rules"),
-    Key("chunk_store_config.max_look_back_period", THREE, "use limits_config.max_query_lookback"),
-    Key("storage_config.boltdb_shipper.shared_store", THREE, "remove it: object_store of the schema decides"),
-    Key("storage_config.boltdb_shipper.shared_store_key_prefix", THREE, "use path_prefix of the index"),
-    Key("storage_config.boltdb_shipper.use_boltdb_shipper_as_backup", THREE, "remove it"),
-    Key("storage_config.tsdb_shipper.shared_store", THREE, "remove it: object_store of the schema decides"),
-    Key("storage_config.tsdb_shipper.shared_store_key_prefix", THREE, "use path_prefix of the index"),
-    Key("compactor.shared_store", THREE, "use delete_request_store"),
-    Key("compactor.shared_store_key_prefix", THREE, "use delete_request_store_key_prefix"),
-    Key("querier.engine.timeout", THREE, "use limits_config.query_timeout"),
-    Key("querier.query_timeout", THREE, "use limits_config.query_timeout"),
-    Key("frontend_worker.parallelism", THREE, "use querier.max_concurrent"),
-    Key("frontend_worker.match_max_concurrent", THREE, "remove it: it is always on"),
-    Key("query_range.split_queries_by_interval", THREE, "use limits_config.split_queries_by_interval"),
-)
-"""A real Loki of the version before takes each of these, the named one refuses to start."""
-
+_3_0 = LokiVersion(3, 0)
 LEGACY_STORES = (
     "boltdb",
     "boltdb-shipper",
@@ -53,118 +29,269 @@ LEGACY_STORES = (
     "bigtable-hashed",
     "cassandra",
     "gcp",
+    "gcp-columnkey",
+    "grpc-store",
 )
-SECTIONS = ("schema_config", "limits_config", "storage_config", "ingester", "querier", "compactor", "ruler")
+OWN_SECTIONS = ("schema_config", "limits_config", "storage_config", "chunk_store_config")
+"""Sections that tell Loki's configuration from those of its neighbors."""
+SECTIONS = (
+    *OWN_SECTIONS,
+    "auth_enabled",
+    "common",
+    "compactor",
+    "distributor",
+    "frontend",
+    "frontend_worker",
+    "index_gateway",
+    "ingester",
+    "ingester_client",
+    "memberlist",
+    "pattern_ingester",
+    "querier",
+    "query_range",
+    "query_scheduler",
+    "ruler",
+    "runtime_config",
+    "server",
+    "table_manager",
+)
+OF_A_COLLECTOR = ("scrape_configs", "clients", "positions")
+"""Sections of Promtail's configuration, which has limits, too."""
+CHART_NAMES = {"schemaConfig": "schema_config", "commonConfig": "common", "rulerConfig": "ruler"}
+"""What the Loki chart calls sections in its values."""
+_WORDS = re.compile(
+    r"schema_?[cC]onfig|limits_config|storage_config|structuredConfig|^overrides:", re.MULTILINE
+)
 
 
-def changes_in_configuration(files: list[Path], old: LokiVersion, new: LokiVersion) -> list[Change]:
-    """What changes in the files among ``files`` that are a Loki's configuration."""
-    found: dict[str, Change] = {}
+@dataclass(frozen=True)
+class Configuration:
+    """A Loki's configuration, or part of one, somewhere in a file.
+
+    ``complete``: it is all that Loki reads, so that what it does not set has Loki's default.  ``sections`` has the
+    keys that lead to a section where they are not the section's name.
+    """
+
+    cursor: Cursor
+    complete: bool = True
+    sections: dict[str, Keys] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.cursor.document.source.file
+
+    def get(self, path: str) -> Any:
+        """The value at ``a.b.c``; None where there is none."""
+        return value_at(self.cursor.value, self.keys(path))
+
+    def has(self, path: str) -> bool:
+        """Whether there is a key ``a.b.c``, with any value."""
+        return self.cursor.document.has(*self.cursor.path, *self.keys(path))
+
+    def keys(self, path: str) -> Keys:
+        """The keys that lead to ``a.b.c`` in the file."""
+        section, *rest = path.split(".")
+        return (*self.sections.get(section, (section,)), *rest)
+
+    def find(self, path: str) -> Iterator[Keys]:
+        """The places of a key ``a.b.c``, or of ``*.c``: any key ``c`` below another."""
+        if not path.startswith("*."):
+            if self.has(path):
+                yield self.keys(path)
+            return
+        name = path.removeprefix("*.")
+        yield from (keys for keys in _all_keys(self.cursor.value, ()) if keys[-1] == name and len(keys) > 1)
+
+    def place(self, keys: Keys) -> Place:
+        """Where a key is; the nearest one above a key that is missing."""
+        while keys and not self.cursor.document.has(*self.cursor.path, *keys):
+            keys = keys[:-1]
+        position = self.cursor.position(*keys, key=bool(keys) and isinstance(keys[-1], str))
+        return Place(position, self.cursor.line(position), "Loki's configuration")
+
+
+def _all_keys(value: Any, above: Keys) -> Iterator[Keys]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in items:
+        yield (*above, key)
+        yield from _all_keys(child, (*above, key))
+
+
+# --- finding it ------------------------------------------------------------------------------------------------------
+
+
+def configurations(files: Iterable[Path]) -> Iterator[Configuration]:
+    """The configurations in YAML files: plain, in the values of a Helm chart, in ConfigMaps, per-tenant overrides."""
     for file in files:
-        for data, source in _configurations(file):
-            for kind, message, path in _in_one(data, old, new):
-                change = found.setdefault(message, Change(kind, message))
-                change.places.append(_place(source, str(file), path))
-    return list(found.values())
+        try:
+            text = file.read_text(encoding="utf-8")
+            if not _WORDS.search(text):
+                continue
+            for document in load_documents(text, str(file)):
+                yield from _below(Cursor(document))
+        except (OSError, UnicodeDecodeError, LokictlError):
+            continue
+
+
+def _below(cursor: Cursor) -> Iterator[Configuration]:
+    value = cursor.value
+    if isinstance(value, str):
+        if _WORDS.search(value):
+            yield from _embedded(cursor)
+    elif isinstance(value, dict) and is_configuration(value):
+        yield Configuration(cursor)
+    elif isinstance(value, dict) and _is_chart(value):
+        yield Configuration(
+            cursor, complete=False, sections={name: (key,) for key, name in CHART_NAMES.items()}
+        )
+        for key in ("config", "structuredConfig", "runtimeConfig"):
+            yield from _part(cursor.child(key))
+    elif isinstance(value, dict) and _is_overrides(value):
+        for tenant in value["overrides"]:
+            limits = cursor.child("overrides", tenant)
+            yield Configuration(limits, complete=False, sections={"limits_config": ()})
+    else:
+        for child in cursor.children():
+            yield from _below(child)
+
+
+def _part(cursor: Cursor) -> Iterator[Configuration]:
+    """A part of a configuration, where something else says that it is one."""
+    value = cursor.value
+    if isinstance(value, dict) and not _is_overrides(value):
+        yield Configuration(cursor, complete=False)
+    else:
+        yield from _below(cursor)
+
+
+def _embedded(cursor: Cursor) -> Iterator[Configuration]:
+    """The configurations in a string, such as the value of a ConfigMap."""
+    try:
+        documents = load_embedded_documents(cursor)
+    except LokictlError:
+        return
+    for document in documents:
+        if not isinstance(document.value, str):
+            yield from _below(Cursor(document))
 
 
 def is_configuration(data: Any) -> bool:
-    """Whether a document is the configuration of a Loki."""
-    return isinstance(data, dict) and isinstance(data.get("schema_config"), dict) and sum(
-        isinstance(data.get(name), dict) for name in SECTIONS
-    ) >= 2  # fmt: skip
+    """Whether a mapping is the configuration of a Loki, or most of one."""
+    if not isinstance(data, dict) or any(name in data for name in OF_A_COLLECTOR):
+        return False
+    found = [name for name in SECTIONS if name in data]
+    own = [name for name in OWN_SECTIONS if isinstance(data.get(name), dict)]
+    return "schema_config" in own or (bool(own) and len(found) >= 2)
 
 
-def _configurations(file: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    if file.suffix not in (".yaml", ".yml"):
+def _is_chart(data: dict[str, Any]) -> bool:
+    """Whether a mapping is the key ``loki`` of the values of the Loki chart."""
+    return any(isinstance(data.get(name), dict) for name in (*CHART_NAMES, "structuredConfig")) or (
+        isinstance(data.get("config"), str) and "schema_config:" in data["config"]
+    )
+
+
+def _is_overrides(data: dict[str, Any]) -> bool:
+    """Whether a mapping is a file of limits by tenant."""
+    tenants = data.get("overrides")
+    return isinstance(tenants, dict) and all(isinstance(limits, dict) for limits in tenants.values())
+
+
+# --- what changes ----------------------------------------------------------------------------------------------------
+
+Found = tuple[Kind, str, str, Keys]
+"""What happens, the message, what to do, and where."""
+
+
+def changes_in_configuration(
+    found: Iterable[Configuration], old: LokiVersion, new: LokiVersion
+) -> list[Change]:
+    """What changes in configurations; each message is one change, with all its places."""
+    changes: dict[str, Change] = {}
+    for configuration in found:
+        for kind, message, hint, keys in _in_one(configuration, old, new):
+            change = changes.setdefault(message, Change(kind, message, hint=hint))
+            change.places.append(configuration.place(keys))
+    return list(changes.values())
+
+
+def _in_one(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
+    yield from _removed(configuration, old, new)
+    yield from _stores(configuration)
+    if old < _3_0 <= new:
+        yield from _needed_by_three(configuration)
+    if not configuration.complete:
         return
-    try:
-        text = file.read_text(encoding="utf-8")
-        if "schema_config" not in text:
-            return
-        for document in yaml.safe_load_all(text):
-            for data in (document, *_values_of(document)):
-                if is_configuration(data):
-                    yield data, text
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return
+    for default in DEFAULTS:
+        if old < default.since <= new and not configuration.has(default.path):
+            message = f"{default.path} is {default.now} where it is not set; it was {default.before}"
+            yield Kind.DEFAULT, message, default.effect, configuration.keys(default.path)
 
 
-def _values_of(document: Any) -> Iterator[Any]:
-    """The configuration in the values of the Loki chart."""
-    if isinstance(document, dict):
-        for holder in (document, document.get("loki")):
-            if isinstance(holder, dict):
-                yield holder.get("structuredConfig")
-                yield holder.get("config")
-
-
-def _in_one(data: dict[str, Any], old: LokiVersion, new: LokiVersion) -> Iterator[tuple[Kind, str, str]]:
+def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
     for key in REMOVED:
-        if old < key.since <= new and _has(data, key.path):
-            yield (
-                Kind.REMOVED,
-                f"Loki {new.minor_text} does not start with {key.path}: {key.instead}",
-                key.path,
-            )
-    if old < THREE <= new:
-        yield from _since_three(data)
-    periods = (data.get("schema_config") or {}).get("configs") or []
-    for period in periods if isinstance(periods, list) else ():
-        store = period.get("store") if isinstance(period, dict) else None
+        if not key.gone <= new:
+            continue
+        for keys in configuration.find(key.path):
+            name = ".".join(part for part in map(str, keys) if not part.isdigit())
+            if old < key.gone:
+                message = f"Loki {new.minor_text} does not start with {name}"
+            else:
+                message = f"neither Loki {old.minor_text} nor {new.minor_text} starts with {name}"
+            yield Kind.REMOVED, message, key.instead, keys
+
+
+def _stores(configuration: Configuration) -> Iterator[Found]:
+    for index, period in enumerate(_periods(configuration)):
+        store = period.get("store")
         if store in LEGACY_STORES:
+            message = f"the index store {store} is deprecated: Loki will remove it"
+            hint = "begin a period with store tsdb and schema v13"
             yield (
                 Kind.DEPRECATED,
-                f"the index store {store} is deprecated: begin a period with store tsdb and schema v13",
-                "schema_config.configs.store",
+                message,
+                hint,
+                (*configuration.keys("schema_config.configs"), index, "store"),
             )
 
 
-def _since_three(data: dict[str, Any]) -> Iterator[tuple[Kind, str, str]]:
-    compactor = data.get("compactor") or {}
-    if compactor.get("retention_enabled") and not compactor.get("delete_request_store"):
-        yield (
-            Kind.REFUSED,
-            "Loki 3 does not start with retention_enabled and no compactor.delete_request_store",
-            "compactor.retention_enabled",
+def _needed_by_three(configuration: Configuration) -> Iterator[Found]:
+    if configuration.get("compactor.retention_enabled") and not configuration.get(
+        "compactor.delete_request_store"
+    ):
+        message = "Loki 3 does not start with compactor.retention_enabled and without delete_request_store"
+        hint = (
+            "set compactor.delete_request_store to the store that keeps the requests (s3, gcs, filesystem, …)"
         )
-    periods = (data.get("schema_config") or {}).get("configs") or [{}]
-    last = periods[-1] if isinstance(periods, list) and isinstance(periods[-1], dict) else {}
-    structured = (data.get("limits_config") or {}).get("allow_structured_metadata", True)
-    if structured and (last.get("schema") != "v13" or last.get("store") != "tsdb"):
-        yield (
-            Kind.REFUSED,
-            "Loki 3 does not start: structured metadata is on by default and needs a period with store tsdb and "
-            "schema v13; begin one, or set limits_config.allow_structured_metadata: false",
-            "schema_config.configs.schema",
+        yield Kind.REFUSED, message, hint, configuration.keys("compactor.retention_enabled")
+    index, period = _active(_periods(configuration))
+    structured = configuration.get("limits_config.allow_structured_metadata")
+    if period and structured is not False and (period.get("schema"), period.get("store")) != ("v13", "tsdb"):
+        where = (*configuration.keys("schema_config.configs"), index, "schema")
+        message = (
+            "Loki 3 does not start: structured metadata is on by default, and needs store tsdb and schema v13 in "
+            "the period that is active now"
         )
-    if "discover_service_name" not in (data.get("limits_config") or {}):
-        yield (
-            Kind.ANSWER,
-            "Loki 3 adds the label service_name to every stream (limits_config.discover_service_name: [] turns it off)",
-            "limits_config",
-        )
+        hint = "begin a period with tsdb and v13, or set limits_config.allow_structured_metadata: false"
+        yield Kind.REFUSED, message, hint, where
+    if configuration.complete and not configuration.has("limits_config.discover_service_name"):
+        message = "Loki 3 adds the label service_name to every stream: answers and alerts have it"
+        hint = "limits_config.discover_service_name: [] turns it off"
+        yield Kind.ANSWER, message, hint, configuration.keys("limits_config.discover_service_name")
 
 
-def _has(data: Any, path: str) -> bool:
-    for part in path.split("."):
-        if not isinstance(data, dict) or part not in data:
-            return False
-        data = data[part]
-    return True
+def _periods(configuration: Configuration) -> list[dict[str, Any]]:
+    periods = configuration.get("schema_config.configs")
+    return [period for period in periods if isinstance(period, dict)] if isinstance(periods, list) else []
 
 
-def _place(text: str, file: str, path: str) -> Place:
-    """The first line that has the path's last key below the others."""
-    lines = text.split("\n")
-    at = 0
-    for part in path.split("."):
-        for index in range(at, len(lines)):
-            if f"{part}:" in lines[index]:
-                at = index
-                break
-    column = lines[at].find(path.rpartition(".")[2] + ":") + 1 if lines else 1
-    return Place(Position(file, at + 1, max(column, 1)), lines[at] if lines else "", "Loki's configuration")
+def _active(periods: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    """The period of today, with its index; the first one where all begin later."""
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    begun = [index for index, period in enumerate(periods) if str(period.get("from", "")) <= today]
+    index = begun[-1] if begun else 0
+    return index, periods[index] if periods else {}
 
 
-__all__ = ["REMOVED", "changes_in_configuration", "is_configuration"]
+__all__ = ["Configuration", "changes_in_configuration", "configurations", "is_configuration"]

@@ -93,6 +93,7 @@ def real_answers(behavior: Behavior, client: LokiClient) -> str:
         answer = client.push([{"stream": dict(example.labels), "values": values}])
         if not answer.ok:
             raise client.unexpected(answer, "given the lines of an example")
+        client.flush()
         _wait(client, example)
     last = _last(example)
     if _reads_lines(example):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.logql.versions import BEHAVIORS, FIRST, MAIN, Behavior, LokiVersion
-from lokictl.upgrade.configuration import REMOVED
+from lokictl.upgrade.configuration_keys import REMOVED
 from lokictl.upgrade.examples import before, example_answers
 
 HEAD = """# LogQL by version
@@ -38,7 +38,7 @@ def page() -> str:
         lines += _of_version(version, dated)
     lines += ["## Loki's configuration", "", "Keys that a Loki no longer starts with:", ""]
     lines += ["| key | gone since | instead |", "|---|---|---|"]
-    lines += [f"| `{key.path}` | {key.since.minor_text} | {key.instead} |" for key in REMOVED]
+    lines += [f"| `{key.path}` | {key.gone.minor_text} | {key.instead} |" for key in REMOVED]
     return "\n".join(lines) + "\n"
 
 

@@ -1,183 +1,124 @@
-"""Everything that a change of Loki's version does to files, and how that is shown."""
+"""Everything that a change of Loki's version does to files."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from lokictl.diagnostics import Position
-from lokictl.lint.loading import load_paths
-from lokictl.lint.runner import files_workspace
+from lokictl.diagnostics import Problem, Severity
+from lokictl.lint.loading import YAML_SUFFIXES, Loaded, files_below, load_paths
+from lokictl.lint.more_queries import rule_test_documents, rule_test_queries
+from lokictl.lint.query import Query
+from lokictl.lint.runner import files_workspace, project_workspace
 from lokictl.logql.versions import LokiVersion
-from lokictl.upgrade.changes import Change, Kind, Place, changes_in_queries
-from lokictl.upgrade.configuration import changes_in_configuration
-from lokictl.upgrade.examples import example_answers
-
-SHOWN_PLACES = 12
+from lokictl.project import Project
+from lokictl.testing.runner import find_test_files
+from lokictl.upgrade.changes import HARMLESS, Change, Kind, changes_everywhere, changes_in_queries
+from lokictl.upgrade.configuration import changes_in_configuration, configurations
+from lokictl.upgrade.rule_tests import compare_tests
 
 
 @dataclass(slots=True)
 class Report:
-    """The changes between two versions, and what was looked at."""
+    """The changes between two versions, and how much was looked at.
+
+    ``everywhere`` is what changes whatever the files hold, for who wants to know; ``problems`` is what could not be
+    read.
+    """
 
     old: LokiVersion
     new: LokiVersion
     changes: list[Change] = field(default_factory=list)
+    everywhere: list[Change] = field(default_factory=list)
     queries: int = 0
     tests: int = 0
+    configurations: int = 0
+    problems: list[Problem] = field(default_factory=list)
 
     @property
     def changes_something(self) -> bool:
         """Whether anything is refused, removed or answered differently."""
-        return any(change.kind not in (Kind.DEPRECATED, Kind.NEW) for change in self.changes)
+        return any(change.kind not in HARMLESS for change in self.changes)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything could be read."""
+        return not any(problem.severity == Severity.ERROR for problem in self.problems)
 
 
-def upgrade(paths: Iterable[str], old: LokiVersion, new: LokiVersion, *, run_tests: bool = True) -> Report:
-    """Reads files and folders and says what changes in them.  Raises `LokictlError` for paths that do not exist."""
-    paths = list(paths)
-    workspace = files_workspace(load_paths(paths))
-    files = list(_files(paths))
-    report = Report(old, new, queries=len(workspace.rule_and_panel_queries))
-    report.changes += changes_in_queries(workspace.rule_and_panel_queries, old, new)
-    report.changes += changes_in_configuration(files, old, new)
-    tests = [file for file in files if file.name.endswith(("_test.yaml", "_test.yml"))]
-    report.tests = len(tests)
-    if run_tests and tests:
-        report.changes += _changes_in_tests(tests, old, new)
+def upgrade(
+    paths: Iterable[str],
+    old: LokiVersion,
+    new: LokiVersion,
+    *,
+    project: Project | None = None,
+    run_tests: bool = True,
+) -> Report:
+    """Reads files and folders, or a content project, and says what changes in them.
+
+    Raises `LokictlError` for paths that do not exist.
+    """
+    if project is not None:
+        workspace, loaded = project_workspace(project)
+        files = list(_files([os.path.relpath(project.root)]))
+        queries = list(workspace.all_queries)
+        tests: list[Path] = []
+    else:
+        paths = list(paths)
+        loaded = load_paths(paths)
+        workspace = files_workspace(loaded)
+        files = list(_files(paths))
+        tests = _tests(paths, files)
+        queries = [*workspace.all_queries, *_queries_of_tests(tests)]
+    found = list(configurations(files))
+    report = Report(old, new, queries=len(queries), configurations=len(found))
+    report.changes += changes_in_queries(queries, old, new)
+    report.changes += changes_in_configuration(found, old, new)
+    report.everywhere = changes_everywhere(old, new) if queries else []
+    read = {query.place().position.file for query in queries}
+    read |= {found_in.file for found_in in found} | {str(file) for file in tests}
+    report.problems = list(_problems(loaded, read))
+    if run_tests:
+        comparison = compare_tests(tests, old, new, project=project)
+        report.tests = comparison.tests
+        report.changes += comparison.changes
+        report.problems += comparison.problems
+    report.changes.sort(key=lambda change: list(Kind).index(change.kind))
     return report
 
 
-def _files(paths: Iterable[str]) -> Iterable[Path]:
-    for path in map(Path, paths):
-        if path.is_dir():
-            yield from sorted(
-                file
-                for file in path.rglob("*.y*ml")
-                if not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
-        elif path.is_file():
-            yield path
+def _files(paths: Iterable[str]) -> Iterator[Path]:
+    """The YAML files among paths and below folders; hidden folders and installed packages are left out."""
+    for path in paths:
+        if Path(path).is_dir():
+            yield from (Path(file) for file in files_below(path) if file.endswith(YAML_SUFFIXES))
+        elif Path(path).is_file():
+            yield Path(path)
 
 
-# --- tests -----------------------------------------------------------------------------------------------------------
-
-
-def _changes_in_tests(files: list[Path], old: LokiVersion, new: LokiVersion) -> list[Change]:
-    before, after = _outcomes(files, old), _outcomes(files, new)
-    changes = []
-    for (file, name), passed in after.items():
-        was = before.get((file, name))
-        if was is None or was == passed:
-            continue
-        words = {True: "passes", False: "fails"}
-        message = f"the test {words[was]} on Loki {old.minor_text} and {words[passed]} on {new.minor_text}"
-        changes.append(Change(Kind.TEST, message, places=[Place(Position(file), item=name)]))
-    return changes
-
-
-def _outcomes(files: list[Path], version: LokiVersion) -> dict[tuple[str, str], bool]:
-    """(file, name of the test) -> whether it passes."""
-    command = [sys.executable, "-m", "lokictl", "test", "--format", "json", "--loki-version", str(version)]
-    ran = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
-    try:
-        found = json.loads(ran.stdout)
-    except ValueError:
-        return {}
-    return {
-        (str(item.get("file", "")), str(item.get("name", ""))): item.get("outcome") == "passed"
-        for item in found.get("tests", [])
-    }
-
-
-# --- text ------------------------------------------------------------------------------------------------------------
-
-
-def as_text(report: Report) -> str:
-    """The report for people."""
-    old, new = report.old.minor_text, report.new.minor_text
-    lines: list[str] = []
-    for kind in Kind:
-        found = [change for change in report.changes if change.kind == kind]
-        if not found:
-            continue
-        lines.append(f"{kind} ({len(found)})")
-        for change in found:
-            lines += _change_lines(change, report)
-        lines.append("")
-    looked = f"{report.queries} queries" + (f", {report.tests} test files" if report.tests else "")
-    count = len(report.changes)
-    verdict = f"{count} change{'s' if count != 1 else ''}" if count else "nothing changes"
-    verdict += f" from Loki {old} to {new}"
-    return "\n".join([*lines, f"{verdict} ({looked})"])
-
-
-def _change_lines(change: Change, report: Report) -> list[str]:
-    lines = [f"  {change.message}"]
-    if change.before:
-        lines.append(f"    Loki {report.old.minor_text}: {change.before}")
-    behavior = change.behavior
-    if behavior is not None and behavior.example is not None:
-        shown = " / ".join(behavior.example.lines)
-        metadata = "".join(f" {name}={value}" for name, value in behavior.example.metadata)
-        lines.append(
-            f"    for example {behavior.example.query} over: {shown}"
-            + (f" (metadata{metadata})" if metadata else "")
-        )
-        for version in (report.old, report.new):
-            lines.append(f"      {version.minor_text}: {example_answers(behavior, version)}")
-    for place in change.places[:SHOWN_PLACES]:
-        where = (
-            f"{place.position.file}:{place.position.line}:{place.position.column}"
-            if place.position.line
-            else place.position.file
-        )
-        lines.append(f"    {where}" + (f"  {place.item}" if place.item else ""))
-    if len(change.places) > SHOWN_PLACES:
-        lines.append(f"    and {len(change.places) - SHOWN_PLACES} more")
-    return lines
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report for programs."""
-    return {
-        "from": str(report.old),
-        "to": str(report.new),
-        "queries": report.queries,
-        "tests": report.tests,
-        "changes": [_change_json(change, report) for change in report.changes],
-    }
-
-
-def _change_json(change: Change, report: Report) -> dict[str, Any]:
-    behavior = change.behavior
-    shown: dict[str, Any] = {"kind": str(change.kind), "message": change.message}
-    if change.before:
-        shown["before"] = change.before
-    if behavior is not None:
-        shown["behavior"] = behavior.name
-        if behavior.example is not None:
-            shown["example"] = {
-                "query": behavior.example.query,
-                "lines": list(behavior.example.lines),
-                "answers": {
-                    str(version): example_answers(behavior, version) for version in (report.old, report.new)
-                },
-            }
-    shown["places"] = [
-        {
-            "file": place.position.file,
-            "line": place.position.line,
-            "column": place.position.column,
-            "item": place.item,
-        }
-        for place in change.places
+def _tests(paths: Iterable[str], files: list[Path]) -> list[Path]:
+    """The rule test files among ``files``; those of folders that lokictl itself does not search are left out."""
+    searched = set(files)
+    folders = [path for path in paths if Path(path).is_dir()]
+    return [file for file in find_test_files(folders) if file in searched] + [
+        file for file in map(Path, paths) if file.is_file() and find_test_files([file.parent]).count(file)
     ]
-    return shown
 
 
-__all__ = ["Report", "as_json", "as_text", "upgrade"]
+def _queries_of_tests(tests: list[Path]) -> Iterator[Query]:
+    for document in rule_test_documents(tests):
+        yield from rule_test_queries(document)
+
+
+def _problems(loaded: Loaded, read: set[str]) -> Iterator[Problem]:
+    """Why files were not read; a file of which some could be read has its problems in the linter."""
+    for finding in loaded.findings:
+        if finding.position.file not in read and (
+            finding.severity == Severity.ERROR or finding.name == "lint/skipped"
+        ):
+            yield finding
+
+
+__all__ = ["Report", "upgrade"]

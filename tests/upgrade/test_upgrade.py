@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lokictl.logql.versions import BEHAVIORS, DEFAULT, FIRST, MAIN, NEWEST_PATCH, LokiVersion, changed
-from lokictl.upgrade.configuration import changes_in_configuration
+from lokictl.upgrade.configuration import changes_in_configuration, configurations
 from lokictl.upgrade.examples import example_answers, versions_of
 from lokictl.upgrade.page import page
 
@@ -132,6 +132,8 @@ def test_a_configuration_that_the_new_loki_refuses(
 ) -> None:
     file = tmp_path / "loki.yaml"
     file.write_text(CONFIGURATION % (store, schema, more))
-    found = changes_in_configuration([file], LokiVersion.parse("2.9"), LokiVersion.parse("3.7"))
+    found = changes_in_configuration(
+        configurations([file]), LokiVersion.parse("2.9"), LokiVersion.parse("3.7")
+    )
     messages = " ".join(change.message for change in found)
     assert says in messages if says else not messages
