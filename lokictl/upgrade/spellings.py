@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lokictl.logql import expressions as ast
+from lokictl.logql import ast
 from lokictl.logql.units import quote
 from lokictl.logql.versions import OR_FILTERS, PETABYTES, Behavior, LokiVersion
 
