@@ -94,7 +94,6 @@ REMOVED = (
     RemovedKey("*.sse_encryption", _3_0, "use sse.type: SSE-S3", "false"),
     RemovedKey("use_buffered_logger", _3_0, value="true"),
     RemovedKey("use_sync_logger", _3_0, value="true"),
-    RemovedKey("legacy_read_target", _3_0, "remove it: the targets are read, write and backend", "false"),
     RemovedKey("bloom_compactor", _3_2, "use bloom_build"),
     RemovedKey("limits_config.bloom_compactor_shard_size", _3_2, _NO_BLOOM, "0"),
     RemovedKey("limits_config.bloom_compactor_enable_compaction", _3_2, _NO_BLOOM, "false"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lokictl.logql.versions import LokiVersion
+from lokictl.logql.versions import FIRST, LokiVersion
 from lokictl.upgrade.changes import Change, Kind
 from lokictl.upgrade.configuration import changes_in_configuration, configurations
 from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, RemovedKey
-from lokictl.upgrade.examples import VERSIONS, before
+from tests.upgrade.real import around, programs
 
 
 def changes(tmp_path: Path, text: str, old: str = "2.9", new: str = "3.7") -> list[Change]:
@@ -194,11 +193,6 @@ BELOW = {
 """A section for each key that can be below any."""
 
 
-def real(version: LokiVersion) -> str:
-    """The program of a version on PATH: ``loki-3.7.6``; "" where there is none."""
-    return shutil.which(f"loki-{version}") or ""
-
-
 def takes(version: LokiVersion, folder: Path, key: RemovedKey) -> bool:
     """Whether a real Loki takes a configuration that has a key."""
     configuration: dict[str, Any] = {
@@ -218,7 +212,7 @@ def takes(version: LokiVersion, folder: Path, key: RemovedKey) -> bool:
     place[name] = yaml.safe_load(key.value)
     file = folder / "loki.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(configuration)))
-    asked = [real(version), f"-config.file={file}", "-verify-config"]
+    asked = [programs()[version], f"-config.file={file}", "-verify-config"]
     return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
 
 
@@ -226,12 +220,12 @@ def takes(version: LokiVersion, folder: Path, key: RemovedKey) -> bool:
 @pytest.mark.real_loki
 @pytest.mark.parametrize("key", REMOVED, ids=lambda key: key.path)
 def test_real_lokis_agree_about_a_removed_key(tmp_path: Path, key: RemovedKey) -> None:
-    first = next(version for version in VERSIONS if version >= key.gone)
-    last = before(key.gone)
-    if not real(first) or not real(last):
-        pytest.skip(f"needs loki-{last} and loki-{first} on PATH")
+    if key.gone <= FIRST:
+        assert not any(takes(version, tmp_path, key) for version in programs())
+        return
+    last, first = around(key.gone)
+    assert takes(last, tmp_path, key)
     assert not takes(first, tmp_path, key)
-    assert takes(last, tmp_path, key) is (last < key.gone)
 
 
 def printed(version: LokiVersion, folder: Path) -> Any:
@@ -241,7 +235,7 @@ def printed(version: LokiVersion, folder: Path) -> Any:
         f"common: {{path_prefix: {folder}, ring: {{instance_addr: 127.0.0.1, kvstore: {{store: inmemory}}}}}}\n"
         + SCHEMA.partition("limits_config")[0] % ("tsdb", "v13")
     )
-    asked = [real(version), f"-config.file={file}", "-verify-config", "-print-config-stderr"]
+    asked = [programs()[version], f"-config.file={file}", "-verify-config", "-print-config-stderr"]
     text = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stderr
     lines = [line for line in text.split("---\n", 1)[1].split("\n") if not line.startswith(("level=", "ts="))]
     return yaml.safe_load("\n".join(lines))
@@ -251,10 +245,7 @@ def printed(version: LokiVersion, folder: Path) -> Any:
 @pytest.mark.real_loki
 @pytest.mark.parametrize("since", sorted({default.since for default in DEFAULTS}), ids=lambda v: v.minor_text)
 def test_real_lokis_agree_about_defaults(tmp_path: Path, since: LokiVersion) -> None:
-    first = next(version for version in VERSIONS if version >= since)
-    last = before(since)
-    if not real(first) or not real(last):
-        pytest.skip(f"needs loki-{last} and loki-{first} on PATH")
+    last, first = around(since)
     old, new = printed(last, tmp_path), printed(first, tmp_path)
     for default in DEFAULTS:
         if default.since == since:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from lokictl.logql.versions import BEHAVIORS, DEFAULT, FIRST, MAIN, NEWEST_PATCH, LokiVersion, changed
-from lokictl.upgrade.configuration import changes_in_configuration, configurations
 from lokictl.upgrade.examples import example_answers, versions_of
 from lokictl.upgrade.page import page
 
@@ -105,35 +104,3 @@ def test_rule_tests_run_under_both_versions(tmp_path: Path, lokictl: Lokictl) ->
     answer = lokictl("upgrade", "--from", "3.1", "--to", "3.2", str(tmp_path))
     assert "the test fails on Loki 3.1 and passes on 3.2" in answer.output
     assert "edge" in answer.output
-
-
-CONFIGURATION = """schema_config:
-  configs: [{from: 2020-01-01, store: %s, object_store: filesystem, schema: %s, index: {prefix: i_, period: 24h}}]
-limits_config:
-  discover_service_name: []
-%s
-"""
-
-
-@pytest.mark.parametrize(
-    "store, schema, more, says",
-    [
-        ("tsdb", "v13", "", ""),
-        ("tsdb", "v12", "", "structured metadata is on by default"),
-        ("tsdb", "v13", "compactor:\n  shared_store: s3", "compactor.shared_store"),
-        ("tsdb", "v13", "compactor:\n  retention_enabled: true", "delete_request_store"),
-        ("tsdb", "v13", "  enforce_metric_name: false", "enforce_metric_name"),
-        ("tsdb", "v13", "querier:\n  query_timeout: 1m", "querier.query_timeout"),
-        ("boltdb-shipper", "v13", "", "boltdb-shipper is deprecated"),
-    ],
-)
-def test_a_configuration_that_the_new_loki_refuses(
-    tmp_path: Path, store: str, schema: str, more: str, says: str
-) -> None:
-    file = tmp_path / "loki.yaml"
-    file.write_text(CONFIGURATION % (store, schema, more))
-    found = changes_in_configuration(
-        configurations([file]), LokiVersion.parse("2.9"), LokiVersion.parse("3.7")
-    )
-    messages = " ".join(change.message for change in found)
-    assert says in messages if says else not messages
