@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 LOCK := requirements.lock
 
-.PHONY: check test test-fast test-newest test-lowest lint typecheck format tables docs dist coverage bench lock clean
+.PHONY: check test test-fast test-browser test-newest test-lowest lint typecheck format tables docs dist coverage bench lock clean
 
 check: $(STAMP)  ## the main job: lint, test and render the content project
 	$(BIN)/lokictl check
@@ -16,6 +16,9 @@ test: lint typecheck  ## the project's own tests, style and types included
 
 test-fast: $(STAMP)  ## the tests without those marked slow
 	$(BIN)/pytest -n auto -m "not slow"
+
+test-browser: $(STAMP)  ## every dashboard and every link in a real Grafana, with a headless Chromium
+	$(BIN)/pytest -m browser tests/browser
 
 test-newest: PACKAGES = newest
 test-lowest: PACKAGES = lowest

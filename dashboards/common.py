@@ -262,6 +262,11 @@ def column(
     return Override(value=name, properties=properties)
 
 
+def links_of(query: str, *links: DataLink) -> Override:
+    """Links on the values of one query (A, B, …) instead of the panel's: its series have other labels."""
+    return Override(by="query", value=query, properties={"links": [link.to_json_data() for link in links]})
+
+
 def bar_column(name: str, color: str = "continuous-BlPu", unit: str = "short", width: int = 220) -> Override:
     """A table's column that shows its numbers as bars."""
     return Override(

@@ -22,6 +22,7 @@ from dashboards.common import (
     lines,
     lines_link,
     links,
+    links_of,
     loki,
     metric_link,
     one_line,
@@ -227,7 +228,15 @@ def volume(service: Service) -> Panel:
         min=0,
         thresholds=CALM,
         no_data=NO_LINES,
-        overrides=[*LEVEL_COLORS, series_color("all", "text")],
+        overrides=[
+            *LEVEL_COLORS,
+            series_color("all", "text"),
+            links_of(
+                "B",
+                lines_link(service.selector),
+                metric_link(f'sum by (level) (rate(log_lines_total{{service="{name}"}}[5m]))'),
+            ),
+        ],
         links=[
             lines_link(f'{{service="{name}", level="{level}"}}'),
             metric_link(f'sum by (level) (rate(log_lines_total{{service="{name}", level="{level}"}}[5m]))'),

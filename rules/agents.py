@@ -60,7 +60,7 @@ QUEUE_BACKLOG = alert(
     SERVICE,
     "QueueBacklog",
     f"""
-avg_over_time({SERVICE.selector} | json | unwrap queue_depth | __error__="" [5m]) by (service)
+avg_over_time({SERVICE.selector} | json | __error__="" | unwrap queue_depth | __error__="" [5m]) by (service)
   > {BACKLOG}
 """,
     for_="10m",

@@ -280,6 +280,11 @@ class TimeSeries(Panel):
         )
 
 
+HEALTHY = ("green", "dark-green", "semi-dark-green", "light-green", "super-light-green")
+_ZERO_FOR_NOTHING = re.compile(
+    r"\bor\s+(?:on\s*\(\s*\)\s*)?vector\s*\(\s*0(?:\.0*)?\s*\)[\s)]*$", re.IGNORECASE
+)
+
 _FIELD_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -290,10 +295,21 @@ class ReducedPanel(Panel):
 
     ``calculation`` reduces a series over time to a value.  The answers of instant queries are tables of values, of
     which each row is shown; there ``${__field.labels.name}`` in links becomes ``${__data.fields.name}``, and a
-    query's ``legend`` names its value.
+    query's ``legend`` names its value.  Raises ValueError for ``or vector(0)`` in a color of health: silence would
+    look like the best.
     """
 
     calculation: str = "lastNotNull"
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.thresholds and self.thresholds[0][1] in HEALTHY:
+            for target in self.targets:
+                if _ZERO_FOR_NOTHING.search(getattr(target, "expr", "")):
+                    raise ValueError(
+                        f'the panel "{self.title}" is {self.thresholds[0][1]} where its query finds nothing: leave out '
+                        "`or vector(0)`, or write 0 only where the parent has data (`or sum(…) * 0`)"
+                    )
 
     def is_table(self) -> bool:
         """Whether all queries are instant ones."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any
 
 import attr
+
+from lokictl.logql import LogQLError, parse, semantics
+from lokictl.logql.ast import MetricExpr
+from lokictl.logql.grafana_variables import STAND_IN, interpolate
 
 
 @attr.s(auto_attribs=True, frozen=True)
@@ -45,13 +50,32 @@ class Target(ABC):
         return {**data, "hide": True} if self.hide else data
 
 
+_LEGEND_LABEL = re.compile(r"\{\{\s*([A-Za-z]\w*)\s*\}\}")
+
+
+def missing_legend_label(expr: str, legend: str) -> str:
+    """The first label of a legend that a LogQL query certainly does not return; "" for none."""
+    wanted = _LEGEND_LABEL.findall(legend)
+    if not wanted:
+        return ""
+    try:
+        expression = parse(interpolate(expr).text)
+    except LogQLError:
+        return ""  # the linter says what is wrong
+    labels = semantics.labels_of(expression)
+    if not isinstance(expression, MetricExpr) or any(name.startswith(STAND_IN) for name in labels.names):
+        return ""
+    return next((name for name in wanted if labels.lacks(name)), "")
+
+
 @attr.s(auto_attribs=True, kw_only=True)
 class LokiTarget(Target):
     """A LogQL query.
 
     ``instant`` asks for one point in time, for tables and single numbers; ``max_lines`` is for log queries only,
     ``legend`` and ``step`` (text such as ``1m``) for metric queries only.  Write ranges as ``[$__auto]``, or, where
-    Grafana 9 has to understand them too, as ``[$__interval]`` and (instant) ``[$__range]``.
+    Grafana 9 has to understand them too, as ``[$__interval]`` and (instant) ``[$__range]``.  Raises ValueError for a
+    legend with a label that the query does not return: all series would have the same name.
     """
 
     expr: str
@@ -59,6 +83,13 @@ class LokiTarget(Target):
     instant: bool = False
     max_lines: int = 0
     step: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        missing = missing_legend_label(self.expr, self.legend)
+        if missing:
+            raise ValueError(
+                f'the legend "{self.legend}" names {missing}, which the query does not return: {self.expr}'
+            )
 
     def query_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {

@@ -121,7 +121,14 @@ class TraceStore:
         that lack one.  ``metrics_queries`` are title -> query; `TAGS` in them becomes matchers for those of ``tags``
         (span or process tag -> label) that a span has, so they must make sense without.  Jaeger keeps
         ``service.name`` as the name of the process, not as a tag.  ``before`` and ``after`` widen the time.
+        Raises ValueError where ``tags`` has ``service.name`` for Jaeger.
         """
+        lost = [tag for tag, _ in tags if self.traces == "jaeger" and tag == "service.name"]
+        if lost:
+            raise ValueError(
+                "no span in Jaeger has the tag service.name: it is the name of the process there; use a tag such as "
+                "k8s.deployment.name, or a query without tags"
+            )
         shifts = {"spanStartTimeShift": before, "spanEndTimeShift": after}
         data: dict[str, Any] = {
             "nodeGraph": {"enabled": True},

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import BrowserContext
 
 from lokictl.model import AlertingRule
 from tests.browser.needs import NEEDS_EVERYTHING
-from tests.browser.page import Tab, tab
+from tests.browser.page import Tab, variables_of
 from tests.browser.world import LIVE, World
 from tests.dashboards.run import dashboards, panels, project
 from tests.stack.servers import get_json, wait_for
@@ -24,22 +22,18 @@ pytestmark = NEEDS_EVERYTHING
 TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
-@pytest.fixture
-def page(chromium: BrowserContext) -> Iterator[Tab]:
-    with tab(chromium) as found:
-        yield found
-
-
 def panel_id(uid: str, title: str) -> int:
     return next(
         int(panel["id"]) for panel in panels(dashboards()[f"neurectomy-{uid}"]) if panel["title"] == title
     )
 
 
-def open_panel(page: Tab, world: World, uid: str, title: str, window: str = LIVE, more: str = "") -> None:
+def open_panel(page: Tab, world: World, uid: str, title: str, window: str = LIVE, **chosen: str) -> None:
     """Opens a dashboard with one panel in full, at the second half of a window."""
     time = world.windows[window].url(last=True)
-    page.open(f"{world.grafana}/d/neurectomy-{uid}?{time}&viewPanel=panel-{panel_id(uid, title)}{more}&kiosk")
+    variables = variables_of(dashboards()[f"neurectomy-{uid}"], **chosen)
+    panel = f"viewPanel=panel-{panel_id(uid, title)}"
+    page.open(f"{world.grafana}/d/neurectomy-{uid}?{time}&{panel}&{variables}&kiosk")
 
 
 def pane(url: str) -> dict[str, Any]:
@@ -52,23 +46,25 @@ def pane(url: str) -> dict[str, Any]:
     return first
 
 
+def link(page: Tab, start: str, words: str = "") -> str:
+    """The URL of the first link with these words in its text that leads to ``start``, once it is there."""
+
+    def found() -> str:
+        return next((url for text, url in page.links(start) if words in text), "")
+
+    return str(page.wait(found, f'no link to {start} says "{words}"', seconds=30))
+
+
 def explore(page: Tab, words: str) -> str:
-    """The URL of the first link to Explore with these words in its text, once it is there."""
-    for _ in range(40):
-        found = next((url for text, url in page.links("/explore?") if words in text), "")
-        if found:
-            return found
-        page.page.wait_for_timeout(500)
-    raise AssertionError(f'no link to Explore says "{words}": {page.links("/explore?")}')
+    """The URL of a link to Explore."""
+    return link(page, "/explore?", words)
 
 
 def follow(page: Tab, url: str, words: str = "") -> str:
     """Opens a link and waits for ``words``; the text of the page, on which no query failed."""
-    page.log.queries.clear()
     page.open(url)
     if words:
         page.page.get_by_text(words).first.wait_for(timeout=60_000)
-    page.page.wait_for_timeout(2000)
     assert page.log.queries == []
     return str(page.page.locator("main").first.inner_text())
 
@@ -85,7 +81,6 @@ def shows_trace(text: str, trace_id: str) -> bool:
 def test_line_to_trace_and_to_metrics(page: Tab, filled: World, service: str, words: str) -> None:
     open_panel(page, filled, service, "Lines")
     page.page.get_by_text(words).first.click()
-    page.page.wait_for_timeout(2000)
     url = explore(page, "Trace")
     found = pane(url)
     assert found["datasource"] == "jaeger"
@@ -119,7 +114,7 @@ def explore_trace(page: Tab, world: World, trace_id: str) -> None:
 def span_links(page: Tab) -> list[str]:
     """The titles of the links of the first span, in its open menu."""
     page.page.get_by_test_id("SpanLinksMenu").first.click()
-    page.page.wait_for_timeout(1000)
+    link(page, "/explore?left=")
     return [text for text, url in page.links("/explore?left=")]
 
 
@@ -163,8 +158,7 @@ def test_trace_to_metrics(page: Tab, filled: World, title: str, shown: str) -> N
 def test_table_to_trace(page: Tab, filled: World) -> None:
     open_panel(page, filled, "correlation", "Traces of errors")
     page.page.get_by_text(TRACE_ID).first.click()
-    page.page.wait_for_timeout(1500)
-    (dashboard,) = [url for text, url in page.links("/d/neurectomy-trace") if "var-trace_id" in url]
+    dashboard = link(page, "/d/neurectomy-trace", "Spans, lines and metrics")
     (trace_id,) = parse_qs(urlsplit(dashboard).query)["var-trace_id"]
     assert TRACE_ID.fullmatch(trace_id)
     url = explore(page, "Trace in Explore")
@@ -200,11 +194,11 @@ def test_bar_to_lines(page: Tab, filled: World, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "more, pods", [("", "..*.*"), ("&var-pod=ryot-7d9f8b6c5d-abc12", "ryot-7d9f8b6c5d-abc12.*")]
+    "chosen, pods", [({}, "..*.*"), ({"pod": "ryot-7d9f8b6c5d-abc12"}, "ryot-7d9f8b6c5d-abc12.*")]
 )
-def test_number_to_lines(page: Tab, filled: World, more: str, pods: str) -> None:
+def test_number_to_lines(page: Tab, filled: World, chosen: dict[str, str], pods: str) -> None:
     """The dashboard's variables are filled in."""
-    open_panel(page, filled, "ryot", "Errors a minute", more=more)
+    open_panel(page, filled, "ryot", "Errors a minute", **chosen)
     url = explore(page, "now")
     assert pane(url)["queries"][0]["expr"] == f'{{service="ryot", level="error", pod=~"{pods}"}}'
     follow(page, url, "Database connection timeout")
@@ -281,12 +275,9 @@ def test_alert_list_to_rule_and_its_dashboard(page: Tab, filled: World) -> None:
     """Grafana's page of the rule knows the dashboard by the annotations with two underscores."""
     firing(filled)
     open_panel(page, filled, "ryot", "Alerts now")
-    page.page.get_by_text("View alert rule").first.wait_for(timeout=60_000)
-    (url, *_) = [url for text, url in page.links("/alerting/") if "View alert rule" in text]
+    url = link(page, "/alerting/", "View alert rule")
     page.open(url)
-    page.page.wait_for_timeout(3000)
-    found = page.links("/d/neurectomy-ryot")
-    assert found, page.page.locator("main").first.inner_text()
+    assert link(page, "/d/neurectomy-ryot")
 
 
 def test_alerts_are_marked(filled: World) -> None:
@@ -323,13 +314,11 @@ def in_explore(page: Tab, world: World, source: str, query: dict[str, Any]) -> N
     first = {"refId": "A", "datasource": {"type": source, "uid": source}, **query}
     panes = {"a": {"datasource": source, "queries": [first], "range": time}}
     page.open(f"{world.grafana}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps(panes))}")
-    page.page.wait_for_timeout(1500)
 
 
 def test_correlation_from_a_line_to_metrics(page: Tab, filled: World) -> None:
     in_explore(page, filled, "loki", {"expr": '{service="ryot", level="error"}', "queryType": "range"})
     page.page.get_by_text("Database connection timeout").first.click()
-    page.page.wait_for_timeout(2000)
     found = pane(explore(page, "p99 of its service"))
     assert found["datasource"] == "prometheus"
     assert 'service="ryot"' in found["queries"][0]["expr"]

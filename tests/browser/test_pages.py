@@ -6,13 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from tests.browser.needs import NEEDS_EVERYTHING
-from tests.browser.page import Shown, Tab, height_of, tab
+from tests.browser.page import Shown, Tab, height_of, variables_of
 from tests.browser.world import HEALTHY, LIVE, SOURCES, World
 from tests.dashboards.run import dashboards, panels
 
@@ -48,8 +46,10 @@ NOTHING = ("Slow requests", "Slow and failed", "Errors of all services", "Diagno
 """Panels of lines that are only there when something is wrong; their type has no text of its own."""
 
 
-def open_dashboard(page: Tab, world: World, uid: str, time: str, more: str = "") -> list[Shown]:
-    page.open(f"{world.grafana}/d/{uid}?{time}{more}&kiosk")
+def open_dashboard(page: Tab, world: World, uid: str, time: str, **chosen: str) -> list[Shown]:
+    """Opens a dashboard, in full height, with everything selected but for the ``chosen`` variables."""
+    page.resize(1500, height_of(DASHBOARDS[uid]))
+    page.open(f"{world.grafana}/d/{uid}?{time}&{variables_of(DASHBOARDS[uid], **chosen)}&kiosk")
     return page.panels()
 
 
@@ -73,49 +73,35 @@ def problems(uid: str, shown: list[Shown], page: Tab) -> list[str]:
     return found + page.log.everything()
 
 
-@pytest.fixture
-def page_for(chromium: BrowserContext) -> Iterator[Any]:
-    """A tab that is high enough for a dashboard."""
-    opened = []
-
-    def make(uid: str) -> Tab:
-        manager = tab(chromium, height=height_of(DASHBOARDS[uid]))
-        found = manager.__enter__()
-        opened.append(manager)
-        return found
-
-    yield make
-    for manager in opened:
-        manager.__exit__(None, None, None)
-
-
 def picture(page: Tab, name: str) -> None:
     if PICTURES:
         page.picture(Path(PICTURES) / f"{name}.png")
 
 
 @pytest.mark.parametrize("uid, window", tuple(cases()), ids=lambda value: value.removeprefix("neurectomy-"))
-def test_the_page_is_whole(page_for: Any, filled: World, uid: str, window: str) -> None:
-    page = page_for(uid)
+def test_the_page_is_whole(page: Tab, filled: World, uid: str, window: str) -> None:
     shown = open_dashboard(page, filled, uid, filled.windows[window].url())
     picture(page, f"{uid}-{window}")
     assert problems(uid, shown, page) == []
 
 
 ONE = {
-    "neurectomy-overview": "&var-service=ryot",
-    "neurectomy-correlation": "&var-service=agents",
-    "neurectomy-ryot": "&var-pod=ryot-7d9f8b6c5d-abc12&var-level=error",
-    "neurectomy-sigmalang": "&var-pod=sigmalang-7d9f8b6c5d-abc12&var-level=info",
-    "neurectomy-sigmavault": "&var-pod=sigmavault-7d9f8b6c5d-abc12&var-level=info&var-actor=svc-ryot",
-    "neurectomy-agents": "&var-level=info&var-agent=agent-01",
+    "neurectomy-overview": {"service": "ryot"},
+    "neurectomy-correlation": {"service": "agents"},
+    "neurectomy-ryot": {"pod": "ryot-7d9f8b6c5d-abc12", "level": "error"},
+    "neurectomy-sigmalang": {"pod": "sigmalang-7d9f8b6c5d-abc12", "level": "info"},
+    "neurectomy-sigmavault": {
+        "pod": "sigmavault-7d9f8b6c5d-abc12",
+        "level": "info",
+        "actor": "svc-ryot",
+    },
+    "neurectomy-agents": {"level": "info", "agent": "agent-01"},
 }
 
 
 @pytest.mark.parametrize("uid", ONE)
-def test_the_page_with_one_value_of_each_variable(page_for: Any, filled: World, uid: str) -> None:
-    page = page_for(uid)
-    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), ONE[uid])
+def test_the_page_with_one_value_of_each_variable(page: Tab, filled: World, uid: str) -> None:
+    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), **ONE[uid])
     picture(page, f"{uid}-one")
     assert problems(uid, shown, page) == []
     if uid == "neurectomy-overview":
@@ -125,19 +111,17 @@ def test_the_page_with_one_value_of_each_variable(page_for: Any, filled: World, 
 
 
 @pytest.mark.parametrize("uid", PLATFORM)
-def test_the_platform(page_for: Any, filled: World, uid: str) -> None:
-    page = page_for(uid)
+def test_the_platform(page: Tab, filled: World, uid: str) -> None:
     shown = open_dashboard(page, filled, uid, "from=now-10m&to=now&timezone=utc")
     picture(page, uid)
     assert problems(uid, shown, page) == []
 
 
 @pytest.mark.parametrize("uid", [*SERVICES, *TOGETHER])
-def test_what_is_closed_at_first(page_for: Any, filled: World, uid: str) -> None:
+def test_what_is_closed_at_first(page: Tab, filled: World, uid: str) -> None:
     """Rows that are closed, opened one after the other."""
-    page = page_for(uid)
     open_dashboard(page, filled, uid, filled.windows[LIVE].url())
-    page.page.set_viewport_size({"width": 1500, "height": 4500})
+    page.resize(1500, 4500)
     for row in (item for item in DASHBOARDS[uid]["panels"] if item["type"] == "row" and item["collapsed"]):
         page.page.get_by_text(row["title"], exact=True).last.click()
     page.settle()
@@ -149,13 +133,11 @@ def test_what_is_closed_at_first(page_for: Any, filled: World, uid: str) -> None
     assert problems(uid, shown, page) == []
 
 
-def test_one_trace(page_for: Any, filled: World) -> None:
+def test_one_trace(page: Tab, filled: World) -> None:
     from tests.browser.test_correlations import some_trace
 
     uid = "neurectomy-trace"
-    page = page_for(uid)
-    more = f"&var-trace_id={some_trace(filled)}"
-    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), more)
+    shown = open_dashboard(page, filled, uid, filled.windows[LIVE].url(), trace_id=some_trace(filled))
     picture(page, f"{uid}-one")
     assert problems(uid, shown, page) == []
     (story,) = [panel for panel in shown if panel.title == "The story, in order"]
@@ -183,9 +165,8 @@ HEALTH = ("rgb(115, 191, 105)", "rgb(250, 222, 42)", "rgb(242, 73, 92)")
 
 
 @pytest.mark.parametrize("uid", [*SERVICES, "neurectomy-overview", *PLATFORM])
-def test_no_data_has_no_color_of_health(page_for: Any, filled: World, uid: str) -> None:
+def test_no_data_has_no_color_of_health(page: Tab, filled: World, uid: str) -> None:
     """At a time when there was nothing, numbers are gray, and nothing is green or red."""
-    page = page_for(uid)
     open_dashboard(page, filled, uid, LONG_AGO)
     picture(page, f"{uid}-nothing")
     stats = [item for item in panels(DASHBOARDS[uid]) if item["type"] == "stat"]
@@ -198,9 +179,8 @@ def test_no_data_has_no_color_of_health(page_for: Any, filled: World, uid: str) 
     assert page.log.queries == []
 
 
-def test_a_silent_service_says_so(page_for: Any, filled: World) -> None:
+def test_a_silent_service_says_so(page: Tab, filled: World) -> None:
     """Now it is silent, whatever it said before: gray beside the numbers of the whole time."""
-    page = page_for("neurectomy-ryot")
     open_dashboard(page, filled, "neurectomy-ryot", filled.windows["silence"].url())
     colors = page.page.evaluate(COLORS, ["no lines", "no durations"])
     assert colors.count(GRAY) >= 6

@@ -34,6 +34,7 @@ from lokictl.sample.metrics import SECOND, Collector, Labels, Scrape, scrapes
 from lokictl.sample.output import push_entries
 from lokictl.sample.remote_write import push_metrics
 from stack.figures import TENANT
+from tests.browser import given
 from tests.browser.jaeger import trace_api
 from tests.browser.platform_metrics import platform_metrics, series
 from tests.stack.grafana_server import grafana
@@ -193,10 +194,13 @@ SCRAPE = {
 }
 
 
+ANONYMOUS = {"GF_AUTH_ANONYMOUS_ENABLED": "true", "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin"}
+"""Whoever opens a page may do everything."""
+
+
 @contextlib.contextmanager
 def world(folder: Path) -> Iterator[World]:
     """The world, filled; its files are in ``folder``."""
-    render(PROJECT, folder / "build", what=["grafana"])
     now = time.time_ns()
     windows = windows_until(now)
     with contextlib.ExitStack() as stack:
@@ -212,12 +216,13 @@ def world(folder: Path) -> Iterator[World]:
             "PROMETHEUS_URL": road.prometheus,
             "ALERTMANAGER_URL": road.alertmanager,
             "JAEGER_URL": url,
-            "GF_AUTH_ANONYMOUS_ENABLED": "true",
-            "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
-            "GF_USERS_DEFAULT_THEME": "dark",
         }
-        address = stack.enter_context(grafana(folder / "build/grafana/provisioning", folder, environment))
-        yield World(address, road, windows)
+        if given.URL:
+            found = given.filled(environment)
+        else:
+            render(PROJECT, folder / "build", what=["grafana"])
+            found = grafana(folder / "build/grafana/provisioning", folder, {**environment, **ANONYMOUS})
+        yield World(stack.enter_context(found), road, windows)
 
 
 RUNNING = os.environ.get("BROWSER_WORLD", "")

@@ -301,7 +301,8 @@ def test_the_edge_of_a_bar_without_a_value_is_neutral() -> None:
 
 def test_bars_have_the_names_of_their_rows() -> None:
     """A single bar would have none otherwise."""
-    query = attr.evolve(INSTANT, legend="{{app}} of {{ job }}")
+    expr = 'topk(5, sum by (app, job) (count_over_time({a="b"} [$__range])))'
+    query = attr.evolve(INSTANT, expr=expr, legend="{{app}} of {{ job }}")
     defaults = BarGauge(title="a", targets=[query]).to_json_data()["fieldConfig"]["defaults"]
     assert defaults["displayName"] == "${__data.fields.app} of ${__data.fields.job}"
     assert "displayName" not in BarGauge(title="a", targets=[RANGE]).to_json_data()["fieldConfig"]["defaults"]
@@ -325,6 +326,41 @@ def test_no_data_has_no_color_of_health(kind: type[Panel]) -> None:
     assert mapping["options"]["match"] == "null+nan"
     assert mapping["options"]["result"]["color"] == NEUTRAL
     assert panel["fieldConfig"]["defaults"]["noValue"] == "silent"
+
+
+@pytest.mark.parametrize("kind", [Stat, Gauge, BarGauge])
+@pytest.mark.parametrize("zero", ["or vector(0)", "or on() vector( 0 )", "OR vector(0)"])
+def test_silence_in_a_color_of_health_is_refused(kind: type[Stat | BarGauge | Gauge], zero: str) -> None:
+    target = PrometheusTarget(datasource=PROMETHEUS, expr=f"(sum(rate(a[5m])) {zero})")
+    with pytest.raises(ValueError, match="is green where its query finds nothing"):
+        kind(title="a", targets=[target], thresholds=[(0, "green"), (1, "red")])
+    kind(title="a", targets=[target], thresholds=[(0, "text"), (1, "red")])
+
+
+@pytest.mark.parametrize(
+    "expr, legend, missing",
+    [
+        ('sum by (service) (rate({a="b"}[$__auto]))', "{{pod}}", "pod"),
+        ('sum(rate({a="b"}[5m]))', "lines of {{ service }}", "service"),
+        ('sum by (service) (rate({a="b"}[$__auto]))', "{{service}}", ""),
+        ('sum by ($by) (rate({a="b"}[$__auto]))', "{{pod}}", ""),
+        ('rate({a="b"}[5m])', "{{pod}}", ""),
+        ('sum by (service) (rate({a="b"[5m]))', "{{pod}}", ""),
+    ],
+)
+def test_a_legend_names_labels_of_the_query(expr: str, legend: str, missing: str) -> None:
+    if missing:
+        with pytest.raises(ValueError, match=f"names {missing}, which the query does not return"):
+            LokiTarget(datasource=LOKI, expr=expr, legend=legend)
+    else:
+        LokiTarget(datasource=LOKI, expr=expr, legend=legend)
+
+
+def test_a_tag_that_no_span_of_jaeger_has_is_refused() -> None:
+    store = TraceStore(traces="jaeger", uid="j")
+    queries = {"logs": LOKI, "logs_query": "{}", "metrics": PROMETHEUS, "metrics_queries": {}}
+    with pytest.raises(ValueError, match=r"no span in Jaeger has the tag service\.name"):
+        store.settings(**queries, tags=[("service.name", "service")])
 
 
 @pytest.mark.parametrize("kind", [Logs, Heatmap, NodeGraph, Traces, AlertList, StateTimeline])

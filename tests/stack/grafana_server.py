@@ -1,28 +1,55 @@
-"""A Grafana that is on PATH, started from rendered provisioning."""
+"""A Grafana started from rendered provisioning: the program on PATH, or a container."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
+import secrets
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import requests
 import yaml
 
+from lokictl.backends import BackendError, container_watcher
+from lokictl.backends.container import connect
 from tests.stack.servers import free_ports, get_json, program, server, wait_for
 
-GRAFANA = program("grafana", "grafana-server")
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+PROGRAM = program("grafana", "grafana-server")
 HOMES = (os.environ.get("GRAFANA_HOME", ""), "/usr/share/grafana")
 HOME = next((home for home in HOMES if home and (Path(home) / "conf/defaults.ini").is_file()), None)
 
-NEEDS_GRAFANA = [
-    pytest.mark.skipif(GRAFANA is None, reason="neither grafana nor grafana-server is on PATH"),
-    pytest.mark.skipif(
-        HOME is None, reason="Grafana's home is not known: set GRAFANA_HOME to the folder with its conf/"
-    ),
-]
+
+def local_image() -> str:
+    """The image of Grafana that the Docker daemon has: ``GRAFANA_IMAGE``, or the newest official one; "" for none."""
+    try:
+        with contextlib.closing(connect()) as docker:
+            tags = [tag for image in docker.images.list() for tag in image.tags]
+    except BackendError:
+        return ""
+    wanted = os.environ.get("GRAFANA_IMAGE", "")
+    if wanted:
+        return wanted if wanted in tags else ""
+    official = [tag for tag in tags if tag.partition(":")[0] in ("grafana/grafana", "grafana/grafana-oss")]
+    return max(official, key=lambda tag: [int(part) for part in re.findall(r"\d+", tag)], default="")
+
+
+IMAGE = "" if PROGRAM and HOME else local_image()
+NO_GRAFANA = (
+    "no Grafana: no program grafana on PATH with its home (GRAFANA_HOME), and no image of it (GRAFANA_IMAGE) "
+    "in a Docker daemon"
+)
+NEEDS_GRAFANA = [pytest.mark.skipif(not (PROGRAM and HOME) and not IMAGE, reason=NO_GRAFANA)]
 ADMIN = ("admin", "admin")
 
 SETTINGS = """\
@@ -46,6 +73,10 @@ plugins = {folder}/plugins
 """
 
 
+NAMES = ("LOKI", "PROMETHEUS", "JAEGER", "ALERTMANAGER")
+NOWHERE = {f"{name}_URL": f"http://{name.lower()}:1" for name in NAMES}
+
+
 @contextlib.contextmanager
 def grafana(
     provisioning: Path, folder: Path, environment: Mapping[str, str] | None = None, settings: str = ""
@@ -54,28 +85,77 @@ def grafana(
 
     Without ``environment`` the data sources point nowhere; ``settings`` are added to ``grafana.ini``.
     """
-    assert GRAFANA
-    assert HOME
     (port,) = free_ports(1)
     (folder / "grafana.ini").write_text(SETTINGS.format(port=port, folder=folder) + settings)
     (folder / "plugins").mkdir()
-    command = [GRAFANA, *(["server"] if Path(GRAFANA).name == "grafana" else [])]
-    names = ("LOKI", "PROMETHEUS", "JAEGER", "ALERTMANAGER")
-    nowhere = {f"{name}_URL": f"http://{name.lower()}:1" for name in names}
     url = f"http://127.0.0.1:{port}"
-    with server(
+    variables = {
+        **NOWHERE,
+        "LOKI_TENANT": "demo",
+        "GF_PATHS_PROVISIONING": str(provisioning),
+        **(environment or {}),
+    }
+    start = _program if PROGRAM and HOME else _container
+    with start(folder, url, variables):
+        wait_for(lambda: provisioned(url, provisioning))
+        yield url
+
+
+def _program(folder: Path, url: str, environment: Mapping[str, str]) -> AbstractContextManager[None]:
+    assert PROGRAM
+    assert HOME
+    command = [PROGRAM, *(["server"] if Path(PROGRAM).name == "grafana" else [])]
+    return server(
         [*command, "--homepath", HOME, "--config", folder / "grafana.ini"],
         f"{url}/api/health",
         folder / "grafana.log",
-        env={
-            **nowhere,
-            "LOKI_TENANT": "demo",
-            "GF_PATHS_PROVISIONING": str(provisioning),
-            **(environment or {}),
-        },
-    ):
-        wait_for(lambda: provisioned(url, provisioning))
-        yield url
+        env=environment,
+    )
+
+
+@contextlib.contextmanager
+def _container(folder: Path, url: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """Grafana in a container that shares this machine's network and the test's folders."""
+    name = f"lokictl-test-grafana-{secrets.token_hex(4)}"
+    paths = {"CONFIG": folder / "grafana.ini", "DATA": folder / "data", "LOGS": folder / "logs"}
+    paths["PLUGINS"] = folder / "plugins"
+    provisioning = environment["GF_PATHS_PROVISIONING"]
+    variables = {**{f"GF_PATHS_{key}": str(path) for key, path in paths.items()}, **environment}
+    # Removes the container when this process is killed.
+    watcher = subprocess.Popen(
+        [sys.executable, "-P", container_watcher.__file__, name, str(folder / "scratch")],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with contextlib.closing(connect()) as docker:
+        try:
+            running = docker.containers.run(
+                IMAGE,
+                name=name,
+                environment=variables,
+                network_mode="host",
+                user=f"{os.getuid()}:{os.getgid()}",
+                volumes=[f"{place}:{place}" for place in {str(folder), provisioning}],
+                detach=True,
+            )
+            try:
+                wait_for(lambda: _answers(url, running))
+                yield
+            finally:
+                (folder / "grafana.log").write_bytes(running.logs())
+                running.remove(force=True, v=True)
+        finally:
+            watcher.communicate()
+
+
+def _answers(url: str, container: Container) -> bool:
+    container.reload()
+    if container.status == "exited":
+        pytest.fail(f"the container of {IMAGE} ended:\n{container.logs(tail=40).decode()}")
+    try:
+        return requests.get(f"{url}/api/health", timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def provisioned(url: str, folder: Path) -> bool:

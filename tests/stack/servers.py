@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -51,7 +54,12 @@ def server(
     environment = {**os.environ, **(env or {})}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [str(part) for part in command], stdout=output, stderr=output, env=environment, cwd=cwd
+            [str(part) for part in command],
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=cwd,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
         try:
             wait_for(lambda: _is_up(ready, process, log))
@@ -63,6 +71,16 @@ def server(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(20)
+
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process when the one that started it ends, in whatever way: nothing is left running."""
+    assert _LIBC
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:

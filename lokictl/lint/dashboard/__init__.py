@@ -10,7 +10,7 @@ from lokictl.lint.dashboard.conventions import (
     RequiredMatchers,
 )
 from lokictl.lint.dashboard.display import NoDataLooksHealthy, NoValueNotShown, ReducedTable
-from lokictl.lint.dashboard.field_links import EncodedVariable, EstimateInLink
+from lokictl.lint.dashboard.field_links import EncodedVariable, EstimateInLink, LinkLabel
 from lokictl.lint.dashboard.identity import (
     DashboardTitle,
     DashboardUid,
@@ -81,6 +81,7 @@ CHECKS: tuple[type[Check], ...] = (
     UnfilledVariable,
     EncodedVariable,
     EstimateInLink,
+    LinkLabel,
     AnnotationQuery,
     AnnotationLineLimit,
     MaxLinesWithoutEffect,

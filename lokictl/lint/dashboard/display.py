@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
-from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name
-from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
+from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name, targets
+from lokictl.lint.findings import Path
+from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, QueryKind
+from lokictl.lint.promql import is_zero_for_nothing, returned_labels
 from lokictl.logql import ast
+from lokictl.logql.grafana_variables import interpolate
 
 REDUCED = ("stat", "gauge", "bargauge", "piechart")
 """Panels that show one value of each field, or all rows with ``reduceOptions.values``."""
@@ -28,29 +31,64 @@ def is_instant(target: Json) -> bool:
     return target.get("instant") is True and target.get("range") is not True
 
 
-class ReducedTable(QueryCheck):
+STAYS_A_TABLE = frozenset(
+    (
+        "organize",
+        "renameByRegex",
+        "merge",
+        "convertFieldType",
+        "filterFieldsByName",
+        "sortBy",
+        "calculateField",
+    )
+)
+"""Transformations that leave one table with its rows."""
+
+
+def shows_one_row(panel: Json, target: Json) -> bool:
+    """Whether a panel reduces the table that a query answers with to its last row."""
+    transformations = [as_dict(item) for item in as_list(panel.get("transformations"))]
+    reduce = as_dict(as_dict(panel.get("options")).get("reduceOptions"))
+    fields = str(reduce.get("fields") or "")
+    return (
+        panel.get("type") in REDUCED
+        and target.get("hide") is not True
+        and all(item.get("disabled") is True or item.get("id") in STAYS_A_TABLE for item in transformations)
+        and reduce.get("values") is not True
+        # A field that is chosen by name is text to show, such as a version.
+        and (not fields or "Value" in fields or fields == "/.*/")
+    )
+
+
+class ReducedTable(DashboardCheck):
     name = "dashboard/reduced-table"
     severity = Severity.WARNING
     summary = "a bar gauge, stat or gauge that shows one nameless number of an instant query with many"
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        panel, target = query.panel or {}, query.target or {}
-        if query.kind != QueryKind.PANEL or panel.get("type") not in REDUCED or target.get("hide") is True:
-            return
-        if not is_instant(target) or panel.get("transformations") or query.dashboard is None:
-            return
-        if as_dict(as_dict(panel.get("options")).get("reduceOptions")).get("values") is True:
-            return
-        if not isinstance(query.expression, ast.MetricExpr):
-            return
-        labels = query.labels
-        if labels.names or labels.open:
-            yield self.finding(
-                query.place(),
-                f"Grafana makes one table of an instant query, and the {panel.get('type')} {panel_name(panel)} "
-                "shows its last row only, without a name",
-                hint='set options.reduceOptions to {"values": true, "calcs": [], "fields": "/^Value/"}',
-            )
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        for query in dashboard.queries:
+            panel, target = query.panel or {}, query.target or {}
+            if query.kind != QueryKind.PANEL or not is_instant(target) or not shows_one_row(panel, target):
+                continue
+            if isinstance(query.expression, ast.MetricExpr) and (query.labels.names or query.labels.open):
+                yield self._finding(query.place(), panel, "an instant query", item=query.item)
+        for metric in targets(dashboard):
+            data = metric.data
+            if metric.type != "prometheus" or data.get("format") != "table" or not is_instant(data):
+                continue
+            labels = returned_labels(interpolate(str(data.get("expr") or "")).text)
+            if (labels is None or labels) and shows_one_row(metric.panel, data):
+                place = dashboard.place(*metric.path, "format")
+                yield self._finding(place, metric.panel, "a query in the format table")
+
+    def _finding(self, place: Place, panel: Json, query: str, *, item: str = "") -> Finding:
+        return self.finding(
+            place,
+            f"Grafana makes one table of {query}, and the {panel.get('type')} {panel_name(panel)} "
+            "shows its last row only, without a name",
+            hint='set options.reduceOptions to {"values": true, "calcs": [], "fields": "/^Value/"}',
+            item=item,
+        )
 
 
 class NoDataLooksHealthy(DashboardCheck):
@@ -62,13 +100,13 @@ class NoDataLooksHealthy(DashboardCheck):
         for path, panel in dashboard.panels:
             if not _shows_health(panel):
                 continue
-            defaults = as_dict(as_dict(panel.get("fieldConfig")).get("defaults"))
-            text = defaults.get("noValue")
-            if is_text(text) and not _maps_null(defaults):
+            found = _text_without_data(panel)
+            if found is not None:
+                where, text = found
                 background = str(as_dict(panel.get("options")).get("colorMode", "")).startswith("background")
-                certain = background and _SILENCE.search(str(text)) is not None
+                certain = background and _SILENCE.search(text) is not None
                 yield self.finding(
-                    dashboard.place(*path, "fieldConfig", "defaults", "noValue"),
+                    dashboard.place(*path, *where),
                     f'without data the {panel.get("type")} {panel_name(panel)} shows "{text}" in the color of health',
                     hint='add a mapping of null to a neutral color: {"type": "special", "options": '
                     '{"match": "null", "result": {"text": "…", "color": "text"}}}',
@@ -83,6 +121,15 @@ class NoDataLooksHealthy(DashboardCheck):
                     hint="leave it out and map null to a neutral color, or show 0 only where the service writes lines",
                     severity=Severity.INFO,
                     item=query.item,
+                )
+        for metric in targets(dashboard):
+            text = interpolate(str(metric.data.get("expr") or "")).text
+            if metric.type == "prometheus" and _shows_health(metric.panel) and is_zero_for_nothing(text):
+                yield self.finding(
+                    dashboard.place(*metric.path, "expr"),
+                    f"`or vector(0)` makes 0 of no data, and 0 is the color of health in {panel_name(metric.panel)}",
+                    hint="leave it out and map null to a neutral color, or show 0 only where its parent has data",
+                    severity=Severity.INFO,
                 )
 
 
@@ -99,12 +146,23 @@ def _shows_health(panel: Json) -> bool:
     return len(steps) > 1 and str(steps[0].get("color", "")).lower() in HEALTHY
 
 
-def _maps_null(defaults: Json) -> bool:
-    for mapping in as_list(defaults.get("mappings")):
-        match = str(as_dict(as_dict(mapping).get("options")).get("match", ""))
-        if as_dict(mapping).get("type") == "special" and ("null" in match or match == "empty"):
-            return True
-    return False
+def _text_without_data(panel: Json) -> tuple[Path, str] | None:
+    """(where, text) that a panel shows for a value that is not there, unless a mapping gives it a neutral color."""
+    defaults = as_dict(as_dict(panel.get("fieldConfig")).get("defaults"))
+    here: Path = ("fieldConfig", "defaults")
+    for index, mapping in enumerate(as_list(defaults.get("mappings"))):
+        options = as_dict(as_dict(mapping).get("options"))
+        match = str(options.get("match", ""))
+        if as_dict(mapping).get("type") != "special" or not ("null" in match or match == "empty"):
+            continue
+        result = as_dict(options.get("result"))
+        color, text = str(result.get("color") or "").lower(), result.get("text")
+        if color and color not in HEALTHY:
+            return None
+        if is_text(text):
+            return (*here, "mappings", index), str(text)
+    text = defaults.get("noValue")
+    return ((*here, "noValue"), str(text)) if is_text(text) else None
 
 
 _SILENCE = re.compile(

@@ -8,9 +8,24 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.promql import promql_error
+from lokictl.lint.promql import promql_error, returned_labels
 from lokictl.logql import semantics
-from lokictl.logql.ast import Expr, Grouping, LogExpr, LogRange, MetricExpr
+from lokictl.logql.ast import (
+    BinaryOperation,
+    Expr,
+    Grouping,
+    JsonParser,
+    KeepLabels,
+    LabelReplace,
+    LogExpr,
+    LogfmtParser,
+    LogRange,
+    MetricExpr,
+    Node,
+    RangeAggregation,
+    UnpackParser,
+    VectorAggregation,
+)
 from lokictl.logql.grafana_variables import STAND_IN, interpolate, variables
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")
@@ -176,7 +191,7 @@ class LegendLabel(DashboardCheck):
             legend = target.data.get("legendFormat")
             if not isinstance(legend, str) or "{{" not in legend or target.hidden:
                 continue
-            names = self._labels(target, expressions.get(target.path))
+            names = labels_of_target(target, expressions.get(target.path))
             if names is None:
                 continue
             for found in _LEGEND_LABEL.finditer(legend):
@@ -190,46 +205,19 @@ class LegendLabel(DashboardCheck):
                         item=f"{dashboard.item}, panel {target.panel.get('title') or target.panel.get('id')}",
                     )
 
-    def _labels(self, target: Target, expression: Expr | None) -> frozenset[str] | None:
-        """The labels that a query returns; None where that is not known."""
-        text = target.data.get("expr")
-        if isinstance(expression, MetricExpr):
-            labels = semantics.labels_of(expression)
-            names = None if labels.open else labels.names
-        elif target.type == "prometheus" and isinstance(text, str):
-            names = grouped_labels(text)
-        else:
-            return None
-        unknown = names is None or any("$" in name or name.startswith(STAND_IN) for name in names)
-        return None if unknown else names
 
-
-_AGGREGATIONS = "(?:sum|avg|min|max|count|stddev)"
-_GROUPED = re.compile(
-    rf"\s*{_AGGREGATIONS}\s*(?:by\s*\(([^()]*)\)\s*\(.*\)|\(.*\)\s*by\s*\(([^()]*)\))\s*", re.DOTALL
-)
-
-
-def grouped_labels(expr: str) -> frozenset[str] | None:
-    """The labels that a PromQL aggregation returns; None for any other expression."""
-    found = _GROUPED.fullmatch(expr)
-    if found is None or promql_error(interpolate(expr).text) or not _is_one_call(expr):
+def labels_of_target(target: Target, expression: Expr | None) -> frozenset[str] | None:
+    """The labels that a query returns; None where that is not known."""
+    text = target.data.get("expr")
+    if isinstance(expression, MetricExpr):
+        labels = semantics.labels_of(expression)
+        names = None if labels.open else labels.names
+    elif target.type == "prometheus" and isinstance(text, str):
+        names = returned_labels(interpolate(text).text)
+    else:
         return None
-    names = (found[1] if found[1] is not None else found[2]).split(",")
-    return frozenset(name.strip() for name in names if name.strip())
-
-
-def _is_one_call(expr: str) -> bool:
-    """Whether the first parenthesis behind the grouping closes at the end, so that nothing follows the call."""
-    masked = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expr)
-    masked = re.sub(r"^\s*\w+\s*by\s*\([^()]*\)", "", masked)
-    masked = re.sub(r"by\s*\([^()]*\)\s*$", "", masked).strip()
-    depth = 0
-    for offset, character in enumerate(masked[masked.find("(") :]):
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if depth == 0:
-            return masked.find("(") + offset == len(masked) - 1
-    return False
+    unknown = names is None or any("$" in name or name.startswith(STAND_IN) for name in names)
+    return None if unknown else names
 
 
 class AnnotationQuery(QueryCheck):
@@ -293,6 +281,45 @@ class TooManySeries(QueryCheck):
                     hint="use a log query with a line limit in a table, which sorts by the value",
                 )
                 return
+        for node in _ungrouped(query.expression):
+            if _extracts_every_field(node.log_range.log):
+                yield self.finding(
+                    query.place(node),
+                    "without a grouping each combination of the parsed fields is a series; Loki refuses more than "
+                    "max_query_series (500 by default)",
+                    hint=f"write sum by (…) ({node.operation}(…)), with the labels that the panel shows"
+                    if node.operation in semantics.COUNTING
+                    else "add by (…), with the labels that the panel shows",
+                    severity=Severity.INFO,
+                )
+                return
+
+
+def _ungrouped(node: Node | None) -> Iterator[RangeAggregation]:
+    """The range aggregations whose own labels are those of the answer."""
+    match node:
+        case RangeAggregation(grouping=None):
+            if node.operation != "absent_over_time":
+                yield node
+        case VectorAggregation():
+            if node.operation in semantics.SELECTING:
+                yield from _ungrouped(node.inner)
+        case BinaryOperation():
+            yield from _ungrouped(node.left)
+            yield from _ungrouped(node.right)
+        case LabelReplace():
+            yield from _ungrouped(node.inner)
+
+
+def _extracts_every_field(log: LogExpr) -> bool:
+    """Whether all fields of a line become labels, and stay."""
+    if any(isinstance(stage, KeepLabels) for stage in log.stages):
+        return False
+    return any(
+        isinstance(stage, UnpackParser)
+        or (isinstance(stage, JsonParser | LogfmtParser) and not stage.extractions)
+        for stage in log.stages
+    )
 
 
 class UnfilledVariable(DashboardCheck):

@@ -94,22 +94,41 @@ class ErrorFilterAfterUnwrap(QueryCheck):
     wants = (ast.RangeAggregation,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        for node in query.nodes(ast.RangeAggregation):
+        for node in _computed_apart(query.expression):
             unwrap, stages = node.log_range.unwrap, node.log_range.log.stages
             if node.operation != "avg_over_time" or unwrap is None or node.grouping is None:
                 continue
             behind = any(semantics.is_error_filter(item) for item in unwrap.filters)
             before = any(semantics.is_error_filter(stage) for stage in stages)
             failing = next((stage for stage in stages if semantics.fallible(stage)), None)
-            if behind and not before and failing is not None:
+            if behind and not before and failing is not None and not _drops_errors(node.log_range.log):
                 message = (
-                    f"a sharding Loki counts the lines before `unwrap`: one on which `{semantics.fallible(failing)}` "
-                    "fails makes the whole query fail, in spite of the filter behind it"
+                    "a sharding Loki counts the lines before `unwrap`: one "
+                    f"{_failure(node.log_range.log, failing)} makes the whole query fail, in spite of the filter "
+                    "behind it"
                 )
                 hint = f'write __error__="" before it, too: | __error__="" {query.written(unwrap)}'
-                # The ruler computes the average in one piece.
-                severity = Severity.INFO if query.kind in (QueryKind.ALERT, QueryKind.RECORD) else None
+                # The ruler computes the average in one piece; a filter for a field drops lines of plain text.
+                rare = query.kind in (QueryKind.ALERT, QueryKind.RECORD) or "breaks off" in message
+                severity = Severity.INFO if rare else None
                 yield self.finding(query.place(unwrap), message, hint=hint, severity=severity)
+
+
+def _computed_apart(node: ast.Node | None, *, whole: bool = False) -> Iterator[ast.RangeAggregation]:
+    """The range aggregations that a sharding Loki splits up: not those directly in ``sum`` or ``max``."""
+    match node:
+        case ast.RangeAggregation():
+            if not whole:
+                yield node
+        case ast.VectorAggregation():
+            yield from _computed_apart(node.inner, whole=node.operation in ("sum", "max"))
+        case ast.BinaryOperation():
+            whole = whole and (semantics.is_scalar(node.left) or semantics.is_scalar(node.right))
+            for side in (node.left, node.right):
+                yield from _computed_apart(side, whole=whole)
+        case ast.Node():
+            for child in node.children():
+                yield from _computed_apart(child)
 
 
 class ParserError(QueryCheck):
@@ -135,17 +154,21 @@ class ParserError(QueryCheck):
                 yield self.finding(query.place(failing), message, hint=hint)
 
 
+def _wants_label(comparison: ast.Node) -> bool:
+    """Whether a line without the label does not pass a comparison."""
+    if isinstance(comparison, ast.StringLabelFilter):
+        return comparison.operator == ast.MatchOperator.EQUAL and bool(comparison.value)
+    # A number is compared only where there is one.
+    return not isinstance(comparison, ast.IpLabelFilter)
+
+
 def _failure(log: ast.LogExpr, failing: ast.Stage) -> str:
     """The lines on which a stage fails."""
     what = semantics.fallible(failing)
     if what != "json":
         return f"on which `{what}` fails"
     later = log.stages[log.stages.index(failing) + 1 :]
-    wanted = any(
-        isinstance(node, ast.StringLabelFilter) and node.operator == ast.MatchOperator.EQUAL and node.value
-        for stage in later
-        for node in semantics.comparisons(stage)
-    )
+    wanted = any(_wants_label(node) for stage in later for node in semantics.comparisons(stage))
     # A line of plain text has none of the labels, so that the filter drops it, error and all.
     return "whose JSON breaks off behind the filtered fields" if wanted else "that is not JSON"
 

@@ -52,6 +52,31 @@ def health(*targets: dict[str, Any], **defaults: Any) -> dict[str, Any]:
     )
 
 
+ESTIMATE = promql("histogram_quantile(0.99, sum by (le) (rate(d_bucket[5m])))")
+
+
+BY_LEVEL = target('sum by (level) (rate({app="a"}[$__auto]))')
+ALL = {**target('sum(rate({app="a"}[$__auto]))'), "refId": "B"}
+METRIC = {**promql("sum(rate(lines_total[5m]))"), "refId": "C"}
+LEVEL_LINK = '/explore?q={app="a", level="${__field.labels.level}"}'
+
+
+def links_to(url: str, *, other: str = "") -> dict[str, Any]:
+    """The settings of a panel whose values link to a URL, those of the query ``other`` to another one."""
+    defaults = {"unit": "ms", "links": [{"title": "Lines", "url": url}]}
+    return {"fieldConfig": {"defaults": defaults, "overrides": [own_links(other, "/x")] if other else []}}
+
+
+def override_links_to(query: str, url: str) -> dict[str, Any]:
+    """The settings of a panel in which the values of one query link to a URL."""
+    return {"fieldConfig": {"defaults": {"unit": "ms"}, "overrides": [own_links(query, url)]}}
+
+
+def own_links(query: str, url: str) -> dict[str, Any]:
+    properties = [{"id": "links", "value": [{"title": "Lines", "url": url}]}]
+    return {"matcher": {"id": "byFrameRefID", "options": query}, "properties": properties}
+
+
 USES_APP = panel("timeseries", target('sum(rate({app=~"$app"}[$__auto]))'))
 
 CASES: list[Case] = [
@@ -331,6 +356,34 @@ CASES: list[Case] = [
         ),
         [],
     ),
+    *(
+        (
+            "dashboard/reduced-table",
+            dashboard(panel("stat", target(TOP, queryType="instant"), transformations=[item])),
+            ["its last row only"],
+        )
+        for item in ({"id": "organize"}, {"id": "labelsToFields", "disabled": True})
+    ),
+    (
+        "dashboard/reduced-table",
+        dashboard(panel("bargauge", {**promql("sum by (job) (up)"), "format": "table", "instant": True})),
+        ["one table of a query in the format table"],
+    ),
+    (
+        "dashboard/reduced-table",
+        dashboard(
+            panel("bargauge", {**promql("sum by (job) (up)"), "instant": True}),
+            panel("bargauge", {**promql("sum(up)"), "format": "table", "instant": True}),
+            panel("table", {**promql("sum by (job) (up)"), "format": "table", "instant": True}),
+            panel("stat", {**promql("sum by (job) (up)"), "format": "table"}),
+            panel(
+                "stat",
+                {**promql("build_info"), "format": "table", "instant": True},
+                options={"reduceOptions": {"fields": "/^version$/", "calcs": ["lastNotNull"]}},
+            ),
+        ),
+        [],
+    ),
     ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent")), ['shows "silent"']),
     ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent", mappings=[NULL_IS_GRAY])), []),
     ("dashboard/no-data-looks-healthy", dashboard(health(noValue="silent", color={"mode": "fixed"})), []),
@@ -344,6 +397,32 @@ CASES: list[Case] = [
         "dashboard/no-data-looks-healthy",
         dashboard(panel("timeseries", target('sum(count_over_time({app="a"}[5m])) or vector(0)'))),
         [],
+    ),
+    *(
+        ("dashboard/no-data-looks-healthy", dashboard(health(mappings=[mapping])), expected)
+        for mapping, expected in (
+            # A mapping without a color leaves that of the first threshold.
+            ({"type": "special", "options": {"match": "null", "result": {"text": "N/A"}}}, ['shows "N/A"']),
+            (
+                {
+                    "type": "special",
+                    "options": {"match": "null+nan", "result": {"text": "-", "color": "green"}},
+                },
+                ['shows "-"'],
+            ),
+            ({"type": "special", "options": {"match": "nan", "result": {"text": "N/A"}}}, []),
+            ({"type": "value", "options": {"0": {"text": "none"}}}, []),
+        )
+    ),
+    *(
+        ("dashboard/no-data-looks-healthy", dashboard(health(promql(expr))), expected)
+        for expr, expected in (
+            ("sum(rate(a[5m])) or vector(0)", ["makes 0 of no data"]),
+            ("sum(rate(a[5m]) or vector(0))", ["makes 0 of no data"]),
+            ('sum(rate(a{b="$c"}[$__rate_interval])) OR on() vector(0)', ["makes 0 of no data"]),
+            ("sum(rate(a[5m])) or vector(1)", []),
+            ("sum(rate(a[5m])) or sum(rate(b[5m])) * 0", []),
+        )
     ),
     (
         "dashboard/no-value-not-shown",
@@ -361,6 +440,22 @@ CASES: list[Case] = [
         ["grouping by trace_id"],
     ),
     ("dashboard/too-many-series", dashboard(panel("table", target(TOP))), []),
+    *(
+        ("dashboard/too-many-series", dashboard(panel("timeseries", target(expr))), expected)
+        for expr, expected in (
+            ('count_over_time({app="a"} | json [$__auto])', ["each combination of the parsed fields"]),
+            (
+                'topk(5, max_over_time({app="a"} | logfmt | unwrap d [$__auto]))',
+                ["each combination of the parsed"],
+            ),
+            ('sum by (a) (count_over_time({app="a"} | json [$__auto]))', []),
+            ('max_over_time({app="a"} | json | unwrap d [$__auto]) by (a)', []),
+            ('count_over_time({app="a"} | json level="level" [$__auto])', []),
+            ('count_over_time({app="a"} | json | keep level [$__auto])', []),
+            ('absent_over_time({app="a"} | json [$__auto])', []),
+            ('rate({app="a"} [$__auto])', []),
+        )
+    ),
     (
         "dashboard/unfilled-variable",
         dashboard(panel("traces", {"refId": "A", "datasource": {"type": "jaeger"}, "query": "$trace"})),
@@ -381,6 +476,22 @@ CASES: list[Case] = [
     ),
     ("dashboard/encoded-variable", dashboard(panel(links=[{"url": "/explore?q=%24other&t=${app}"}])), []),
     (
+        "dashboard/encoded-variable",
+        dashboard(
+            panel(links=[{"url": "/explore?q=%5B%5Bapp%5D%5D&r=%24%7B__value.raw%7D"}]),
+            variables=[variable("app")],
+        ),
+        ["%5B%5Bapp is plain text", "%24%7B__value is plain text"],
+    ),
+    # Explore itself fills the macros of a query.
+    (
+        "dashboard/encoded-variable",
+        dashboard(
+            panel(links=[{"url": "/explore?q=%5B%24__auto%5D&r=%5B%24__interval%5D&s=%24%7B__range_s%7D"}])
+        ),
+        [],
+    ),
+    (
         "dashboard/estimate-in-link",
         dashboard(
             panel(
@@ -395,6 +506,39 @@ CASES: list[Case] = [
         "dashboard/estimate-in-link",
         dashboard(panel("timeseries", promql("max(d)"), links=[{"url": "/x?q=d > ${__value.numeric}"}])),
         [],
+    ),
+    *(
+        ("dashboard/estimate-in-link", dashboard(panel(kind, *targets, **where)), expected)
+        for kind, targets, where, expected in (
+            # The value goes along in other words, and beside queries that are exact.
+            ("stat", [ESTIMATE], links_to("/d/x?var-slower_than=${__value.raw}"), ["estimated from buckets"]),
+            (
+                "timeseries",
+                [ESTIMATE, {**promql("max(d)"), "refId": "B"}],
+                links_to("/x?q=d > ${__value.raw}"),
+                ["estimated"],
+            ),
+            (
+                "timeseries",
+                [ESTIMATE],
+                links_to("/explore?minDuration%22%3A%22${__value.text}ms"),
+                ["estimated"],
+            ),
+            ("timeseries", [ESTIMATE], links_to("/x?from=${__value.time}&q=d > 5000"), []),
+            ("table", [ESTIMATE], links_to("/d/x?var-service=${__value.raw}"), []),
+            (
+                "timeseries",
+                [ESTIMATE, {**promql("max(d)"), "refId": "B"}],
+                override_links_to("B", "/x?q=d > ${__value.raw}"),
+                [],
+            ),
+            (
+                "timeseries",
+                [ESTIMATE, {**promql("max(d)"), "refId": "B"}],
+                override_links_to("A", "/x?q=d > ${__value.raw}"),
+                ["estimated"],
+            ),
+        )
     ),
     (
         "dashboard/annotation-line-limit",
@@ -427,6 +571,49 @@ CASES: list[Case] = [
             )
         ),
         [],
+    ),
+    *(
+        (
+            "dashboard/legend-label",
+            dashboard(panel("timeseries", {**promql(expr), "legendFormat": "{{pod}}"})),
+            [f"it returns {labels}"] if labels else [],
+        )
+        for expr, labels in (
+            ("sum(rate(a[5m]))", "no labels"),
+            ("topk(5, sum by (x) (a))", "x"),
+            ("100 * sum by (x) (a) / sum by (x) (b)", "x"),
+            ("sum by (x) (a) / on (x) sum by (x, pod) (b)", "x"),
+            ("histogram_quantile(0.9, sum by (le, x) (rate(a_bucket[$__rate_interval])))", "x"),
+            ("sum by (x, pod) (a) / ignoring (pod) sum by (x) (b)", "x"),
+            ('label_replace(sum by (x) (a), "y", "$1", "x", "(.*)")', "x, y"),
+            ('count_values("version", a)', "version"),
+            ("sum by (x) (a) or sum by (y) (b)", "x, y"),
+            ("sum by (x) (a) > 5", "x"),
+            # These have it, or may have it.
+            ("rate(a[5m])", ""),
+            ("sum without (x) (a)", ""),
+            ("topk(5, a)", ""),
+            ("sum by (x) (a) * on (x) group_left (pod) b", ""),
+            ('label_replace(sum by (x) (a), "pod", "$1", "x", "(.*)")', ""),
+            ("sum by (x) (a) or b", ""),
+            ("sum by ($by) (a)", ""),
+            ("a / ignoring (x) b", ""),
+        )
+    ),
+    *(
+        ("dashboard/link-label", dashboard(panel("timeseries", *queries, **where)), expected)
+        for queries, where, expected in (
+            ([BY_LEVEL, ALL], links_to(LEVEL_LINK), ['query B of "Panel" returns no label level']),
+            ([BY_LEVEL, METRIC], links_to(LEVEL_LINK), ['query C of "Panel" returns no label level']),
+            ([BY_LEVEL, ALL], override_links_to("B", LEVEL_LINK), ["query B"]),
+            ([BY_LEVEL, ALL], override_links_to("A", LEVEL_LINK), []),
+            ([BY_LEVEL], links_to(LEVEL_LINK), []),
+            ([BY_LEVEL, ALL], links_to(LEVEL_LINK, other="B"), []),
+            ([BY_LEVEL, ALL], links_to(LEVEL_LINK, other="A"), ["query B"]),
+            ([BY_LEVEL, {**ALL, "hide": True}], links_to(LEVEL_LINK), []),
+            ([target('rate({app="a"}[$__auto])')], links_to(LEVEL_LINK), []),
+            ([ALL], links_to("/x?q=${__value.raw}"), []),
+        )
     ),
     ("dashboard/numeric-step", dashboard(panel("timeseries", target(step=10))), ['"step": 10 is a number']),
     ("dashboard/numeric-step", dashboard(panel("timeseries", target(step="10s"))), []),
