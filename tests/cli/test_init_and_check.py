@@ -91,6 +91,7 @@ def test_what_is_wrong_is_told_with_its_place(project: Path, case: str) -> None:
     (project / file).write_text(text.replace(old, new), encoding="utf-8")
     code, output = check(project)
     assert code == status, output
+    assert expected
     for part in expected:
         assert part in output
     assert "Traceback" not in output

@@ -17,6 +17,7 @@ Lokictl = Callable[..., "Answer"]  # noqa: F821 - tests/cli/conftest.py
 def test_help_lists_every_command(lokictl: Lokictl) -> None:
     answer = lokictl("--help")
     assert answer.status == 0
+    assert COMMANDS
     for name in COMMANDS:
         assert f"\n  {name} " in answer.output
 

@@ -105,6 +105,7 @@ def test_what_is_said(
 ) -> None:
     answer = lokictl("test", *arguments)
     text = " ".join((answer.output + answer.error).split())
+    assert words
     for word in words:
         assert " ".join(word.split()) in text
     assert answer.status == status

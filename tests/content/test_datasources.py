@@ -92,6 +92,7 @@ def test_links_lead_to_data_sources_that_exist() -> None:
 
 def test_the_derived_fields_find_trace_ids_in_lines_and_in_metadata() -> None:
     in_line, in_metadata, _ = SOURCES["loki"].with_environment()["jsonData"]["derivedFields"]
+    assert PROJECT.services
     for service in PROJECT.services:
         found = re.search(in_line["matcherRegex"], service.example_line())
         assert found is not None

@@ -100,6 +100,7 @@ def test_ids_are_unique_and_nothing_overlaps(uid: str) -> None:
     every = [panel for outer in DASHBOARDS[uid]["panels"] for panel in (outer, *outer.get("panels", []))]
     assert len({panel["id"] for panel in every}) == len(every)
     cells: set[tuple[int, int]] = set()
+    assert DASHBOARDS[uid]["panels"]
     for panel in DASHBOARDS[uid]["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
@@ -160,7 +161,9 @@ def asked_of_loki(uid: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("uid", [uid for uid in DASHBOARDS if asked_of_loki(uid)])
 def test_variables_have_values(uid: str) -> None:
-    for variable in asked_of_loki(uid):
+    cases = list(asked_of_loki(uid))
+    assert cases
+    for variable in cases:
         asked = re.fullmatch(r"label_values\((?:(\{.*\}), )?(\w+)\)", variable["query"])
         assert asked, variable["query"]
         assert {stream.label_map.get(asked[2]) for stream in store()} - {None}, variable["name"]

@@ -88,6 +88,7 @@ CONTENTS = {
 @pytest.mark.parametrize("made", CONTENTS.values(), ids=CONTENTS.keys())
 def test_both_schemas_are_valid(made: Dashboard) -> None:
     spec = made.to_v2()
+    assert SCHEMAS
     for version, schema in SCHEMAS.items():
         jsonschema.validate(spec_for(spec, version), schema)
     assert validate(made.to_json()) == []

@@ -41,9 +41,13 @@ def with_examples(heading: str) -> list[str]:
 @pytest.mark.parametrize("name", sorted({*with_examples("Bad"), *with_examples("Good")}))
 def test_bad_is_found_and_good_is_not(name: str) -> None:
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    for bad in blocks(text, "Bad"):
+    cases = list(blocks(text, "Bad"))
+    assert cases
+    for bad in cases:
         assert name in names_of(findings(bad, name)), bad
-    for good in blocks(text, "Good"):
+    cases = list(blocks(text, "Good"))
+    assert cases
+    for good in cases:
         assert names_of(findings(good, name)) == [], good
         assert "logql/syntax" not in names_of(findings(good)), good
 

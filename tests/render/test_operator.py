@@ -114,7 +114,9 @@ def test_every_rule_is_somewhere(rendered: dict[str, dict[str, Any]], project: P
 
 def test_secrets_are_only_referred_to(rendered: dict[str, dict[str, Any]]) -> None:
     source = next(item for item in rendered.values() if item["kind"] == "GrafanaDatasource")
-    for value in source["spec"].get("valuesFrom", ()):
+    cases = list(source["spec"].get("valuesFrom", ()))
+    assert cases
+    for value in cases:
         key = value["targetPath"].removeprefix("secureJsonData.")
         reference = value["valueFrom"]["secretKeyRef"]
         assert source["spec"]["datasource"]["secureJsonData"][key] == f"${{{reference['key']}}}"

@@ -105,6 +105,7 @@ def shown_notifications(state: AlertState) -> list[dict[str, Any]]:
 def test_scenario(scenario: dict[str, Any]) -> None:
     state = state_of(scenario)
     assert state.health == "unknown"
+    assert scenario["steps"]
     for number_, step in enumerate(scenario["steps"]):
         if "error" in step:
             state.fail(step["t"], step["error"])

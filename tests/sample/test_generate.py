@@ -77,7 +77,9 @@ def project():
 
 
 def test_the_same_seed_gives_the_same_lines(project) -> None:
-    for source in project_sources(project):
+    cases = list(project_sources(project))
+    assert cases
+    for source in cases:
         first, again, other = (
             list(generate(source, START, START + 5 * MINUTE, seed=seed)) for seed in (1, 1, 2)
         )
@@ -89,7 +91,9 @@ def test_the_same_seed_gives_the_same_lines(project) -> None:
 
 def test_a_part_of_the_time_gives_that_part_of_the_lines(project) -> None:
     begin, end = START + 4 * MINUTE, START + 8 * MINUTE
-    for source in project_sources(project):
+    cases = list(project_sources(project))
+    assert cases
+    for source in cases:
         whole = list(generate(source, START, START + 12 * MINUTE))
         part = list(generate(source, begin, end))
         assert part
@@ -111,7 +115,9 @@ def test_services_share_traces(project) -> None:
 
 
 def test_lines_hold_what_the_services_describe(project) -> None:
-    for source in project_sources(project):
+    cases = list(project_sources(project))
+    assert cases
+    for source in cases:
         service = source.service
         entries = list(generate(source, START, START + 20 * MINUTE))
         assert entries

@@ -72,6 +72,7 @@ def test_histograms_are_cumulative() -> None:
     found = list(scrapes(SOURCES, entries, START, END))
     durations = [float(value) for entry in entries if (value := json.loads(entry.line).get("duration_ms"))]
     buckets = last(found, "log_durations_bucket", service="ryot")
+    assert buckets
     for text, count in buckets.items():
         bound = float(text.removeprefix("le=").replace("+Inf", "inf"))
         assert count == sum(duration <= bound for duration in durations), text
@@ -175,7 +176,9 @@ def test_a_trace_has_a_span_of_each_service() -> None:
         (entry for source in SOURCES for entry in lines(source.service.name)), key=lambda e: e.timestamp
     )
     several = 0
-    for message in to_otlp(entries):
+    cases = list(to_otlp(entries))
+    assert cases
+    for message in cases:
         spans = [item["scopeSpans"][0]["spans"][0] for item in message["resourceSpans"]]
         names = [
             {item["key"]: item["value"]["stringValue"] for item in resource["resource"]["attributes"]}[

@@ -179,6 +179,7 @@ def test_the_metrics_of_the_document() -> None:
         "agents_queue_depth": ("service",),
     }
     assert 10000 in collection.DURATION_BUCKETS
+    assert PROJECT.services
     for service in PROJECT.services:
         objective = service.objectives.p99_duration // 1_000_000
         around = [
@@ -190,7 +191,9 @@ def test_the_metrics_of_the_document() -> None:
 
 def test_both_collectors_do_the_same() -> None:
     text = alloy.configuration()
-    for job in promtail.configuration()["scrape_configs"]:
+    cases = list(promtail.configuration()["scrape_configs"])
+    assert cases
+    for job in cases:
         if job["job_name"] == "syslog":
             assert f'address  = "0.0.0.0:{PORTS.syslog_udp}"' in text
         else:
@@ -544,7 +547,9 @@ def test_a_new_configuration_restarts_who_reads_it() -> None:
                 hashed = annotations.get("checksum/config", Checksum(()))
                 found[manifest["metadata"]["name"]] = set(hashed.config_maps)
     assert found == RESTARTED
-    for item in workloads():
+    cases = list(workloads())
+    assert cases
+    for item in cases:
         annotations = item["spec"]["template"]["metadata"].get("annotations", {})
         if RESTARTED[item["metadata"]["name"]]:
             assert re.fullmatch("[0-9a-f]{64}", annotations["checksum/config"])

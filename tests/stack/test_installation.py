@@ -70,11 +70,17 @@ def test_values_and_files_that_the_page_names_exist() -> None:
         place: Any = VALUES
         for part in path.split("."):
             place = place[part]
-    for file in set(re.findall(r"build/(stack/[\w./-]+|kubernetes/[\w/]+)", PAGE)):
+    cases = set(re.findall(r"build/(stack/[\w./-]+|kubernetes/[\w/]+)", PAGE))
+    assert cases
+    for file in cases:
         assert any(path == file or path.startswith(f"{file}/") for path in FILES), file
-    for name in set(re.findall(r"`([\w-]+\.yaml)`", PAGE)) - {"values.yaml"}:
+    cases = set(re.findall(r"`([\w-]+\.yaml)`", PAGE)) - {"values.yaml"}
+    assert cases
+    for name in cases:
         assert any(path.endswith(f"/{name}") for path in FILES), name
-    for file in set(re.findall(r"`((?:tests|stack)/[\w/]+\.py)`", PAGE)):
+    cases = set(re.findall(r"`((?:tests|stack)/[\w/]+\.py)`", PAGE))
+    assert cases
+    for file in cases:
         assert (ROOT / file).is_file(), file
 
 

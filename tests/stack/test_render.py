@@ -42,6 +42,7 @@ def test_every_config_map_can_be_applied() -> None:
 def test_grafana_and_loki_mount_config_maps_that_exist() -> None:
     maps = {item["metadata"]["name"]: item["data"] for item in objects("ConfigMap")}
     mounted = 0
+    assert EVERY
     for item in EVERY:
         for volume in (
             item["spec"]["template"]["spec"].get("volumes", ()) if "template" in item.get("spec", {}) else ()

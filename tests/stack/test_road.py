@@ -52,7 +52,9 @@ def test_alerts_arrive_at_the_receivers_their_labels_say(road: Road) -> None:
     expected = expected_alerts()
     assert len(expected) >= len(INCIDENTS)
     wait_for(lambda: expected <= set(alerts_in(road.alertmanager)))
-    for name, alert in alerts_in(road.alertmanager).items():
+    cases = list(alerts_in(road.alertmanager).items())
+    assert cases
+    for name, alert in cases:
         receivers = {item["name"] for item in alert["receivers"]}
         assert receivers == set(alertmanager.expected_receivers(alert["labels"])), name
         assert "{{" not in json.dumps(alert["annotations"]), name
@@ -62,7 +64,9 @@ def test_alerts_arrive_at_the_receivers_their_labels_say(road: Road) -> None:
 def test_no_other_service_is_accused(road: Road) -> None:
     wait_for(lambda: expected_alerts() <= set(alerts_in(road.alertmanager)))
     rules = {rule.name: rule for rule in PROJECT.rules if isinstance(rule, AlertingRule)}
-    for name, alert in alerts_in(road.alertmanager).items():
+    cases = list(alerts_in(road.alertmanager).items())
+    assert cases
+    for name, alert in cases:
         assert alert["labels"]["service"] == rules[name].labels["service"]
 
 

@@ -50,6 +50,7 @@ def answer(case: dict[str, Any]) -> tuple[str, str]:
 @pytest.mark.parametrize("kind", BY_KIND)
 def test_expansions(kind: str) -> None:
     wrong = []
+    assert BY_KIND[kind]
     for case in BY_KIND[kind]:
         outcome, text = answer(case)
         expected = "error" if "error" in case else "expanded"

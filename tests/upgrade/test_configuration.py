@@ -247,6 +247,7 @@ def printed(version: LokiVersion, folder: Path) -> Any:
 def test_real_lokis_agree_about_defaults(tmp_path: Path, since: LokiVersion) -> None:
     last, first = around(since)
     old, new = printed(last, tmp_path), printed(first, tmp_path)
+    assert DEFAULTS
     for default in DEFAULTS:
         if default.since == since:
             found = []

@@ -231,6 +231,7 @@ def test_every_question_is_asked_once(loki: str) -> None:
     for number in range(5):
         load_text('{service="shop"}', f"q{number}.logql", loaded)
     workspace = Workspace(plain_queries=tuple(loaded.queries), loki=LokiOptions(loki, DAY))
+    assert CHECKS
     for check in CHECKS:
         list(check(workspace).check(workspace))  # type: ignore[attr-defined]
     paths = [path for path, _, _ in FakeLoki.asked]
