@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lokictl.checking import check
 from lokictl.cli.common import (
     debug_option,
     format_option,
@@ -20,12 +19,18 @@ from lokictl.cli.common import (
     write_json,
 )
 from lokictl.diagnostics import Severity
-from lokictl.lint.outputs import text
-from lokictl.model import AlertingRule
-from lokictl.testing.reports import as_json, failure_text
+from lokictl.lazy import lazy
 
 if TYPE_CHECKING:
+    from lokictl import checking, model
     from lokictl.checking import CheckReport
+    from lokictl.lint.outputs import text
+    from lokictl.testing import reports
+else:
+    checking = lazy("lokictl.checking")
+    model = lazy("lokictl.model")
+    text = lazy("lokictl.lint.outputs.text")
+    reports = lazy("lokictl.testing.reports")
 
 
 @click.command(
@@ -54,7 +59,7 @@ def command(output: Path | None, project_root: Path | None, output_format: str, 
     Ends with 0 only if the linter has no errors or warnings, every test passes, every alert has a test in which it
     fires (`require_tests = false` in the table `check` allows others), and everything could be rendered.
     """
-    report = check(project_root, output)
+    report = checking.check(project_root, output)
     if output_format == "json":
         write_json(_as_json(report))
         return 0 if report.passed else 1
@@ -77,7 +82,7 @@ def _print_details(report: CheckReport, quiet: bool) -> None:
     if report.tests is None:
         return
     for result in report.tests.failed:
-        click.echo(failure_text(result, color=wants_color()) + "\n")
+        click.echo(reports.failure_text(result, color=wants_color()) + "\n")
     shown = [*report.tests.problems, *([] if quiet else report.tests.warnings)]
     if shown:
         print_problems(shown)
@@ -128,7 +133,7 @@ def _count(number: int, what: str) -> str:
 
 def _rule_kinds(report: CheckReport) -> tuple[int, int]:
     rules = list(report.project.rules)
-    alerts = sum(isinstance(rule, AlertingRule) for rule in rules)
+    alerts = sum(isinstance(rule, model.AlertingRule) for rule in rules)
     return alerts, len(rules) - alerts
 
 
@@ -187,7 +192,7 @@ def _as_json(report: CheckReport) -> dict[str, Any]:
         "lint": [
             {"name": item.name, "severity": str(item.severity), "message": item.message} for item in lint
         ],
-        "tests": as_json(report.tests) if report.tests is not None else None,
+        "tests": reports.as_json(report.tests) if report.tests is not None else None,
         "untested": report.untested,
         "files": [str(file) for file in report.files],
         "seconds": {name: round(value, 3) for name, value in report.seconds.items()},

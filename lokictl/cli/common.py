@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lokictl.diagnostics import LokictlError
-from lokictl.logql.versions import LokiVersion, targeting
-from lokictl.project.configuration import find_configuration
-from lokictl.reporting import render_problems
+from lokictl.lazy import lazy
 
 if TYPE_CHECKING:
+    from lokictl import reporting
     from lokictl.diagnostics import Problem
+    from lokictl.logql import versions
+    from lokictl.project import configuration
+else:
+    versions = lazy("lokictl.logql.versions")
+    configuration = lazy("lokictl.project.configuration")
+    reporting = lazy("lokictl.reporting")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,7 +70,7 @@ def _set_loki_version(context: click.Context, parameter: click.Parameter, value:
     if not text:
         return
     try:
-        context.with_resource(targeting(LokiVersion.parse(text)))
+        context.with_resource(versions.targeting(versions.LokiVersion.parse(text)))
     except ValueError as error:
         raise click.UsageError(f"{'--loki-version' if value else 'loki_version'}: {error}", context) from None
 
@@ -72,7 +79,7 @@ def configured_version() -> str:
     """The ``loki_version`` of the project around the current folder; "" where there is none."""
 
     try:
-        return str(find_configuration()["loki_version"])
+        return str(configuration.find_configuration()["loki_version"])
     except LokictlError:
         return ""
 
@@ -89,6 +96,17 @@ def debug_option(function: Command) -> Command:
     )(function)
 
 
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """No search for garbage while things are read that live to the end, and none among them later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def wants_color(*, err: bool = False) -> bool:
     """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR asks for them anywhere."""
     if os.environ.get("NO_COLOR"):
@@ -99,7 +117,7 @@ def wants_color(*, err: bool = False) -> bool:
 
 def print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
     """Prints problems with their source lines and carets."""
-    click.echo(render_problems(list(problems), color=wants_color(err=err)), err=err)
+    click.echo(reporting.render_problems(list(problems), color=wants_color(err=err)), err=err)
 
 
 def write_json(value: Any) -> None:

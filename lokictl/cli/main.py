@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -48,7 +49,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        # What modules make lives to the end: to search it for garbage is in vain, now and later.
+        gc.disable()
         command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        gc.freeze()
+        gc.enable()
         assert isinstance(command, click.Command)
         add_verbose_option(command)
         return command

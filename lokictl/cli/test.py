@@ -18,25 +18,25 @@ from lokictl.cli.common import (
     project_option,
     quiet_option,
     wants_color,
+    without_collection,
     write_json,
 )
 from lokictl.cli.progress import ProgressBar
 from lokictl.diagnostics import LokictlError, Problem, suggestion
-from lokictl.testing import reports
-from lokictl.testing.case import RunOptions
-from lokictl.testing.coverage import measure_coverage
-from lokictl.testing.mutation import run_mutations
-from lokictl.testing.reports import as_json, github_lines, junit_xml, painter
-from lokictl.testing.runner import discover, find_test_files, load_rules, project_root, run_tests
-from lokictl.testing.update import update, write
-from lokictl.testing.watch import watch
+from lokictl.lazy import lazy
 
 if TYPE_CHECKING:
+    from lokictl import testing
     from lokictl.project import Project
+    from lokictl.testing import reports, runner
     from lokictl.testing.coverage import CoverageReport
     from lokictl.testing.mutation import MutationReport
     from lokictl.testing.outcome import Report, TestResult
     from lokictl.testing.runner import Suite
+else:
+    testing = lazy("lokictl.testing")
+    reports = lazy("lokictl.testing.reports")
+    runner = lazy("lokictl.testing.runner")
 
 __test__ = False
 
@@ -141,16 +141,17 @@ def command(
         )
     if home == "grafana" and (engines != ("embedded",) or mutate or update_files):
         raise click.UsageError("--as grafana runs on the embedded engine, and only tests")
-    suite = _suite(paths, project_root, pattern)
+    with without_collection():
+        suite = _suite(paths, project_root, pattern)
     text = output_format == "text" and not quiet
     jobs_wanted = 1 if update_files else _jobs(jobs, 1)
     report = _run(suite, engines, allow_push, fail_fast, jobs_wanted, text, home)
     coverage = _coverage(suite, jobs) if with_coverage or fail_under is not None else None
     mutation = _mutation(suite, report, jobs, text) if mutate else None
     if output_format == "json":
-        write_json(as_json(report, coverage, mutation))
+        write_json(reports.as_json(report, coverage, mutation))
     elif output_format == "github":
-        for line in github_lines(report, coverage, mutation):
+        for line in reports.github_lines(report, coverage, mutation):
             click.echo(line)
     if output_format != "json":
         _print(report, suite, coverage, mutation, output_format, quiet)
@@ -176,10 +177,10 @@ def _engines(engine: str, compare: str) -> tuple[str, ...]:
 def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> Suite:
     project: Project | None = None
     if project_root is not None:
-        project = load_rules(project_root)
+        project = runner.load_rules(project_root)
     elif not paths:
         project, paths = _project_or_files()
-    suite = discover(paths, project=project, pattern=pattern)
+    suite = runner.discover(paths, project=project, pattern=pattern)
     if not len(suite) and not suite.problems:
         if suite.filtered:
             names = ", ".join(_names(paths, project)[:5])
@@ -194,19 +195,19 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
 
 def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
     """The project around the current folder; without one, the test files below it, by name or by what they hold."""
-    if project_root(Path.cwd()) is None:
+    if runner.project_root(Path.cwd()) is None:
         files = sorted(path for pattern in FILE_NAMES for path in Path().rglob(pattern))
-        files = files or find_test_files([Path()])
+        files = files or runner.find_test_files([Path()])
         if not files:
             message = "there are no tests below the current folder, and there is no content project here"
             hint = "a test file has `tests:`; `lokictl schema test` prints the format"
             raise LokictlError(Problem("test/none", message, hint=hint))
         return None, tuple(files)
-    return load_rules(), ()
+    return runner.load_rules(), ()
 
 
 def _names(paths: tuple[Path, ...], project: Project | None) -> list[str]:
-    return [test.name for _, test, _ in discover(paths, project=project).cases()]
+    return [test.name for _, test, _ in runner.discover(paths, project=project).cases()]
 
 
 def _jobs(jobs: int | None, default: int) -> int:
@@ -227,9 +228,9 @@ def _run(
     progress = _Progress() if text else None
     starting = ProgressBar(text and engines != ("embedded",))
     starting(f"starting {', '.join(engines)}", 0, None)
-    options = RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push, home=home)
+    options = testing.RunOptions(engines, fail_fast=fail_fast, jobs=jobs, allow_push=allow_push, home=home)
     try:
-        return run_tests(suite, options, progress=_ending(starting, progress))
+        return runner.run_tests(suite, options, progress=_ending(starting, progress))
     finally:
         starting.end()
         if progress is not None:
@@ -255,7 +256,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self.file = ""
-        self.paint = painter(wants_color())
+        self.paint = reports.painter(wants_color())
 
     def __call__(self, result: TestResult) -> None:
         path = result.file.path
@@ -271,7 +272,7 @@ class _Progress:
 
 
 def _coverage(suite: Suite, jobs: int | None) -> CoverageReport:
-    return measure_coverage(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
+    return testing.measure_coverage(suite, jobs=_jobs(jobs, 0) or _jobs(0, 0))
 
 
 def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> MutationReport | None:
@@ -279,7 +280,7 @@ def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> Mut
         click.echo("mutation: not tried, since tests fail without any change", err=True)
         return None
     with ProgressBar(text) as bar:
-        found = run_mutations(
+        found = testing.run_mutations(
             suite,
             jobs=_jobs(jobs, 0) or _jobs(0, 0),
             tick=lambda done, total: bar("changing rules", done, total),
@@ -326,12 +327,12 @@ def _print(
 
 def _write_junit(report: Report, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(junit_xml(report), encoding="utf-8")
+    file.write_text(testing.junit_xml(report), encoding="utf-8")
 
 
 def _update(report: Report) -> None:
-    files = update(report)
-    write(files)
+    files = testing.update_expectations(report)
+    testing.write_files(files)
     for file in files:
         if file.changed:
             click.echo(
@@ -353,4 +354,4 @@ def _status(
 
 def _watch(context: click.Context, paths: tuple[Path, ...], project_root: Path | None) -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
-    watch([sys.executable, "-m", "lokictl", *arguments], paths, project_root)
+    testing.run_again([sys.executable, "-m", "lokictl", *arguments], paths, project_root)

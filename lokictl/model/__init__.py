@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lokictl.model.datasource import DataSource
+    from lokictl.model.managed_translation import translate
     from lokictl.model.origin import Origin
     from lokictl.model.rule_files import load_rule_files, parse_rule_files
     from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup
@@ -28,6 +29,7 @@ _MODULES = {
     "StreamLabel": "service",
     "load_rule_files": "rule_files",
     "parse_rule_files": "rule_files",
+    "translate": "managed_translation",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "StreamLabel",
     "load_rule_files",
     "parse_rule_files",
+    "translate",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -104,14 +104,20 @@ class Project:
         raise LokictlError(Problem("project/service", f'there is no service "{name}"', hint=hint))
 
 
-def load(root: Path | None = None, *, strict: bool = True) -> Project:
+KINDS = ("services", "rules", "dashboards", "datasources", "stack")
+"""The kinds of folders with modules, in the order in which they are loaded."""
+
+
+def load(root: Path | None = None, *, strict: bool = True, kinds: Collection[str] = KINDS) -> Project:
     """The content project in ``root`` (default: found upwards from the current folder).
+
+    ``kinds`` are the folders to load; what is in the others is not there, unless a module imports it.
 
     Raises `LokictlError` with all problems found; with ``strict=False`` they are in `Project.problems`, and
     only a project that cannot be found raises.
     """
     configuration = find_configuration(Path(root) if root is not None else None)
-    collector = _Collector(configuration)
+    collector = _Collector(configuration, kinds)
     project = collector.project()
     if strict and project.problems:
         raise LokictlError(project.problems)
@@ -124,8 +130,8 @@ Wanted = TypeVar("Wanted")
 class _Collector:
     """Loads one folder after the other, and gathers problems on the way."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self.configuration = configuration
+    def __init__(self, configuration: Configuration, kinds: Collection[str] = KINDS) -> None:
+        self.configuration, self.kinds = configuration, kinds
         self.root = configuration.root
         self.problems: list[Problem] = []
 
@@ -189,8 +195,7 @@ class _Collector:
         return found[0][1] if found else None
 
     def _modules(self) -> dict[str, list[LoadedModule]]:
-        kinds = ("services", "rules", "dashboards", "datasources", "stack")
-        folders = {kind: self.configuration.folders(kind) for kind in kinds}
+        folders = {kind: self.configuration.folders(kind) if kind in self.kinds else [] for kind in KINDS}
         return import_modules(self.root, folders, self.problems)
 
     def _collect(
@@ -305,6 +310,9 @@ class _Collector:
 
     def _files(self, key: str, suffixes: tuple[str, ...]) -> list[Path]:
         found: list[Path] = []
+        owner = "dashboards" if key == "library_panels" else key
+        if owner in KINDS and owner not in self.kinds:
+            return []
         for name in self.configuration.folders(key):
             path = self.root / name
             if path.is_file() and path.suffix in suffixes:

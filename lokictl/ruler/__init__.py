@@ -20,6 +20,11 @@ Groups over time, answers from a backend (`lokictl.backends`)::
 `expand` expands one template of a label or annotation.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lokictl.ruler.alerts import Alert, AlertSample, AlertState, Notification
 from lokictl.ruler.expansion import ExpansionError, expand
 from lokictl.ruler.groups import (
@@ -33,6 +38,9 @@ from lokictl.ruler.groups import (
     record,
 )
 
+if TYPE_CHECKING:
+    from lokictl.ruler.managed import ManagedGroupEvaluator
+
 __all__ = [
     "Alert",
     "AlertSample",
@@ -40,6 +48,7 @@ __all__ = [
     "ExpansionError",
     "GroupEvaluation",
     "GroupEvaluator",
+    "ManagedGroupEvaluator",
     "Notification",
     "RecordedSample",
     "RuleEvaluation",
@@ -49,3 +58,10 @@ __all__ = [
     "never_runs",
     "record",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Few rules are evaluated as Grafana does it.
+    if name != "ManagedGroupEvaluator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("lokictl.ruler.managed").ManagedGroupEvaluator

@@ -18,14 +18,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lokictl.testing.case import RunOptions
     from lokictl.testing.coverage import CoverageReport, measure_coverage
+    from lokictl.testing.engines import run_on_engines
+    from lokictl.testing.homes import home_differences
+    from lokictl.testing.junit import junit_xml
     from lokictl.testing.loading import load_test_file, parse_test_file
     from lokictl.testing.model import TestCase, TestFile
     from lokictl.testing.mutation import MutationReport, run_mutations
     from lokictl.testing.outcome import Failure, Report, TestResult
     from lokictl.testing.python import RuleTest
     from lokictl.testing.runner import Suite, discover, run_tests
+    from lokictl.testing.update import update as update_expectations
+    from lokictl.testing.update import write as write_files
+    from lokictl.testing.watch import watch as run_again
 
-# Imported when asked for: the pytest plugin of this package is loaded in every run of pytest.
+# Imported when asked for: the pytest plugin of this package is loaded in every run of pytest, and a run of
+# `lokictl test` measures no coverage, tries no mutants and writes no files unless it is told to.
 _MODULES = {
     "CoverageReport": "coverage",
     "Failure": "outcome",
@@ -38,12 +45,19 @@ _MODULES = {
     "TestFile": "model",
     "TestResult": "outcome",
     "discover": "runner",
+    "home_differences": "homes",
+    "junit_xml": "junit",
     "load_test_file": "loading",
     "measure_coverage": "coverage",
     "run_mutations": "mutation",
     "parse_test_file": "loading",
+    "run_again": "watch",
+    "run_on_engines": "engines",
     "run_tests": "runner",
+    "update_expectations": "update",
+    "write_files": "update",
 }
+_OTHER_NAMES = {"run_again": "watch", "update_expectations": "update", "write_files": "write"}
 
 __all__ = [
     "CoverageReport",
@@ -57,15 +71,22 @@ __all__ = [
     "TestFile",
     "TestResult",
     "discover",
+    "home_differences",
+    "junit_xml",
     "load_test_file",
     "measure_coverage",
     "parse_test_file",
+    "run_again",
     "run_mutations",
+    "run_on_engines",
     "run_tests",
+    "update_expectations",
+    "write_files",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lokictl.testing.{_MODULES[name]}"), name)
+    module = importlib.import_module(f"lokictl.testing.{_MODULES[name]}")
+    return getattr(module, _OTHER_NAMES.get(name, name))

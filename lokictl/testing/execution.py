@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lokictl import ruler
 from lokictl.backends import LogEntry, LogStream, QueryError
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.model import Rule, RuleGroup
 from lokictl.ruler import GroupEvaluator, evaluate_groups
-from lokictl.ruler.managed import ManagedGroupEvaluator
 from lokictl.testing.model import QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet
 
@@ -112,7 +112,7 @@ def evaluate(
         for index, rule in enumerate(group.rules):
             timelines[number, index] = Timeline(rule, group)
     run.timelines = list(timelines.values())
-    evaluator_class = ManagedGroupEvaluator if home == "grafana" else GroupEvaluator
+    evaluator_class = ruler.ManagedGroupEvaluator if home == "grafana" else GroupEvaluator
     evaluators = [
         evaluator_class(
             group,

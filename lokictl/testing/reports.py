@@ -1,17 +1,18 @@
-"""Prints runs: text for people, JSON, GitHub annotations, JUnit."""
+"""Prints runs: text for people, JSON, GitHub annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.reporting.github import annotation, problem_annotation
-from lokictl.reporting.junit import Case, Outcome, Suite, junit_document
-from lokictl.testing.coverage import CoverageReport
-from lokictl.testing.mutation import MutantResult, MutationReport
 from lokictl.testing.outcome import Failure, Report, TestResult
+
+if TYPE_CHECKING:
+    from lokictl.testing.coverage import CoverageReport
+    from lokictl.testing.mutation import MutantResult, MutationReport
 
 Paint = Callable[[str, str], str]
 CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
@@ -227,32 +228,3 @@ def github_lines(
     for found in mutation.survivors if mutation is not None else ():
         text = f"no test notices: {found.mutant.change}"
         yield annotation("warning", found.mutant.position, f"mutation: {found.mutant.rule.name}", text)
-
-
-# --- JUnit -------------------------------------------------------------------------------------------------
-
-
-def junit_xml(report: Report) -> str:
-    """A JUnit file: a suite for each test file; files that cannot be read are errors."""
-    files: dict[str, list[Case]] = {}
-    for result in report.results:
-        files.setdefault(result.file.path, []).append(_junit_case(result))
-    suites = [Suite(path, tuple(cases)) for path, cases in files.items()]
-    if report.problems:
-        suites.append(Suite("files", tuple(map(_junit_problem, report.problems))))
-    return junit_document("lokictl test", suites, seconds=report.seconds) + "\n"
-
-
-def _junit_case(result: TestResult) -> Case:
-    path = result.file.path
-    name = result.test.name if result.engine == "embedded" else f"{result.test.name} [{result.engine}]"
-    outcomes = [Outcome("skipped", result.skipped)] if result.skipped else []
-    for failure in result.failures:
-        text = "\n".join([f"{failure.position}: {failure.message}", *failure.details])
-        outcomes.append(Outcome("failure", failure.message, text))
-    return Case(name, path, tuple(outcomes), file=path, seconds=result.seconds)
-
-
-def _junit_problem(problem: Problem) -> Case:
-    outcome = Outcome("error", problem.message, problem.hint)
-    return Case(str(problem.position), problem.position.file, (outcome,))

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lokictl import model, testing
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
-from lokictl.model.managed_translation import translate
 from lokictl.project import load
 from lokictl.project.configuration import shown
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
-from lokictl.testing.engines import run_on_engines
-from lokictl.testing.homes import home_differences
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile
 from lokictl.testing.outcome import Failure, Report, TestResult
@@ -127,21 +125,14 @@ class ProjectLookup:
         return self.known[root]
 
 
-OTHER_CONTENT = ("dashboards", "datasources", "stack")
-
-
 def load_rules(root: Path | None = None) -> Project:
-    """The content project, whose dashboards and data sources may be broken: rule tests do not need them.
+    """The content project with its rules and tests alone: the rest of it may be broken.
 
-    Raises `LokictlError` for everything else that is wrong with it.
+    Raises `LokictlError` for everything that is wrong with the rules, and with what their modules import.
     """
-    project = load(root, strict=False)
-    folders = tuple(
-        shown(project.root / folder) for kind in OTHER_CONTENT for folder in project.config.folders(kind)
-    )
-    problems = [problem for problem in project.problems if not problem.position.file.startswith(folders)]
-    if problems:
-        raise LokictlError(problems)
+    project = load(root, strict=False, kinds=("rules",))
+    if project.problems:
+        raise LokictlError(project.problems)
     return project
 
 
@@ -209,7 +200,7 @@ def suite_problems(suite: Suite, home: str = "loki") -> list[Problem]:
 
 def _untranslated(rules: RuleSet) -> list[Problem]:
     """What Grafana cannot do as the ruler does, as warnings: the rules are tested all the same."""
-    problems = translate(rules.files).problems
+    problems = model.translate(rules.files).problems
     return [
         replace(problem, severity=Severity.WARNING)
         for problem in problems
@@ -222,7 +213,7 @@ def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
     if options.engines == ("embedded",):
         yield from _embedded_results(cases, options.jobs, options.home)
         return
-    yield from run_on_engines(cases, options)
+    yield from testing.run_on_engines(cases, options)
 
 
 def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestResult]:
@@ -245,7 +236,7 @@ def _in_both_homes(case: Case) -> TestResult:
     _, on_ruler = run_and_keep(*case, EmbeddedBackend())
     result, in_grafana = run_and_keep(*case, EmbeddedBackend(), home="grafana")
     if on_ruler is not None and in_grafana is not None:
-        result.differences = home_differences(on_ruler, in_grafana)
+        result.differences = testing.home_differences(on_ruler, in_grafana)
     return result
 
 

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lokictl.testing import Report, discover, measure_coverage, run_mutations, run_tests
+from lokictl.testing.junit import junit_xml
 from lokictl.testing.outcome import Failure
-from lokictl.testing.reports import as_json, failure_text, github_lines, junit_xml, summary_text
+from lokictl.testing.reports import as_json, failure_text, github_lines, summary_text
 from lokictl.testing.side_by_side import side_by_side
 
 TESTS = """\
