@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from _pytest.terminal import TerminalReporter
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# How long one example takes says more about the machine than about the code.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+# How long an example takes says more about the machine than about the code.  A commit is judged by the same examples
+# each time; `pytest --hypothesis-profile explore` looks for others.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", RELAXED, derandomize=True)
+settings.register_profile("explore", RELAXED)
+settings.load_profile("repeatable")
 
 collect_ignore = ["golden"]  # its rule tests fail on purpose; tests/test_golden.py runs them
 

@@ -228,7 +228,7 @@ MOMENTS = {
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    deadline = clock.monotonic() + 20
+    deadline = clock.monotonic() + 60
     while not condition() and clock.monotonic() < deadline:
         clock.sleep(0.05)
     return condition()

@@ -236,7 +236,7 @@ def test_a_busy_gateway_is_asked_again(
         backend.push(STREAMS)
         assert backend.query(COUNT, time=START + SECOND).vector == [({}, 2.0)]
     words = [record.getMessage() for record in caplog.records]
-    assert len([line for line in words if "/loki/api/v1/query: 502 in 0." in line]) == 2
+    assert len([line for line in words if "/loki/api/v1/query: 502 in " in line]) == 2
     assert any(line.startswith("POST http://127.0.0.1:") and "push: 204" in line for line in words)
     assert "very-secret" not in "".join(words)
 

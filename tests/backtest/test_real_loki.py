@@ -350,7 +350,7 @@ def test_the_real_ruler_does_the_same(loki: str, tmp_path: Path) -> None:
             values = [[str(now + number), f"error {number}"] for number in range(count)]
             body = {"streams": [{"stream": {"app": "live", "pod": pod}, "values": values}]}
             headers = {"X-Scope-OrgID": TENANT}
-            assert session.post(f"{loki}/loki/api/v1/push", json=body, headers=headers, timeout=10).ok
+            assert session.post(f"{loki}/loki/api/v1/push", json=body, headers=headers, timeout=60).ok
 
     began = clock.time_ns()
     seen = watched(loki, 34, push)

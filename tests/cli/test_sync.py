@@ -199,7 +199,7 @@ def test_a_failure_names_the_commands_that_finish_and_undo(
 
 def test_verbose_shows_every_request(content: Content, lokictl: Lokictl) -> None:
     answer = lokictl("diff", "--verbose")
-    lines = [line for line in answer.error.splitlines() if "/api/v1/rules: 404 in 0." in line]
+    lines = [line for line in answer.error.splitlines() if "/api/v1/rules: 404 in " in line]
     assert len(lines) == 1
     assert TOKEN not in answer.error + answer.output
     assert "api/health" not in lokictl("diff").error
@@ -414,7 +414,7 @@ def test_sigterm_ends_a_run_with_its_summary(content: Content) -> None:
             process.terminate()
             break
     lines += process.stdout.readlines()
-    assert process.wait(30) == 1
+    assert process.wait(120) == 1
     text = "".join(lines)
     assert "interrupted: " in text
     assert "to finish it:" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import shutil
 import signal
@@ -32,13 +33,22 @@ def needs(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(program(*names) is None, reason=f"{' or '.join(names)} is not on PATH")
 
 
+# Below the ports that systems give to outgoing connections: such a one cannot take a port before its server does.
+_PORTS = range(10_000, 30_000)
+_next_ports = itertools.cycle(
+    itertools.chain(range(_PORTS[os.getpid() * 131 % len(_PORTS)], _PORTS.stop), _PORTS)
+)
+
+
 def free_ports(count: int) -> list[int]:
-    """TCP ports that nothing listens on right now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [int(item.getsockname()[1]) for item in sockets]
+    """TCP ports that nothing listens on right now; another call, or another process of the tests, gives others."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_next_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 @contextlib.contextmanager
@@ -67,10 +77,10 @@ def server(
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(20)
+                process.wait(60)
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -87,7 +97,7 @@ def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
     if process.poll() is not None:
         pytest.fail(f"{process.args} ended with {process.returncode}:\n{log.read_text()[-4000:]}")
     try:
-        return requests.get(url, timeout=2).status_code == 200
+        return requests.get(url, timeout=10).status_code == 200
     except requests.RequestException:
         return False
 

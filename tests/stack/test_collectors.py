@@ -194,7 +194,7 @@ def collected(
         start[0] = program(request.param) or ""
         with server(start, ready, folder / "collector.log"):
             wait_for(lambda: lines_in(road) == lines_by_service(entries), seconds=120)
-            yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=10).text, entries)
+            yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=60).text, entries)
 
 
 def as_sample(entry: Entry) -> SampleEntry:

@@ -314,15 +314,15 @@ def test_memcached_answers(tmp_path: Path) -> None:
         settings = memcached_settings(port)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
     assert settings["maxbytes"] == str(512 << 20)
     assert settings["item_size_max"] == str(5 << 20)
 
 
 def memcached_settings(port: int) -> dict[str, str]:
-    for _ in range(100):
+    for _ in range(1_200):
         try:
-            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+            with socket.create_connection(("127.0.0.1", port), 60) as connection:
                 connection.sendall(b"stats settings\r\nquit\r\n")
                 text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
             break

@@ -100,4 +100,4 @@ def test_alerts(stack: Stack) -> None:
 
 
 def test_nobody_sees_the_logs_without_logging_in(stack: Stack) -> None:
-    assert requests.get(f"{stack.grafana}/api/datasources", timeout=10).status_code == 401
+    assert requests.get(f"{stack.grafana}/api/datasources", timeout=60).status_code == 401

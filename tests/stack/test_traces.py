@@ -48,7 +48,7 @@ class Jaeger:
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
         """The spans of a trace; none as long as it does not know the trace."""
-        answer = requests.get(self.url("jaeger_ui", f"/api/traces/{trace_id}"), timeout=10)
+        answer = requests.get(self.url("jaeger_ui", f"/api/traces/{trace_id}"), timeout=60)
         return answer.json()["data"][0]["spans"] if answer.ok else []
 
 
@@ -85,7 +85,7 @@ def send_otlp(found: Jaeger, trace_id: str, service: str, milliseconds: int) -> 
     }
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
     body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
-    answer = requests.post(found.url("otlp_http", "/v1/traces"), json=body, timeout=10)
+    answer = requests.post(found.url("otlp_http", "/v1/traces"), json=body, timeout=60)
     assert answer.ok, answer.text
 
 
@@ -153,7 +153,7 @@ def test_spans_by_http_as_the_document_has_it(traces: Jaeger) -> None:
         traces.url("jaeger_collector", "/api/traces"),
         data=binary_batch("agents", 0x5678, 0x78),
         headers={"Content-Type": "application/x-thrift"},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 202, answer.text
     (found,) = wait_for(lambda: traces.trace("5678"))
@@ -181,7 +181,7 @@ def test_span_metrics_have_exemplars_that_lead_to_traces(traces: Jaeger) -> None
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
     def exemplars() -> list[str]:
-        text = requests.get(traces.url("span_metrics", "/metrics"), headers=accept, timeout=10).text
+        text = requests.get(traces.url("span_metrics", "/metrics"), headers=accept, timeout=60).text
         name = "traces_span_metrics_duration_milliseconds_bucket{"
         lines = [line for line in text.splitlines() if line.startswith(name)]
         return [line for line in lines if 'service_name="sigmavault"' in line and "# {" in line]
