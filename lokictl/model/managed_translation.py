@@ -9,9 +9,11 @@ cannot be translated, a note where something behaves differently.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lokictl.diagnostics import Problem, Severity
@@ -39,14 +41,14 @@ UNKNOWN_FUNCTIONS = {"query", "first", "value", "strvalue", "label", "sortByLabe
 class TranslationOptions:
     """``datasource_uid`` is the Loki; ``recording_target`` the Prometheus that recording rules write to ("": none).
 
-    ``interval`` (ns) is that of groups without one; ``folder`` the title of the folder ("": the namespace).
+    ``interval`` (ns) is that of groups without one; ``folder_of`` gives (title or path, uid) of the folder of a group
+    in a namespace.
     """
 
     datasource_uid: str = "loki"
     recording_target: str = ""
     interval: int = MINUTE
-    folder: str = ""
-    folder_uid: str = ""
+    folder_of: Callable[[str, RuleGroup], tuple[str, str]] = lambda namespace, group: (namespace, "")
 
 
 @dataclass
@@ -58,14 +60,27 @@ class Translation:
 
 
 def translate(files: Iterable[RuleFile], options: TranslationOptions | None = None) -> Translation:
-    """The groups of rule files as Grafana-managed groups; a namespace becomes a folder."""
+    """The groups of rule files as Grafana-managed groups.
+
+    Two groups of one name in one folder get the name of their namespace, too.
+    """
     options = options or TranslationOptions()
     translation = Translation()
+    places: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    namespaces: list[str] = []
     for file in files:
         titles: set[str] = set()
         for group in file.groups:
             translator = _Translator(file.namespace, group, options, titles, translation.problems)
-            translation.groups.append(translator.group_of_grafana())
+            made = translator.group_of_grafana()
+            places[(made.folder, made.folder_uid, made.name)].append(len(translation.groups))
+            translation.groups.append(dataclasses.replace(made, name=group.name))
+            namespaces.append(file.namespace)
+    for numbers in places.values():
+        for number in numbers if len(numbers) > 1 else ():
+            group_made = translation.groups[number]
+            name = f"{namespaces[number]}.{group_made.name}"
+            translation.groups[number] = dataclasses.replace(group_made, name=name)
     return translation
 
 
@@ -93,11 +108,12 @@ class _Translator:
             hint = "Grafana has no limit of alerts per rule; keep the group on the ruler"
             self.problem(group, "limit", "`limit` cannot be translated", hint=hint)
         rules = [self.rule(rule) for rule in group.rules]
+        folder, uid = self.options.folder_of(self.namespace, group)
         return ManagedGroup(
             group.name,
             tuple(rule for rule in rules if rule is not None),
-            folder=self.options.folder or self.namespace,
-            folder_uid=self.options.folder_uid,
+            folder=folder,
+            folder_uid=uid,
             interval=interval,
             origin=group.origin.cursor,
         )

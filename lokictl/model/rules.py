@@ -118,7 +118,8 @@ class RuleGroup:
     ``interval`` and ``query_offset`` take any `lokictl.durations.Duration` and are nanoseconds afterwards (0: the
     ruler's own interval); ``limit`` 0 for none; ``query_offset`` and ``labels`` are accepted by Loki and dropped;
     ``remote_write`` exists for lokitool only.  ``alerting`` is "loki" or "grafana" where the group is not evaluated
-    where the project says.
+    where the project says; ``folder`` the folder in Grafana that it is in there, as a path of titles
+    (``Platform/Loki``).
     """
 
     name: str
@@ -130,6 +131,7 @@ class RuleGroup:
     labels: Mapping[str, str] = field(default_factory=dict)
     remote_write: tuple[Mapping[str, Any], ...] = ()
     alerting: str = ""
+    folder: str = ""
     origin: Origin = field(default_factory=caller, compare=False, repr=False)
 
     def home(self, default: str = "loki") -> str:

@@ -26,6 +26,7 @@ TEXTS = {
     "build": "build",
     "tenant": "fake",
     "alerting": "loki",
+    "alert_folders": "project",
     "loki_version": "",
 }
 TABLES = ("targets", "lint", "test", "render", "sync", "check", "capacity", "sample", "grafana", "loki")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lokictl.diagnostics import LokictlError, Severity
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.model.managed_alerts import ManagedGroup
 from lokictl.model.managed_translation import (
     Translation,
@@ -14,14 +15,15 @@ from lokictl.model.managed_translation import (
     provisioning_file,
     translate,
 )
-from lokictl.model.rules import dump_yaml
-from lokictl.render.grafana import PROVISIONING
+from lokictl.model.rules import RuleGroup, dump_yaml
+from lokictl.render.grafana import PROVISIONING, dashboard_files, folder_tree
 from lokictl.render.names import check_unique, file_name, slug
 from lokictl.render.rules import home_of, rule_files_of
 from lokictl.render.settings import Settings
 
 if TYPE_CHECKING:
     from lokictl.project import Project
+    from lokictl.project.folders import FolderTree
 
 ALERTING = f"{PROVISIONING}/alerting"
 
@@ -47,17 +49,40 @@ def render_alerting(project: Project, settings: Settings) -> dict[str, str]:
     return files
 
 
-def translation_of(project: Project, settings: Settings) -> Translation:
-    """The groups that Grafana evaluates, and what cannot be the same there."""
+def folders_of_alerts(project: Project, settings: Settings) -> frozenset[str]:
+    """The titles of the folders at the top that files of alerts make."""
+    groups = translation_of(project, settings).groups
+    return frozenset(re.split(r"(?<!\\)/", group.folder)[0].replace("\\/", "/") for group in groups)
+
+
+def translation_of(project: Project, settings: Settings, tree: FolderTree | None = None) -> Translation:
+    """The groups that Grafana evaluates, and what cannot be the same there.
+
+    A group's folder is a path of titles; a slash in a title has a backslash before it.
+    """
     loki = next((source.uid for source in project.datasources if source.type == "loki"), "loki")
-    options = TranslationOptions(loki, settings.recording_target)
+    places = tree or folder_tree(project, settings)
+
+    def folder_of(namespace: str, group: RuleGroup) -> tuple[str, str]:
+        uid = places.of_alerts(namespace, group.name, group.folder)
+        return "/".join(title.replace("/", "\\/") for title in places.titles(uid)), uid
+
+    options = TranslationOptions(loki, settings.recording_target, folder_of=folder_of)
     return translate(rule_files_of(project, settings, "grafana"), options)
 
 
-def managed_groups(project: Project, settings: Settings) -> list[ManagedGroup]:
+def managed_groups(
+    project: Project, settings: Settings, tree: FolderTree | None = None
+) -> list[ManagedGroup]:
     """The groups that Grafana evaluates.  Raises `LokictlError` for rules that cannot be translated."""
-    translation = translation_of(project, settings)
+    translation = translation_of(project, settings, tree)
     refused = [problem for problem in translation.problems if problem.severity == Severity.ERROR]
+    for group in translation.groups:
+        if not group.folder:
+            message = f'the group "{group.name}" needs a folder in Grafana, and General is none'
+            hint = "name one: `folder` in [render], the group's `folder`, or alerts in [sync.folders.<uid>]"
+            place = group.origin.position() if group.origin is not None else Position()
+            refused.append(Problem("render/folder", message, position=place, hint=hint))
     if refused:
         raise LokictlError(refused)
     return translation.groups
@@ -75,5 +100,13 @@ def alerting_notes(project: Project, settings: Settings) -> Iterator[str]:
         for group in file.groups:
             if group.home(settings.alerting) == "grafana" and home_of(group, settings) == "loki":
                 yield f'the group "{group.name}" records, and stays on the ruler: set `recording_target` in [render]'
+    shared = folders_of_alerts(project, settings) & {
+        item.folder for item in dashboard_files(project, settings)
+    }
+    for title in sorted(shared):
+        yield (
+            f'the folder "{title}" has alerts and dashboards: Grafana makes it for the alerts, with a uid of its own; '
+            "`lokictl sync` and --what operator set the uid"
+        )
     if project.notifications is None:
         yield "the project has no Notifications: Grafana's default contact point gets every alert"

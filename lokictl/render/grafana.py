@@ -12,13 +12,12 @@ from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.library_panel import with_library_panels
 from lokictl.model.rules import dump_yaml
 from lokictl.project import Project
-from lokictl.project.folders import ROOT_FOLDER, directory_below, folder_parts, folders_from_directories
-from lokictl.render.names import check_unique, file_name, folder_uid
+from lokictl.project.folders import ROOT_FOLDER, FolderTree, folder_parts
+from lokictl.render.names import check_unique, file_name
 from lokictl.render.settings import Settings
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource
-    from lokictl.project.loader import Dashboard
 
 PROVISIONING = "grafana/provisioning"
 
@@ -36,13 +35,14 @@ EMPTY_FILES = {
 class DashboardFile:
     """A dashboard as it is shipped: its uid, the folder it appears in, and its JSON model.
 
-    ``folder`` is a path of titles (``Platform/Loki``), "" for Grafana's root.
+    ``folder`` is a path of titles (``Platform/Loki``), "" for Grafana's root; ``folder_uid`` its uid.
     """
 
     uid: str
     title: str
     folder: str
     model: Mapping[str, Any]
+    folder_uid: str = ""
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class DashboardFile:
     @property
     def folder_name(self) -> str:
         """The folder's name on disk, and its uid in Grafana."""
-        return folder_uid(self.folder or ROOT_FOLDER)
+        return self.folder_uid or ROOT_FOLDER
 
     def text(self, *, indent: int | None = 2) -> str:
         """The JSON text; without ``indent`` on one line."""
@@ -66,14 +66,21 @@ class DashboardFile:
         return text
 
 
-def render_grafana(project: Project, settings: Settings) -> dict[str, str]:
-    """Path -> text below ``grafana/provisioning``; folders of a kind that the project lacks stay empty."""
+def render_grafana(
+    project: Project, settings: Settings, alert_folders: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """Path -> text below ``grafana/provisioning``; folders of a kind that the project lacks stay empty.
+
+    ``alert_folders`` are the titles of folders that Grafana makes for alerts.
+    """
     files = {
         f"{PROVISIONING}/{kind}/{settings.name}.yaml": text for kind, text in sorted(EMPTY_FILES.items())
     }
     files[f"{PROVISIONING}/datasources/{settings.name}.yaml"] = datasources_text(project, settings)
     dashboards = dashboard_files(project, settings)
-    files[f"{PROVISIONING}/dashboards/{settings.name}.yaml"] = providers_text(dashboards, settings)
+    files[f"{PROVISIONING}/dashboards/{settings.name}.yaml"] = providers_text(
+        dashboards, settings, alert_folders
+    )
     for dashboard in dashboards:
         path = f"{PROVISIONING}/dashboards/{dashboard.folder_name}/{dashboard.name}"
         files[path] = dashboard.text() + "\n"
@@ -83,21 +90,25 @@ def render_grafana(project: Project, settings: Settings) -> dict[str, str]:
 # --- dashboards ----------------------------------------------------------------------------------------------
 
 
-def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile, ...]:
-    """The project's dashboards in the order of their uids.
+def dashboard_files(
+    project: Project, settings: Settings, tree: FolderTree | None = None
+) -> tuple[DashboardFile, ...]:
+    """The project's dashboards in the order of their uids; their folders are known to ``tree`` afterwards.
 
     Raises `LokictlError` for one without uid or title, and for one that was exported for the import dialog.
     """
     problems: list[Problem] = []
     found = []
+    tree = tree or folder_tree(project, settings)
     # Files cannot bring library panels along, so they are written out.
     panels = {panel.uid: panel for panel in project.library_panels}
     for dashboard in sorted(project.dashboards, key=lambda item: item.uid):
         model = {key: value for key, value in dashboard.to_json().items() if key != "id"}
         model = with_library_panels(model, panels) if panels else model
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
-        folder = _folder_path(project, settings, dashboard)
-        found.append(DashboardFile(str(model.get("uid") or ""), str(model.get("title") or ""), folder, model))
+        uid, title = str(model.get("uid") or ""), str(model.get("title") or "")
+        place = tree.of_dashboard(uid, dashboard, project.dashboard_files.get(dashboard.uid, ""))
+        found.append(DashboardFile(uid, title, "/".join(tree.titles(place)), model, place))
     problems += _clashes(found, project.dashboard_files)
     if problems:
         raise LokictlError(problems)
@@ -106,13 +117,12 @@ def dashboard_files(project: Project, settings: Settings) -> tuple[DashboardFile
     return tuple(found)
 
 
-def _folder_path(project: Project, settings: Settings, dashboard: Dashboard) -> str:
-    """The dashboard's own folder, else that of its directory below the project's, as `lokictl sync` has them."""
-    own = str(getattr(dashboard, "folder", "") or "")
-    source = project.dashboard_files.get(dashboard.uid, "")
-    if own or not (source and folders_from_directories(project)):
-        return "/".join(folder_parts(own or settings.folder))
-    return "/".join((*folder_parts(settings.folder), *folder_parts(directory_below(project, source))))
+def folder_tree(project: Project, settings: Settings) -> FolderTree:
+    """The project's folders, as `lokictl sync` has them.  Raises `LokictlError`."""
+    tree = FolderTree.of(project)
+    tree.base = tree.at(folder_parts(settings.folder))
+    tree.named.discard(tree.base)
+    return tree
 
 
 def flat_folder_notes(project: Project, settings: Settings) -> Iterator[str]:
@@ -205,15 +215,21 @@ def _dashboard_problems(model: Mapping[str, Any], place: str) -> Iterator[Proble
         )
 
 
-def providers_text(dashboards: tuple[DashboardFile, ...], settings: Settings) -> str:
-    """The provider file: one provider for each folder, so that the folders' uids are ours."""
+def providers_text(
+    dashboards: tuple[DashboardFile, ...], settings: Settings, alert_folders: frozenset[str] = frozenset()
+) -> str:
+    """The provider file: one provider for each folder, so that the folders' uids are ours.
+
+    Alerts come first in Grafana, and make their folders with uids of its own: a folder of ours that has the title of
+    one of them would be a second one, so it is found by its title only.
+    """
     folders = {dashboard.folder_name: dashboard.folder for dashboard in dashboards}
     providers = [
         {
             "name": f"{settings.name}-{name}" if name != settings.name else name,
             "folder": title,
             # The root has neither title nor uid.
-            "folderUid": name if title else "",
+            "folderUid": name if title and title not in alert_folders else "",
             "type": "file",
             "disableDeletion": False,
             "allowUiUpdates": False,

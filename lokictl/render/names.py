@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,14 +13,6 @@ def slug(text: str, *, length: int = 40) -> str:
     """``text`` in lower-case letters, digits and hyphens: a DNS label, a folder uid, a file name."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:length].strip("-") or "project"
-
-
-def folder_uid(path: str, *, length: int = 40) -> str:
-    """The uid of the folder at a path of titles; a checksum keeps apart long paths that begin alike."""
-    uid = slug(path, length=max(length, len(path)))
-    if "/" not in path or len(uid) <= length:
-        return slug(path, length=length)
-    return f"{uid[: length - 7].strip('-')}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
 
 
 def object_name(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,10 +12,10 @@ from lokictl.durations import HOUR, MINUTE, SECOND
 from lokictl.model.managed_alerts import ManagedGroup, ManagedRule
 from lokictl.model.notifications import ContactPoint, Notifications, Route
 from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup, dump_yaml
-from lokictl.project.folders import folder_parts
+from lokictl.project.folders import FolderTree
 from lokictl.render.alerting import managed_groups
-from lokictl.render.grafana import DashboardFile, dashboard_files, datasource_entry
-from lokictl.render.names import check_unique, folder_uid, object_name, slug
+from lokictl.render.grafana import DashboardFile, dashboard_files, datasource_entry, folder_tree
+from lokictl.render.names import check_unique, object_name, slug
 from lokictl.render.rules import rule_files_of
 from lokictl.render.settings import Settings
 
@@ -40,6 +41,7 @@ def operator_notes(project: Project, settings: Settings) -> Iterator[str]:
         yield "operator/loki is for the Loki operator, operator/alloy for Alloy's loki.rules.kubernetes: apply one"
     if any(not item.folder for item in dashboard_files(project, settings)):
         yield "the Grafana operator has no root: dashboards of General go to a folder named after their namespace"
+    yield from permission_notes(project, settings)
     secrets = sorted(set(_secret_keys(project, settings)))
     if secrets:
         yield f"the Secret {settings.secrets_name} must have the keys {', '.join(secrets)}"
@@ -47,20 +49,20 @@ def operator_notes(project: Project, settings: Settings) -> Iterator[str]:
 
 def manifests(project: Project, settings: Settings) -> Iterator[tuple[str, Manifest]]:
     """(file, manifest) of everything that the project has."""
-    dashboards = dashboard_files(project, settings)
-    groups = managed_groups(project, settings)
-    used = {item.folder for item in dashboards} | {group.folder for group in groups}
-    folders = {part for path in used for part in _with_parents(path)}
-    check_unique("the folders", ((path, folder_uid(path)) for path in sorted(folders)))
-    check_unique("the folders", ((path, folder_name(path, settings)) for path in sorted(folders)))
-    for path in sorted(folders):
-        yield f"grafana/folders/{folder_uid(path)}.yaml", folder(path, settings)
+    tree = folder_tree(project, settings)
+    dashboards = dashboard_files(project, settings, tree)
+    groups = managed_groups(project, settings, tree)
+    used = {item.folder_uid for item in dashboards} | {group.folder_uid for group in groups}
+    folders = {part for uid in used for part in _with_parents(uid, tree)}
+    check_unique("the folders", ((uid, folder_name(uid, settings)) for uid in sorted(folders)))
+    for uid in sorted(folders):
+        yield f"grafana/folders/{slug(uid)}.yaml", folder(uid, tree, settings)
     for dashboard in dashboards:
         yield f"grafana/dashboards/{slug(dashboard.uid)}.yaml", dashboard_object(dashboard, settings)
     for source in project.datasources:
         yield f"grafana/datasources/{slug(source.uid)}.yaml", datasource_object(source, settings)
     for group in groups:
-        name = object_name(settings.name, group.folder, group.name)
+        name = object_name(settings.name, group.folder_uid, group.name)
         yield f"grafana/alerts/{name}.yaml", alert_group(group, name, settings)
     if groups and project.notifications is not None:
         yield from notification_objects(project.notifications, settings)
@@ -87,32 +89,53 @@ def _grafana_object(kind: str, name: str, spec: Mapping[str, Any], settings: Set
 # --- the Grafana operator ----------------------------------------------------------------------------------
 
 
-def folder(path: str, settings: Settings) -> Manifest:
-    """`GrafanaFolder` of a path of titles; the folder it is in is an object of its own."""
-    *parents, title = folder_parts(path)
-    spec = {"title": title, "uid": folder_uid(path)}
-    if parents:
-        spec["parentFolderRef"] = folder_name("/".join(parents), settings)
-    return _grafana_object("GrafanaFolder", folder_name(path, settings), spec, settings)
+def folder(uid: str, tree: FolderTree, settings: Settings) -> Manifest:
+    """`GrafanaFolder`; the folder it is in is an object of its own, or one that Grafana has already."""
+    found = tree.folders[uid]
+    spec: dict[str, Any] = {"title": found.title, "uid": uid}
+    if found.parent in tree.folders:
+        spec["parentFolderRef"] = folder_name(found.parent, settings)
+    elif found.parent:
+        spec["parentFolderUID"] = found.parent
+    roles = {who: what for who, what in (found.permissions or {}).items() if ":" not in who}
+    if found.permissions is not None:
+        items = [{"role": who, "permission": NUMBERS[what]} for who, what in sorted(roles.items())]
+        spec["permissions"] = json.dumps({"items": items})
+    return _grafana_object("GrafanaFolder", folder_name(uid, settings), spec, settings)
 
 
-def folder_name(path: str, settings: Settings) -> str:
+NUMBERS = {"View": 1, "Edit": 2, "Admin": 4}
+"""Permissions as Grafana's API has them."""
+
+
+def permission_notes(project: Project, settings: Settings) -> Iterator[str]:
+    """Permissions that a custom resource cannot give: the operator knows teams and users by numbers only."""
+    tree = folder_tree(project, settings)
+    for uid, found in sorted(tree.folders.items()):
+        people = sorted(who for who in found.permissions or () if ":" in who)
+        if people:
+            yield f"the folder {uid}: the operator cannot give permissions to {', '.join(people)}; `lokictl sync` can"
+
+
+def folder_name(uid: str, settings: Settings) -> str:
     """The name of a folder's object, which others refer to."""
-    parts = folder_parts(path)
-    return object_name(settings.name, "folder", folder_uid("/".join(parts)) if len(parts) > 1 else path)
+    return object_name(settings.name, "folder", uid)
 
 
-def _with_parents(path: str) -> Iterator[str]:
-    """A path of titles, and those of the folders that it is in."""
-    parts = folder_parts(path)
-    return ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+def _with_parents(uid: str, tree: FolderTree) -> Iterator[str]:
+    """A folder and those that it is in."""
+    seen: set[str] = set()
+    while uid in tree.folders and uid not in seen:
+        seen.add(uid)
+        yield uid
+        uid = tree.folders[uid].parent
 
 
 def dashboard_object(dashboard: DashboardFile, settings: Settings) -> Manifest:
     """`GrafanaDashboard` with its model as JSON."""
     spec = {"uid": dashboard.uid}
-    if dashboard.folder:
-        spec["folderRef"] = folder_name(dashboard.folder, settings)
+    if dashboard.folder_uid:
+        spec["folderRef"] = folder_name(dashboard.folder_uid, settings)
     spec["json"] = dashboard.text() + "\n"
     name = object_name(settings.name, dashboard.uid.removeprefix(f"{settings.name}-"))
     return _grafana_object("GrafanaDashboard", name, spec, settings)
@@ -158,7 +181,7 @@ def alert_group(group: ManagedGroup, name: str, settings: Settings) -> Manifest:
     """`GrafanaAlertRuleGroup`."""
     spec = {
         "name": group.name,
-        "folderRef": folder_name(group.folder, settings),
+        "folderRef": folder_name(group.folder_uid, settings),
         "interval": go_duration(group.interval),
         "rules": [_operator_rule(rule) for rule in group.rules],
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
-from lokictl.render.alerting import alerting_notes, render_alerting
+from lokictl.render.alerting import alerting_notes, folders_of_alerts, render_alerting
 from lokictl.render.git_sync import render_git_sync
 from lokictl.render.grafana import flat_folder_notes, render_grafana, sidecar_folder_notes
 from lokictl.render.helm import release_notes, render_helm
@@ -93,7 +93,10 @@ def _grafana() -> Output:
     return Output(
         "grafana",
         "provisioning that a stock Grafana starts from",
-        lambda project, settings: {**render_grafana(project, settings), **render_alerting(project, settings)},
+        lambda project, settings: {
+            **render_grafana(project, settings, folders_of_alerts(project, settings)),
+            **render_alerting(project, settings),
+        },
         lambda project: bool(project.dashboards or project.datasources or _has_managed_rules(project)),
         lambda project, settings: [
             *alerting_notes(project, settings),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
-from lokictl.model.uids import slug
+from lokictl.model.uids import UID, slug
 from lokictl.project.configuration import shown as display_path
-from lokictl.project.folders import ROOT_FOLDER
+from lokictl.project.folders import ROOT_FOLDER, folder_parts, wrong_permissions
 from lokictl.secrets import Redactor, Secret, read_secret, without_password
 from lokictl.sync.selection import Selection
 
@@ -28,9 +27,6 @@ TARGET_KEYS = (
 HOMES = ("loki", "grafana")
 SCHEMAS = ("v1", "v2")
 POLICIES = ("tree", "branches")
-# Admins may always do everything; Grafana refuses to list them.
-ROLES = ("Viewer", "Editor")
-PERMISSIONS = ("View", "Edit", "Admin")
 SERVER_KEYS = ("url", "token", "bearer", "basic", "tls", "proxy", "headers")
 GRAFANA_KEYS = (*SERVER_KEYS, "org", "take_default")
 LOKI_KEYS = (*SERVER_KEYS, "tenants", "namespaces")
@@ -74,13 +70,13 @@ class Target:
     """A named pair of servers; ``project`` is the name that marks what is ours on them.
 
     ``folder_uid`` is "" for Grafana's root; with ``has_fixed_folder`` the configuration names it, otherwise it was
-    made from the title.  ``schema`` is that of
-    uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions`` are those of the folder, None where they are
-    not kept here; ``tables`` are the names before its tables in the configuration file.  ``alerting`` says who
-    evaluates the rules, "loki" or "grafana" ("": the project says); ``editable_alerts`` lets people change rules that
-    Grafana manages in its pages.  ``notifications``: contact points, mute timings and message templates are uploaded;
-    ``policies`` whether the whole tree of policies is the project's ("tree"), its routes only ("branches"), or nothing
-    (""); ``secrets`` are those that contact points name.  ``selection`` is what a run is for.
+    made from the title. ``schema`` is that of uploaded dashboards: "v1" (classic) or "v2"; ``folder_permissions``
+    are those of the folder, None where they are not kept here, ``folder_path`` the titles of the folders it is in;
+    ``tables`` are the names before its tables in the configuration file. ``alerting`` says who evaluates the rules,
+    "loki" or "grafana" ("": the project says); ``editable_alerts`` lets people change rules that Grafana manages in
+    its pages. ``notifications``: contact points, mute timings and message templates are uploaded; ``policies``
+    whether the whole tree of policies is the project's ("tree"), its routes only ("branches"), or nothing ("");
+    ``secrets`` are those that contact points name. ``selection`` is what a run is for.
     """
 
     name: str
@@ -95,6 +91,7 @@ class Target:
     has_fixed_folder: bool = False
     schema: str = "v1"
     folder_permissions: Mapping[str, str] | None = None
+    folder_path: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     selection: Selection = Selection()
     alerting: str = ""
@@ -111,19 +108,6 @@ class Target:
     def only(self) -> str:
         """The one server that a run is for: "grafana", "loki" or "" for both."""
         return self.selection.only
-
-
-def wrong_permissions(value: Any) -> Iterator[str]:
-    """What is wrong with the permissions of a folder as they are written."""
-    if not isinstance(value, Mapping):
-        yield 'permissions must be a table such as { Viewer = "View", "team:Backend" = "Edit" }'
-        return
-    for who, what in value.items():
-        kind, _, name = str(who).partition(":")
-        if not (who in ROLES or (kind in ("team", "user") and name)):
-            yield f'permissions: "{who}" must be Viewer, Editor, team:NAME or user:LOGIN'
-        if what not in PERMISSIONS:
-            yield f'permissions: "{who}" must be one of {", ".join(PERMISSIONS)}, not {what}'
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -202,7 +186,7 @@ class _Reader:
             hint = f'add name = "{slug(self.root.name)}" to the configuration'
             self.problems.append(Problem("sync/target", message, position=position, hint=hint))
         project = project or self.root.name
-        folder_uid, folder_title = self._folder(table.get("folder"), project)
+        folder_uid, folder_title, folder_path = self._folder(table.get("folder"), project)
         target = Target(
             self.name,
             project,
@@ -219,6 +203,7 @@ class _Reader:
             folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
             self._schema(table.get("schema", "v1")),
             self._permissions(table.get("folder")),
+            folder_path,
             ("tool", "lokictl") if is_pyproject(self.configuration) else (),
             alerting=self._home(table.get("alerting", "")),
             editable_alerts=bool(table.get("editable_alerts", False)),
@@ -277,13 +262,16 @@ class _Reader:
             return "v1"
         return str(value)
 
-    def _folder(self, value: Any, project: str) -> tuple[str, str]:
+    def _folder(self, value: Any, project: str) -> tuple[str, str, tuple[str, ...]]:
+        """(uid, title, titles of the folders it is in)."""
         if value is None:
-            return slug(project), project
-        if isinstance(value, str) and value.casefold() == ROOT_FOLDER:
-            return "", value
-        if isinstance(value, str) and value:
-            return slug(value), value
+            return slug(project), project, ()
+        if isinstance(value, str) and (value.casefold() == ROOT_FOLDER or folder_parts(value)):
+            *above, title = folder_parts(value) or ("",)
+            uid = ""
+            for part in folder_parts(value):
+                uid = slug(f"{uid}/{part}" if uid else part)
+            return uid, title or value, tuple(above)
         if (
             isinstance(value, dict)
             and value.get("title")
@@ -291,11 +279,11 @@ class _Reader:
         ):
             title = str(value["title"])
             uid = str(value.get("uid") or slug(title))
-            if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid) or uid in ("general", "sharedwithme"):
+            if not UID.match(uid) or uid in ("general", "sharedwithme"):
                 self._problem(f'"{uid}" cannot be the uid of a folder', ("folder",))
-            return uid, title
+            return uid, title, ()
         self._problem('"folder" must be a title, or { uid = "…", title = "…" }', ("folder",))
-        return slug(project), project
+        return slug(project), project, ()
 
     def _grafana(self, table: Any) -> GrafanaTarget | None:
         if not self._is_table(table, "grafana", GRAFANA_KEYS):

@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
@@ -15,14 +14,13 @@ from lokictl.model.dashboards import written_as_v2
 from lokictl.model.datasource import Reference, references, resolve
 from lokictl.model.managed_translation import TranslationOptions, translate
 from lokictl.model.uids import UID, slug
-from lokictl.project.folders import ROOT_FOLDER, directory_below, folder_parts, folders_from_directories
+from lokictl.project.folders import ROOT_FOLDER, Folder, FolderTree
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import (
     GrafanaTarget,
     LokiTarget,
     Target,
     matches,
-    wrong_permissions,
 )
 from lokictl.sync.normal_form import LOCKED, alert_group, rule_group
 from lokictl.sync.notifications import notification_resources, policy_problems, unknown_secrets
@@ -30,23 +28,9 @@ from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
 
 if TYPE_CHECKING:
-    from lokictl.model import DataSource, RuleFile
+    from lokictl.model import DataSource, RuleFile, RuleGroup
     from lokictl.model.library_panel import LibraryPanel
     from lokictl.project import Project
-
-
-@dataclass(frozen=True, slots=True)
-class FolderRule:
-    """``[tool.lokictl.sync.folders.<uid>]``: which dashboards go to a folder of their own.
-
-    ``permissions`` (by role, ``team:NAME`` or ``user:LOGIN``) are None where they are not kept here.
-    """
-
-    uid: str
-    title: str
-    parent: str
-    dashboards: tuple[str, ...]
-    permissions: Mapping[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +49,9 @@ class Desired:
         moved: dict[Key, Resource] = {}
         for key, resource in self.resources.items():
             folder = new if resource.folder == old else resource.folder
+            if key.kind is Kind.ALERT_GROUP and key.namespace == old:
+                key = dataclasses.replace(key, namespace=new)
+                resource = dataclasses.replace(resource, key=key)
             if key.kind is Kind.FOLDER and key.name == old:
                 key = Key(Kind.FOLDER, new)
                 body = {**resource.body, "uid": new}
@@ -102,42 +89,8 @@ def desired_state(project: Project, target: Target) -> Desired:
         collector.loki(target.loki)
     if collector.problems:
         raise LokictlError(collector.problems)
-    collector.desired.named_folders = frozenset(collector.paths)
+    collector.desired.named_folders = frozenset(collector.tree.named)
     return collector.desired
-
-
-def folder_rules(project: Project) -> list[FolderRule]:
-    """The folders that the configuration names.  Raises `LokictlError`."""
-    rules, problems = [], []
-    for uid, table in dict(project.config.table("sync").get("folders", {})).items():
-        position = project.config.position("sync", "folders", uid)
-        known = {"title", "parent", "dashboards", "permissions"}
-        patterns = table.get("dashboards", []) if isinstance(table, dict) else None
-        if (
-            not isinstance(patterns, list)
-            or set(table) - known
-            or not (table.get("title") or uid == ROOT_FOLDER)
-        ):
-            message = f'the folder "{uid}" needs a title and dashboards = ["uid", "prefix-*"]'
-            problems.append(Problem("sync/folders", message, position=position))
-            continue
-        if str(table.get("title", "")).casefold() == ROOT_FOLDER and uid != ROOT_FOLDER:
-            message = f'the folder "{uid}" cannot be called General: that is the name of Grafana\'s root'
-            hint = "use [sync.folders.general] for dashboards in the root"
-            problems.append(Problem("sync/folders", message, position=position, hint=hint))
-            continue
-        if not UID.match(uid):
-            message = f'"{uid}" cannot be the uid of a folder'
-            problems.append(Problem("sync/folders", message, position=position))
-        texts = tuple(str(pattern) for pattern in patterns)
-        permissions = table.get("permissions")
-        for problem in wrong_permissions(permissions) if permissions is not None else ():
-            problems.append(Problem("sync/folders", f'the folder "{uid}": {problem}', position=position))
-        title, parent = str(table.get("title", "")), str(table.get("parent", ""))
-        rules.append(FolderRule(uid, title, parent, texts, permissions))
-    if problems:
-        raise LokictlError(problems)
-    return rules
 
 
 class _Collector:
@@ -145,15 +98,11 @@ class _Collector:
         self.project, self.target = project, target
         self.desired = Desired()
         self.problems: list[Problem] = []
-        self.rules: list[FolderRule] = []
-        self.from_directories = False
-        # Folders that dashboards or directories name: title and parent by uid.
-        self.paths: dict[str, tuple[str, str]] = {}
+        self.tree = FolderTree(project)
 
     def grafana(self, grafana: GrafanaTarget) -> None:
-        self.rules = folder_rules(self.project)
-        self.from_directories = folders_from_directories(self.project)
-        dashboards = [self._dashboard(item, self.rules) for item in self.project.dashboards]
+        self.tree = self._folder_tree()
+        dashboards = [self._dashboard(item) for item in self.project.dashboards]
         sources = [self._data_source(item) for item in self.project.datasources]
         panels = [self._library_panel(panel) for panel in self.project.library_panels]
         alerts = self._alert_groups()
@@ -163,11 +112,7 @@ class _Collector:
 
     def _folders(self, used: set[str]) -> None:
         """The folders that dashboards are in, with all that these are in."""
-        target = self.target
-        known = {rule.uid: (rule.title, rule.parent, rule.permissions) for rule in self.rules}
-        known |= {uid: (title, parent, None) for uid, (title, parent) in self.paths.items()}
-        if target.folder_uid:
-            known[target.folder_uid] = (target.folder_title, "", target.folder_permissions)
+        known = self.tree.folders
         waiting = sorted(used)
         done: set[str] = set()
         while waiting:
@@ -175,28 +120,26 @@ class _Collector:
             if uid in done or uid not in known or uid == ROOT_FOLDER:
                 continue
             done.add(uid)
-            title, parent, permissions = known[uid]
-            self._add(self._folder(uid, title, parent, permissions))
-            waiting.append(parent)
+            folder = known[uid]
+            self._add(self._folder(uid, folder))
+            waiting.append(folder.parent)
 
-    def _folder(
-        self, uid: str, title: str, parent: str = "", permissions: Mapping[str, str] | None = None
-    ) -> Resource:
-        body: dict[str, Any] = {"uid": uid, "title": title}
-        if permissions is not None:
-            body["permissions"] = dict(permissions)
-        return Resource(Key(Kind.FOLDER, uid), title, body, parent)
+    def _folder_tree(self) -> FolderTree:
+        """The project's folders, below the target's own."""
+        tree, target = FolderTree.of(self.project), self.target
+        if target.folder_uid:
+            parent = tree.at(target.folder_path)
+            tree.folders[target.folder_uid] = Folder(target.folder_title, parent, target.folder_permissions)
+        tree.base = target.folder_uid
+        return tree
 
-    def _path_folder(self, path: str, parent: str = "") -> str:
-        """The uid of the folder at a path of titles (``Platform/Loki``), which it makes known."""
-        uid, before = parent, parent
-        for part in folder_parts(path):
-            uid = slug(f"{before}/{part}" if before else part)
-            self.paths[uid] = (part, before)
-            before = uid
-        return uid
+    def _folder(self, uid: str, folder: Folder) -> Resource:
+        body: dict[str, Any] = {"uid": uid, "title": folder.title}
+        if folder.permissions is not None:
+            body["permissions"] = dict(folder.permissions)
+        return Resource(Key(Kind.FOLDER, uid), folder.title, body, folder.parent)
 
-    def _dashboard(self, dashboard: Any, rules: list[FolderRule]) -> Resource:
+    def _dashboard(self, dashboard: Any) -> Resource:
         body = dict(dashboard.to_json())
         title = str(body.get("title") or dashboard.title or "")
         uid = str(body.get("uid") or dashboard.uid or "") or slug(title)
@@ -213,7 +156,7 @@ class _Collector:
         for key in ("id", "version", "iteration"):
             body.pop(key, None)
         body.update(uid=uid, title=title, tags=self._marked(body.get("tags")))
-        folder = self._folder_of(uid, rules, dashboard, source)
+        folder = self.tree.of_dashboard(uid, dashboard, source)
         spec = written_as_v2(getattr(dashboard, "origin", None))
         if spec is None and self.target.schema == "v2" and hasattr(dashboard, "to_v2"):
             spec = dashboard.to_v2()
@@ -227,18 +170,6 @@ class _Collector:
         mark = mark_tag(self.target)
         found = [str(tag) for tag in tags or []]
         return [*found, *([] if mark in found else [mark])]
-
-    def _folder_of(self, uid: str, rules: list[FolderRule], dashboard: Any, source: str) -> str:
-        """The configuration comes first, then the dashboard's own folder, then its directory."""
-        for rule in rules:
-            if any(fnmatchcase(uid, pattern) for pattern in rule.dashboards):
-                return "" if rule.uid == ROOT_FOLDER else rule.uid
-        own = str(getattr(dashboard, "folder", "") or "")
-        if own:
-            return self._path_folder(own)
-        if self.from_directories and source:
-            return self._path_folder(directory_below(self.project, source), self.target.folder_uid)
-        return self.target.folder_uid
 
     def _library_panel(self, panel: LibraryPanel) -> Resource:
         if not UID.match(panel.uid):
@@ -312,26 +243,29 @@ class _Collector:
         files = self._of_home("grafana")
         if not files:
             return []
-        if not self.target.folder_uid:
-            self._problem("Grafana-managed rules need a folder: name one for the target", Position())
         loki = next((source.uid for source in self.project.datasources if source.type == "loki"), "loki")
-        options = TranslationOptions(loki, folder_uid=self.target.folder_uid)
-        translation = translate(files, options)
+        translation = translate(files, TranslationOptions(loki, folder_of=self._alert_folder))
         for problem in translation.problems:
             if problem.severity == Severity.ERROR:
                 self.problems.append(problem)
             else:
                 self.desired.warnings.append(f"{problem.position}: {problem.message}")
-        names = [group.name for group in translation.groups]
         found = []
         for group in translation.groups:
-            name = group.name if names.count(group.name) == 1 else f"{group.folder}.{group.name}"
-            key = Key(Kind.ALERT_GROUP, name)
-            body = alert_group(dataclasses.replace(group, name=name).to_api())
+            key = Key(Kind.ALERT_GROUP, group.name, group.folder_uid)
+            body = alert_group(group.to_api())
             body["provenance"] = "" if self.target.editable_alerts else LOCKED
             source = group.origin.document.source.file if group.origin is not None else ""
-            found.append(Resource(key, name, body, self.target.folder_uid, source))
+            found.append(Resource(key, group.name, body, group.folder_uid, source))
         return found
+
+    def _alert_folder(self, namespace: str, group: RuleGroup) -> tuple[str, str]:
+        """(title, uid) of the folder of an alert group."""
+        uid = self.tree.of_alerts(namespace, group.name, group.folder)
+        if not uid:
+            message = f'the group "{group.name}" needs a folder in Grafana: name one for the target, or for the group'
+            self._problem(message, group.origin.position())
+        return self.tree.folders[uid].title if uid in self.tree.folders else "", uid
 
     def _notifications(self) -> list[Resource]:
         """Who is told of what, where the target says that this is the project's."""

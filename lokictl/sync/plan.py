@@ -51,7 +51,10 @@ WRITES = (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Tells resources apart: ``name`` is a uid, or the name of a rule group in its namespace and tenant."""
+    """Tells resources apart: ``name`` is a uid, or the name of a rule group in its namespace and tenant.
+
+    The namespace of an alert group is the uid of its folder.
+    """
 
     kind: Kind
     name: str
@@ -59,6 +62,8 @@ class Key:
     tenant: str = ""
 
     def __str__(self) -> str:
+        if self.kind is Kind.ALERT_GROUP and self.namespace:
+            return f"alert group {self.namespace}/{self.name}"
         if self.kind is not Kind.RULE_GROUP:
             return f"{self.kind} {self.name}"
         place = f" of tenant {self.tenant}" if self.tenant else ""

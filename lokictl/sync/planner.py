@@ -86,6 +86,8 @@ class _Planner:
         # Resources that are not in the project, and that a change of the project waits for or replaces.
         self.replaced: set[Key] = set()
         self.in_the_way: dict[Key, Resource] = {}
+        # Alert groups whose rules another one takes.
+        self.emptied: set[Key] = set()
 
     # --- what the project has ----------------------------------------------------------------------------
 
@@ -106,6 +108,10 @@ class _Planner:
                 names = ", ".join(missing)
                 reason = f"shows library panels that do not exist: {names}"
                 yield _change(resource, live, Action.CONFLICT, reason, settled=True)
+            elif (
+                resource.key.kind is Kind.ALERT_GROUP and live is None and (old := self._moved_from(resource))
+            ):
+                yield self._moved_alerts(resource, old)
             elif resource.key.kind is Kind.DASHBOARD and live is None:
                 yield self._new_dashboard(resource)
             elif resource.key.kind is Kind.CONTACT_POINT:
@@ -187,6 +193,23 @@ class _Planner:
             "make it (take_default = true in the target takes its place)"
         )
         return dataclasses.replace(resource, body={**resource.body, "isDefault": False})
+
+    def _moved_from(self, resource: Resource) -> Live | None:
+        """The group of another folder or name that has rules of this new one: Grafana moves rules by their uids."""
+        uids = _rule_uids(resource.body)
+        for key in self.record.entries:
+            live = self.actual.lives.get(key) if key.kind is Kind.ALERT_GROUP else None
+            if live is not None and key not in self.desired.resources and uids & _rule_uids(live.body):
+                return live
+        return None
+
+    def _moved_alerts(self, resource: Resource, old: Live) -> Change:
+        entry = self.record.get(old.key)
+        if entry is None or not entry.wrote(old, digest(old)):
+            reason = f"takes the rules of {old.key}, which was edited on the server since the last sync"
+            return _change(resource, None, Action.CONFLICT, reason, settled=True)
+        self.emptied.add(old.key)
+        return _change(resource, None, Action.CREATE, f"takes the rules of {old.key}")
 
     def _with_possible_provenance(self, resource: Resource, live: Live | None) -> Resource:
         """The resource as it can be: Grafana never opens to people what the API has locked."""
@@ -427,6 +450,8 @@ class _Planner:
             return Change(
                 live.key, Action.DELETE, live.title, live=live, reason="was replaced by the last sync"
             )
+        if live.key in self.emptied:
+            return Change(live.key, Action.DELETE, live.title, live=live, reason="its rules move")
         if not self.options.prune:
             return keep("is not in the project any more; --prune deletes it")
         if not self._has_others(live.key) and not self.options.allow_empty:
@@ -557,6 +582,10 @@ def _change(
     if live is not None and action is not Action.UNCHANGED:
         found = what_changes(live, resource)
     return Change(resource.key, action, resource.title, resource, live, (*found, *extra), reason, settled)
+
+
+def _rule_uids(group: Mapping[str, Any]) -> set[str]:
+    return {str(rule.get("uid")) for rule in group.get("rules") or ()}
 
 
 def _receivers(route: Mapping[str, Any]) -> Iterator[str]:

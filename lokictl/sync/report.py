@@ -86,6 +86,8 @@ def name_of(change: Change) -> str:
     if key.kind is Kind.RULE_GROUP:
         tenant = f" (tenant {key.tenant})" if key.tenant else ""
         return f"{kind} {key.namespace}/{key.name}{tenant}"
+    if key.kind is Kind.ALERT_GROUP:
+        return str(key)
     if change.title and change.title != key.name:
         return f'{kind} "{change.title}" ({key.name})'
     return f"{kind} {key.name}"

@@ -38,6 +38,8 @@ class Name:
             return False
         if key.kind is Kind.RULE_GROUP:
             return fnmatchcase(key.namespace, self.name) and fnmatchcase(key.name, self.group)
+        if key.kind is Kind.ALERT_GROUP and fnmatchcase(f"{key.namespace}/{key.name}", self.name):
+            return True
         return fnmatchcase(key.name, self.name)
 
 

@@ -59,7 +59,6 @@ class Servers:
             client = self._client(target.grafana.access)
             message = f"lokictl sync: {target.project}"
             self.keeper = Grafana(client, target.grafana.organisation, self.jobs, message)
-            self.keeper.alerts.folder = target.folder_uid
             self.grafana = self.keeper if target.only != "loki" else None
         if target.loki is not None and target.only != "grafana":
             self.ruler = Ruler(self._client(target.loki.access))
@@ -123,7 +122,6 @@ class Session:
             self._fit_schema()
             self.target.selection.check((*self.desired.resources, *self.actual.record.entries))
             if self.servers.grafana is not None:
-                self.servers.grafana.alerts.folder = self.target.folder_uid
                 recover(self.target, self.origin, self.servers.grafana, self.actual)
                 self._choose_branches()
                 self.servers.grafana.folders.with_permissions = frozenset(

@@ -14,8 +14,8 @@ import yaml
 from lokictl.diagnostics import LokictlError
 from lokictl.http import Access
 from lokictl.project import Project
+from lokictl.project.folders import FolderTree
 from lokictl.render import render, rendering
-from lokictl.render.names import folder_uid
 from lokictl.render.rendering import Rendering
 from lokictl.sync.configuration import GrafanaTarget, Target
 from lokictl.sync.desired import desired_state
@@ -73,6 +73,12 @@ def sync_path(project: Project, uid: str) -> str:
     return "/".join(titles)
 
 
+def sync_folder(project: Project, uid: str) -> str:
+    """The uid of the folder that `lokictl sync` puts a dashboard in."""
+    target = Target("t", project.name, "shop", "shop", GrafanaTarget(Access("http://grafana:1")))
+    return desired_state(project, target).resources[Key(Kind.DASHBOARD, uid)].folder
+
+
 PATHS = [
     ("", "shop"),
     ("Platform", "Platform"),
@@ -92,7 +98,11 @@ def test_every_form_has_the_folder_that_sync_has(make_project: MakeProject, writ
     assert sync_path(project, "a") == path
     assert operator_path(result, "a") == path
     (provider,) = yaml.safe_load(result.files["grafana"][PROVIDERS])["providers"]
-    assert (provider["folder"], bool(provider["folderUid"])) == (path, bool(path))
+    uid = sync_folder(project, "a")
+    assert (provider["folder"], provider["folderUid"]) == (path, uid)
+    objects = [yaml.safe_load(text) for text in result.files["operator"].values()]
+    uids = {item["spec"]["uid"] for item in objects if item["kind"] == "GrafanaFolder"}
+    assert (uid in uids) == bool(uid)
     (board,) = [
         yaml.safe_load(text) for name, text in result.files["kubernetes"].items() if "/dashboards/" in name
     ]
@@ -111,6 +121,127 @@ def test_a_directory_is_a_folder_for_every_form(make_project: MakeProject) -> No
         assert sync_path(project, uid) == operator_path(result, uid) == path
     providers = yaml.safe_load(result.files["grafana"][PROVIDERS])["providers"]
     assert [item["folder"] for item in providers] == ["shop", "shop/Team/Logs"]
+
+
+TABLES = """
+[sync.folders.plat]
+title = "Platform team"
+dashboards = ["a*"]
+permissions = { Viewer = "View", "team:Backend" = "Edit" }
+
+[sync.folders.deep]
+title = "Logs"
+parent = "plat"
+dashboards = ["b"]
+
+[sync.folders.away]
+title = "Away"
+parent = "somewhere-in-grafana"
+dashboards = ["c"]
+
+[sync.folders.general]
+dashboards = ["d"]
+"""
+
+
+def test_folders_of_the_configuration_count_in_every_form(make_project: MakeProject) -> None:
+    files = boards(a="", b="Other", c="", d="", e="Platform team/Logs")
+    project = make_project(files, configuration=CONFIGURATION + TABLES)
+    result = rendering(project, what=["grafana", "kubernetes", "operator", "git-sync"])
+    expected = {"a": "plat", "b": "deep", "c": "away", "d": "", "e": "deep"}
+    assert {uid: sync_folder(project, uid) for uid in expected} == expected
+    providers = yaml.safe_load(result.files["grafana"][PROVIDERS])["providers"]
+    assert {item["folderUid"]: item["folder"] for item in providers} == {
+        "plat": "Platform team",
+        "deep": "Platform team/Logs",
+        "away": "somewhere-in-grafana/Away",
+        "": "",
+    }
+    objects = [yaml.safe_load(text) for text in result.files["operator"].values()]
+    folders = {item["spec"]["uid"]: item for item in objects if item["kind"] == "GrafanaFolder"}
+    for item in folders.values():
+        jsonschema.validate(item, strict(SCHEMAS["GrafanaFolder"][1]))
+    assert set(folders) == {"plat", "deep", "away"}
+    assert folders["deep"]["spec"]["parentFolderRef"] == folders["plat"]["metadata"]["name"]
+    assert folders["away"]["spec"]["parentFolderUID"] == "somewhere-in-grafana"
+    assert json.loads(folders["plat"]["spec"]["permissions"]) == {
+        "items": [{"role": "Viewer", "permission": 1}]
+    }
+    assert any("cannot give permissions to team:Backend" in note for note in result.notes)
+    assert "git-sync/platform-team/logs/b.json" in result.files["git-sync"]
+
+
+RULES = """\
+from lokictl.model import AlertingRule, RuleFile, RuleGroup
+
+def group(name, **keys):
+    return RuleGroup(name, (AlertingRule(name.title(), 'count_over_time({a="b"}[5m]) > 1'),), **keys)
+
+SHOP = RuleFile("shop/eu", (group("own"), group("other", folder="Platform/Loki"), group("table"), group("both")))
+GENERAL = RuleFile("General", (group("general"), group("both")))
+"""
+
+
+def alert_folders(project: Project, target: Target) -> dict[str, str]:
+    """The uid of the folder of every alert group, by its name, as sync and the operator have it."""
+    resources = desired_state(project, target).resources
+    synced = {key.name: key.namespace for key in resources if key.kind is Kind.ALERT_GROUP}
+    assert all(Key(Kind.FOLDER, uid) in resources for uid in synced.values())
+    texts = rendering(project, what=["operator"]).files["operator"].values()
+    objects = [yaml.safe_load(text) for text in texts]
+    names = {i["metadata"]["name"]: i["spec"]["uid"] for i in objects if i["kind"] == "GrafanaFolder"}
+    groups = [item["spec"] for item in objects if item["kind"] == "GrafanaAlertRuleGroup"]
+    assert {item["name"]: names[item["folderRef"]] for item in groups} == synced
+    return synced
+
+
+@pytest.mark.parametrize(
+    "further, expected",
+    [
+        (
+            "",
+            {
+                "shop/eu.both": "shop",
+                "General.both": "shop",
+                "own": "shop",
+                "general": "shop",
+                "table": "shop",
+            },
+        ),
+        (
+            'alert_folders = "namespace"\n',
+            {"own": "shop-shop-eu-7087dc", "general": "shop-general-4d6e78", "table": "shop-shop-eu-7087dc"},
+        ),
+        (
+            '[sync.folders.t]\ntitle = "T"\nparent = "shop"\nalerts = ["*/table", "General"]\n',
+            {"own": "shop", "general": "t", "table": "t"},
+        ),
+    ],
+)
+def test_alerts_are_in_the_same_folders_everywhere(
+    make_project: MakeProject, further: str, expected: dict[str, str]
+) -> None:
+    project = make_project(
+        {"rules/a.py": RULES}, configuration=f'alerting = "grafana"\n{CONFIGURATION}{further}'
+    )
+    target = Target("t", project.name, "shop", "shop", GrafanaTarget(Access("http://grafana:1")))
+    found = alert_folders(project, target)
+    assert found.pop("other") == "platform-loki-d16150"
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("namespaces", [False, True])
+def test_alerts_need_a_folder(make_project: MakeProject, namespaces: bool) -> None:
+    keys = 'alerting = "grafana"\n' + 'alert_folders = "namespace"\n' * namespaces
+    project = make_project(
+        {"rules/a.py": RULES}, configuration=f'{keys}{CONFIGURATION}[render]\nfolder = "General"\n'
+    )
+    with pytest.raises(LokictlError, match='"general" needs a folder in Grafana'):
+        rendering(project, what=["operator"])
+    with pytest.raises(LokictlError, match='"general" needs a folder in Grafana'):
+        desired_state(
+            project, Target("t", project.name, "", "General", GrafanaTarget(Access("http://grafana:1")))
+        )
 
 
 def test_forms_that_cannot_nest_say_so(make_project: MakeProject) -> None:
@@ -141,22 +272,25 @@ def test_the_operator_has_one_object_for_each_folder(make_project: MakeProject) 
         jsonschema.validate(item, strict(SCHEMAS["GrafanaFolder"][1]))
     assert [(item["spec"]["title"], item["spec"]["uid"]) for item in folders] == [
         ("A", "a"),
-        ("B", "a-b"),
-        ("C", "a-c"),
+        ("B", "a-b-f42815"),
+        ("C", "a-c-86a709"),
     ]
 
 
-def test_two_folders_with_one_uid(make_project: MakeProject) -> None:
-    with pytest.raises(LokictlError, match='the folders "A/B" and "A B" would both be written as'):
-        rendering(make_project(boards(one="A/B", two="A B")), what=["operator"])
+def test_folders_whose_titles_are_nearly_one_have_uids_of_their_own(make_project: MakeProject) -> None:
+    project = make_project(boards(one="A/B", two="A B", three="a-b"))
+    texts = rendering(project, what=["operator"]).files["operator"].values()
+    specs = [yaml.safe_load(text)["spec"] for text in texts]
+    uids = {item["uid"] for item in specs if "title" in item}
+    assert len(uids) == 4
 
 
-def test_uids_of_long_paths() -> None:
-    start = "Observability/Platform team/Logs and traces/"
-    uids = {folder_uid(start + end) for end in ("Loki", "Tempo")}
+def test_uids_of_long_paths(make_project: MakeProject) -> None:
+    tree = FolderTree.of(make_project(boards(a="A")))
+    start = ("Observability", "Platform team", "Logs and traces")
+    uids = {tree.at((*start, end)) for end in ("Loki", "Tempo")}
     assert len(uids) == 2
-    assert all(len(uid) <= 40 for uid in uids)
-    assert folder_uid("Platform/Loki") == "platform-loki"
+    assert all(len(uid) <= 40 for uid in tree.folders)
 
 
 @pytest.mark.real_grafana
@@ -177,7 +311,30 @@ class TestReal:
                 "b": "",
                 "c": "Shop",
             }
-            assert set(found(url, "dash-folder")) == {"platform-loki", "shop"}
+            assert set(found(url, "dash-folder")) == {"platform-loki-d16150", "shop"}
+
+    def test_alerts_and_dashboards_share_one_folder(self, make_project: MakeProject, tmp_path: Path) -> None:
+        files = {**boards(a="", b="Platform"), "rules/a.py": RULES}
+        project = make_project(files, configuration=f'alerting = "grafana"\n{CONFIGURATION}')
+        assert any('"Platform" has alerts and dashboards' in note for note in rendering(project).notes)
+        render(project, tmp_path / "out", what=["grafana"])
+        with grafana(tmp_path / "out/grafana/provisioning", tmp_path) as url:
+            wait_for(lambda: len(found(url, "dash-db")) == 2)
+            folders = found(url, "dash-folder")
+            titles = {uid: item["title"] for uid, item in folders.items()}
+            assert sorted(titles.values()) == ["Loki", "Platform", "shop"]
+            places = {uid: titles[item["folderUid"]] for uid, item in found(url, "dash-db").items()}
+            assert places == {"a": "shop", "b": "Platform"}
+            rules = get_json(f"{url}/api/v1/provisioning/alert-rules", auth=ADMIN)
+            assert {rule["title"]: titles[rule["folderUID"]] for rule in rules} == {
+                "Own": "shop",
+                "Other": "Loki",
+                "Table": "shop",
+                "General": "shop",
+                "Both": "shop",
+            }
+            parent = next(item["folderUid"] for item in folders.values() if item["title"] == "Loki")
+            assert titles[parent] == "Platform"
 
     def test_the_directories_of_the_sidecar(self, make_project: MakeProject, tmp_path: Path) -> None:
         project = make_project(boards(a="Platform/Loki", b="General", c="Shop"))

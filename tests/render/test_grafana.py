@@ -215,9 +215,9 @@ def test_each_folder_has_a_provider_with_a_uid_of_ours(make_project: MakeProject
     providers = yaml.safe_load(files[f"{PROVISIONING}/dashboards/shop.yaml"])["providers"]
     assert [(item["name"], item["folder"], item["folderUid"]) for item in providers] == [
         ("shop", "shop", "shop"),
-        ("shop-the-team", "The team", "the-team"),
+        ("shop-the-team-012a28", "The team", "the-team-012a28"),
     ]
-    assert f"{PROVISIONING}/dashboards/the-team/c.json" in files
+    assert f"{PROVISIONING}/dashboards/the-team-012a28/c.json" in files
     assert f"{PROVISIONING}/dashboards/shop/b.json" in files
 
 

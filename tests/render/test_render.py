@@ -162,8 +162,8 @@ def test_the_table_in_the_configuration(shop: Project, tmp_path: Path) -> None:
     (shop.root / "lokictl.toml").write_text('name = "shop"\n' + table)
     files = dict(rendering(load(shop.root)))
     (provider,) = yaml.safe_load(files["grafana/provisioning/dashboards/shop.yaml"])["providers"]
-    assert (provider["folder"], provider["folderUid"]) == ("My shop", "my-shop")
-    assert provider["options"]["path"] == "/srv/dashboards/my-shop"
+    assert (provider["folder"], provider["folderUid"]) == ("My shop", "my-shop-7cde64")
+    assert provider["options"]["path"] == "/srv/dashboards/my-shop-7cde64"
     sources = yaml.safe_load(files["grafana/provisioning/datasources/shop.yaml"])
     assert "prune" not in sources
     assert sources["deleteDatasources"] == [{"name": "Old Loki", "orgId": 1}]

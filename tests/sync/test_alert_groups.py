@@ -48,7 +48,7 @@ def test_changes_deletions_and_rollback(managed: World) -> None:
     managed.rollback()
     assert "[5]" in str(group(managed))
     managed.groups = {}
-    assert actions(managed.plan(prune=True)) == {"alert group shop": "keep"}
+    assert actions(managed.plan(prune=True)) == {"alert group shop/shop": "keep"}
     assert managed.sync(prune=True, allow_empty=True).complete
     assert managed.grafana.alert_groups == {}
 
@@ -87,3 +87,40 @@ def test_a_wrong_home_is_refused(managed: World) -> None:
     managed.tables["target"] = {"alerting": "mimir"}
     with pytest.raises(LokictlError, match='must be "loki" or "grafana"'):
         managed.plan()
+
+
+def test_groups_in_folders_of_their_own_and_their_moves(managed: World) -> None:
+    managed.groups["own"].append(rule_group("other", alert("B", f"{COUNT} > 5")))
+    managed.tables["sync"] = {
+        "folders": {"pages": {"title": "Pages", "parent": "shop", "alerts": ["own/shop"]}}
+    }
+    assert managed.sync().complete
+    assert set(managed.grafana.alert_groups) == {("pages", "shop"), ("shop", "other")}
+    assert not managed.plan(prune=True).pending
+    # A group that moves takes its rules along: nothing is pruned, nothing is there twice.
+    managed.tables["sync"]["folders"]["pages"]["alerts"] = ["own/other"]
+    assert actions(managed.plan()) == {
+        "alert group shop/shop": "create",
+        "alert group pages/other": "create",
+        "alert group pages/shop": "delete",
+        "alert group shop/other": "delete",
+    }
+    assert managed.sync().complete
+    assert set(managed.grafana.alert_groups) == {("shop", "shop"), ("pages", "other")}
+    assert not managed.plan(prune=True).pending
+    managed.rollback()
+    assert set(managed.grafana.alert_groups) == {("pages", "shop"), ("shop", "other")}
+
+
+def test_a_group_that_was_edited_is_not_moved(managed: World) -> None:
+    managed.sync()
+    managed.grafana.alert_groups["shop", "shop"]["interval"] = 300
+    managed.tables["sync"] = {"folders": {"pages": {"title": "Pages", "alerts": ["own"]}}}
+    assert "alert group pages/shop" in actions(managed.plan())
+    assert actions(managed.plan())["alert group pages/shop"] == "conflict"
+
+
+@pytest.mark.parametrize("name", ["alerts/shop", "alerts/shop/shop", "alerts/shop/*", "alerts"])
+def test_one_group_is_named(managed: World, name: str) -> None:
+    plan = managed.plan(names=(name,))
+    assert actions(plan) == {"folder shop": "create", "alert group shop/shop": "create"}

@@ -253,3 +253,39 @@ def test_named_and_planned(told: Lab) -> None:
     told.environment["SLACK_URL"] = URL
     told.run("sync", "--plan", plan)
     told.run("diff")
+
+
+def test_groups_in_folders_and_their_moves(lab: Lab) -> None:
+    group = {"rules": [{"alert": "A", "expr": "vector(0) > 1"}]}
+    lab.rules("shop", {"name": "one", **group}, {"name": "two", **group})
+
+    def folders(further: str = "") -> None:
+        configure(lab, "", "grafana")
+        file = lab.root / "lokictl.toml"
+        file.write_text(file.read_text().replace("alerting =", f"{further}\nalerting =") + TABLES)
+
+    TABLES = '[sync.folders.pages]\ntitle = "Pages"\nparent = "PARENT"\nalerts = ["shop/one"]\n'.replace(
+        "PARENT", lab.name
+    )
+    folders('alert_folders = "namespace"')
+    lab.run("sync", "--yes")
+
+    def places() -> dict[str, str]:
+        rules = lab.call("GET", f"{API}/alert-rules")
+        paths = {}
+        for rule in rules:
+            found = lab.call("GET", f"/api/folders/{rule['folderUID']}")
+            titles = [*(item["title"] for item in found.get("parents") or []), found["title"]]
+            paths[rule["ruleGroup"]] = "/".join(titles)
+        return paths
+
+    assert places() == {"one": f"{lab.name}/Pages", "two": f"{lab.name}/shop"}
+    lab.run("diff", "--prune")
+    TABLES = TABLES.replace("shop/one", "shop/two")
+    folders()
+    assert "takes the rules of alert group" in lab.run("diff", status=3)
+    lab.run("sync", "--yes")
+    assert places() == {"one": lab.name, "two": f"{lab.name}/Pages"}
+    lab.run("diff")
+    lab.run("rollback", "--yes")
+    assert places() == {"one": f"{lab.name}/Pages", "two": f"{lab.name}/shop"}

@@ -16,26 +16,23 @@ RULES = "/api/v1/provisioning/alert-rules"
 
 @dataclass
 class AlertGroups:
-    """The groups in ``folder``."""
+    """The groups of every folder; a key names the folder's uid."""
 
     connection: Connection
-    folder: str = ""
 
     def _path(self, key: Key) -> str:
-        folder = quote(self.folder, safe="")
+        folder = quote(key.namespace, safe="")
         return f"/api/v1/provisioning/folder/{folder}/rule-groups/{quote(key.name, safe='')}"
 
     def read(self, key: Key) -> Live | None:
         """One group; None when there is none."""
-        if not self.folder:
-            return None
         found = self.connection.get_or_none(self._path(key))
         if not found or not found.get("rules"):
             return None
         provenance = self._provenance(found["rules"])
         title = str(found.get("title", key.name))
         body = {**alert_group(found), "provenance": provenance}
-        return Live(key, title, body, self.folder, read_only=owner_of(provenance))
+        return Live(key, title, body, key.namespace, read_only=owner_of(provenance))
 
     def write(self, resource: Resource, live: Live | None) -> Written:
         """Creates it, or replaces ``live``."""
