@@ -10,13 +10,15 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lokictl.logql import parse
 from lokictl.logql.ast import VectorAggregation
 from lokictl.logql.errors import LogQLError
 
+SHOWN = 500
+"""Characters of a value that a difference shows."""
 Query = dict[str, Any]
 """A recorded query: ``expr``, its times, and Loki's answer: ``status``, ``resultType``, ``result`` or ``error``."""
 
@@ -30,10 +32,15 @@ def difference(query: Query, status: Any, answer: Any, *, texts: bool = True) ->
     if status != query["status"]:
         if not texts and "success" not in (status, query["status"]):
             return ""
-        return f"expected {query['status']} {query.get('error', '')!r}\n  got      {status} {short(answer)}"
+        expected = query["error"] if "error" in query else query["result"]
+        got = answer["result"] if status == "success" else answer
+        return f"expected {query['status']} {short(expected)}\n  got      {status} {short(got)}"
     if status != "success":
         return compare_errors(query["error"], answer, query) if texts else ""
-    problems = list(compare(query, answer))
+    try:
+        problems = list(compare(query, answer))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        return f"not an answer of Loki's query API ({type(error).__name__}: {error}): {short(answer)}"
     if not problems:
         return ""
     return f"{problems[0]}\n  expected {short(query['result'])}\n  got      {short(answer['result'])}"
@@ -67,6 +74,20 @@ def key(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
+def written(labels: Iterable[tuple[str, str]]) -> str:
+    """Labels as a stream selector has them."""
+    return "{" + ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels) + "}"
+
+
+def _unequal(what: str, expected: Mapping[Any, Any], got: Mapping[Any, Any]) -> str:
+    """The label sets that only one side has."""
+    parts = []
+    for word, labels in (("missing", expected.keys() - got.keys()), ("extra", got.keys() - expected.keys())):
+        if labels:
+            parts.append(f"{word} {what} {short(' '.join(map(written, sorted(labels))))}")
+    return "; ".join(parts)
+
+
 def compare_vectors(query: dict[str, Any], expected: list[Any], got: list[Any]) -> Iterator[str]:
     if len(expected) != len(got):
         yield f"expected {len(expected)} elements, got {len(got)}"
@@ -77,11 +98,11 @@ def compare_vectors(query: dict[str, Any], expected: list[Any], got: list[Any]) 
 
     for one, other in zip(ordered(expected), ordered(got), strict=True):
         if key(one["metric"]) != key(other["metric"]):
-            yield f"expected labels {one['metric']}, got {other['metric']}"
+            yield f"expected labels {written(key(one['metric']))}, got {written(key(other['metric']))}"
         elif one["value"][0] != other["value"][0]:
             yield f"expected time {one['value'][0]}, got {other['value'][0]}"
         elif not close(one["value"][1], other["value"][1]):
-            yield f"{one['metric']}: expected {one['value'][1]}, got {other['value'][1]}"
+            yield f"{written(key(one['metric']))}: expected {one['value'][1]}, got {other['value'][1]}"
     if _is_sorted(query["expr"]):
         for one, other in zip(expected, got, strict=True):
             if not close(one["value"][1], other["value"][1]):
@@ -99,14 +120,14 @@ def _is_sorted(text: str) -> bool:
 def compare_matrices(expected: list[Any], got: list[Any]) -> Iterator[str]:
     first, second = _samples(expected), _samples(got)
     if set(first) != set(second):
-        yield f"missing series {set(first) - set(second)}, more series {set(second) - set(first)}"
+        yield _unequal("series", first, second)
         return
     for labels, samples in first.items():
         others = second[labels]
         if [sample[0] for sample in samples] != [sample[0] for sample in others]:
-            yield f"{labels}: other times"
+            yield f"{written(labels)}: other times"
         elif not all(close(one[1], other[1]) for one, other in zip(samples, others, strict=True)):
-            yield f"{labels}: other values"
+            yield f"{written(labels)}: other values"
 
 
 def _samples(items: list[Any]) -> dict[tuple[tuple[str, str], ...], list[Any]]:
@@ -127,12 +148,12 @@ def compare_streams(query: dict[str, Any], expected: list[Any], got: list[Any]) 
     backward = query.get("direction") == "backward"
     first, second = (merged(items, backward) for items in (expected, got))
     if set(first) != set(second):
-        yield f"missing streams {set(first) - set(second)}, more streams {set(second) - set(first)}"
+        yield _unequal("streams", first, second)
         return
     for labels, values in first.items():
         one, other = normalized(values), normalized(second[labels])
         if one != other:
-            yield f"{labels}: other lines"
+            yield f"{written(labels)}: other lines"
 
 
 def merged(items: list[Any], backward: bool) -> dict[tuple[tuple[str, str], ...], list[Any]]:
@@ -171,4 +192,4 @@ def close(expected: str, got: str) -> bool:
 
 def short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 1000 else text[:1000] + "…"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

@@ -46,6 +46,8 @@ class FakeLoki:
             if self.flush_status == 204:
                 self._show()
             return self.flush_status, ""
+        if path == "/loki/api/v1/status/buildinfo":
+            return 404, "page not found"
         if self.tenants and not tenant:
             return 401, "no org id\n"
         if path == "/loki/api/v1/labels":
