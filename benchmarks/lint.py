@@ -51,7 +51,7 @@ def rule_file(*, promql: bool = False) -> str:
                 }
             )
         groups.append({"name": f"group{group}", "interval": "1m", "rules": rules})
-    from lokictl.model.rules import dump_yaml
+    from lokictl.model.yaml_writer import dump_yaml
 
     return dump_yaml({"groups": groups})
 

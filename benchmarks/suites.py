@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 
 SHAPES = (
     'sum by (service) (count_over_time({{service="{name}", level="error"}} |= "failed" [5m])) > 4',

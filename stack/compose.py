@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.model.component import Component
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from stack import grafana, jaeger, loki, memcached
 from stack.figures import IMAGES, LOG_BUCKET, PORTS, TENANT
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lokictl.model.component import Checksum, HelmExpression, HelmValue
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from stack.figures import GO_MEMORY_SHARE, MONITORING, STORAGE_CLASS
 
 Object = dict[str, Any]

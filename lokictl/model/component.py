@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lokictl.model.capacity import CapacityPlan
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.durations import DurationField, format_prometheus_duration
 from lokictl.logql import parse
@@ -18,6 +16,7 @@ from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.origin import Origin, caller
 from lokictl.model.yaml_source import load_documents
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.templates.alert import NAMES
 
 if TYPE_CHECKING:
@@ -322,21 +321,3 @@ class GroupReader:
         self, cursor: Cursor, message: str, *path: str | int, key: bool = False, hint: str = ""
     ) -> None:
         self.problems.append(cursor.problem("rule/syntax", message, *path, key=key, hint=hint))
-
-
-def dump_yaml(value: Any) -> str:
-    """YAML in the style people write: keys in the given order, text of several lines as a block."""
-
-    class Dumper(yaml.SafeDumper):
-        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-            super().increase_indent(flow, False)
-
-    def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        block = "\n" in data and not any(line.endswith((" ", "\t")) for line in data.split("\n"))
-        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if block else None)
-
-    Dumper.add_representer(str, text)
-    dumped: str = yaml.dump(
-        value, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=10_000
-    )
-    return dumped

@@ -15,7 +15,8 @@ from lokictl.model.managed_translation import (
     provisioning_file,
     translate,
 )
-from lokictl.model.rules import RuleGroup, dump_yaml
+from lokictl.model.rules import RuleGroup
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.grafana import PROVISIONING, dashboard_files, folder_tree
 from lokictl.render.names import check_unique, file_name, slug
 from lokictl.render.rules import home_of, rule_files_of

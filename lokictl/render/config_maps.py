@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 
 APPLY_LIMIT = 262_144
 """Bytes that ``kubectl apply`` can take: it keeps the object in an annotation."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.library_panel import with_library_panels
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Project
 from lokictl.project.folders import ROOT_FOLDER, FolderTree, folder_parts
 from lokictl.render.names import check_unique, file_name

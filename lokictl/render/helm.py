@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.config_maps import numbered, spread
 from lokictl.render.grafana import DashboardFile, check_sidecar_folders, dashboard_files, datasources_text
 from lokictl.render.kubernetes import (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lokictl.durations import HOUR, MINUTE, SECOND
 from lokictl.model.managed_alerts import ManagedGroup, ManagedRule
 from lokictl.model.notifications import ContactPoint, Notifications, Route
-from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup, dump_yaml
+from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project.folders import FolderTree
 from lokictl.render.alerting import managed_groups
 from lokictl.render.grafana import DashboardFile, dashboard_files, datasource_entry, folder_tree

@@ -23,7 +23,7 @@ from lokictl.model.component import (
     helm_values,
     plain,
 )
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.helm import chart_text
 
 DESCRIPTION = "The observability platform: collection, Loki, caches, metrics, alerts, traces."

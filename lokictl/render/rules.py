@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
-from lokictl.model.rules import RecordingRule, RuleFile, RuleGroup, dump_yaml
+from lokictl.model.rules import RecordingRule, RuleFile, RuleGroup
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.names import check_unique, file_name
 from lokictl.render.settings import Settings
 

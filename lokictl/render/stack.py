@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lokictl.model.component import Component, config_map_data, plain
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.config_maps import manifest_text
 from lokictl.render.grafana import render_grafana
 from lokictl.render.names import check_unique

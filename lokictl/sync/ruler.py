@@ -12,7 +12,7 @@ import yaml
 from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
 from lokictl.loki_api import RULES_PATH, tenant_headers
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 

@@ -15,8 +15,8 @@ from lokictl.model.managed_translation import (
     translate,
     translate_template,
 )
-from lokictl.model.rules import dump_yaml
 from lokictl.model.yaml_source import load_document
+from lokictl.model.yaml_writer import dump_yaml
 
 COUNT = 'sum by (app) (count_over_time({a="b"}[5m]))'
 

@@ -12,7 +12,7 @@ from lokictl.http import Access, HttpClient
 from lokictl.model import DataSource, RuleFile, RuleGroup
 from lokictl.model.library_panel import LibraryPanel
 from lokictl.model.notifications import Notifications
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
 from lokictl.sync.backup import read_backups

@@ -14,7 +14,7 @@ from lokictl.lint import Settings, lint_text
 from lokictl.lint.interface import Workspace
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.stack import CHECKS as STACK
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from tests.lint.dashboard.cases import LOKI, dashboard, panel, target
 from tests.lint.stack.cases import SERVICES
 

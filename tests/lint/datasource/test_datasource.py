@@ -13,7 +13,7 @@ from lokictl.lint.datasource import CHECKS
 from lokictl.lint.interface import Workspace
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.model import LogField, Service, StreamLabel
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 
 LOKI = {"name": "Loki", "type": "loki", "uid": "loki", "url": "${LOKI_URL}"}
 JAEGER = {"name": "Jaeger", "type": "jaeger", "uid": "jaeger", "url": "http://jaeger:16686"}

@@ -18,7 +18,7 @@ from lokictl.lint.live.checks import firings
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.schema import matcher_test
 from lokictl.logql import LogExpr, parse
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from tests.lint.dashboard.cases import dashboard, panel, target
 
 STREAMS = [

@@ -13,7 +13,7 @@ from lokictl import project
 from lokictl.lint import Settings, lint
 from lokictl.lint.interface import Workspace
 from lokictl.model.component import Component
-from lokictl.model.rules import dump_yaml
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Project
 from lokictl.project.configuration import Configuration
 from tests.lint.dashboard.cases import LOKI, dashboard, panel, target
