@@ -17,6 +17,8 @@ from lokictl.logql import parse
 from lokictl.logql.ast import VectorAggregation
 from lokictl.logql.errors import LogQLError
 
+NO_ANSWER = (0, 401, 403, 404, 405, 429, 502, 503, 504)
+"""Statuses that say nothing about the query; 0: nothing came, or something else than an answer."""
 SHOWN = 500
 """Characters of a value that a difference shows."""
 Query = dict[str, Any]
@@ -27,10 +29,10 @@ def difference(query: Query, status: Any, answer: Any, *, texts: bool = True) ->
     """What is different in an answer, or "".
 
     ``status`` is "success" with ``answer`` the ``data`` object, or an HTTP status with ``answer`` the error's text.
-    Without ``texts`` errors count as the same when both are errors.
+    Without ``texts`` errors of the query count as the same when both are errors.
     """
     if status != query["status"]:
-        if not texts and "success" not in (status, query["status"]):
+        if not texts and "success" not in (status, query["status"]) and status not in NO_ANSWER:
             return ""
         expected = query["error"] if "error" in query else query["result"]
         got = answer["result"] if status == "success" else answer

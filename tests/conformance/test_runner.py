@@ -226,6 +226,7 @@ def test_words_of_errors_count_only_if_asked(texts: bool) -> None:
     assert bool(difference(query, 400, "other words", texts=texts)) is texts
     assert bool(difference(query, 500, "other words", texts=texts)) is texts
     assert difference(query, "success", {"resultType": "vector", "result": []}, texts=texts)
+    assert difference(query, 404, "no such path", texts=texts)
 
 
 def test_every_recording_has_suites_with_queries() -> None:
