@@ -11,10 +11,16 @@ import socket
 import subprocess
 import time as clock
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lokictl.backends.configuration import OVERRIDES_FILE, Discovery, loki_configuration, overrides
+from lokictl.backends.configuration import (
+    OVERRIDES_FILE,
+    Discovery,
+    loki_configuration,
+    overrides,
+    unknown_limits,
+)
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, remove_dead_folders
@@ -91,7 +97,8 @@ class BinaryBackend(ThrowawayBackend):
 class _Process:
     """A running Loki and its directory."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, unknown: Collection[str] = ()) -> None:
+        self.unknown = unknown
         self.folder = RunFolder()
         self.directory = str(self.folder.path)
         self.log = Path(self.directory, "loki.log")
@@ -116,7 +123,9 @@ class _Process:
         data = Path(self.directory, "data")
         data.mkdir()
         self.http_port, grpc_port = free_ports(2)
-        configuration = loki_configuration(str(data), http_port=self.http_port, grpc_port=grpc_port)
+        configuration = loki_configuration(
+            str(data), http_port=self.http_port, grpc_port=grpc_port, unknown=self.unknown
+        )
         # JSON is YAML.
         file.write_text(json.dumps(configuration, indent=2), encoding="utf-8")
         self.write_overrides({})
@@ -126,27 +135,35 @@ class _Process:
 
     def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
         """Writes the limits by tenant, at once as a whole."""
-        write_text(Path(self.directory, "data", OVERRIDES_FILE), json.dumps(overrides(tenants)))
+        write_text(Path(self.directory, "data", OVERRIDES_FILE), json.dumps(overrides(tenants, self.unknown)))
+
+    def words(self) -> str:
+        """Loki's log."""
+        try:
+            return self.log.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
 
     def last_words(self) -> str:
         """The end of Loki's log."""
-        try:
-            text = self.log.read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return ""
+        text = self.words()
         return "\n".join(text.splitlines()[-LOG_LINES:])[:2_000]
 
 
 def _start(path: str, seconds: float) -> tuple[_Process, int]:
+    unknown: set[str] = set()
     for attempt in range(1, ATTEMPTS + 1):
-        process = _Process(path)
+        process = _Process(path, unknown)
         try:
             _wait_until_ready(process, seconds)
         except BackendError:
-            words = process.last_words()
+            words = process.words()
             _stop(process)
-            # Another process may have taken a port between looking for it and using it.
-            if attempt == ATTEMPTS or "address already in use" not in words:
+            # An old Loki does not know all limits, and does not need those.  Another process may have taken a port
+            # between looking for it and using it.
+            more = unknown_limits(words) - unknown
+            unknown |= more
+            if attempt == ATTEMPTS or not (more or "address already in use" in words):
                 raise
         except BaseException:
             _stop(process)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lokictl.engine.levels import SERVICE_LABELS
@@ -17,8 +18,11 @@ def loki_configuration(
     address: str = "127.0.0.1",
     http_port: int = 3100,
     grpc_port: int = 9096,
+    unknown: Collection[str] = (),
 ) -> dict[str, Any]:
     """Loki's configuration for tests, with its data in ``directory`` and, there or elsewhere, the `overrides`.
+
+    ``unknown`` limits are left out: those that an old Loki does not know (`unknown_limits`).
 
     Queries are answered by the plain engine, as a ruler that evaluates locally asks it: no splitting, sharding,
     alignment or caches.  Lines may be old, of the future, and late; they can be queried at once.
@@ -76,7 +80,7 @@ def loki_configuration(
             "max_retries": 1,
             "parallelise_shardable_queries": False,
         },
-        "limits_config": _limits(),
+        "limits_config": _limits(unknown),
         "runtime_config": {
             "file": f"{overrides_directory or directory}/{OVERRIDES_FILE}",
             "period": f"{RELOAD_SECONDS}s",
@@ -84,8 +88,8 @@ def loki_configuration(
     }
 
 
-def _limits() -> dict[str, Any]:
-    return {
+def _limits(unknown: Collection[str]) -> dict[str, Any]:
+    limits = {
         "allow_structured_metadata": True,
         "creation_grace_period": FOREVER,
         "discover_log_levels": False,
@@ -105,6 +109,21 @@ def _limits() -> dict[str, Any]:
         "reject_old_samples": False,
         "split_queries_by_interval": "0s",
     }
+    return {name: value for name, value in limits.items() if name not in unknown}
+
+
+NEW_IN_3_0 = (
+    "discover_log_levels",
+    "discover_service_name",
+    "max_structured_metadata_entries_count",
+    "max_structured_metadata_size",
+)
+"""The limits that a Loki before 3.0 does not know, and does not start with."""
+
+
+def unknown_limits(log: str) -> set[str]:
+    """The limits that a Loki does not know, by what it says as it ends."""
+    return set(re.findall(r"field (\w+) not found in type validation\.", log))
 
 
 OVERRIDES_FILE = "overrides.yaml"
@@ -116,14 +135,17 @@ Discovery = tuple[bool, bool]
 """Whether Loki finds service names, and levels, itself."""
 
 
-def overrides(tenants: Mapping[str, Discovery]) -> dict[str, Any]:
+def overrides(tenants: Mapping[str, Discovery], unknown: Collection[str] = ()) -> dict[str, Any]:
     """The file of limits by tenant (``runtime_config``): what Loki does by default, for those that ask for it."""
     found = {
         tenant: {
-            **_limits(),
+            **_limits(()),
             "discover_service_name": list(SERVICE_LABELS) if names else [],
             "discover_log_levels": levels,
         }
         for tenant, (names, levels) in tenants.items()
     }
+    for limits in found.values():
+        for name in unknown:
+            limits.pop(name, None)
     return {"overrides": found}

@@ -1,4 +1,4 @@
-"""A throwaway Loki container as a backend: pinned image, always removed."""
+"""A throwaway Loki container as a backend: the image of one version, always removed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ import sys
 import tarfile
 import time as clock
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lokictl.backends import container_watcher
-from lokictl.backends.configuration import OVERRIDES_FILE, Discovery, loki_configuration, overrides
+from lokictl.backends.configuration import (
+    NEW_IN_3_0,
+    OVERRIDES_FILE,
+    Discovery,
+    loki_configuration,
+    overrides,
+)
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.backends.leftovers import RunFolder, is_held, remove_dead_folders
 from lokictl.backends.throwaway import ThrowawayBackend
+from lokictl.logql.versions import DEFAULT, LokiVersion, target
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -34,7 +41,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-IMAGE = "grafana/loki:3.7.6"
+REPOSITORY = "grafana/loki"
+IMAGE = f"{REPOSITORY}:{DEFAULT}"
 PORT = 3100
 LOOPBACK = "127.0.0.1"
 CONFIGURATION_DIRECTORY = "etc/loki"
@@ -63,20 +71,24 @@ CONNECTION_WORDS = {
 class ContainerBackend(ThrowawayBackend):
     """Runs ``image`` on the Docker daemon of the environment, with a configuration for tests.
 
-    The image is pulled where the daemon does not have it (unless ``pull`` is False).  Raises `BackendError` where
-    there is no daemon or image, or Loki does not become ready within ``start_seconds``.
+    The default is the image of the Loki that this run is for.  It is pulled where the daemon does not have it (unless
+    ``pull`` is False).  Raises `BackendError` where there is no daemon or image, or Loki does not become ready within
+    ``start_seconds``.
     """
 
     name = "docker"
 
     def __init__(
         self,
-        image: str = IMAGE,
+        image: str = "",
         *,
         pull: bool = True,
         start_seconds: float = START_SECONDS,
         wait_seconds: float = 30.0,
     ) -> None:
+        version = target()
+        image = image or f"{REPOSITORY}:{version}"
+        self._unknown = NEW_IN_3_0 if version < LokiVersion(3, 0) else ()
         docker = connect()
         try:
             remove_dead_folders()
@@ -88,7 +100,7 @@ class ContainerBackend(ThrowawayBackend):
             raise
         run = _Run()
         try:
-            container = _create(docker, image, host, run)
+            container = _create(docker, image, host, run, self._unknown)
         except BaseException:
             run.end(removed=False)
             docker.close()
@@ -106,7 +118,7 @@ class ContainerBackend(ThrowawayBackend):
 
     def write_overrides(self, tenants: Mapping[str, Discovery]) -> None:
         """Changes the limits of some tenants."""
-        self._container.put_archive("/", _archive(OVERRIDES_FILE, overrides(tenants)))
+        self._container.put_archive("/", _archive(OVERRIDES_FILE, overrides(tenants, self._unknown)))
 
     def close(self) -> None:
         """Stops the container and removes it with its data."""
@@ -231,7 +243,7 @@ def _host(docker: DockerClient) -> str:
     return LOOPBACK if address.startswith("http+") else urlsplit(address).hostname or LOOPBACK
 
 
-def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container:
+def _create(docker: DockerClient, image: str, host: str, run: _Run, unknown: Collection[str]) -> Container:
     errors = _errors()
 
     path = f"/{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"
@@ -240,6 +252,7 @@ def _create(docker: DockerClient, image: str, host: str, run: _Run) -> Container
         overrides_directory=f"/{CONFIGURATION_DIRECTORY}",
         address="0.0.0.0",  # noqa: S104 - inside the container
         http_port=PORT,
+        unknown=unknown,
     )
     try:
         container = docker.containers.create(

@@ -11,7 +11,7 @@ from typing import Any
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.http import LokiClient, refusal, to_result
 from lokictl.backends.interface import Backend, BackendError, LogStream, Result, storable
-from lokictl.durations import HOUR, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
+from lokictl.durations import HOUR, MILLISECOND, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.logql.ast import Expr
 from lokictl.logql.units import quote
 from lokictl.logql.versions import LokiVersion, configured_target
@@ -239,10 +239,12 @@ class UrlBackend(Backend):
 
     def _count(self, labels: Labels, lines: list[Line], shift: int) -> int:
         first, last = min(line[0] for line in lines) + shift, max(line[0] for line in lines) + shift
-        seconds = (last - first) // SECOND + 1
+        seconds = (last - first) // SECOND + 2
         selector = "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels) + "}"
         query = f"sum(count_over_time({selector} [{seconds}s]))"
-        result = self._ask("/loki/api/v1/query", {"query": query, "time": str(last)}, last)
+        # Before Loki 3.2 a line at the very time of a query does not count.
+        time = last + MILLISECOND
+        result = self._ask("/loki/api/v1/query", {"query": query, "time": str(time)}, time)
         return int(result.vector[0][1]) if result.vector else 0
 
     def _invisible(

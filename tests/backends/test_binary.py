@@ -67,6 +67,28 @@ def is_gone(process: int) -> bool:
     return False
 
 
+OLD = (
+    """
+import json, pathlib, sys
+limits = json.loads(pathlib.Path(sys.argv[1].split("=", 1)[1]).read_text())["limits_config"]
+unknown = [name for name in limits if name.startswith("discover_")]
+if unknown:
+    print(*(f"  line 7: field {name} not found in type validation.plain" for name in unknown), sep="\\n")
+    sys.exit(1)
+"""
+    + READY
+)
+
+
+def test_an_old_loki_that_does_not_know_every_limit(loki: Callable[[str], Path]) -> None:
+    notes = loki(OLD)
+    with open_backend("binary"):
+        file = Path(json.loads(notes.read_text())["file"])
+        limits = json.loads(file.read_text())["limits_config"]
+        assert "max_line_size" in limits
+        assert "discover_log_levels" not in limits
+
+
 def test_stopped_and_removed(loki: Callable[[str], Path]) -> None:
     notes = loki(READY)
     with open_backend("binary"):
