@@ -61,7 +61,7 @@ def open_backend(engine: str = "embedded", *, allow_push: bool = False) -> Backe
         backend.check()
         return backend
     raise BackendError(
-        f'there is no engine "{engine}"',
+        f'unknown engine "{engine}"',
         hint="embedded, docker, binary, or a URL such as http://localhost:3100",
     )
 

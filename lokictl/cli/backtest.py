@@ -67,7 +67,7 @@ DEFAULT_SINCE = "7d"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Everything that was said on the command line."""
+    """The options and arguments of one run."""
 
     paths: tuple[Path, ...]
     loki: str
@@ -105,70 +105,75 @@ class Arguments:
 
 
 def source_options(function: Command) -> Command:
-    """Where the logs are, and which time of them."""
+    """Where the logs are, and which time range to read."""
     for option in (
-        click.option("--time-field", default="", metavar="NAME", help="The JSON field that holds a line's time."),
+        click.option("--time-field", default="", metavar="NAME", help="JSON field with a line's timestamp."),
         click.option("-l", "--labels", multiple=True, metavar="NAME=VALUE",
-                     help="A stream label of the lines of --logs; repeatable."),
-        click.option("--to", "end", metavar="TIME", help="End of the time; default: now, or the last line."),
-        click.option("--from", "start", metavar="TIME", help="Start of the time; default: the first line of --logs."),
-        click.option("--since", metavar="DURATION", help=f"The last DURATION; default on a Loki: {DEFAULT_SINCE}."),
-        click.option("--tenant", default="", metavar="NAME", help="The tenant (X-Scope-OrgID)."),
+                     help="Stream label of the lines in --logs; repeatable."),
+        click.option("--to", "end", metavar="TIME", help="End of the time range; default: now, or the last line."),
+        click.option("--from", "start", metavar="TIME",
+                     help="Start of the time range; default: the first line of --logs."),
+        click.option("--since", metavar="DURATION",
+                     help=f"Use the last DURATION; default with a Loki: {DEFAULT_SINCE}."),
+        click.option("--tenant", default="", metavar="NAME", help="Tenant ID (X-Scope-OrgID)."),
         click.option("--logs", multiple=True, metavar="FILE",
-                     help="Log files, plain or compressed, read in this process; repeatable, globs work."),
-        click.option("--target", "-t", default="", metavar="NAME", help="The Loki of a target of the project."),
-        click.option("--loki", default="", metavar="URL", help="The Loki that has the logs."),
+                     help="Read log files, plain or compressed; repeatable, globs work."),
+        click.option("--target", "-t", default="", metavar="NAME",
+                     help="Query the Loki of this target of the project."),
+        click.option("--loki", default="", metavar="URL", help="Query this Loki."),
     ):  # fmt: skip
         function = option(function)
     return function
 
 
 def question_options(function: Command) -> Command:
-    """What is to be found out."""
+    """What to report."""
     for option in (
         click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                     help="Where --save-test writes; default: ALERT_test.yaml."),
+                     help="File that --save-test writes; default: ALERT_test.yaml."),
         click.option("--save-test", default="", metavar="ALERT@TIME",
-                     help="Write a unit test of that moment: few lines, nothing personal, passes at once."),
+                     help="Write a unit test of that moment: few lines, no personal data, passing."),
         click.option("--incidents", "incidents_file", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Known incidents (YAML): which were caught, and how soon."),
+                     help="Report which of these known incidents (YAML) were caught, and how soon."),
         click.option("--sweep", "axes", multiple=True, metavar="WHAT=VALUES",
-                     help="Try other settings: threshold=2:20:2, for=0s,1m,5m, range=1m,5m; repeatable: crossed."),
+                     help="Try other settings: threshold=2:20:2, for=0s,1m,5m, range=1m,5m; repeat to combine."),
         click.option("--against", default="", metavar="OLD",
-                     help="Compare with other rules: git:REV, a file or a folder."),
-        click.option("--alert", "alerts", multiple=True, metavar="NAME", help="Only this rule (a glob); repeatable."),
+                     help="Compare with other rules: git:REV, a file or a directory."),
+        click.option("--alert", "alerts", multiple=True, metavar="NAME",
+                     help="Run only rules that match this glob; repeatable."),
     ):  # fmt: skip
         function = option(function)
     return function
 
 
 def run_options(function: Command) -> Command:
-    """How it runs, and how the result is shown."""
+    """How to run, and how to show the result."""
     for option in (
         click.option("--external-label", "external_labels", multiple=True, metavar="NAME=VALUE",
-                     help="As in the ruler's configuration, for templates; repeatable."),
-        click.option("--external-url", default="", metavar="URL", help="As in the ruler's configuration."),
-        click.option("--datasource", default="", metavar="UID", help="The Loki data source for links into Explore."),
-        click.option("--grafana", default="", metavar="URL", help="Link episodes into this Grafana's Explore."),
+                     help="Set an external label, as in the ruler's configuration; repeatable."),
+        click.option("--external-url", default="", metavar="URL",
+                     help="Set the external URL, as in the ruler's configuration."),
+        click.option("--datasource", default="", metavar="UID", help="Loki data source to use in Explore links."),
+        click.option("--grafana", default="", metavar="URL", help="Link episodes to Explore in this Grafana."),
         click.option("--evaluation-interval", default="1m", show_default=True, metavar="DURATION",
-                     help="The interval of groups that name none."),
-        click.option("--no-cache", is_flag=True, help="Ask everything anew, and keep nothing."),
+                     help="Interval of groups that set none."),
+        click.option("--no-cache", is_flag=True, help="Query everything again, and cache nothing."),
         click.option("--cache", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-                     help="Where answers are kept; default: ~/.cache/lokictl/backtest."),
+                     help="Cache directory; default: ~/.cache/lokictl/backtest."),
         click.option("--timeout", type=click.FloatRange(0.1), default=120.0, show_default=True, metavar="SECONDS",
-                     help="How long one query may take."),
+                     help="Time limit of one query."),
         click.option("--max-bytes", default="", metavar="SIZE",
-                     help="Refuse to read more than this (50GB), by Loki's own estimate."),
+                     help="Refuse to read more than this (50GB), by Loki's estimate."),
         click.option("-j", "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N",
-                     help="How many queries to ask at once; for --logs, processes (one per CPU at most)."),
+                     help="Number of parallel queries; with --logs, of processes (at most one per CPU)."),
         click.option("--fail-if", multiple=True, metavar="CONDITION",
-                     help="End with 1 if it holds: pages>5, removed>0, recall<1; repeatable."),
+                     help="Exit with 1 if this is true: pages>5, removed>0, recall<1; repeatable."),
         click.option("--png", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                     help="Write a picture of all alerts over time."),
+                     help="Write a timeline of all alerts as a PNG image."),
         click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                     help="Write a report as one self-contained page."),
+                     help="Write a self-contained HTML report."),
         click.option("-v", "--verbose", is_flag=True,
-                     help="Show every episode, with lines that counted, and on stderr every request."),
+                     help="Show every episode with its log lines, and every request on stderr."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -199,10 +204,10 @@ Examples:
 def command(context: click.Context, /, **options: Any) -> None:
     """Run rules over past logs: when would they have fired?
 
-    RULES are rule files or folders; without them, the rules of the content project.  The logs are those of a Loki
-    (--loki, --target) or of files (--logs).
+    RULES are rule files or directories; default: the rules of the content project. The logs come from a Loki (--loki,
+    --target) or from files (--logs).
 
-    Exit status: 0 done, 1 a condition (--fail-if) holds or cannot be judged, 2 usage error or nothing to judge.
+    Exit status: 0 done, 1 a --fail-if condition is true or cannot be evaluated, 2 usage error or nothing to evaluate.
     """
     run = _Run(Arguments(**options))
     try:
@@ -272,12 +277,12 @@ class _Run:
         ]
 
     def _check_outputs(self) -> None:
-        """Finds out before the work what cannot be written after it."""
+        """Checks that the output files can be written, before the work begins."""
         if self.arguments.html or self.arguments.png:
             check_library()
         for file in (self.arguments.html, self.arguments.png):
             if file is not None and not file.resolve().parent.is_dir():
-                raise click.UsageError(f"the folder of {file} does not exist")
+                raise click.UsageError(f"the directory of {file} does not exist")
 
     # --- the logs ----------------------------------------------------------------------------------------------
 
@@ -316,9 +321,9 @@ class _Run:
         if len(given) != 1:
             names = " and ".join(f"--{name}" for name in given)
             raise click.UsageError(
-                f"{names}: name one place"
+                f"{names}: use only one"
                 if given
-                else "where are the logs? --loki URL, --target NAME or --logs FILE"
+                else "no log source: use --loki URL, --target NAME or --logs FILE"
             )
         if arguments.logs:
             return self._files()
@@ -338,7 +343,7 @@ class _Run:
         tenant = arguments.tenant or (tenants[0] if len(tenants) == 1 else "")
         if len(tenants) > 1 and not arguments.tenant:
             raise click.UsageError(
-                f"the target {target.name} has several tenants: --tenant {'|'.join(tenants)}"
+                f"the target {target.name} has several tenants: choose one with --tenant {'|'.join(tenants)}"
             )
         return open_loki(
             target.loki.access,
@@ -361,7 +366,7 @@ class _Run:
             paths += found
         for path in paths:
             if not Path(path).is_file():
-                raise click.UsageError(f"there is no log file {path}")
+                raise click.UsageError(f"log file not found: {path}")
         return FileHistory(
             list(dict.fromkeys(paths)),
             _pairs("--labels", self.arguments.labels),
@@ -370,16 +375,16 @@ class _Run:
         )
 
     def _time(self, cache: Any) -> tuple[int, int, list[str]]:
-        """Start and end (ns), and what is to be said about them."""
+        """Start and end (ns), and remarks about them."""
         arguments, history, now = self.arguments, self.history, clock.time_ns()
         assert history is not None
         if arguments.since and arguments.start:
-            raise click.UsageError("--since and --from both say where the time starts")
+            raise click.UsageError("--since and --from both set the start; use one of them")
         warnings: list[str] = []
         extent = self._extent(cache)
         end = _moment("--to", arguments.end, now) if arguments.end else extent[1] if extent else now
         if end > now and not extent:
-            warnings.append("--to lies in the future; the time ends now")
+            warnings.append("--to is in the future; using the current time")
             end = now
         if arguments.start:
             start = _moment("--from", arguments.start, now)
@@ -409,7 +414,7 @@ class _Run:
             if session.end <= oldest:
                 raise click.UsageError(
                     f"{history.description} keeps logs for {duration(history.retention)}: "
-                    f"there are none before {_shown(oldest)}"
+                    f"no logs before {_shown(oldest)}"
                 )
             session.begin_at(oldest, f"this Loki keeps logs for {duration(history.retention)}")
 
@@ -510,7 +515,9 @@ class _Run:
                 click.echo(f"failed: {condition.text} (it is {condition.value:g})", err=True)
                 status = 1
         if report.conditions and report.backtest.is_partial and not status:
-            click.echo("failed: part of the time is not judged, so no condition can be", err=True)
+            click.echo(
+                "failed: part of the time range could not be evaluated, so conditions cannot be", err=True
+            )
             status = 1
         return status
 
@@ -526,7 +533,7 @@ class _Run:
 
 
 def _only(groups: Sequence[RuleGroup], names: set[str], patterns: Sequence[str]) -> list[RuleGroup]:
-    """The rules of the old groups that have the chosen names, or fit the patterns."""
+    """The rules of the old groups with the chosen names, or that match the patterns."""
     found = []
     for group in groups:
         rules = tuple(
@@ -573,7 +580,7 @@ def _size(option: str, text: str) -> int:
     try:
         return parse_bytes(text)
     except ValueError:
-        raise click.BadParameter(f'"{text}" is not a size: write 500MB or 20GB', param_hint=option) from None
+        raise click.BadParameter(f'invalid size "{text}": use 500MB or 20GB', param_hint=option) from None
 
 
 def _shown(time: int) -> str:

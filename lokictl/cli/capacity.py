@@ -29,13 +29,15 @@ Examples:
     "--grow", default=1.0, show_default=True, metavar="FACTOR", help="Multiply every service's volume."
 )
 @click.option(
-    "--rate", "rates", multiple=True, metavar="SERVICE=LINES", help="Lines per second of a service."
+    "--rate", "rates", multiple=True, metavar="SERVICE=LINES", help="Log lines per second of a service."
 )
-@click.option("--line-bytes", type=float, help="Bytes of an average line, uncompressed.")
-@click.option("--compression", type=float, help="Uncompressed bytes per stored byte.")
-@click.option("--pods", type=click.IntRange(1), help="Pods per service.")
+@click.option("--line-bytes", type=float, help="Average line size in bytes, uncompressed.")
+@click.option("--compression", type=float, help="Compression ratio: uncompressed bytes per stored byte.")
+@click.option("--pods", type=click.IntRange(1), help="Number of pods per service.")
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the limits into an SVG file."
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a chart of the limits as an SVG file.",
 )
 @project_option
 @format_option("text", "json")
@@ -52,9 +54,9 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> None:
-    """Storage, cost and streams from volume and retention; which limit is reached first.
+    """Compute storage, cost and streams from volume and retention, and show which limit is reached first.
 
-    Without --rate a service writes what fills its documented monthly storage.
+    Default rate: what fills the documented monthly storage of the service.
     """
     changes = {"line_bytes": line_bytes, "compression": compression, "pods": pods}
     capacity = project_capacity(

@@ -47,7 +47,7 @@ Examples:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to write; default: the project's build folder.",
+    help="Output directory; default: the project's build directory.",
 )
 @project_option
 @format_option("text", "json")
@@ -56,8 +56,8 @@ Examples:
 def command(output: Path | None, project_root: Path | None, output_format: str, quiet: bool) -> int:
     """Lint, test and render the whole content project.
 
-    Ends with 0 only if the linter has no errors or warnings, every test passes, every alert has a test in which it
-    fires (`require_tests = false` in the table `check` allows others), and everything could be rendered.
+    Exits with 0 only if the linter reports no errors or warnings, every test passes, every alert fires in some test
+    (unless `require_tests = false` in the table `check`), and everything renders.
     """
     report = checking.check(project_root, output)
     if output_format == "json":
@@ -108,11 +108,11 @@ def _print_summary(report: CheckReport) -> None:
     tested = report.tests is not None and report.tests.passed and not untested
     _row("test", _test_text(report), seconds.get("test"), tested)
     if report.untested:
-        _row("", f"no test in which it fires: {', '.join(report.untested)}")
+        _row("", f"fires in no test: {', '.join(report.untested)}")
     if "render" in seconds:
         _row("render", _render_text(report), seconds["render"], bool(report.files))
     else:
-        _row("render", "not done: the project does not load", None, False)
+        _row("render", "skipped: the project does not load", None, False)
     for note in report.notes:
         _row("", f"note: {note}")
     verdict = "all good" if report.passed else "failed"
@@ -154,7 +154,7 @@ def _lint_text(report: CheckReport) -> str:
 
 def _test_text(report: CheckReport) -> str:
     if report.tests is None:
-        return "not done: the project does not load"
+        return "skipped: the project does not load"
     parts = [_count(len(report.tests.results), "test")]
     for outcome in ("passed", "failed", "skipped"):
         if report.tests.count(outcome):

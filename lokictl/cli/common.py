@@ -1,4 +1,4 @@
-"""What the commands share: options and ways of printing."""
+"""Options and output helpers that the commands share."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def project_option(function: Command) -> Command:
-    """``--project DIR``: where the content project is; default: found upwards from here."""
+    """``--project DIR``: the content project; default: the one around the current directory."""
     return click.option(
         "--project",
         "project_root",
         type=click.Path(file_okay=False, path_type=Path),
         default=None,
         metavar="DIR",
-        help="The content project; default: found upwards from the current folder.",
+        help="Content project; default: the one around the current directory.",
     )(function)
 
 
 def format_option(*choices: str, default: str = "text") -> Callable[[Command], Command]:
-    """``--format``: how results are printed."""
+    """``--format``: the output format."""
     return click.option(
         "--format",
         "output_format",
         type=click.Choice(choices or ("text", "json")),
         default=default,
         show_default=True,
-        help="How to print the result.",
+        help="Output format.",
     )
 
 
 def loki_version_option(function: Command) -> Command:
-    """``--loki-version``: the Loki that this run is for; the project's ``loki_version`` by default."""
+    """``--loki-version``: the Loki version to target; default: the project's ``loki_version``."""
     return click.option(
         "--loki-version",
         metavar="3.4",
         expose_value=False,
         is_eager=True,
         callback=_set_loki_version,
-        help="The Loki to behave like; default: the project's loki_version, or 3.7.",
+        help="Loki version to target; default: the project's loki_version, or 3.7.",
     )(function)
 
 
@@ -76,7 +76,7 @@ def _set_loki_version(context: click.Context, parameter: click.Parameter, value:
 
 
 def configured_version() -> str:
-    """The ``loki_version`` of the project around the current folder; "" where there is none."""
+    """The ``loki_version`` of the project around the current directory; "" without one."""
 
     try:
         return str(configuration.find_configuration()["loki_version"])
@@ -108,7 +108,7 @@ def without_collection() -> Iterator[None]:
 
 
 def wants_color(*, err: bool = False) -> bool:
-    """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR asks for them anywhere."""
+    """Whether to use colors: on a terminal unless NO_COLOR is set, and anywhere with FORCE_COLOR."""
     if os.environ.get("NO_COLOR"):
         return False
     stream = sys.stderr if err else sys.stdout

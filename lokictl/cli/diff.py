@@ -27,7 +27,7 @@ Examples:
 @quiet_option
 @debug_option
 def command(servers: ServerOptions, output_format: str, quiet: bool, **planned: Any) -> int:
-    """Show what `lokictl sync` would change, and write nothing.
+    """Show what `lokictl sync` would change, without writing anything.
 
     Exit status: 0 nothing to do, 3 changes pending (drift), 1 failed.
     """

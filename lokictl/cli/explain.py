@@ -1,4 +1,4 @@
-"""``lokictl explain``: the page of a check."""
+"""``lokictl explain``: prints the page of a check."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ Examples:
 @click.argument("name", required=False)
 @debug_option
 def command(name: str | None) -> int:
-    """Explain a check of the linter: why, bad, good, how to configure and to silence it."""
+    """Explain a lint check: why it exists, a bad and a good example, how to configure and silence it."""
     click.echo(listing(name) if name is None or "/" not in name else page(name))
     return 0

@@ -33,24 +33,24 @@ Examples:
 """,
 )
 @click.argument("expressions", nargs=-1, metavar="[EXPRESSION | FILE...]")
-@click.option("--canonical", is_flag=True, help="Loki's canonical text, on one line.")
-@click.option("--check", is_flag=True, help="Do not write files; exit 1 if one would change.")
-@click.option("--diff", is_flag=True, help="Do not write files; show what would change.")
+@click.option("--canonical", is_flag=True, help="Print Loki's canonical form, on one line.")
+@click.option("--check", is_flag=True, help="Write no files; exit with 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Write no files; show what would change.")
 @loki_version_option
 @debug_option
 def command(expressions: tuple[str, ...], canonical: bool, check: bool, diff: bool) -> int:
     """Pretty-print a LogQL EXPRESSION (`-` or nothing: standard input), or the expressions in rule FILES, in place.
 
-    Grafana's variables stay as they are.
+    Grafana variables are kept.
     """
     if expressions and all(_is_file(text) for text in expressions):
         return _format_files(expressions, canonical, write=not (check or diff), diff=diff)
     if len(expressions) > 1:
         missing = [text for text in expressions if not _is_file(text)]
-        raise click.UsageError(f"give one expression, or files: there is no file {missing[0]}")
+        raise click.UsageError(f"pass one expression, or files: file not found: {missing[0]}")
     text = expressions[0] if expressions and expressions[0] != "-" else sys.stdin.read()
     if text.endswith(FILE_NAMES) and not any(character in text for character in "{( "):
-        raise click.UsageError(f"there is no file {text}")
+        raise click.UsageError(f"file not found: {text}")
     try:
         click.echo(format_templated(text, str if canonical else pretty))
     except LogQLError as error:

@@ -20,15 +20,14 @@ Examples:
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option(
-    "--service", default="shop", show_default=True, metavar="NAME", help="The service that it watches."
+    "--service", default="shop", show_default=True, metavar="NAME", help="Name of the service to monitor."
 )
 @format_option("text", "json")
 @quiet_option
 @debug_option
 def command(folder: Path, service: str, output_format: str, quiet: bool) -> None:
-    """Start a content project of your own in FOLDER (default: here): small, and green at once.
-
-    Nothing that exists is overwritten.
+    """Create a small content project in FOLDER (default: here) that passes `lokictl check`. Existing files are never
+    overwritten.
     """
     written = start(folder, service=service)
     if output_format == "json":

@@ -1,4 +1,4 @@
-"""``lokictl lint``: checks of rules, dashboards and data sources, and of whether they fit."""
+"""``lokictl lint``: checks rules, dashboards and data sources, and cross-checks them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  lokictl lint                                  the content project, or the files below the current folder
-  lokictl lint rules.yaml dashboards/           plain files and folders
+  lokictl lint                                  the content project, or the files below the current directory
+  lokictl lint rules.yaml dashboards/           plain files and directories
   helm template my-chart | lokictl lint -       standard input
-  lokictl lint --select rule --format github    only one family, as annotations
+  lokictl lint --select rule --format github    one family, as annotations
   lokictl lint rules.yaml --fix                 show the repairs, then write them
-  lokictl lint --loki http://localhost:3100     ask a running Loki, too
+  lokictl lint --loki http://localhost:3100     also ask a running Loki
 
 Exit status: 0 no problems (or only notes), 1 problems found, 2 usage error."""
 
@@ -57,9 +57,9 @@ Exit status: 0 no problems (or only notes), 1 problems found, 2 usage error."""
 @click.option("--ignore", multiple=True, metavar="NAME", help="Skip this check or family; repeatable.")
 @click.option("--enable", multiple=True, metavar="NAME", help="Also run this check, which is off by default.")
 @click.option(
-    "--fix", is_flag=True, help="Show a diff of the repairs that cannot change an answer, and make them."
+    "--fix", is_flag=True, help="Apply the repairs that cannot change results, and show them as a diff."
 )
-@click.option("--diff", "only_diff", is_flag=True, help="With --fix: only show the diff.")
+@click.option("--diff", "only_diff", is_flag=True, help="With --fix: show the diff without writing.")
 @click.option(
     "--baseline", type=click.Path(path_type=Path), metavar="FILE", help="File of accepted findings to ignore."
 )
@@ -78,11 +78,11 @@ Exit status: 0 no problems (or only notes), 1 problems found, 2 usage error."""
     show_default=True,
     help="Minimum severity to show.",
 )
-@click.option("--loki-version", metavar="3.4", help="The version of Loki that the queries must run on.")
-@click.option("--stdin-filename", metavar="NAME", help="What to call standard input in messages.")
+@click.option("--loki-version", metavar="3.4", help="Loki version that must run the queries.")
+@click.option("--stdin-filename", metavar="NAME", help="File name to use for standard input in messages.")
 @click.option("--loki", "loki_url", metavar="URL", help="Also run the live/* checks against this Loki.")
-@click.option("--since", default="7d", show_default=True, help="How far back the live checks look.")
-@click.option("--tenant", metavar="NAME", help="The tenant to ask Loki for (X-Scope-OrgID).")
+@click.option("--since", default="7d", show_default=True, help="Time range of the live checks.")
+@click.option("--tenant", metavar="NAME", help="Tenant ID for the live checks (X-Scope-OrgID).")
 @format_option("text", "json", "sarif", "github", "junit", "checkstyle")
 @quiet_option
 @debug_option
@@ -108,14 +108,14 @@ def command(
 ) -> int:
     """Lint rules, dashboards and data sources, and cross-check them.
 
-    Without files: the whole content project, or what is below the current folder where there is none.  With files
-    or folders: those, whatever they hold (docs/formats.md has an example of each kind).  `lokictl explain NAME`
+    Default: the whole content project, or everything below the current directory outside of one. FILES may also be
+    directories; docs/formats.md has an example of each kind of file.  `lokictl explain NAME`
     explains a check; `# lokictl: disable=NAME — reason` in a file silences it.
     """
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
     if (only_diff or fix) and not paths:
-        raise click.UsageError("--fix needs files: the repairs of Python content are shown as hints")
+        raise click.UsageError("--fix needs files; for Python content, repairs are shown as hints")
     paths = paths or _paths_without_project(project_root)
     project, settings = _project_and_settings(paths, project_root)
     settings = _with_options(settings, select, ignore, enable, loki_version)
@@ -227,7 +227,7 @@ def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *,
 
 def _write_baseline(path: Path, report: Report) -> int:
     count = write_baseline(path, report.findings)
-    click.echo(f"{path}: {count} findings accepted", err=True)
+    click.echo(f"{path}: accepted {count} findings", err=True)
     return 0
 
 
@@ -239,7 +239,7 @@ def _apply_baseline(report: Report, option: Path | None, settings: Settings, qui
         return report
     kept, stale = without_baseline(report.findings, read_baseline(path), path.resolve().parent)
     if stale and not quiet:
-        click.echo(f"{path}: {stale} of its findings are gone; write it anew to keep it short", err=True)
+        click.echo(f"{path}: {stale} of its findings are gone; regenerate it with --write-baseline", err=True)
     return replace(report, findings=tuple(kept))
 
 

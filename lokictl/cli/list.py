@@ -31,7 +31,7 @@ Examples:
 @quiet_option
 @debug_option
 def command(kind: str | None, project_root: Path | None, output_format: str, quiet: bool) -> None:
-    """Show what the project contains: all of it, or one KIND.  With --quiet: names alone, one per line."""
+    """Show what the project contains, or only one KIND. With --quiet, print names only, one per line."""
     contents = summary(load(project_root))
     if kind:
         contents = {kind: contents[kind]}

@@ -1,4 +1,4 @@
-"""``--verbose``: what lokictl does while it does it, on stderr."""
+"""``--verbose``: logs on stderr what lokictl does."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import click
 
 
 class _Echo(logging.Handler):
-    """Log records on stderr, wherever that goes when they come."""
+    """Writes log records to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(record.getMessage(), err=True)
 
 
 def log_to_stderr(verbose: bool) -> None:
-    """Shows warnings; with ``verbose`` also requests with their status and time, servers started, modules loaded."""
+    """Shows warnings; with ``verbose`` also requests with status and time, servers started and modules loaded."""
     logger = logging.getLogger("lokictl")
     if not any(isinstance(handler, _Echo) for handler in logger.handlers):
         logger.addHandler(_Echo())
@@ -36,7 +36,7 @@ def add_verbose_option(command: click.Command) -> None:
         is_flag=True,
         expose_value=False,
         callback=_log_if_set,
-        help="Show on stderr which modules load, which servers start, and every request.",
+        help="Log modules loaded, servers started and every request to stderr.",
     )
     command.params.append(option)
 

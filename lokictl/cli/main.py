@@ -19,11 +19,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("lokictl.cli.lint", "Lint rules, dashboards and data sources, and cross-check them."),
     "test": ("lokictl.cli.test", "Run unit tests for Loki rules."),
     "backtest": ("lokictl.cli.backtest", "Run rules over past logs: when would they have fired?"),
-    "render": ("lokictl.cli.render", "Write the files to ship: provisioning, rules, Kubernetes, Helm."),
+    "render": ("lokictl.cli.render", "Write deployment files: provisioning, rules, Kubernetes, Helm."),
     "sync": ("lokictl.cli.sync", "Upload to Grafana and the Loki ruler: plan, then apply."),
-    "diff": ("lokictl.cli.diff", "Show what `sync` would change; writes nothing."),
-    "pull": ("lokictl.cli.pull", "Bring a live Grafana and Loki into the project as Python."),
-    "rollback": ("lokictl.cli.rollback", "Put back what the last `sync` changed."),
+    "diff": ("lokictl.cli.diff", "Show what `sync` would change, without writing anything."),
+    "pull": ("lokictl.cli.pull", "Import a live Grafana and Loki into the project as Python."),
+    "rollback": ("lokictl.cli.rollback", "Undo the changes of the last `sync`."),
     "query": ("lokictl.cli.query", "Run LogQL over log files, without a server."),
     "upgrade": ("lokictl.cli.upgrade", "Report what a Loki upgrade changes in your files."),
     "conformance": (
@@ -34,9 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("lokictl.cli.list", "Show what the project contains."),
     "sample": ("lokictl.cli.sample", "Generate realistic logs of the project's services."),
     "capacity": ("lokictl.cli.capacity", "Compute storage, cost and streams from volume and retention."),
-    "explain": ("lokictl.cli.explain", "Explain a check of the linter."),
+    "explain": ("lokictl.cli.explain", "Explain a lint check."),
     "schema": ("lokictl.cli.schema", "Print the JSON Schema of a file format."),
-    "init": ("lokictl.cli.init", "Start a content project of your own."),
+    "init": ("lokictl.cli.init", "Create a new content project."),
 }
 
 
@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
             near = [name for name in COMMANDS if sorted(name) == letters]
             near = near or difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean `{near[0]}`?" if near else " `lokictl --help` lists the commands."
-            raise click.UsageError(f"there is no command `{args[0]}`.{hint}", ctx)
+            raise click.UsageError(f"unknown command `{args[0]}`.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks of unexpected errors.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Show on stderr what the command does: modules, servers, requests."
+    "-v", "--verbose", is_flag=True, help="Log modules loaded, servers started and every request to stderr."
 )
 @click.version_option(__version__, prog_name="lokictl")
 @click.pass_context
@@ -96,7 +96,7 @@ def cli(ctx: click.Context, debug: bool, verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """The entry point: runs a command and turns every error into one clear message and an exit status.
 
-    0 fine, 1 problems found, 2 usage error or configuration.
+    0 success, 1 problems found, 2 usage or configuration error.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("LOKICTL_DEBUG"))

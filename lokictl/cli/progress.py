@@ -1,4 +1,4 @@
-"""A bar on the terminal while there is something to wait for."""
+"""A progress bar on the terminal for long work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ProgressBar:
         self._drawn = 0.0
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Show that ``done`` of ``total`` (None: nobody knows) parts of ``what`` are done."""
+        """Shows that ``done`` of ``total`` (None: unknown) parts of ``what`` are done."""
         if not self.shown:
             return
         if self._progress is None:
@@ -41,7 +41,7 @@ class ProgressBar:
             self._drawn = now
 
     def end(self) -> None:
-        """Take the bar away; a later call shows a new one."""
+        """Removes the bar; a later call shows a new one."""
         if self._progress is not None:
             self._progress.stop()
         self._progress, self._tasks = None, {}

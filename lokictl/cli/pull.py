@@ -29,9 +29,13 @@ Examples:
 """,
 )
 @click.argument("names", nargs=-1, metavar="[UID|NAMESPACE]...")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only these; default: all.")
+@click.option(
+    "--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Pull only these kinds; default: all."
+)
 @click.option("--force", is_flag=True, help="Replace files that an earlier pull wrote.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say which files would be written.")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="List the files that would be written, without writing them."
+)
 @server_options
 @format_option("text", "json")
 @quiet_option
@@ -45,9 +49,9 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> int:
-    """Bring dashboards, data sources and rules from a live Grafana and Loki into the project, as Python.
+    """Import dashboards, data sources and rules from a live Grafana and Loki into the project, as Python.
 
-    The modules render back to the same JSON. What the project has already is left alone.
+    The modules render back to the same JSON. Resources that the project already has are skipped.
     """
     with server_errors():
         project = load(servers.project_root)
@@ -76,11 +80,11 @@ def _print(pulled: Pulled, dry_run: bool, clean: Callable[[str], str]) -> None:
     for module in pulled.modules:
         click.echo(clean(f"{'would write' if dry_run else 'wrote'} {module.path}"))
     for name, reason in pulled.skipped:
-        click.echo(clean(f"left out {name}: {reason}"))
+        click.echo(clean(f"skipped {name}: {reason}"))
     for note in pulled.notes:
         click.echo(clean(f"note: {note}"))
     if pulled.configuration:
-        click.echo(f"\nAdd to {pulled.configuration_file}, so that sync leaves it in place:")
+        click.echo(f"\nAdd to {pulled.configuration_file} so that sync keeps it:")
         for text in pulled.configuration:
             click.echo(clean(f"\n{text}"))
     if not pulled.modules and not pulled.skipped:

@@ -41,16 +41,23 @@ Examples:
 @click.argument("expression")
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
-    "-l", "--labels", multiple=True, metavar="NAME=VALUE", help="A stream label of the lines; repeatable."
+    "-l", "--labels", multiple=True, metavar="NAME=VALUE", help="Stream label of the lines; repeatable."
 )
 @click.option(
-    "--time", "time_text", metavar="TIME", help="Instant query at TIME; default: the last line's time."
+    "--time",
+    "time_text",
+    metavar="TIME",
+    help="Run an instant query at TIME; default: the time of the last line.",
 )
-@click.option("--start", metavar="TIME", help="Range query from TIME; default: the first line's time.")
-@click.option("--end", metavar="TIME", help="Range query up to TIME; default: just after the last line.")
-@click.option("--since", metavar="DURATION", help="Range query over the last DURATION before --end.")
-@click.option("--step", metavar="DURATION", help="Step of a range query; asks for one.")
-@click.option("--limit", default=100, show_default=True, help="At most this many lines of a log query.")
+@click.option(
+    "--start", metavar="TIME", help="Run a range query from TIME; default: the time of the first line."
+)
+@click.option(
+    "--end", metavar="TIME", help="Run a range query up to TIME; default: just after the last line."
+)
+@click.option("--since", metavar="DURATION", help="Run a range query over the last DURATION before --end.")
+@click.option("--step", metavar="DURATION", help="Run a range query with this step.")
+@click.option("--limit", default=100, show_default=True, help="Maximum number of lines of a log query.")
 @click.option(
     "--direction",
     type=click.Choice(["forward", "backward"]),
@@ -58,16 +65,14 @@ Examples:
     show_default=True,
     help="Order of lines.",
 )
-@click.option(
-    "--time-field", default="", metavar="NAME", help="The JSON or logfmt field that holds the time."
-)
+@click.option("--time-field", default="", metavar="NAME", help="JSON or logfmt field with the timestamp.")
 @click.option(
     "--format",
     "output_format",
     type=click.Choice(["table", "json", "lines"]),
     default="table",
     show_default=True,
-    help="A table, Loki's JSON, or the bare lines.",
+    help="Output format: a table, Loki's JSON, or only the lines.",
 )
 @loki_version_option
 @quiet_option
@@ -89,7 +94,8 @@ def command(
 ) -> None:
     """Run a LogQL EXPRESSION over log FILES (text, NDJSON, container logs; "-" is standard input).
 
-    A metric query is an instant query at the last line unless --start, --end, --since or --step ask for a range.
+    A metric query runs as an instant query at the last line, or as a range query with --start, --end, --since or
+    --step.
     """
     # The run is short and makes many small objects that all live to its end.
     gc.disable()
@@ -140,7 +146,7 @@ def syntax_problem(expression: str, error: LogQLError) -> LokictlError:
         position = Position("<query>", number, column, number, column + width)
         written = expression[bare.span.start : bare.span.end]
         instead = "a duration such as 5m" if bare.is_macro else "its value"
-        message = f"{written} is a variable of Grafana, which fills it in before Loki sees the query"
+        message = f"{written} is a Grafana variable, which Grafana replaces before Loki sees the query"
         problem = Problem(
             "logql/syntax", message, position=position, source_line=lines[number - 1], hint=f"write {instead}"
         )
@@ -169,7 +175,7 @@ def _explain_nothing(expr: Expr, store: LogStore, result: Result) -> None:
             continue
         shown = ", ".join(_label_text(dict(labels)) for labels in known[:3])
         more = f" and {len(known) - 3} more streams" if len(known) > 3 else ""
-        click.echo(f"{selector} selects no line: their labels are {shown}{more}", err=True)
+        click.echo(f"{selector} matches no stream; the streams are {shown}{more}", err=True)
 
 
 def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -200,7 +206,7 @@ def _load(
                     sorted({**line.labels, **own}.items() if labels else {**own, **line.labels}.items())
                 )
             streams.setdefault(key, []).append((line.timestamp, line.line, line.metadata))
-        warning = reader.warning(hint="--time-field names the JSON or logfmt field that holds the time")
+        warning = reader.warning(hint="use --time-field to name the JSON or logfmt field with the timestamp")
         if warning is not None and not quiet:
             print_problems([warning], err=True)
     for key, entries in streams.items():
@@ -221,7 +227,7 @@ def _run(
     time_text, start, end, since, step = asked
     if time_text and (start or end or since or step):
         raise click.UsageError(
-            "--time asks for an instant query; --start, --end, --since and --step for a range"
+            "--time runs an instant query; --start, --end, --since and --step run a range query"
         )
     engine = Engine(store)
     if isinstance(expr, LogExpr) or start or end or since or step:

@@ -28,20 +28,20 @@ Examples:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to write; default: the project's build folder.",
+    help="Output directory; default: the project's build directory.",
 )
 @click.option(
     "--what",
     multiple=True,
     metavar="NAMES",
-    help=f"Only these, separated by commas: {OUTPUT_NAMES}; default: all that the project has.",
+    help=f"Render only these, separated by commas: {OUTPUT_NAMES}; default: everything in the project.",
 )
 @click.option(
     "--alerting",
     type=click.Choice(["loki", "grafana"]),
-    help="Who evaluates the rules, instead of what the project says.",
+    help="Override which system evaluates the rules.",
 )
-@click.option("--grafana-version", metavar="V", help="The Grafana to write for: 9 to 13; default: 12.3.")
+@click.option("--grafana-version", metavar="V", help="Grafana version to target: 9 to 13; default: 12.3.")
 @project_option
 @format_option("text", "json")
 @quiet_option
@@ -55,9 +55,9 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> None:
-    """Write the files to ship: provisioning, rules, Kubernetes, Helm.
+    """Write deployment files: provisioning, rules, Kubernetes, Helm.
 
-    Files of an earlier render that are no longer wanted are removed, unless somebody has changed them.
+    Files that an earlier render wrote and that are no longer needed are removed, unless they were changed since.
     """
     project = load(project_root)
     names = [name.strip() for part in what for name in part.split(",") if name.strip()]

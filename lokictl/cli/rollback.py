@@ -42,14 +42,14 @@ Examples:
 )
 @click.argument("time", required=False, default="", metavar="[TIME]")
 @click.option("--list", "only_list", is_flag=True, help="List available backups.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be put back.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be restored, without writing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--on-conflict",
     type=click.Choice(["fail", "overwrite", "skip"]),
     default="fail",
     show_default=True,
-    help="What to do with resources changed since.",
+    help="What to do with resources that were changed since.",
 )
 @server_options
 @format_option("text", "json")
@@ -65,10 +65,10 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> int:
-    """Go back to the state before the last run of `lokictl sync`, or before the run of TIME and all later ones.
+    """Restore the state before the last `lokictl sync`, or before the run at TIME and all later ones.
 
-    TIME is the name of a backup; its first digits are enough. What somebody else changed since those runs is a
-    conflict and left alone, unless --on-conflict says otherwise.
+    TIME is the name of a backup; its first digits are enough. Resources that somebody else has changed since are
+    conflicts and are skipped, unless --on-conflict says otherwise.
     """
     if only_list:
         return _list(find_configuration(servers.project_root).root, output_format)
@@ -98,7 +98,7 @@ def _list(root: Path, output_format: str) -> int:
             f"{backup.name}  {backup.target}  {backup.command}: {done} of {len(backup.saved)} changes done"
         )
     if not backups:
-        click.echo("there are no backups")
+        click.echo("no backups found")
     return NOTHING
 
 
@@ -121,8 +121,8 @@ def _apply(rollback: Rollback, plan: Plan, yes: bool, printer: Printer) -> int:
     conflicts = plan.of(Action.CONFLICT)
     if conflicts:
         printer.say(
-            f"conflicts: {len(conflicts)}; nothing applied; --on-conflict overwrite puts the old state back, "
-            "skip leaves them and applies the rest"
+            f"conflicts: {len(conflicts)}; nothing applied; --on-conflict overwrite restores the old state, "
+            "skip keeps them and applies the rest"
         )
         return FAILED
     if plan.writes and not yes:
@@ -130,7 +130,7 @@ def _apply(rollback: Rollback, plan: Plan, yes: bool, printer: Printer) -> int:
             raise click.UsageError(
                 "cannot prompt: not a terminal; pass --yes to apply, or --dry-run for the plan"
             )
-        if not click.confirm("Put this back?", default=False, err=True):
+        if not click.confirm("Restore this?", default=False, err=True):
             return FAILED
 
     def show(outcome: Outcome) -> None:

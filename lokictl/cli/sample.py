@@ -27,44 +27,60 @@ Examples:
   lokictl sample --list
 """,
 )
-@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; repeatable.")
-@click.option("--since", default="1h", show_default=True, help="How far back the logs begin.")
-@click.option("--until", default="now", show_default=True, help="When they end: RFC 3339, or as --since.")
-@click.option("--rate", default=1.0, show_default=True, help="Requests per second.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME",
+    help="Generate logs of this service only; repeatable.",
+)
+@click.option("--since", default="1h", show_default=True, help="How far back the logs start.")
+@click.option(
+    "--until", default="now", show_default=True, help="End of the logs: RFC 3339, or a duration like --since."
+)
+@click.option("--rate", default=1.0, show_default=True, help="Number of requests per second.")
 @click.option(
     "--incident",
     "incidents",
     multiple=True,
     metavar="NAME[@TIME[/LENGTH]]",
-    help="What goes wrong (see --list): from half-way on, or at TIME for LENGTH (1h); then repeatable.",
+    help="Simulate this incident (see --list): in the second half, or at TIME for LENGTH (1h; repeatable).",
 )
 @click.option(
     "--incidents-file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write down the incidents with their times, too, for `lokictl backtest --incidents`.",
+    help="Also write the incidents with their times, for `lokictl backtest --incidents`.",
 )
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same logs.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random generator: the same seed gives the same logs.",
+)
 @click.option(
     "--output",
     type=click.Choice(["ndjson", "text"]),
     default="ndjson",
     show_default=True,
-    help="ndjson: time, labels, metadata and line, as `lokictl query` reads it; text: the bare lines.",
+    help="ndjson: time, labels, metadata and line, as `lokictl query` reads them; text: only the lines.",
 )
 @click.option("--push", metavar="URL", help="Push to this Loki instead of printing.")
-@click.option("--tenant", default="", help="The tenant to push to (X-Scope-OrgID).")
+@click.option("--tenant", default="", help="Tenant ID to push to (X-Scope-OrgID).")
 @click.option(
     "--metrics",
     metavar="URL|FILE",
-    help="Also write the metrics that collectors make of the lines: to a Prometheus (remote write), or as OpenMetrics.",
+    help="Also write the metrics that collectors derive from the lines: to a Prometheus (remote write), or as "
+    "OpenMetrics.",
 )
 @click.option(
     "--traces",
     metavar="URL|FILE",
-    help="Also write the traces behind the lines: to a receiver of OTLP over HTTP, or as OTLP in JSON, one a line.",
+    help="Also write the traces of the lines: to an OTLP/HTTP receiver, or as OTLP JSON, one per line.",
 )
-@click.option("--list", "list_incidents", is_flag=True, help="Show the incidents and the alerts they trip.")
+@click.option(
+    "--list", "list_incidents", is_flag=True, help="List the incidents and the alerts that they trigger."
+)
 @project_option
 @debug_option
 def command(
@@ -83,12 +99,12 @@ def command(
     list_incidents: bool,
     project_root: Path | None,
 ) -> None:
-    """Write realistic logs of the project's services, healthy or with incidents."""
+    """Generate realistic logs of the project's services, healthy or with incidents."""
     timed = any("@" in incident for incident in incidents)
     if len(incidents) > 1 and not all("@" in incident for incident in incidents):
-        raise click.UsageError("several incidents need their times: --incident NAME@TIME")
+        raise click.UsageError("several incidents need times: --incident NAME@TIME")
     if incidents_file is not None and not timed:
-        raise click.UsageError("--incidents-file needs incidents with their times: --incident NAME@TIME")
+        raise click.UsageError("--incidents-file needs incidents with times: --incident NAME@TIME")
     incident = "" if timed or not incidents else incidents[0]
     sources = choose_sources(load(project_root), services, incident)
     if list_incidents:
@@ -96,7 +112,7 @@ def command(
             click.echo(source.service.name)
             for known in source.incidents:
                 click.echo(f"  {known.name:<20} {known.description}")
-                click.echo(f"  {'':<20} -> {', '.join(known.alerts) or 'no alert of its own'}")
+                click.echo(f"  {'':<20} -> {', '.join(known.alerts) or 'no alert'}")
         return
     now = time.time_ns()
     try:
@@ -105,7 +121,7 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     if start >= end:
-        raise click.BadParameter("--since must lie before --until")
+        raise click.BadParameter("--since must be before --until")
     if timed:
         scheduled = [parse_incident(text, now=end) for text in incidents]
         check_incidents(scheduled, sources)

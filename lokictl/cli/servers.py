@@ -1,4 +1,4 @@
-"""What the commands that talk to servers share: their options, and how they print plans."""
+"""Options and plan output of the commands that talk to servers."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def server_options(function: Command) -> Command:
     decorated: Any = project_option(command)
     for option in (
         click.option("-v", "--verbose", is_flag=True,
-                     help="Show unchanged resources, every difference, and on stderr every request."),
+                     help="Show unchanged resources and every difference, and every request on stderr."),
         click.option("--timeout", type=click.FloatRange(0.001), default=30.0, show_default=True, metavar="SECONDS",
-                     help="How long to wait for an answer."),
+                     help="Time to wait for an answer."),
         click.option("-j", "--jobs", type=click.IntRange(1, 64), default=8, show_default=True, metavar="N",
-                     help="How many requests to send at once."),
+                     help="Number of parallel requests."),
         click.option("--only", type=click.Choice(["grafana", "loki"]), help="Sync only Grafana or only Loki."),
         click.option("-t", "--target", "target_name", default="", metavar="NAME",
-                     help="Target in the configuration; default: the only one."),
+                     help="Target from the configuration; default: the only one."),
     ):  # fmt: skip
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
@@ -93,7 +93,7 @@ def server_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: what is under way is finished, and the summary says what was done."""
+    """Handles SIGTERM like Ctrl-C: running requests finish, and the summary shows what was done."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -42,7 +42,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What is to be planned, and what becomes of the plan."""
+    """What to plan, and what to do with the plan."""
 
     prune: bool
     allow_empty: bool
@@ -103,14 +103,14 @@ def plan_options(function: Command) -> Command:
     """What `sync` and `diff` have in common."""
     for option in (
         click.option("--strict", is_flag=True,
-                     help="Stop when a single resource cannot be read or written; default: skip it."),
+                     help="Stop when a resource cannot be read or written; default: skip it."),
         click.option("--validate", is_flag=True,
-                     help="Let Grafana (12 and later) check every dashboard first, without writing it."),
-        click.option("--no-check", is_flag=True, help="Do not check LogQL and templates first."),
+                     help="Validate every dashboard in Grafana (12 and later) first, without writing it."),
+        click.option("--no-check", is_flag=True, help="Skip the LogQL and template checks."),
         click.option("--on-conflict", type=click.Choice(["fail", "overwrite", "skip", "pull"]), default="fail",
-                     show_default=True, help="What to do with resources that somebody else changed or made."),
+                     show_default=True, help="What to do with resources that somebody else changed or created."),
         click.option("--allow-empty", is_flag=True,
-                     help="Let --prune delete even if the project has nothing of that kind left."),
+                     help="Let --prune delete the last resources of a kind."),
         click.option("--prune", is_flag=True,
                      help="Delete resources created by this project that are no longer in it."),
         click.option("--out", "plan_out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -138,15 +138,17 @@ Examples:
     "plan_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Apply the plan in FILE, without asking, if it still holds.",
+    help="Apply the plan in FILE without confirmation, if it is still valid.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Only show the plan; write nothing (as `lokictl diff`).")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "-n", "--dry-run", is_flag=True, help="Show the plan without writing anything (like `lokictl diff`)."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--prune-limit",
     type=click.IntRange(0),
     metavar="N",
-    help="Delete up to N resources without asking again.",
+    help="Delete up to N resources without a second confirmation.",
 )
 @plan_options
 @server_options
@@ -165,10 +167,11 @@ def command(
 ) -> int:
     """Upload folders, data sources, dashboards and alerts to Grafana, and rules to the Loki ruler.
 
-    Shows the plan, asks, and applies it: only what differs, only what this project made, after a backup. Without
-    names everything is synced; a name is a kind (dashboards, datasources, folders, library-panels, alerts,
-    contact-points, mute-timings, message-templates, policies, rules) and a uid or name, or a namespace and perhaps a
+    Shows the plan, asks for confirmation, makes a backup, and applies the plan: only differences, and only to resources
+    that this project created. NAMES limit the sync: a kind (dashboards, datasources, folders, library-panels, alerts,
+    contact-points, mute-timings, message-templates, policies, rules) and a uid or name, or a namespace and optionally a
     group.
+
     Exit status: 0 done or nothing to do, 1 failed; with --dry-run or --out 3 if changes are pending.
     """
     options = PlanOptions(**planned)
@@ -191,7 +194,7 @@ def _apply_saved(
 ) -> int:
     saved = read_plan(path)
     if options.names or options.prune or options.allow_empty or options.plan_out is not None:
-        raise click.UsageError("--plan takes its options from the plan")
+        raise click.UsageError("--plan uses the options saved in the plan; remove the others")
     servers = dataclasses.replace(servers, target_name=saved.target, only=saved.only or None)
     planned = dataclasses.replace(
         options,
@@ -224,7 +227,7 @@ def _may_apply(session: Session, plan: Plan, yes: bool, prune_limit: int | None,
             "cannot prompt: not a terminal; pass --yes to apply, or --dry-run for the plan"
         )
     if not yes and not click.confirm("Apply this plan?", default=False, err=True):
-        printer.say("nothing was changed")
+        printer.say("no changes made")
         return False
     return _may_delete(session, plan, yes, prune_limit, printer)
 
@@ -288,7 +291,7 @@ def _print_end(session: Session, applied: Applied, printer: Printer) -> None:
     if not printer.quiet or not applied.complete:
         printer.lines(result_lines(applied, again, undo))
     if session.backup is not None and not printer.quiet:
-        printer.lines([f"backup: {_shown(session.backup)} (`{undo}` puts it back)"])
+        printer.lines([f"backup: {_shown(session.backup)} (`{undo}` restores it)"])
 
 
 def _pull(session: Session, plan: Plan, printer: Printer) -> list[str]:

@@ -72,27 +72,32 @@ Examples:
     default="embedded",
     show_default=True,
     metavar="ENGINE",
-    help="embedded, docker, binary, the URL of a Loki, or all (runs on each that is there, and compares).",
+    help="Engine: embedded, docker, binary, the URL of a Loki, or all (run on each available one and compare).",
 )
-@click.option(
-    "--compare", default="", metavar="A,B", help="Run on several engines; a difference is a failure."
-)
+@click.option("--compare", default="", metavar="A,B", help="Run on several engines and fail if they differ.")
 @click.option(
     "--as",
     "home",
     type=click.Choice(["loki", "grafana"]),
     default="loki",
     show_default=True,
-    help="Who evaluates the rules: Loki's ruler, or Grafana (after translation); shows where the two differ.",
+    help="Evaluate the rules like Loki's ruler, or like Grafana (translated) and show where the two differ.",
 )
-@click.option("--allow-push", is_flag=True, help="Push test logs to a Loki that has no tenants.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first test that fails.")
-@click.option("--watch", is_flag=True, help="Run again whenever tests or rules change.")
-@click.option("-j", "--jobs", type=click.IntRange(0), metavar="N", help="Processes; 0: one per CPU.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit file, too.")
+@click.option("--allow-push", is_flag=True, help="Allow pushing test logs to a Loki without multi-tenancy.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failing test.")
+@click.option("--watch", is_flag=True, help="Rerun when tests or rules change.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(0), metavar="N", help="Number of processes; 0: one per CPU."
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML report."
+)
 @click.option("--coverage", "with_coverage", is_flag=True, help="Report rule behavior that no test covers.")
 @click.option(
-    "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this coverage."
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Fail below this coverage percentage.",
 )
 @click.option("--mutate", is_flag=True, help="Run mutation testing and list surviving mutants.")
 @click.option(
@@ -128,7 +133,7 @@ def command(
 ) -> None:
     """Run unit tests for Loki rules: those in PATHS, or those of the content project.
 
-    Without either, files matching *_test.yaml or test_*.yaml under the current directory are used. A test file
+    Outside of a project, files matching *_test.yaml or test_*.yaml under the current directory are used. A test file
     without `rule_files` tests the rules of the content project around it.
     """
     if watch:
@@ -136,11 +141,9 @@ def command(
         return
     engines = _engines(engine, compare)
     if update_files and engines != ("embedded",):
-        raise click.UsageError(
-            "--update writes what the embedded engine says; leave out --engine and --compare"
-        )
+        raise click.UsageError("--update uses the embedded engine; remove --engine and --compare")
     if home == "grafana" and (engines != ("embedded",) or mutate or update_files):
-        raise click.UsageError("--as grafana runs on the embedded engine, and only tests")
+        raise click.UsageError("--as grafana only runs tests, on the embedded engine")
     with without_collection():
         suite = _suite(paths, project_root, pattern)
     text = output_format == "text" and not quiet
@@ -165,12 +168,12 @@ def command(
 def _engines(engine: str, compare: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (compare or engine).split(",") if name.strip())
     if compare and len(names) < 2:
-        raise click.BadParameter("name at least two engines: embedded,binary", param_hint="--compare")
+        raise click.BadParameter("pass at least two engines: embedded,binary", param_hint="--compare")
     known = ("embedded", "docker", "binary", "all")
     for name in names:
         if name not in known and "://" not in name:
             hint = suggestion(name, known, "embedded, docker, binary, all or http://…")
-            raise click.BadParameter(f'there is no engine "{name}": {hint}', param_hint="--engine")
+            raise click.BadParameter(f'unknown engine "{name}": {hint}', param_hint="--engine")
     return names or ("embedded",)
 
 
@@ -184,11 +187,13 @@ def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> 
     if not len(suite) and not suite.problems:
         if suite.filtered:
             names = ", ".join(_names(paths, project)[:5])
-            problem = Problem("test/none", f'no test fits "{pattern}"', hint=f"there are: {names}, …")
+            problem = Problem(
+                "test/none", f'no test matches "{pattern}"', hint=f"available tests: {names}, …"
+            )
         else:
             where = ", ".join(map(str, paths)) or "the project's test folder"
             hint = "a test file has `tests:`; `lokictl schema test` prints the format"
-            problem = Problem("test/none", f"there are no tests in {where}", hint=hint)
+            problem = Problem("test/none", f"no tests found in {where}", hint=hint)
         raise LokictlError(problem)
     return suite
 
@@ -199,7 +204,7 @@ def _project_or_files() -> tuple[Project | None, tuple[Path, ...]]:
         files = sorted(path for pattern in FILE_NAMES for path in Path().rglob(pattern))
         files = files or runner.find_test_files([Path()])
         if not files:
-            message = "there are no tests below the current folder, and there is no content project here"
+            message = "no tests found below the current directory, and it is not in a content project"
             hint = "a test file has `tests:`; `lokictl schema test` prints the format"
             raise LokictlError(Problem("test/none", message, hint=hint))
         return None, tuple(files)
@@ -277,7 +282,7 @@ def _coverage(suite: Suite, jobs: int | None) -> CoverageReport:
 
 def _mutation(suite: Suite, report: Report, jobs: int | None, text: bool) -> MutationReport | None:
     if not report.passed:
-        click.echo("mutation: not tried, since tests fail without any change", err=True)
+        click.echo("mutation: skipped, because tests fail without any mutation", err=True)
         return None
     with ProgressBar(text) as bar:
         found = testing.run_mutations(
@@ -314,7 +319,7 @@ def _print(
             print_problems(shown)
     if quiet:
         for found in mutation.survivors if mutation is not None else ():
-            click.echo(f"no test notices: {reports.survivor_text(found)}")
+            click.echo(f"survived: {reports.survivor_text(found)}")
         return
     if report.failed or report.problems or report.warnings:
         click.echo()

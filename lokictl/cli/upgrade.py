@@ -1,4 +1,4 @@
-"""``lokictl upgrade``: what another version of Loki changes."""
+"""``lokictl upgrade``: reports what another version of Loki changes."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ Examples:
 )
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
-    "--from", "old_text", required=True, metavar="VERSION", help="The Loki that you run now: 3.0, 3.4.2."
+    "--from", "old_text", required=True, metavar="VERSION", help="Loki version that you run now: 3.0, 3.4.2."
 )
 @click.option(
-    "--to", "new_text", required=True, metavar="VERSION", help="The Loki that you will run: 3.8, main."
+    "--to", "new_text", required=True, metavar="VERSION", help="Loki version that you will run: 3.8, main."
 )
 @click.option(
     "--fix",
     is_flag=True,
-    help="Rewrite queries so that they keep their answer, where the rewrite is exact in both versions.",
+    help="Rewrite queries to keep their results, where the rewrite is exact in both versions.",
 )
-@click.option("--no-tests", is_flag=True, help="Do not run the rule tests under both versions.")
+@click.option("--no-tests", is_flag=True, help="Do not run the rule tests with both versions.")
 @format_option("text", "json")
 @debug_option
 def command(
     paths: tuple[str, ...], old_text: str, new_text: str, fix: bool, no_tests: bool, output_format: str
 ) -> int:
-    """Say what another version of Loki changes in PATHS, or in the content project.
+    """Report what another version of Loki changes in PATHS, or in the content project.
 
-    Reads rules, dashboards, data sources, rule tests and Loki's own configuration (also in Helm values and
-    ConfigMaps).  Without PATHS and outside of a project, reads everything below the current folder.
+    Reads rules, dashboards, data sources, rule tests and Loki's configuration (also in Helm values and ConfigMaps).
+    Without PATHS and outside of a project, reads everything below the current directory.
 
-    Exit status: 0 nothing changes, 3 something does, 1 something could not be read.
+    Exit status: 0 no changes, 3 changes, 1 something could not be read.
     """
     old, new = _version("--from", old_text), _version("--to", new_text)
     if new < old:
         click.echo(
-            f"note: {new.minor_text} is older than {old.minor_text}: this is what a downgrade changes",
+            f"note: {new.minor_text} is older than {old.minor_text}: these are the changes of a downgrade",
             err=True,
         )
     project = None if paths else _project()

@@ -123,6 +123,11 @@ def line_maker(kind: str, value: Any) -> Callable[[int], str]:
     if not uses_index(value):
         text = render(value)
         return lambda index: text
+    if kind == "logfmt" and any(
+        isinstance(item, Mapping | list) and uses_index(item) for item in value.values()
+    ):
+        # Python writes these, and quotes what is not a number.
+        return lambda index: render(with_index(value, index))
     return _Pieces(render, value)
 
 

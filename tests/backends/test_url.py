@@ -183,7 +183,7 @@ def test_no_loki(url: str, words: str) -> None:
 
 
 def test_no_such_engine() -> None:
-    with pytest.raises(BackendError, match='there is no engine "dokcer"') as failed:
+    with pytest.raises(BackendError, match='unknown engine "dokcer"') as failed:
         open_backend("dokcer")
     assert failed.value.problems[0].hint.startswith("embedded, docker, binary")
 

@@ -63,7 +63,7 @@ BREAKS = {
         "services/check_out.py",
         ("SERVICE = Service(", "1 / 0\nSERVICE = Service("),
         2,
-        ("services/check_out.py:", "ZeroDivisionError", "not done: the project does not load"),
+        ("services/check_out.py:", "ZeroDivisionError", "skipped: the project does not load"),
     ),
     "an unknown key in a test": (
         "tests/rules/check_out.yaml",
@@ -101,7 +101,7 @@ def test_alerts_that_no_test_fires_fail_unless_allowed(project: Path) -> None:
     (project / "tests" / "rules" / "check_out.yaml").unlink()
     code, output = check(project)
     assert code == 1
-    assert "no test in which it fires: CheckOutErrors" in output
+    assert "fires in no test: CheckOutErrors" in output
     file = project / "lokictl.toml"
     file.write_text(file.read_text(encoding="utf-8") + "\n[check]\nrequire_tests = false\n", encoding="utf-8")
     code, output = check(project)

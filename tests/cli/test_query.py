@@ -86,19 +86,19 @@ def test_lines_without_times_are_told_of_once(lokictl: Lokictl, tmp_path: Path) 
 
 def test_a_selector_that_selects_nothing_names_the_labels(lokictl: Lokictl, log_file: Path) -> None:
     answer = lokictl("query", '{app="b"}', "-l", "app=a", str(log_file))
-    assert answer.error == '0 lines\n{app="b"} selects no line: their labels are {app="a"}\n'
+    assert answer.error == '0 lines\n{app="b"} matches no stream; the streams are {app="a"}\n'
 
 
 WRONG = {
     "a macro of Grafana": (
         ['sum(rate({app="a"}[$__interval]))'],
-        "$__interval is a variable of Grafana, which fills it in before Loki sees the query",
+        "$__interval is a Grafana variable, which Grafana replaces before Loki sees the query",
     ),
     "a repair": (['rate({app="a"})'], "write: "),
     "not LogQL": (['{app="a"} |= '], "syntax error: unexpected $end"),
     "a bad label": (['{app="a"}', "-l", "app"], '"app" is not NAME=VALUE'),
     "a bad time": (["vector(1)", "--time", "soonish"], "--time"),
-    "both kinds": (["vector(1)", "--time", "now", "--step", "1m"], "--time asks for an instant query"),
+    "both kinds": (["vector(1)", "--time", "now", "--step", "1m"], "--time runs an instant query"),
 }
 
 
@@ -135,7 +135,7 @@ def test_format_rewrites_files(lokictl: Lokictl, tmp_path: Path, monkeypatch: py
     assert lokictl("format", "rules.yaml").status == 0
     assert file.read_text() == RULES.replace("   [5m]", "[5m]")
     assert lokictl("format", "--check", "rules.yaml").status == 0
-    assert "there is no file other.yaml" in lokictl("format", "other.yaml").error
+    assert "file not found: other.yaml" in lokictl("format", "other.yaml").error
 
 
 def test_format_keeps_variables(lokictl: Lokictl) -> None:

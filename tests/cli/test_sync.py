@@ -175,7 +175,7 @@ def test_rollback(content: Content, lokictl: Lokictl) -> None:
 
 def test_a_rollback_without_a_backup(content: Content, lokictl: Lokictl) -> None:
     assert "there is no backup" in lokictl("rollback").error
-    assert lokictl("rollback", "--list").output == "there are no backups\n"
+    assert lokictl("rollback", "--list").output == "no backups found\n"
 
 
 def test_a_failure_names_the_commands_that_finish_and_undo(
