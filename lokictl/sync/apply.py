@@ -6,10 +6,13 @@ that leaves open whether the server did what it was asked, the server is asked w
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Protocol
 
 from lokictl.http import HttpError
@@ -88,6 +91,30 @@ class Applied:
         """Whether the same command may do what is left: not where a server refused something for good."""
         refused = any(outcome.status is Status.FAILED and outcome.refused for outcome in self.outcomes)
         return not refused
+
+
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait until the block is done: what is half noted cannot be undone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: received.append((number, frame)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for late, frame in received[:1]:
+            handler = signal.getsignal(late)
+            if callable(handler):
+                handler(late, frame)
+            elif handler is signal.SIG_DFL:
+                signal.raise_signal(late)
 
 
 @dataclass
@@ -220,10 +247,11 @@ class Applier:
             outcome = future.result()
             if outcome is None or id(outcome) in noted:
                 continue
-            self._applied.outcomes.append(outcome)
-            if self.backup is not None:
-                self.backup.note(outcome)
-            self.on_outcome(outcome)
+            with interrupts_later():
+                self._applied.outcomes.append(outcome)
+                if self.backup is not None:
+                    self.backup.note(outcome)
+                self.on_outcome(outcome)
 
     def _note_the_rest(self, changes: list[Change]) -> None:
         seen = {outcome.change.key for outcome in self._applied.outcomes}
