@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
 
 from _pytest.terminal import TerminalReporter
@@ -13,6 +15,10 @@ RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeatable", RELAXED, derandomize=True)
 settings.register_profile("explore", RELAXED)
 settings.load_profile("repeatable")
+
+# What commands remember of their last runs is none of the user's.
+_CACHE = tempfile.TemporaryDirectory(prefix="lokictl-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 collect_ignore = ["golden"]  # its rule tests fail on purpose; tests/test_golden.py runs them
 
