@@ -10,12 +10,10 @@ import click
 from lokictl.cli.common import debug_option, format_option, quiet_option, write_json
 from lokictl.cli.servers import NOTHING, ServerOptions, server_errors, server_options
 from lokictl.project import load
-from lokictl.sync.pull import Selection, pull, write_modules
+from lokictl.sync.pull import KINDS, Selection, pull, write_modules
 
 if TYPE_CHECKING:
     from lokictl.sync.pull import Pulled
-
-KINDS = ("dashboards", "library-panels", "datasources", "rules")
 
 
 @click.command(
@@ -49,7 +47,7 @@ def command(
     output_format: str,
     quiet: bool,
 ) -> int:
-    """Import dashboards, data sources and rules from a live Grafana and Loki into the project, as Python.
+    """Import dashboards, data sources, alerts and rules from a live Grafana and Loki into the project.
 
     The modules render back to the same JSON. Resources that the project already has are skipped.
     """

@@ -128,7 +128,13 @@ def project_workspace(project: Project) -> tuple[Workspace, Loaded]:
         )
         dashboards.append(dataclasses.replace(item, datasource_types=types))
     workspace = Workspace(
-        project.rule_files, tuple(dashboards), tuple(datasources), (), (), project.services, project
+        project.rule_files,
+        tuple(dashboards),
+        tuple(datasources),
+        (),
+        project.alerts,
+        project.services,
+        project,
     )
     return workspace, loaded
 

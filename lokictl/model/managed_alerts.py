@@ -9,13 +9,14 @@ docs/formats.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lokictl.durations import MINUTE, SECOND
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import Cursor
+from lokictl.model.uids import slug
 
 EXPRESSIONS = "__expr__"
 """The data source uid of Grafana's own expressions (math, reduce, threshold, …)."""
@@ -169,6 +170,14 @@ class ManagedGroup:
             "rules": rules,
         }
 
+    def in_place(self, folder: str, folder_uid: str) -> ManagedGroup:
+        """The group in another folder, with uids for rules that have none: they stay as long as the names do."""
+        rules = [
+            rule if rule.uid else replace(rule, uid=slug(f"{self.folder}/{self.name}/{rule.title}"))
+            for rule in self.rules
+        ]
+        return replace(self, folder=folder, folder_uid=folder_uid, rules=tuple(rules))
+
 
 # --- reading -----------------------------------------------------------------------------------------------
 
@@ -189,6 +198,26 @@ def read_managed_groups(found: FoundAlerting) -> Iterator[ManagedGroup]:
         rules = [cursor] if found.shape == "rule" else list(cursor.children())
         name = cursor.child("ruleGroup").text if found.shape == "rule" else ""
         yield ManagedGroup(name, tuple(map(_rule, rules)), origin=cursor)
+
+
+def managed_groups(found: FoundAlerting) -> Iterator[ManagedGroup]:
+    """As `read_managed_groups`, as Grafana has them: of two dollar signs in a provisioning file it makes one."""
+    for group in read_managed_groups(found):
+        yield _filled(group) if found.shape == "provisioning" else group
+
+
+def _filled(group: ManagedGroup) -> ManagedGroup:
+    """A group of a provisioning file as Grafana has it, once it has made one dollar sign of two."""
+    rules = [
+        replace(
+            rule,
+            title=rule.title.replace("$$", "$"),
+            labels={name: text.replace("$$", "$") for name, text in rule.labels.items()},
+        )
+        for rule in group.rules
+    ]
+    name, folder = group.name.replace("$$", "$"), group.folder.replace("$$", "$")
+    return replace(group, name=name, folder=folder, rules=tuple(rules))
 
 
 def _group(cursor: Cursor, folder: str = "") -> ManagedGroup:

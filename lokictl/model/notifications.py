@@ -49,6 +49,9 @@ SECRET_SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 """The settings of each kind of integration that Grafana never gives out again; dots lead into objects."""
 
+DEFAULT_RECEIVER = "grafana-default-email"
+"""The contact point that every Grafana has, and that nobody describes."""
+
 Secret = Callable[[str], str]
 """Makes what stands in a file for the secret of a name: ``$__file{/etc/secrets/slack_url}``."""
 
@@ -76,7 +79,8 @@ class Route:
 
     The first branch that fits decides, unless it says ``go_on``.  Times take any `lokictl.durations.Duration`; 0 and
     an empty ``group_by`` are those of the branch above.  Nobody is told during ``mute_timings``, nor outside
-    ``active_timings``, if there are any; both are names of a `MuteTiming`.
+    ``active_timings``, if there are any; both are names of a `MuteTiming`.  An empty ``receiver`` is that of the branch
+    above.
     """
 
     receiver: str
@@ -93,7 +97,7 @@ class Route:
 
     def settings(self) -> dict[str, Any]:
         """What both homes write alike."""
-        found: dict[str, Any] = {"receiver": self.receiver}
+        found: dict[str, Any] = {"receiver": self.receiver} if self.receiver else {}
         if self.group_by:
             found["group_by"] = list(self.group_by)
         for key, value in (
@@ -131,7 +135,8 @@ class Route:
 
     def receivers(self) -> Iterator[str]:
         """The receivers of this branch and of those below."""
-        yield self.receiver
+        if self.receiver:
+            yield self.receiver
         for route in self.routes:
             yield from route.receivers()
 
@@ -269,7 +274,7 @@ class Notifications:
 
     def __post_init__(self) -> None:
         known = {point.name for point in self.contact_points}
-        unknown = sorted(set(self.route.receivers()) - known)
+        unknown = sorted(set(self.route.receivers()) - known - {DEFAULT_RECEIVER})
         if unknown:
             raise ValueError(f"a route leads to {unknown[0]}, which is not a contact point: {sorted(known)}")
         times = {timing.name for timing in self.mute_timings}

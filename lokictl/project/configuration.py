@@ -17,6 +17,7 @@ FOLDERS = {
     "dashboards": "dashboards",
     "datasources": "datasources",
     "library_panels": "library-panels",
+    "alerts": "alerts",
     "stack": "stack",
     "tests": "tests/rules",
 }

@@ -6,6 +6,7 @@ titles (``Platform/Loki``) gets a uid made from them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.uids import UID, slug
 
 if TYPE_CHECKING:
+    from lokictl.model.managed_alerts import ManagedGroup
     from lokictl.project.configuration import Configuration
     from lokictl.project.loader import Project
 
@@ -210,6 +212,25 @@ class FolderTree:
             is_root = not self.base and namespace.casefold() == ROOT_FOLDER
             return "" if is_root else self.at((namespace,), self.base)
         return self.base
+
+    def of_written_alerts(self, group: ManagedGroup) -> str:
+        """The uid of the folder of a group in Grafana's own form: the configuration, its uid, its path, the project's.
+
+        A slash in a title has a backslash before it, as in Grafana's files.
+        """
+        for rule in self.rules:
+            names = (group.folder, f"{group.folder}/{group.name}")
+            if any(fnmatchcase(name, pattern) for pattern in rule.alerts for name in names):
+                return rule.uid
+        titles = tuple(
+            part.replace("\\/", "/") for part in re.split(r"(?<!\\)/", group.folder) if part.strip()
+        )
+        if group.folder_uid:
+            if len(titles) == 1:
+                self.folders.setdefault(group.folder_uid, Folder(titles[0]))
+            return group.folder_uid
+        is_root = [title.casefold() for title in titles] == [ROOT_FOLDER]
+        return self.base if not titles or is_root else self.at(titles)
 
     def titles(self, uid: str) -> tuple[str, ...]:
         """The titles on the path to a folder; one that the project does not describe is called by its uid."""

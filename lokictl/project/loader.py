@@ -13,10 +13,11 @@ from typing import Any, Protocol, TypeVar
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, suggestion
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
-from lokictl.model.contents import Contents, contents_of
+from lokictl.model.contents import Contents, FoundAlerting, contents_of
 from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.library_panel import LibraryPanel
+from lokictl.model.managed_alerts import ManagedGroup, managed_groups
 from lokictl.model.notifications import Notifications
 from lokictl.model.origin import Origin
 from lokictl.model.rule_files import read_documents
@@ -73,6 +74,12 @@ class Project:
     problems: tuple[Problem, ...] = ()
     notifications: Notifications | None = None
     library_panels: tuple[LibraryPanel, ...] = ()
+    alerts: tuple[FoundAlerting, ...] = ()
+
+    @property
+    def managed_groups(self) -> tuple[ManagedGroup, ...]:
+        """The groups of ``alerts``: rules that are written in Grafana's own form."""
+        return tuple(group for found in self.alerts for group in managed_groups(found))
 
     @property
     def name(self) -> str:
@@ -152,6 +159,7 @@ class _Collector:
         self.problems += repeated_rules(rule_files)
         notifications = self._notifications(modules["stack"])
         library_panels = self._library_panels(modules["dashboards"])
+        alerts = tuple(self._alerts())
         return Project(
             self.root,
             self.configuration,
@@ -166,6 +174,7 @@ class _Collector:
             tuple(dict.fromkeys(self.problems)),
             notifications,
             library_panels,
+            alerts,
         )
 
     def _library_panels(self, modules: list[LoadedModule]) -> tuple[LibraryPanel, ...]:
@@ -306,11 +315,20 @@ class _Collector:
                     else:
                         yield dataclasses.replace(DataSource.from_provisioning(entry), origin=cursor)
 
+    def _alerts(self) -> Iterator[FoundAlerting]:
+        """Files of Grafana-managed alerts, in any form of docs/formats.md."""
+        for file in self._files("alerts", (*YAML_SUFFIXES, ".json")):
+            for document, contents in self._contents(file):
+                yield from contents.alerting
+                if not contents.alerting and document.value is not None:
+                    message = "no Grafana-managed alerts in this file"
+                    self.problems.append(document.problem("project/alerts", message))
+
     # --- what is left ------------------------------------------------------------------------------------
 
     def _files(self, key: str, suffixes: tuple[str, ...]) -> list[Path]:
         found: list[Path] = []
-        owner = "dashboards" if key == "library_panels" else key
+        owner = {"library_panels": "dashboards", "alerts": "rules"}.get(key, key)
         if owner in KINDS and owner not in self.kinds:
             return []
         for name in self.configuration.folders(key):

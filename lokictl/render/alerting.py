@@ -52,7 +52,8 @@ def render_alerting(project: Project, settings: Settings) -> dict[str, str]:
 
 def folders_of_alerts(project: Project, settings: Settings) -> frozenset[str]:
     """The titles of the folders at the top that files of alerts make."""
-    groups = translation_of(project, settings).groups
+    tree = folder_tree(project, settings)
+    groups = [*translation_of(project, settings, tree).groups, *written_groups(project, tree)]
     return frozenset(re.split(r"(?<!\\)/", group.folder)[0].replace("\\/", "/") for group in groups)
 
 
@@ -66,7 +67,7 @@ def translation_of(project: Project, settings: Settings, tree: FolderTree | None
 
     def folder_of(namespace: str, group: RuleGroup) -> tuple[str, str]:
         uid = places.of_alerts(namespace, group.name, group.folder)
-        return "/".join(title.replace("/", "\\/") for title in places.titles(uid)), uid
+        return _path(places, uid), uid
 
     options = TranslationOptions(loki, settings.recording_target, folder_of=folder_of)
     return translate(rule_files_of(project, settings, "grafana"), options)
@@ -84,15 +85,30 @@ def managed_groups(
             hint = "name one: `folder` in [render], the group's `folder`, or alerts in [sync.folders.<uid>]"
             place = group.origin.position() if group.origin is not None else Position()
             refused.append(Problem("render/folder", message, position=place, hint=hint))
+    written = written_groups(project, tree or folder_tree(project, settings))
     if refused:
         raise LokictlError(refused)
-    return translation.groups
+    return [*translation.groups, *written]
+
+
+def written_groups(project: Project, tree: FolderTree) -> list[ManagedGroup]:
+    """The groups that the project has in Grafana's own form, in the folders that they name."""
+    found = []
+    for group in project.managed_groups:
+        uid = tree.of_written_alerts(group)
+        path = group.folder or _path(tree, uid)
+        found.append(group.in_place(path, uid))
+    return found
+
+
+def _path(tree: FolderTree, uid: str) -> str:
+    return "/".join(title.replace("/", "\\/") for title in tree.titles(uid))
 
 
 def alerting_notes(project: Project, settings: Settings) -> Iterator[str]:
     """What whoever ships the files should know."""
     translation = translation_of(project, settings)
-    if not translation.groups:
+    if not translation.groups and not project.managed_groups:
         return
     for problem in translation.problems:
         if problem.severity != Severity.ERROR:

@@ -64,7 +64,7 @@ def manifests(project: Project, settings: Settings) -> Iterator[tuple[str, Manif
         yield f"grafana/datasources/{slug(source.uid)}.yaml", datasource_object(source, settings)
     for group in groups:
         name = object_name(settings.name, group.folder_uid, group.name)
-        yield f"grafana/alerts/{name}.yaml", alert_group(group, name, settings)
+        yield f"grafana/alerts/{name}.yaml", alert_group(group, name, tree, settings)
     if groups and project.notifications is not None:
         yield from notification_objects(project.notifications, settings)
     yield from loki_rules(rule_files_of(project, settings, "loki"), settings)
@@ -178,15 +178,22 @@ def _value_from(target: str, key: str, settings: Settings) -> dict[str, Any]:
     return {"targetPath": target, "valueFrom": {"secretKeyRef": reference}}
 
 
-def alert_group(group: ManagedGroup, name: str, settings: Settings) -> Manifest:
+def alert_group(group: ManagedGroup, name: str, tree: FolderTree, settings: Settings) -> Manifest:
     """`GrafanaAlertRuleGroup`."""
     spec = {
         "name": group.name,
-        "folderRef": folder_name(group.folder_uid, settings),
+        **_folder_of(group, tree, settings),
         "interval": go_duration(group.interval),
         "rules": [_operator_rule(rule) for rule in group.rules],
     }
     return _grafana_object("GrafanaAlertRuleGroup", name, spec, settings)
+
+
+def _folder_of(group: ManagedGroup, tree: FolderTree, settings: Settings) -> dict[str, str]:
+    """The folder's object, or the uid of one that Grafana has already."""
+    if group.folder_uid in tree.folders:
+        return {"folderRef": folder_name(group.folder_uid, settings)}
+    return {"folderUID": group.folder_uid}
 
 
 def _operator_rule(rule: ManagedRule) -> dict[str, Any]:

@@ -171,11 +171,13 @@ def _git_sync() -> Output:
 
 def _has_managed_rules(project: Project) -> bool:
     default = str(project.config["alerting"])
+    if project.managed_groups:
+        return True
     return any(group.home(default) == "grafana" for file in project.rule_files for group in file.groups)
 
 
 def _has_content(project: Project) -> bool:
-    return bool(project.dashboards or project.datasources or project.rule_files)
+    return bool(project.dashboards or project.datasources or project.rule_files or project.alerts)
 
 
 OUTPUTS: dict[str, Callable[[], Output]] = {

@@ -95,10 +95,17 @@ class Target:
     tables: tuple[str, ...] = ()
     selection: Selection = Selection()
     alerting: str = ""
-    editable_alerts: bool = False
+    editable_alerts: bool | None = None
     notifications: bool = False
     policies: str = ""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Whether people may change alerts in Grafana's pages; empty: as each one is, and new ones are locked."""
+        if self.editable_alerts is None:
+            return {}
+        return {"provenance": "" if self.editable_alerts else "api"}
 
     def section(self, *keys: str) -> str:
         """A table of the target as it is written in the project's own configuration file."""
@@ -206,7 +213,7 @@ class _Reader:
             folder_path,
             ("tool", "lokictl") if is_pyproject(self.configuration) else (),
             alerting=self._home(table.get("alerting", "")),
-            editable_alerts=bool(table.get("editable_alerts", False)),
+            editable_alerts=bool(table["editable_alerts"]) if "editable_alerts" in table else None,
             notifications=bool(table.get("notifications", False)),
             policies=self._policies(table),
             secrets=self._secrets(table.get("secrets", {})),

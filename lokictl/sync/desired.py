@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from lokictl.sync.configuration import (
     Target,
     matches,
 )
-from lokictl.sync.normal_form import LOCKED, alert_group, rule_group
+from lokictl.sync.normal_form import alert_group, rule_group
 from lokictl.sync.notifications import notification_resources, policy_problems, unknown_secrets
 from lokictl.sync.plan import Key, Kind, Resource
 from lokictl.sync.record import mark_tag, record_key
@@ -30,7 +30,11 @@ from lokictl.sync.record import mark_tag, record_key
 if TYPE_CHECKING:
     from lokictl.model import DataSource, RuleFile, RuleGroup
     from lokictl.model.library_panel import LibraryPanel
+    from lokictl.model.managed_alerts import ManagedGroup
     from lokictl.project import Project
+
+
+NOTIFICATION_KEYS = ("contactPoints", "policies", "muteTimes", "templates")
 
 
 @dataclass(slots=True)
@@ -241,8 +245,6 @@ class _Collector:
     def _alert_groups(self) -> list[Resource]:
         """The groups that Grafana evaluates, in the target's folder; what cannot be translated is a problem."""
         files = self._of_home("grafana")
-        if not files:
-            return []
         loki = next((source.uid for source in self.project.datasources if source.type == "loki"), "loki")
         translation = translate(files, TranslationOptions(loki, folder_of=self._alert_folder))
         for problem in translation.problems:
@@ -251,13 +253,37 @@ class _Collector:
             else:
                 self.desired.warnings.append(f"{problem.position}: {problem.message}")
         found = []
-        for group in translation.groups:
+        for group in (*translation.groups, *self._written_groups()):
             key = Key(Kind.ALERT_GROUP, group.name, group.folder_uid)
             body = alert_group(group.to_api())
-            body["provenance"] = "" if self.target.editable_alerts else LOCKED
+            body |= self.target.provenance
             source = group.origin.document.source.file if group.origin is not None else ""
             found.append(Resource(key, group.name, body, group.folder_uid, source))
         return found
+
+    def _written_groups(self) -> Iterator[ManagedGroup]:
+        """The groups that the project has in Grafana's own form, in the folders that they name."""
+        for group in self.project.managed_groups:
+            uid = self.tree.of_written_alerts(group)
+            if not uid:
+                position = group.origin.position() if group.origin is not None else Position()
+                self._problem(f'the group "{group.name}" needs a folder in Grafana', position)
+            yield group.in_place(group.folder, uid)
+        others = {found.shape for found in self.project.alerts} & {
+            "contact-point",
+            "policy",
+            "mute-timing",
+            "template",
+        }
+        settings = any(
+            found.shape == "provisioning" and any(found.cursor.child(key).value for key in NOTIFICATION_KEYS)
+            for found in self.project.alerts
+        )
+        if others or settings:
+            self.desired.warnings.append(
+                "contact points, policies, mute timings and templates in files are not uploaded; `lokictl pull` and "
+                "docs/alerting.md make Notifications of them"
+            )
 
     def _alert_folder(self, namespace: str, group: RuleGroup) -> tuple[str, str]:
         """(title, uid) of the folder of an alert group."""

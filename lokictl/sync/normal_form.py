@@ -219,13 +219,32 @@ def message_template(body: Mapping[str, Any]) -> dict[str, Any]:
 _DEFINES = re.compile(r"\{\{\s*define\b")
 
 
+_MATCHER = re.compile(r"\s*\"?([^=~!\"]+?)\"?\s*(=~|!~|!=|=)\s*(?:\"(.*)\"|(.*?))\s*\Z", re.DOTALL)
+
+
+def route_matchers(body: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The matchers of a policy, in order, whatever form they are written in."""
+    found = {
+        (str(name), str(operator), str(value)) for name, operator, value in body.get("object_matchers") or ()
+    }
+    for text in body.get("matchers") or ():
+        match = _MATCHER.match(str(text))
+        if match is not None:
+            value = match[3].replace('\\"', '"').replace("\\\\", "\\") if match[3] is not None else match[4]
+            found.add((match[1], match[2], value))
+    found |= {(str(name), "=", str(value)) for name, value in (body.get("match") or {}).items()}
+    found |= {(str(name), "=~", str(value)) for name, value in (body.get("match_re") or {}).items()}
+    return sorted(found)
+
+
 def policy(body: Mapping[str, Any]) -> dict[str, Any]:
     """A branch of the tree of policies with all below it; the order of branches counts, that of matchers does not."""
     found: dict[str, Any] = {}
-    for key in ("receiver", "match", "match_re"):
-        if body.get(key):
-            found[key] = body[key]
-    for key in ("group_by", "matchers", "object_matchers", "mute_time_intervals", "active_time_intervals"):
+    if body.get("receiver"):
+        found["receiver"] = body["receiver"]
+    if matchers := route_matchers(body):
+        found["object_matchers"] = [list(matcher) for matcher in matchers]
+    for key in ("group_by", "mute_time_intervals", "active_time_intervals"):
         if body.get(key):
             found[key] = sorted(body[key])
     if body.get("receivers") is not None:

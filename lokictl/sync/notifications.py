@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokictl.model.notifications import SECRET_SETTINGS, ContactPoint, Notifications, setting, with_setting
@@ -17,25 +17,25 @@ POLICY_KEY = Key(Kind.POLICY, "tree")
 
 def notification_resources(notifications: Notifications, target: Target) -> Iterator[Resource]:
     """What ``target`` takes of the project's notifications."""
-    provenance = "" if target.editable_alerts else "api"
+    provenance = target.provenance
     for template in notifications.templates:
-        body: dict[str, Any] = {"name": template.name, "template": template.text, "provenance": provenance}
+        body: dict[str, Any] = {"name": template.name, "template": template.text, **provenance}
         yield Resource(Key(Kind.TEMPLATE, template.name), template.name, body)
     for point in notifications.contact_points:
         yield _contact_point(point, target, provenance)
     for timing in notifications.mute_timings:
         intervals = [dict(part) for part in timing.intervals]
-        body = {"name": timing.name, "time_intervals": intervals, "provenance": provenance}
+        body = {"name": timing.name, "time_intervals": intervals, **provenance}
         yield Resource(Key(Kind.MUTE_TIMING, timing.name), timing.name, body)
     if target.policies:
         title = "the tree" if target.policies == "tree" else "the branches of this project"
         yield Resource(POLICY_KEY, title, policy_body(notifications, target.policies, provenance))
 
 
-def policy_body(notifications: Notifications, extent: str, provenance: str) -> dict[str, Any]:
+def policy_body(notifications: Notifications, extent: str, provenance: Mapping[str, str]) -> dict[str, Any]:
     """The whole tree, or ("branches") the branches of the project and the contact points by which they are known."""
     if extent == "tree":
-        return {**notifications.route.to_grafana(), "provenance": provenance}
+        return {**notifications.route.to_grafana(), **provenance}
     return {
         "receivers": sorted(point.name for point in notifications.contact_points),
         "routes": [route.to_grafana() for route in notifications.route.branches()],
@@ -57,7 +57,7 @@ def policy_problems(notifications: Notifications, extent: str) -> Iterator[str]:
             )
 
 
-def _contact_point(point: ContactPoint, target: Target, provenance: str) -> Resource:
+def _contact_point(point: ContactPoint, target: Target, provenance: Mapping[str, str]) -> Resource:
     """A contact point; secrets are marked in the body, and go along where the target knows them."""
     receivers, secrets = [], {}
     for uid, item in zip(point.uids(), point.integrations, strict=True):
@@ -79,7 +79,7 @@ def _contact_point(point: ContactPoint, target: Target, provenance: str) -> Reso
                 "disableResolveMessage": not item.send_resolved,
             }
         )
-    body = {"name": point.name, "receivers": receivers, "provenance": provenance}
+    body = {"name": point.name, "receivers": receivers, **provenance}
     return Resource(Key(Kind.CONTACT_POINT, point.name), point.name, body, secrets=secrets)
 
 

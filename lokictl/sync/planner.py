@@ -213,6 +213,10 @@ class _Planner:
 
     def _with_possible_provenance(self, resource: Resource, live: Live | None) -> Resource:
         """The resource as it can be: Grafana never opens to people what the API has locked."""
+        is_branches = resource.key.kind is Kind.POLICY and "receivers" in resource.body
+        kinds = (Kind.ALERT_GROUP, *NOTIFICATIONS)
+        if resource.key.kind in kinds and "provenance" not in resource.body and not is_branches:
+            return _with_provenance_of(resource, live)
         if resource.body.get("provenance") != "" or live is None or live.body.get("provenance") != LOCKED:
             return resource
         self.warnings.append(
@@ -582,6 +586,13 @@ def _change(
     if live is not None and action is not Action.UNCHANGED:
         found = what_changes(live, resource)
     return Change(resource.key, action, resource.title, resource, live, (*found, *extra), reason, settled)
+
+
+def _with_provenance_of(resource: Resource, live: Live | None) -> Resource:
+    """The resource as open or locked as the live one, where the target does not say; a new one is locked."""
+    there = live.body.get("provenance") if live is not None else LOCKED
+    provenance = there if there in ("", LOCKED) else LOCKED
+    return dataclasses.replace(resource, body={**resource.body, "provenance": provenance})
 
 
 def _rule_uids(group: Mapping[str, Any]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lokictl.http import HttpError
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.files import write_text
 from lokictl.project.configuration import shown as display_path
@@ -17,11 +19,20 @@ from lokictl.sync.desired import desired_state
 from lokictl.sync.differences import differences
 from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import MARK as DATA_SOURCE_MARK
+from lokictl.sync.normal_form import alert_group as normal_alert_group
 from lokictl.sync.normal_form import dashboard as normal_dashboard
 from lokictl.sync.normal_form import data_source as normal_data_source
 from lokictl.sync.normal_form import library_panel as normal_library_panel
+from lokictl.sync.normal_form import normal_form
 from lokictl.sync.normal_form import rule_group as normal_rule_group
-from lokictl.sync.plan import Action, Key, Kind, Live, Plan
+from lokictl.sync.notifications import POLICY_KEY, notification_resources
+from lokictl.sync.plan import NOTIFICATIONS, Action, Key, Kind, Live, Plan
+from lokictl.sync.pull_alerts import (
+    alerts_text,
+    notifications_source,
+    read_back,
+    secret_names,
+)
 from lokictl.sync.python_source import Source, call, docstring, duration, identifier, literal
 from lokictl.sync.record import is_record, mark_tag, read_record, record_key
 from lokictl.sync.resource_api import shown_object
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
 
 MARK = "Adopted by `lokictl pull`."
 PULLED = Path(".lokictl") / "pulled"
-KINDS = ("dashboards", "library-panels", "datasources", "rules")
+KINDS = ("dashboards", "library-panels", "datasources", "alerts", "notifications", "rules")
 UNITS = ("SECOND", "MINUTE", "HOUR", "DAY")
 
 
@@ -87,6 +98,7 @@ def pull(
             if "datasources" in selection.kinds:
                 keys = [Key(Kind.DATA_SOURCE, str(row["uid"])) for row in servers.grafana.sources.all()]
                 puller.data_sources(puller.read(servers.grafana, keys))
+            puller.alerting(servers.grafana)
         if servers.ruler is not None and target.loki is not None and "rules" in selection.kinds:
             for tenant in target.loki.tenants:
                 puller.rules(tenant, servers.ruler.read(tenant))
@@ -176,6 +188,88 @@ class _Puller:
                 "datasources", live.title or key.name, functools.partial(made_data_source, live), (key,)
             )
 
+    def alerting(self, grafana: Grafana) -> None:
+        """Alert groups and notifications, as far as the account may see them."""
+        kinds = self.selection.kinds
+        try:
+            if "alerts" in kinds:
+                titles = grafana.folders.paths()
+                self.alerts(self.read(grafana, grafana.alerts.all()), titles)
+            if "notifications" in kinds:
+                self.notifications(self.read_notifications(grafana))
+        except HttpError as error:
+            if error.status != 403:
+                raise
+            self.pulled.skipped.append(("alerts and notifications", f"cannot be read: {error}"))
+
+    def alerts(self, lives: Mapping[Key, Live], titles: Mapping[str, str]) -> None:
+        """Alert groups in Grafana's own form, a file for each folder."""
+        folders: dict[str, list[Live]] = {}
+        for key, live in lives.items():
+            if live.read_only:
+                self.pulled.notes.append(f"{key}: {live.read_only}; sync will leave it alone")
+            folders.setdefault(live.folder, []).append(live)
+        for uid, groups in folders.items():
+            title = titles.get(uid, uid)
+            text = alerts_text(groups, title)
+            wanted = [normal_alert_group(live.body) for live in groups]
+            for live, want, made in zip(groups, wanted, read_back(text), strict=True):
+                found = [difference.lines()[0] for difference in differences(want, made)]
+                self.pulled.notes += [f"{live.key}: not the same as on the server: {line}" for line in found]
+            self._add("alerts", title, text, tuple(live.key for live in groups), ".yaml")
+
+    def read_notifications(self, grafana: Grafana) -> dict[Key, Live]:
+        """Templates, contact points, mute timings and policies; nothing where the project describes its own."""
+        keys = [Key(Kind.TEMPLATE, name) for name in grafana.templates.all()]
+        keys += [Key(Kind.CONTACT_POINT, name) for name in grafana.contact_points.all()]
+        keys += [Key(Kind.MUTE_TIMING, name) for name in grafana.mute_timings.all()]
+        names = self.selection.names
+        if names:
+            keys = [key for key in keys if key.name in names]
+        if self.project.notifications is not None and not self.force:
+            if keys:
+                what = "contact points, policies, mute timings, templates"
+                self.pulled.skipped.append((what, "the project has Notifications already"))
+            return {}
+        grafana.policies.branches_to = None
+        keys += [POLICY_KEY] if not names or POLICY_KEY.name in names else []
+        unreadable: dict[Key, str] = {}
+        found = grafana.read(keys, unreadable)
+        self.pulled.skipped += [(str(key), f"cannot be read: {reason}") for key, reason in unreadable.items()]
+        return found
+
+    def notifications(self, lives: Mapping[Key, Live]) -> None:
+        """Everything about notifications as one module, and the lines that its target needs."""
+        if not lives:
+            return
+        for key, live in lives.items():
+            if live.read_only:
+                self.pulled.notes.append(f"{key}: {live.read_only}; sync will leave it alone")
+        text = _module("Who is told of which alerts.", *notifications_source(list(lives.values())))
+        try:
+            made = _run(text)["NOTIFICATIONS"]
+        except Exception as error:
+            self.pulled.skipped.append(("notifications", f"they cannot be described ({error})"))
+            return
+        target = dataclasses.replace(self.target, policies="tree", editable_alerts=None, secrets={})
+        for resource in notification_resources(made, target):
+            live_found = lives.get(resource.key)
+            if live_found is not None:
+                found = differences(normal_form(_open(live_found)), normal_form(resource))
+                lines = [difference.lines()[0] for difference in found]
+                self.pulled.notes += [
+                    f"{resource.key}: not the same as on the server: {line}" for line in lines
+                ]
+        self._add("stack", "notifications", text, tuple(lives))
+        head = self.target.section()
+        keys = "notifications = true" + ('\npolicies = "tree"' if POLICY_KEY in lives else "")
+        if not self.target.notifications:
+            self.pulled.configuration.append(f"{head}\n{keys}")
+        secrets = [name for name in secret_names(lives.values()) if name not in self.target.secrets]
+        if secrets:
+            lines = [f'{name} = {{ env = "{name.upper()}" }}' for name in secrets]
+            self.pulled.configuration.append("\n".join((self.target.section("secrets"), *lines)))
+
     def rules(self, tenant: str, lives: Mapping[Key, Live]) -> None:
         assert self.target.loki is not None
         several = len(self.target.loki.tenants) > 1
@@ -209,6 +303,12 @@ class _Puller:
             self.pulled.skipped.append((str(path), reason))
             return
         self.pulled.modules.append(Module(path, text, keys))
+
+
+def _open(live: Live) -> Live:
+    """Without who may change it, which no module says."""
+    body = {key: value for key, value in live.body.items() if key != "provenance"}
+    return dataclasses.replace(live, body=body)
 
 
 def library_panel_text(live: Live) -> str:
@@ -434,7 +534,8 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
             yield source, f"now as {live.key} is on the server"
         else:
             is_data = bool(live.schema) or live.key.kind is Kind.LIBRARY_PANEL
-            name = f"{_beside_name(live.key)}.{'json' if is_data else 'py'}"
+            suffix = "json" if is_data else "yaml" if live.key.kind is Kind.ALERT_GROUP else "py"
+            name = f"{_beside_name(live.key)}.{suffix}"
             path = project.root / PULLED / name
             write_text(path, _beside(live, target))
             where = change.desired.source or "the project"
@@ -455,6 +556,10 @@ def _beside(live: Live, target: Target) -> str:
         return dashboard_module(live, target)
     if live.key.kind is Kind.DATA_SOURCE:
         return data_source_module(live)
+    if live.key.kind is Kind.ALERT_GROUP:
+        return alerts_text([live], live.folder)
+    if live.key.kind in NOTIFICATIONS:
+        return _module(f"{live.key}.", *notifications_source([live]))
     if live.key.kind is Kind.RULE_GROUP:
         return rules_module(live.key.namespace, live.key.tenant, [live])
     return _module(f"Folder: {live.title}.", [], f"TITLE = {literal(live.title)}")

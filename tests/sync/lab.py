@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,17 @@ class Lab:
         text = LAB.format(name=name or self.name, **known)
         (self.root / "lokictl.toml").write_text(text + further, encoding="utf-8")
 
-    def call(self, method: str, path: str, body: Any = None, *, org: int = 0, token: str = "") -> Any:
-        headers = {"X-Grafana-Org-Id": str(org or self.org)}
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        org: int = 0,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        headers = {"X-Grafana-Org-Id": str(org or self.org), **(headers or {})}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         auth = None if token else ("admin", "admin")

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from lokictl.diagnostics import LokictlError
+from lokictl.sync.configuration import load_target
+from lokictl.sync.pull import Selection, pull
+from lokictl.sync.session import Servers
 from tests.sync.world import World, actions, alert, lines, rule_group
 
 COUNT = 'sum by (app) (count_over_time({job="x"}[5m]))'
@@ -124,3 +127,47 @@ def test_a_group_that_was_edited_is_not_moved(managed: World) -> None:
 def test_one_group_is_named(managed: World, name: str) -> None:
     plan = managed.plan(names=(name,))
     assert actions(plan) == {"folder shop": "create", "alert group shop/shop": "create"}
+
+
+def test_groups_in_grafanas_own_form(world: World) -> None:
+    """What is pulled from a folder, with queries that no rule of the ruler has, syncs with nothing to do."""
+    world.dashboards, world.sources, world.groups = {}, {}, {}
+    world.grafana.add_folder("team", "Team / one")
+    world.grafana.add_folder("inner", "Inner", "team")
+    query = {"refId": "A", "datasourceUid": "loki", "relativeTimeRange": {"from": 600, "to": 0}}
+    reduce = {"refId": "B", "type": "reduce", "expression": "A", "reducer": "last"}
+    rule = {
+        "folderUID": "inner",
+        "ruleGroup": "a / b",
+        "uid": "r1",
+        "title": "Rate of $shop",
+        "condition": "B",
+        "for": "1d",
+        "noDataState": "Alerting",
+        "labels": {"cost": "$5"},
+        "annotations": {"s": "{{ $values.B }} $5"},
+        "execErrState": "KeepLast",
+        "data": [
+            {**query, "model": {"refId": "A", "expr": 'rate({a=~"$x.+"}[5m])', "queryType": "range"}},
+            {**query, "refId": "B", "datasourceUid": "__expr__", "model": reduce},
+        ],
+    }
+    group = {"title": "a / b", "folderUid": "inner", "interval": 90, "rules": [rule]}
+    world.grafana.alert_groups["inner", "a / b"] = group
+    project = world.project()
+    target = load_target(project.config)
+    servers = Servers(target, 4, new_client=world.client(target, read_only=True))
+    pulled = pull(project, target, servers, Selection())
+    assert pulled.notes == pulled.skipped == []
+    (module,) = pulled.modules
+    assert module.path.as_posix() == "alerts/team_one_inner.yaml"
+    assert "folder: Team \\/ one/Inner" in module.text
+    assert "title: Rate of $$shop" in module.text
+    world.alerts = module.text
+    assert not world.plan().pending
+    assert world.sync().complete
+    assert world.grafana.alert_groups["inner", "a / b"] == group
+    world.alerts = module.text.replace("1d", "2d")
+    assert any("for: 1d → 2d" in line for line in lines(world.plan()))
+    assert world.sync().complete
+    assert not world.plan().pending

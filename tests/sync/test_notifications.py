@@ -19,6 +19,9 @@ from lokictl.model.notifications import (
     Notifications,
     Route,
 )
+from lokictl.sync.configuration import load_target
+from lokictl.sync.pull import Selection, pull
+from lokictl.sync.session import Servers
 from tests.sync.world import World, actions, lines
 
 URL = "https://hooks.slack.example/T000/B000/abcdefghijklmnop"
@@ -323,8 +326,11 @@ def test_people_may_edit_what_is_uploaded_open(told: World) -> None:
     assert told.sync().complete
     assert "api" not in everything(told)
     assert not told.plan().pending
-    # Locking it is possible, and a change.
+    # Without the key everything stays as it is.
     configure(told)
+    assert not told.plan().pending
+    # Locking it is possible, and a change.
+    configure(told, editable_alerts=False)
     assert set(actions(told.plan()).values()) == {"update"}
     assert told.sync().complete
     assert not told.plan().pending
@@ -376,3 +382,37 @@ def test_wrong_configuration(told: World, keys: dict[str, Any], message: str) ->
     configure(told, **keys)
     with pytest.raises(LokictlError, match=message):
         told.plan()
+
+
+def test_what_is_pulled_is_adopted_without_a_write(told: World) -> None:
+    told.sync()
+    found = told.grafana.notifications
+    for item in (
+        *found.integrations.values(),
+        *found.timings.values(),
+        *found.templates.values(),
+        found.tree,
+    ):
+        del item["provenance"]  # As people make them.
+    before = everything(told)
+    told.grafana.dashboards.clear()
+    told.notifications = None
+    configure(told, notifications=False, policies="")
+    project = told.project()
+    target = load_target(project.config)
+    servers = Servers(target, 4, new_client=told.client(target, read_only=True))
+    pulled = pull(project, target, servers, Selection())
+    assert pulled.notes == pulled.skipped == []
+    (module,) = pulled.modules
+    assert module.path.as_posix() == "stack/notifications.py"
+    assert URL not in module.text
+    names: dict[str, Any] = {}
+    exec(module.text, names)
+    told.notifications = names["NOTIFICATIONS"]
+    assert pulled.configuration[0] == '[targets.test]\nnotifications = true\npolicies = "tree"'
+    assert 'core_0_url = { env = "CORE_0_URL" }' in pulled.configuration[1]
+    configure(told, secrets={})
+    assert not told.plan().pending
+    told.forget_requests()
+    assert told.sync().complete
+    assert everything(told) == before

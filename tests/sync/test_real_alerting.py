@@ -203,6 +203,12 @@ def test_locked_for_people_or_not(told: Lab) -> None:
     )
     told.run("diff")
     configure(told, alerting="grafana")
+    told.run("diff")
+    configure(
+        told,
+        keys.replace("true", "false").replace("notifications = false", "notifications = true"),
+        "grafana",
+    )
     assert "7 to update" in told.run("diff", status=3)
     told.run("sync", "--yes")
     told.run("diff")
@@ -289,3 +295,109 @@ def test_groups_in_folders_and_their_moves(lab: Lab) -> None:
     lab.run("diff")
     lab.run("rollback", "--yes")
     assert places() == {"one": f"{lab.name}/Pages", "two": f"{lab.name}/shop"}
+
+
+def test_what_is_pulled_is_adopted_without_a_write(told: Lab) -> None:
+    """Rules, contact points and the rest as people make them in Grafana's pages."""
+    open_to_people = {"X-Disable-Provenance": "true"}
+    told.call("POST", "/api/folders", {"uid": f"a-{told.org}", "title": "Team / one"})
+    told.call(
+        "POST", "/api/folders", {"uid": f"b-{told.org}", "title": "Inner", "parentUid": f"a-{told.org}"}
+    )
+
+    def query(ref: str, source: str, **model: Any) -> dict[str, Any]:
+        times = {"from": 600, "to": 0}
+        return {
+            "refId": ref,
+            "datasourceUid": source,
+            "relativeTimeRange": times,
+            "model": {"refId": ref, **model},
+        }
+
+    data = [
+        query("A", "loki", expr='sum(rate({app=~"$x.+"}[5m]))', queryType="range"),
+        query("B", "__expr__", type="reduce", expression="A", reducer="last", settings={"mode": "dropNN"}),
+        query("C", "__expr__", type="math", expression="$B > 1 || $B < 0.5"),
+    ]
+    rule = {
+        "uid": f"r-{told.org}",
+        "title": "Rate of $shop",
+        "condition": "C",
+        "data": data,
+        "for": "1d2h",
+        "orgID": told.org,
+        "noDataState": "Alerting",
+        "execErrState": "KeepLast",
+        "isPaused": True,
+        "keep_firing_for": "90s",
+        "labels": {"team": "a", "cost": "$5"},
+        "annotations": {"summary": "{{ $values.B }} costs $5", "__panelId__": "3", "__dashboardUid__": "d"},
+        "notification_settings": {
+            "receiver": "hook",
+            "group_by": ["alertname", "grafana_folder"],
+            "group_wait": "10s",
+        },
+    }
+    made = told.call
+    point = {
+        "name": "hook",
+        "type": "webhook",
+        "settings": {"url": "http://x", "maxAlerts": 5, "password": "pw-0123456789"},
+    }
+    made("POST", f"{API}/contact-points", {**point, "uid": f"h-{told.org}"}, headers=open_to_people)
+    point = {"name": "hook", "type": "email", "settings": {"addresses": "a@x;b@x", "singleEmail": False}}
+    made("POST", f"{API}/contact-points", {**point, "uid": f"e-{told.org}", "disableResolveMessage": True})
+    for folder, name in ((f"a-{told.org}", "one"), (f"b-{told.org}", "two / three")):
+        place = {"folderUID": folder, "ruleGroup": name, "uid": f"r-{folder}"}
+        path = f"{API}/folder/{folder}/rule-groups/{name.replace(' ', '%20').replace('/', '%2F')}"
+        body = {"title": name, "folderUid": folder, "interval": 90 if name == "one" else 60}
+        made(
+            "PUT",
+            path,
+            {**body, "rules": [{**rule, **place}]},
+            headers=open_to_people if name == "one" else {},
+        )
+    intervals = [{"times": [{"start_time": "00:00", "end_time": "06:00"}], "weekdays": ["monday:friday"]}]
+    made(
+        "POST", f"{API}/mute-timings", {"name": "Nights", "time_intervals": intervals}, headers=open_to_people
+    )
+    made("PUT", f"{API}/templates/My%20text", {"template": "{{ .Alerts }}"}, headers=open_to_people)
+    routes = [
+        {
+            "receiver": "hook",
+            "matchers": ['a="b \\"c"', "d=~e.*"],
+            "match": {"f": "g"},
+            "mute_time_intervals": ["Nights"],
+        },
+        {
+            "object_matchers": [["x", "!=", "1"]],
+            "continue": True,
+            "routes": [{"receiver": "hook", "group_by": ["..."]}],
+        },
+    ]
+    tree = {
+        "receiver": "grafana-default-email",
+        "group_by": ["alertname"],
+        "group_wait": "45s",
+        "routes": routes,
+    }
+    made("PUT", f"{API}/policies", tree)
+    before = everything(told)
+    (told.root / "stack" / "notifications.py").unlink()
+    configure(told, "")
+    output = told.run("pull")
+    assert "not the same" not in output
+    assert "pw-0123456789" not in output + "".join(file.read_text() for file in told.root.rglob("*.py"))
+    table = output.partition("so that sync leaves it in place:")[2]
+    assert "[targets.test.secrets]" in table
+    configure(told, table.partition("[targets.test]")[2].partition("[")[0])
+    output = told.run("diff", "--prune")
+    assert "7 unchanged" in output
+    told.run("sync", "--yes", "--prune")
+    assert everything(told) == before
+    told.run("diff")
+    # And again as files of a Grafana that reads them.
+    told.run("lint", status=None)
+    told.run("render", "-o", str(told.root / "out"))
+    text = (told.root / "out/grafana/provisioning/alerting").rglob("*.yaml")
+    assert "Rate of $$shop" in "".join(file.read_text() for file in text)

@@ -10,8 +10,10 @@ from typing import Any
 
 from lokictl.http import Access, HttpClient
 from lokictl.model import DataSource, RuleFile, RuleGroup
+from lokictl.model.contents import contents_of
 from lokictl.model.library_panel import LibraryPanel
 from lokictl.model.notifications import Notifications
+from lokictl.model.yaml_source import load_documents
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Configuration, JsonDashboard, Project
 from lokictl.sync.apply import Applied
@@ -56,6 +58,7 @@ class World:
     files: dict[str, str] = field(default_factory=dict)
     panels: dict[str, LibraryPanel] = field(default_factory=dict)
     notifications: Notifications | None = None
+    alerts: str = ""
 
     def __post_init__(self) -> None:
         self.grafana = FakeGrafana(self.version)
@@ -99,6 +102,11 @@ class World:
             dashboard_files={uid: str(self.root / file) for uid, file in self.files.items()},
             datasources=tuple(self.sources.values()),
             notifications=self.notifications,
+            alerts=tuple(
+                found
+                for document in load_documents(self.alerts, "alerts/a.yaml")
+                for found in contents_of(document).alerting
+            ),
         )
 
     def _dashboard(self, uid: str, body: dict[str, Any]) -> Any:

@@ -59,6 +59,8 @@ class Unrouted(WorkspaceCheck):
 def contact_points(workspace: Workspace) -> set[str]:
     """The names of all contact points of this run."""
     found: set[str] = set()
+    if workspace.project is not None and workspace.project.notifications is not None:
+        found |= {point.name for point in workspace.project.notifications.contact_points}
     for item in workspace.alerting:
         if item.shape == "provisioning":
             found |= {point.child("name").text for point in item.cursor.child("contactPoints").children()}

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.grafana.provenance import owner_of, provenance_headers, provenance_of
 from lokictl.sync.normal_form import LOCKED, alert_group
-from lokictl.sync.plan import Key, Live, Resource, Written
+from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 RULES = "/api/v1/provisioning/alert-rules"
 
@@ -33,6 +33,12 @@ class AlertGroups:
         title = str(found.get("title", key.name))
         body = {**alert_group(found), "provenance": provenance}
         return Live(key, title, body, key.namespace, read_only=owner_of(provenance))
+
+    def all(self) -> list[Key]:
+        """The keys of all groups."""
+        rules = self.connection.get_or_none(RULES) or []
+        places = [(str(rule.get("folderUID")), str(rule.get("ruleGroup"))) for rule in rules]
+        return [Key(Kind.ALERT_GROUP, name, folder) for folder, name in dict.fromkeys(places)]
 
     def write(self, resource: Resource, live: Live | None) -> Written:
         """Creates it, or replaces ``live``."""

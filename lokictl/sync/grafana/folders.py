@@ -58,6 +58,19 @@ class Folders:
             edited(found.get("updatedBy"), found.get("updated")),
         )
 
+    def paths(self) -> dict[str, str]:
+        """The path of titles of every folder, by uid; a slash in a title has a backslash before it."""
+        rows = {str(row.get("uid")): row for row in self.connection.searched({"type": "dash-folder"})}
+
+        def path(uid: str, seen: tuple[str, ...] = ()) -> str:
+            row = rows[uid]
+            title = str(row.get("title")).replace("/", "\\/")
+            parent = str(row.get("folderUid") or "")
+            inside = parent in rows and parent not in seen
+            return f"{path(parent, (*seen, uid))}/{title}" if inside else title
+
+        return {uid: path(uid) for uid in rows}
+
     def _permissions(self, uid: str) -> dict[str, str]:
         rows = self.connection.get(f"/api/folders/{quote(uid, safe='')}/permissions")
         found: dict[str, str] = {}

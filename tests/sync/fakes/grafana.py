@@ -525,6 +525,8 @@ class FakeGrafana:
         """``/api/v1/provisioning/folder/<uid>/rule-groups/<name>``, as a Grafana 12.2 answers."""
         if rest[:1] == ["provisioning"] and rest[1] not in ("folder", "alert-rules"):
             return self.notifications.handle(request, rest[1:])
+        if rest == ["provisioning", "alert-rules"]:
+            return json_answer(200, [rule for group in self.alert_groups.values() for rule in group["rules"]])
         if rest[:2] == ["provisioning", "alert-rules"] and len(rest) == 3:
             return self._single_rule(request, rest[2])
         if rest[:2] != ["provisioning", "folder"] or len(rest) != 5:
