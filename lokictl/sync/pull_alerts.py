@@ -11,8 +11,8 @@ from lokictl.model.documents import Cursor, Document
 from lokictl.model.managed_alerts import ManagedGroup, managed_groups, read_managed_groups
 from lokictl.model.managed_translation import provisioning_file
 from lokictl.model.notifications import with_setting
-from lokictl.model.yaml_writer import dump_yaml
 from lokictl.model.yaml_source import load_documents
+from lokictl.model.yaml_writer import dump_yaml
 from lokictl.sync.normal_form import DEFAULT_POLICY, alert_group, redacted_settings, route_matchers
 from lokictl.sync.plan import Kind, Live
 from lokictl.sync.python_source import Source, call, duration, identifier
