@@ -152,6 +152,31 @@ def traces_of(title: str, description: str, query: str, no_data: str) -> Table:
     )
 
 
+SPANS = TimeSeries(
+    title="Spans",
+    description=(
+        "The 99th percentile of the spans of each service, from the metrics that Jaeger makes of them. Each mark is "
+        "one span: click it to open its trace."
+    ),
+    targets=[
+        prometheus(
+            "histogram_quantile(0.99, sum by (le, service_name) (rate(traces_span_metrics_duration_milliseconds_bucket"
+            f"{{{chosen('service_name', 'service')}}}[$__rate_interval])))",
+            "{{service_name}}",
+            exemplars=True,
+        )
+    ],
+    width=24,
+    height=7,
+    interval="1m",
+    unit="ms",
+    min=0,
+    thresholds=CALM,
+    no_data="no span metrics",
+    overrides=SERVICE_COLORS,
+)
+
+
 DASHBOARD = Dashboard(
     uid=CORRELATION_UID,
     title="Correlation",
@@ -165,6 +190,7 @@ DASHBOARD = Dashboard(
         Row(
             "2. The traces",
             [
+                SPANS,
                 traces_of(
                     "Traces of slow lines",
                     f"The newest 100 lines that took more than {SLOW} ms, the longest first.",

@@ -52,6 +52,7 @@ from lokictl.grafana import (
     Table,
     TimeSeries,
     counts_table,
+    sparkline,
     vectors_table,
 )
 from services import SERVICES
@@ -172,8 +173,8 @@ NAMED = {
 STATUS = Table(
     title="Services",
     description=(
-        "One line for each service: what fires, and its numbers now (of the last 5 minutes of the chosen time) beside "
-        "those of all of it. A service that writes nothing keeps its line, with 0 lines and dashes."
+        "One line for each service: what fires, its numbers now (of the last 5 minutes of the chosen time), and how "
+        "they came about. A service that writes nothing keeps its line, with 0 lines and dashes."
     ),
     targets=[
         PrometheusTarget(
@@ -185,12 +186,12 @@ STATUS = Table(
         listed(error_ratio(ERRORS, STREAMS, NOW, "service")),
         listed(error_ratio(ERRORS, STREAMS, "$__range", "service")),
         listed(by_service(NOW)),
-        listed(by_service("$__range")),
         listed(quantile(NOW)),
         listed(f"{quantile(NOW)} / on (service) ({objectives()})"),
         loki(f"sum by (service) (rate({STREAMS} [{NOW}])) or {roster()}", instant=True),
-        loki(f"sum by (service) (rate({STREAMS} [$__range])) or {roster()}", instant=True),
         listed(last_line()),
+        loki(by_service(NOW), "{{service}}", step="1m"),
+        loki(f"sum by (service) (rate({STREAMS} [{NOW}]))", "{{service}}", step="1m"),
     ],
     width=24,
     height=6,
@@ -204,37 +205,33 @@ STATUS = Table(
             values={
                 "A": "Alerts",
                 "B": "Error ratio",
-                "C": "Error ratio, range",
+                "C": "In the range",
                 "D": "Errors/min",
-                "E": "Errors/min, range",
-                "F": "p99",
-                "G": "p99 of objective",
-                "H": "Lines/s",
-                "I": "Lines/s, range",
-                "J": "Last line",
+                "E": "p99",
+                "F": "Of objective",
+                "G": "Lines/s",
+                "H": "Last line",
             },
+            trends={"I": "Errors, trend", "J": "Lines, trend"},
         ),
         NAMED,
     ),
     overrides=[
         column("Service", links=[service_link("${__value.raw}"), lines_link('{service="${__value.raw}"}')]),
         status_column("Alerts"),
-        column("Error ratio", width=110, unit="percentunit", decimals=1, thresholds=rising(RATIO / 2, RATIO)),
-        column(
-            "Error ratio, range",
-            width=150,
-            unit="percentunit",
-            decimals=1,
-            thresholds=rising(RATIO / 2, RATIO),
+        *(
+            column(name, width=105, unit="percentunit", decimals=1, thresholds=rising(RATIO / 2, RATIO))
+            for name in ("Error ratio", "In the range")
         ),
-        column("Errors/min", width=105, unit="short", decimals=1, thresholds=rising(1, 60)),
-        column("Errors/min, range", width=150, unit="short", decimals=1, thresholds=rising(1, 60)),
-        column("p99", width=90, unit="ms"),
-        column("p99 of objective", width=140, unit="percentunit", decimals=0, thresholds=rising(0.5, 1)),
-        column("Lines/s", width=85, unit="short", decimals=2),
-        column("Lines/s, range", width=125, unit="short", decimals=2),
-        column("Last line", unit="dateTimeFromNow", width=135),
+        column("Errors/min", width=95, unit="short", decimals=1, thresholds=rising(1, 60)),
+        column("p99", width=80, unit="ms"),
+        column("Of objective", width=105, unit="percentunit", decimals=0, thresholds=rising(0.5, 1)),
+        column("Lines/s", width=80, unit="short", decimals=2),
+        column("Last line", unit="dateTimeFromNow", width=125),
+        sparkline("Errors, trend", color=RED, width=150),
+        sparkline("Lines, trend", width=150),
     ],
+    interval="1m",
 )
 
 ALERTS = StateTimeline(
@@ -421,10 +418,40 @@ CALLS = Row(
             title="Calls between services",
             description="The services' dependencies as the traces show them (Grafana 12 and newer).",
             targets=[TRACES.calls()],
-            width=24,
-            height=14,
+            width=14,
+            height=12,
             unit="short",
             thresholds=CALM,
+        ),
+        Table(
+            title="Number of calls",
+            description="How often one service called another, as the traces show it (Grafana 12 and newer).",
+            targets=[TRACES.calls()],
+            width=10,
+            height=12,
+            unit="short",
+            thresholds=CALM,
+            no_data="no calls",
+            sort_by="Calls",
+            transformations=(
+                {
+                    "id": "filterFieldsByName",
+                    "options": {"include": {"names": ["source", "target", "Call count"]}},
+                },
+                {
+                    "id": "organize",
+                    "options": {
+                        "excludeByName": {},
+                        "indexByName": {"source": 0, "target": 1, "Call count": 2},
+                        "renameByName": {"source": "From", "target": "To", "Call count": "Calls"},
+                    },
+                },
+            ),
+            overrides=[
+                column("From", links=[service_link("${__value.raw}")]),
+                column("To", links=[service_link("${__value.raw}")]),
+                bar_column("Calls"),
+            ],
         ),
     ],
     collapsed=True,

@@ -140,7 +140,7 @@ OWN = Row(
                 )
             ],
             width=16,
-            height=9,
+            height=8,
             unit="short",
             thresholds=rising(DENIED, FAILED_LOGINS),
             no_data="nothing was denied",
@@ -180,7 +180,7 @@ OWN = Row(
                 )
             ],
             width=8,
-            height=9,
+            height=8,
             unit="short",
             thresholds=rising(FAILED_LOGINS / 2, FAILED_LOGINS),
             no_data="no failed logins",

@@ -66,6 +66,7 @@ from lokictl.grafana.panels import (
     counts_table,
     lines_table,
     series_color,
+    sparkline,
     vectors_table,
 )
 from lokictl.grafana.targets import (
@@ -153,6 +154,7 @@ __all__ = [
     "provisioned",
     "schema",
     "series_color",
+    "sparkline",
     "trace_target",
     "trace_url",
     "validate",

@@ -390,6 +390,12 @@ class BarGauge(ReducedPanel):
             "orientation": "horizontal",
             "showUnfilled": True,
             "valueMode": "color",
+            # Grafana before 10.3 lets few bars fill the panel; their names and values keep their size there, too.
+            "sizing": "manual",
+            "minVizHeight": 16,
+            "maxVizHeight": 26,
+            "minVizWidth": 8,
+            "text": {"titleSize": 12, "valueSize": 14},
         }
 
     def default_transformations(self) -> Sequence[Mapping[str, Any]]:
@@ -496,23 +502,32 @@ def counts_table(*, columns: Mapping[str, str], value: str) -> tuple[dict[str, A
 
 
 def vectors_table(
-    *, columns: Mapping[str, str], values: Mapping[str, str], values_first: int = 0
+    *,
+    columns: Mapping[str, str],
+    values: Mapping[str, str],
+    values_first: int = 0,
+    trends: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Transformations of instant vectors into one table, with a row for each set of labels.
 
     ``columns`` are label -> column title, ``values`` are refId -> column title, both in the order of the columns;
-    ``values_first`` of the values stand before the labels.
+    ``values_first`` of the values stand before the labels.  ``trends`` are those of range queries, for cells with a
+    `sparkline` at the end of each row; Grafana before 10.3 does not know them, and a render for it leaves them out.
     """
+    trends = trends or {}
     refs = list(values)
     fields = {
         f"Value #{refs[0]}": values[refs[0]],
         # What Prometheus calls the value where it has but one query.
         "Value": values[refs[0]],
         **{f"Value #{ref}": values[ref] for ref in refs[1:]},
+        **{f"Trend #{ref}": title for ref, title in trends.items()},
     }
     titled = list(fields)
     order = [*titled[:values_first], *columns, *titled[values_first:]]
+    to_trends = {"id": TRENDS, "options": {ref: {"stat": "lastNotNull"} for ref in trends}}
     return (
+        *([to_trends] if trends else []),
         {"id": "labelsToFields", "options": {"mode": "columns"}},
         {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
         {"id": "merge", "options": {}},
@@ -525,6 +540,28 @@ def vectors_table(
             },
         },
     )
+
+
+TRENDS = "timeSeriesTable"
+"""The transformation that makes a cell of a whole series."""
+
+
+def sparkline(name: str, *, color: str = BLUE, width: int = 0, draw: str = "line") -> Override:
+    """A table's column of trends (`vectors_table`): a small graph in each cell, from 0 up."""
+    cell = {
+        "type": "sparkline",
+        "drawStyle": draw,
+        "hideValue": True,
+        "lineWidth": 1,
+        "fillOpacity": 25,
+        "showPoints": "never",
+    }
+    properties: dict[str, Any] = {
+        "custom.cellOptions": cell,
+        "color": {"mode": "fixed", "fixedColor": color},
+        "min": 0,
+    }
+    return Override(value=name, properties={**properties, **({"custom.width": width} if width else {})})
 
 
 def lines_table(

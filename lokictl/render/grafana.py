@@ -104,6 +104,8 @@ def dashboard_files(
     panels = {panel.uid: panel for panel in project.library_panels}
     for dashboard in sorted(project.dashboards, key=lambda item: item.uid):
         model = {key: value for key, value in dashboard.to_json().items() if key != "id"}
+        if settings.grafana_version < (10, 3):
+            model["panels"] = _without_trends(model.get("panels", []))
         model = with_library_panels(model, panels) if panels else model
         problems += _dashboard_problems(model, project.dashboard_files.get(dashboard.uid, ""))
         uid, title = str(model.get("uid") or ""), str(model.get("title") or "")
@@ -393,6 +395,26 @@ def _old_traces_to_logs(entry: dict[str, Any]) -> None:
 
 def _without_correlations(entry: dict[str, Any]) -> None:
     entry.pop("correlations", None)
+
+
+def _without_trends(panels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # Grafana before 10.3 knows the transformation only where an experimental feature is switched on.
+    return [_without_trend(panel) for panel in panels]
+
+
+def _without_trend(panel: dict[str, Any]) -> dict[str, Any]:
+    if "panels" in panel:
+        panel = {**panel, "panels": _without_trends(panel["panels"])}
+    steps = panel.get("transformations") or []
+    trends = [step for step in steps if step.get("id") == "timeSeriesTable"]
+    if not trends:
+        return panel
+    names = {name for step in trends for name in step.get("options", {})}
+    return {
+        **panel,
+        "transformations": [step for step in steps if step not in trends],
+        "targets": [query for query in panel.get("targets", []) if query.get("refId") not in names],
+    }
 
 
 CHANGES = (

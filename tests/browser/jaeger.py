@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from lokictl.model.sample import SampleEntry
 from lokictl.sample.traces import push_traces, to_otlp
-from tests.stack.servers import free_ports, program, server
-
-JAEGER = program("jaeger-all-in-one")
+from tests.stack.jaeger_server import running
+from tests.stack.servers import program
 
 Json = dict[str, Any]
 MICROSECONDS = {"us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6}
@@ -168,41 +168,34 @@ def _microseconds(text: str) -> float:
     return float(text.removesuffix(unit)) * MICROSECONDS[unit] if text else 0
 
 
-@contextmanager
-def trace_api(entries: Sequence[SampleEntry], folder: Path) -> Iterator[str]:
-    """A running query API with the traces behind sample logs: its URL."""
-    if JAEGER:
-        with real_jaeger(folder) as (url, receiver):
-            push_traces(receiver, entries)
-            yield url
-    else:
-        with stand_in(entries) as url:
-            yield url
+@dataclass(frozen=True)
+class TraceStore:
+    """Where traces are asked for, where a Jaeger takes more of them, and where its span metrics are ("": nowhere)."""
+
+    url: str
+    receiver: str = ""
+    metrics: str = ""
+
+    def push(self, entries: Sequence[SampleEntry]) -> None:
+        """Sends the traces behind sample logs."""
+        if self.receiver and entries:
+            push_traces(self.receiver, entries)
 
 
 @contextmanager
-def real_jaeger(folder: Path) -> Iterator[tuple[str, str]]:
-    """A Jaeger that keeps traces in memory: the URLs of its API and of its receiver of OTLP."""
-    assert JAEGER
-    names = (
-        *("query.http-server", "collector.otlp.http", "admin.http", "query.grpc-server"),
-        *("collector.grpc-server", "collector.http-server", "collector.otlp.grpc", "http-server"),
-    )
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    agents = ("jaeger-binary", "jaeger-compact", "zipkin-compact")
-    command = [
-        JAEGER,
-        *(f"--{name}.host-port=127.0.0.1:{port}" for name, port in ports.items()),
-        *(
-            f"--processor.{name}.server-host-port=127.0.0.1:{port}"
-            for name, port in zip(agents, free_ports(len(agents)), strict=True)
-        ),
-        # Nothing is dropped, however fast traces come.
-        "--collector.queue-size=100000",
-    ]
-    url = f"http://127.0.0.1:{ports['query.http-server']}"
-    with server(command, f"{url}/api/services", folder / "jaeger.log"):
-        yield url, f"http://127.0.0.1:{ports['collector.otlp.http']}"
+def trace_store(every: Sequence[SampleEntry], now: int, folder: Path) -> Iterator[TraceStore]:
+    """A running trace store with the traces behind sample logs up to now (ns); what stands in for it has all."""
+    if not program("jaeger"):
+        with stand_in(every) as url:
+            yield TraceStore(url)
+        return
+    # As often as Prometheus scrapes it, as on the platform: so every exemplar is seen.
+    with running(folder, flush="5s") as found:
+        store = TraceStore(
+            found.url("jaeger_ui", ""), found.url("otlp_http", ""), found.url("span_metrics", "/metrics")
+        )
+        store.push([entry for entry in every if entry.timestamp < now])
+        yield store
 
 
 @contextmanager

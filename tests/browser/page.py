@@ -84,7 +84,7 @@ class Log:
     queries: list[str] = field(default_factory=list)
 
     def everything(self) -> list[str]:
-        return [*self.console, *self.failed, *self.rule_and_panel_queries]
+        return [*self.console, *self.failed, *self.queries]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -15,7 +16,7 @@ from tests.browser.needs import NEEDS_EVERYTHING
 from tests.browser.page import Tab, variables_of
 from tests.browser.world import LIVE, World
 from tests.dashboards.run import dashboards, panels, project
-from tests.stack.servers import get_json, wait_for
+from tests.stack.servers import get_json, needs, wait_for
 
 pytestmark = NEEDS_EVERYTHING
 
@@ -30,10 +31,10 @@ def panel_id(uid: str, title: str) -> int:
 
 def open_panel(page: Tab, world: World, uid: str, title: str, window: str = LIVE, **chosen: str) -> None:
     """Opens a dashboard with one panel in full, at the second half of a window."""
-    time = world.windows[window].url(last=True)
+    when = world.windows[window].url(last=True)
     variables = variables_of(dashboards()[f"neurectomy-{uid}"], **chosen)
     panel = f"viewPanel=panel-{panel_id(uid, title)}"
-    page.open(f"{world.grafana}/d/neurectomy-{uid}?{time}&{panel}&{variables}&kiosk")
+    page.open(f"{world.grafana}/d/neurectomy-{uid}?{when}&{panel}&{variables}&kiosk")
 
 
 def pane(url: str) -> dict[str, Any]:
@@ -290,13 +291,22 @@ def test_alerts_are_marked(filled: World) -> None:
     assert answer[0]["metric"]["service"] == "ryot"
 
 
+@needs("jaeger")
 def test_exemplar_to_trace(page: Tab, filled: World) -> None:
-    """The platform's collectors write no exemplars; those of an application's own metrics lead to their traces."""
-    source = get_json(f"{filled.grafana}/api/datasources/uid/prometheus")
-    (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
-    trace_id = some_trace(filled)
-    url = destination["url"].replace("${__value.raw}", trace_id)
-    assert shows_trace(follow(page, f"{filled.grafana}{url}"), trace_id)
+    """Jaeger makes metrics of the spans that arrive now, with exemplars; Prometheus keeps them."""
+    found = f"{filled.road.prometheus}/api/v1/query_exemplars"
+    asked = {"query": "traces_span_metrics_duration_milliseconds_bucket", "start": str(time.time() - 900)}
+    known = wait_for(lambda: get_json(found, params={**asked, "end": str(time.time())})["data"])
+    ids = {item["labels"]["trace_id"] for series in known for item in series["exemplars"]}
+    variables = variables_of(dashboards()["neurectomy-correlation"])
+    panel = f"viewPanel=panel-{panel_id('correlation', 'Spans')}"
+    page.open(f"{filled.grafana}/d/neurectomy-correlation?from=now-15m&to=now&{panel}&{variables}&kiosk")
+    page.page.get_by_test_id("data-testid Exemplar marker").first.click(force=True)
+    url = explore(page, "Trace")
+    trace_id = pane(url)["queries"][0]["query"]
+    assert pane(url)["datasource"] == "jaeger"
+    assert trace_id in ids
+    assert shows_trace(follow(page, url), trace_id)
 
 
 CORRELATIONS = [("loki", "prometheus"), ("prometheus", "loki")]
@@ -310,9 +320,9 @@ def test_correlations_are_there(filled: World) -> None:
 def in_explore(page: Tab, world: World, source: str, query: dict[str, Any]) -> None:
     """Opens a query in Explore, at the second half of the last window."""
     window = world.windows[LIVE]
-    time = {"from": str(window.middle // 10**6), "to": str(window.end // 10**6)}
+    when = {"from": str(window.middle // 10**6), "to": str(window.end // 10**6)}
     first = {"refId": "A", "datasource": {"type": source, "uid": source}, **query}
-    panes = {"a": {"datasource": source, "queries": [first], "range": time}}
+    panes = {"a": {"datasource": source, "queries": [first], "range": when}}
     page.open(f"{world.grafana}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps(panes))}")
 
 

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -35,7 +37,7 @@ from lokictl.sample.output import push_entries
 from lokictl.sample.remote_write import push_metrics
 from stack.figures import TENANT
 from tests.browser import given
-from tests.browser.jaeger import trace_api
+from tests.browser.jaeger import TraceStore, trace_store
 from tests.browser.platform_metrics import platform_metrics, series
 from tests.stack.grafana_server import grafana
 from tests.stack.road import PROJECT, Road, running, write_rules
@@ -130,8 +132,10 @@ def alerts_at(windows: dict[str, Window], moment: int, until: int) -> dict[Label
 class Feeder:
     """Fills the servers with everything up to now, and goes on with what is still to come."""
 
-    def __init__(self, road: Road, every: list[SampleEntry], windows: dict[str, Window], now: int) -> None:
-        self.road = road
+    def __init__(
+        self, road: Road, traces: TraceStore, every: list[SampleEntry], windows: dict[str, Window], now: int
+    ) -> None:
+        self.road, self.traces = road, traces
         self.first = min(window.start for window in windows.values())
         self.coming = [entry for entry in every if entry.timestamp >= now]
         past = [entry for entry in every if entry.timestamp < now]
@@ -158,6 +162,7 @@ class Feeder:
         due = [entry for entry in self.coming if entry.timestamp <= now]
         with contextlib.suppress(LokictlError):
             self._push(due)
+            self.traces.push(due)
             self.coming = self.coming[len(due) :]
             for entry in due:
                 self.collector.count(entry)
@@ -181,17 +186,20 @@ class Feeder:
             thread.join(10)
 
 
-SCRAPE = {
-    "global": {"scrape_interval": "5s"},
-    # What is pushed is older than what is scraped.
-    "storage": {"tsdb": {"out_of_order_time_window": "24h"}},
-    "scrape_configs": [
-        {
-            "job_name": "loki",
-            "static_configs": [{"targets": ["LOKI"], "labels": {"pod": "loki-0"}}],
-        }
-    ],
-}
+def scrape_configuration(traces: TraceStore) -> dict[str, Any]:
+    """What Prometheus scrapes itself: Loki, and the metrics that Jaeger makes of spans, with their exemplars."""
+    jobs = [("loki", "LOKI", {"pod": "loki-0"})]
+    if traces.metrics:
+        jobs.append(("span-metrics", urlsplit(traces.metrics).netloc, {}))
+    return {
+        "global": {"scrape_interval": "5s"},
+        # What is pushed is older than what is scraped.
+        "storage": {"tsdb": {"out_of_order_time_window": "24h"}},
+        "scrape_configs": [
+            {"job_name": name, "static_configs": [{"targets": [target], "labels": labels}]}
+            for name, target, labels in jobs
+        ],
+    }
 
 
 ANONYMOUS = {"GF_AUTH_ANONYMOUS_ENABLED": "true", "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin"}
@@ -205,9 +213,9 @@ def world(folder: Path) -> Iterator[World]:
     windows = windows_until(now)
     with contextlib.ExitStack() as stack:
         every = list(itertools.chain.from_iterable(lines_of(window) for window in windows.values()))
-        url = stack.enter_context(trace_api(every, folder))
-        road = stack.enter_context(running(folder, SCRAPE, rules=False))
-        feeder = Feeder(road, every, windows, now)
+        traces = stack.enter_context(trace_store(every, now, folder))
+        road = stack.enter_context(running(folder, scrape_configuration(traces), rules=False))
+        feeder = Feeder(road, traces, every, windows, now)
         write_rules(folder)
         stack.enter_context(feeder.living())
         environment = {
@@ -215,7 +223,7 @@ def world(folder: Path) -> Iterator[World]:
             "LOKI_TENANT": TENANT,
             "PROMETHEUS_URL": road.prometheus,
             "ALERTMANAGER_URL": road.alertmanager,
-            "JAEGER_URL": url,
+            "JAEGER_URL": traces.url,
         }
         if given.URL:
             found = given.filled(environment)

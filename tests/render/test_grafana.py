@@ -77,6 +77,36 @@ def test_label_matchers_begin_with_10_3(shop: Project) -> None:
     assert "matcherType" not in only
 
 
+TREND: dict[str, Any] = {
+    "id": 1,
+    "type": "table",
+    "title": "Services",
+    "transformations": [
+        {"id": "timeSeriesTable", "options": {"B": {"stat": "lastNotNull"}}},
+        {"id": "merge", "options": {}},
+    ],
+    "targets": [{"refId": "A", "expr": "1"}, {"refId": "B", "expr": "2"}],
+}
+
+
+@pytest.mark.parametrize("version, queries", [("10.2", ["A"]), ("10.3", ["A", "B"]), ("13.0", ["A", "B"])])
+@pytest.mark.parametrize("inside", [False, True], ids=["loose", "in a row"])
+def test_trends_in_tables_begin_with_10_3(
+    make_project: MakeProject, version: str, queries: list[str], inside: bool
+) -> None:
+    model = dashboard(
+        panels=[{"id": 2, "type": "row", "title": "R", "panels": [TREND]}] if inside else [TREND]
+    )
+    project = make_project({"dashboards/orders.json": json.dumps(model)})
+    files = dict(rendering(project, what=["grafana"], grafana_version=version))
+    (panel,) = json.loads(files[f"{PROVISIONING}/dashboards/shop/orders.json"])["panels"]
+    panel = panel["panels"][0] if inside else panel
+    assert [target["refId"] for target in panel["targets"]] == queries
+    steps = [step["id"] for step in panel["transformations"]]
+    assert steps == (["merge"] if queries == ["A"] else ["timeSeriesTable", "merge"])
+    assert len(TREND["transformations"]) == 2
+
+
 def test_traces_to_logs_before_9_5(shop: Project) -> None:
     assert "tracesToLogs" not in sources(shop, "9.5")["jaeger"]["jsonData"]
     data = sources(shop, "9.0")["jaeger"]["jsonData"]

@@ -9,6 +9,7 @@ import re
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,7 +21,7 @@ import yaml
 
 from lokictl.backends import BackendError, container_watcher
 from lokictl.backends.container import connect
-from tests.stack.servers import free_ports, get_json, program, server, wait_for
+from tests.stack.servers import free_ports, program, server, wait_for
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -51,6 +52,7 @@ NO_GRAFANA = (
 )
 NEEDS_GRAFANA = [pytest.mark.skipif(not (PROGRAM and HOME) and not IMAGE, reason=NO_GRAFANA)]
 ADMIN = ("admin", "admin")
+SEARCH = "search?type=dash-db&limit=5000"
 
 SETTINGS = """\
 [server]
@@ -138,14 +140,22 @@ def _container(folder: Path, url: str, environment: Mapping[str, str]) -> Iterat
                 volumes=[f"{place}:{place}" for place in {str(folder), provisioning}],
                 detach=True,
             )
+            writer = threading.Thread(target=_copy_log, args=(running, folder / "grafana.log"), daemon=True)
+            writer.start()
             try:
                 wait_for(lambda: _answers(url, running))
                 yield
             finally:
-                (folder / "grafana.log").write_bytes(running.logs())
                 running.remove(force=True, v=True)
+                writer.join(10)
         finally:
             watcher.communicate()
+
+
+def _copy_log(container: Container, file: Path) -> None:
+    with file.open("wb", buffering=0) as output:
+        for part in container.logs(stream=True, follow=True):
+            output.write(part)
 
 
 def _answers(url: str, container: Container) -> bool:
@@ -168,6 +178,14 @@ def provisioned(url: str, folder: Path) -> bool:
     models = [json.loads(file.read_text()) for file in sorted((folder / "dashboards").rglob("*.json"))]
     # Grafana never takes one without a title.
     dashboards = [model.get("uid") for model in models if model.get("title")]
-    there = {item["uid"] for item in get_json(f"{url}/api/datasources", auth=ADMIN)}
-    shown = {item["uid"] for item in get_json(f"{url}/api/search?type=dash-db", auth=ADMIN)}
+    try:
+        answers = [
+            requests.get(f"{url}/api/{path}", auth=ADMIN, timeout=30) for path in ("datasources", SEARCH)
+        ]
+    except requests.RequestException:
+        return False
+    # On a busy machine Grafana's database is locked now and then.
+    if not all(answer.ok for answer in answers):
+        return False
+    there, shown = ({item["uid"] for item in answer.json()} for answer in answers)
     return set(sources) - {None} <= there and set(dashboards) - {None} <= shown

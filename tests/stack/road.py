@@ -133,6 +133,7 @@ def running(folder: Path, scrape: dict[str, Any] | None = None, *, rules: bool =
                 f"--storage.tsdb.path={folder / 'prometheus'}",
                 f"--web.listen-address=127.0.0.1:{prometheus_port}",
                 "--web.enable-remote-write-receiver",
+                "--enable-feature=exemplar-storage",
             ]
             stack.enter_context(server(command, f"{road.prometheus}/-/ready", folder / "prometheus.log"))
         assert ALERTMANAGER

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import socket
 import struct
@@ -14,56 +12,14 @@ from typing import Any
 
 import pytest
 import requests
-import yaml
 
 from stack import jaeger
-from stack.figures import PORTS, Ports
-from tests.stack.servers import free_ports, get_json, needs, program, server, wait_for
+from tests.stack.jaeger_server import Jaeger, running
+from tests.stack.servers import get_json, needs, wait_for
 
 pytestmark = [pytest.mark.slow, needs("jaeger")]
 
 MILLISECOND = 1_000_000
-USED = [
-    *(
-        "jaeger_ui",
-        "jaeger_collector",
-        "jaeger_compact_udp",
-        "jaeger_metrics",
-        "jaeger_health",
-        "span_metrics",
-    ),
-    *("otlp_grpc", "otlp_http", "jaeger_query_grpc"),
-]
-
-
-@dataclasses.dataclass(frozen=True)
-class Jaeger:
-    """A running Jaeger: its ports, and the folder of its traces."""
-
-    ports: Ports
-    folder: Path
-
-    def url(self, name: str, path: str) -> str:
-        return f"http://127.0.0.1:{getattr(self.ports, name)}{path}"
-
-    def trace(self, trace_id: str) -> list[dict[str, Any]]:
-        """The spans of a trace; none as long as it does not know the trace."""
-        answer = requests.get(self.url("jaeger_ui", f"/api/traces/{trace_id}"), timeout=60)
-        return answer.json()["data"][0]["spans"] if answer.ok else []
-
-
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[Jaeger]:
-    """Jaeger with the rendered configuration; addresses, the folder and the pace are this machine's."""
-    ports = dataclasses.replace(PORTS, **dict(zip(USED, free_ports(len(USED)), strict=True)))
-    file = folder / jaeger.CONFIG_FILE
-    config = jaeger.configuration(str(folder / "data"), ports=ports, host="127.0.0.1")
-    config["connectors"]["spanmetrics"]["metrics_flush_interval"] = "1s"
-    file.write_text(yaml.safe_dump(config))
-    found = Jaeger(ports, folder)
-    command: list[str | Path] = [program("jaeger") or "", f"--config={file}"]
-    with server(command, found.url("jaeger_health", "/status"), folder / "jaeger.log"):
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,13 @@ REDUCED = ("stat", "gauge", "bargauge", "piechart")
 """Panels that show one value of each field, or all rows with ``reduceOptions.values``."""
 
 COLORED = ("stat", "gauge", "bargauge")
-WITHOUT_NO_VALUE = ("logs", "heatmap", "nodeGraph", "traces", "alertlist")
+WITHOUT_NO_VALUE = (
+    *("logs", "heatmap", "histogram", "nodeGraph", "traces", "flamegraph", "trend", "geomap", "canvas"),
+    *("alertlist", "annolist"),
+)
+STATES = ("state-timeline", "status-history")
+"""Panels that show it for an empty answer of Loki, and not for one of Prometheus, which has no field of times."""
+
 HEALTHY = (
     *("green", "dark-green", "semi-dark-green", "light-green", "super-light-green"),
     *("#73bf69", "#299c46", "#37872d", "#56a64b", "#96d98d", "rgba(50, 172, 45, 0.97)"),
@@ -187,9 +193,14 @@ class NoValueNotShown(DashboardCheck):
     summary = "text for no data in a panel type that never shows it"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        of_metrics = {
+            target.panel_path
+            for target in targets(dashboard)
+            if target.type == "prometheus" and target.panel.get("type") in STATES
+        }
         for path, panel in dashboard.panels:
             text = as_dict(as_dict(panel.get("fieldConfig")).get("defaults")).get("noValue")
-            if panel.get("type") in WITHOUT_NO_VALUE and is_text(text):
+            if is_text(text) and (panel.get("type") in WITHOUT_NO_VALUE or path in of_metrics):
                 yield self.finding(
                     dashboard.place(*path, "fieldConfig", "defaults", "noValue"),
                     f'a panel of type {panel.get("type")} never shows "{text}": it has its own words for no data',

@@ -424,15 +424,24 @@ CASES: list[Case] = [
             ("sum(rate(a[5m])) or sum(rate(b[5m])) * 0", []),
         )
     ),
-    (
-        "dashboard/no-value-not-shown",
-        dashboard(panel("logs", fieldConfig={"defaults": {"noValue": "all is well"}})),
-        ['never shows "all is well"'],
-    ),
-    (
-        "dashboard/no-value-not-shown",
-        dashboard(panel("stat", fieldConfig={"defaults": {"noValue": "all is well"}})),
-        [],
+    # Each was looked at in Grafana 12.2, with an empty answer of Loki and of Prometheus.
+    *(
+        (
+            "dashboard/no-value-not-shown",
+            dashboard(panel(kind, *queries, fieldConfig={"defaults": {"noValue": "all is well"}})),
+            expected,
+        )
+        for kinds, queries, expected in (
+            (
+                ("logs", "heatmap", "histogram", "nodeGraph", "traces", "flamegraph", "alertlist"),
+                (),
+                ['never shows "all is well"'],
+            ),
+            (("stat", "gauge", "bargauge", "timeseries", "table", "barchart", "piechart"), (), []),
+            (("state-timeline", "status-history"), (), []),
+            (("state-timeline", "status-history"), (promql("up"),), ['never shows "all is well"']),
+        )
+        for kind in kinds
     ),
     (
         "dashboard/too-many-series",
