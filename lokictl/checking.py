@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lokictl.diagnostics import LokictlError, Problem, Severity
 from lokictl.lint import lint, settings_from
 from lokictl.lint.baseline import read_baseline, without_baseline
+from lokictl.logql.versions import configured_target
 from lokictl.model import AlertingRule
 from lokictl.project import Project, load
 from lokictl.render import rendering, write
@@ -94,7 +95,11 @@ def _timed(name: str, part: Callable[[], Result], seconds: dict[str, float]) -> 
 
 def _lint(report: CheckReport) -> LintReport | None:
     try:
-        found = lint(report.project)
+        settings = settings_from(report.project.config)
+        wanted = configured_target()
+        if wanted is not None:
+            settings = replace(settings, loki_version=wanted[:2], names_a_version=True)
+        found = lint(report.project, settings)
         return _without_accepted(found, report.project)
     except LokictlError as error:
         report.problems += error.problems

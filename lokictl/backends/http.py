@@ -21,7 +21,7 @@ from lokictl.http import (
     access_of,
 )
 from lokictl.logql.units import parse_float
-from lokictl.loki_api import NEEDS_TENANT, PUSH_PATH, tenant_headers
+from lokictl.loki_api import BUILDINFO_PATH, NEEDS_TENANT, PUSH_PATH, tenant_headers
 from lokictl.secrets import without_password
 
 LONG_QUERY = 2_000
@@ -117,7 +117,7 @@ class LokiClient:
 
     def version(self) -> str:
         """The version that Loki says it has; "" where it does not say."""
-        answer = self.request("GET", "/loki/api/v1/status/buildinfo")
+        answer = self.request("GET", BUILDINFO_PATH)
         try:
             return str(answer.json().get("version", "")) if answer.ok else ""
         except (ValueError, AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +23,14 @@ from lokictl.backtest.history import (
 from lokictl.backtest.series import Answers, Gap, Grid, Labels
 from lokictl.backtest.sharding import safe
 from lokictl.logql.units import parse_float, parse_prometheus_duration
+from lokictl.logql.versions import configured_target
+from lokictl.loki_api import BUILDINFO_PATH, disagreement
 from lokictl.ruler.expansion import Vector
 
 SECOND = 1_000_000_000
 JOBS = 4
 MAX_LINES = 5_000
+LOGGER = logging.getLogger(__name__)
 CATEGORIZED = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
 """Asks for structured metadata and parsed labels apart from those of the stream."""
 
@@ -97,6 +101,7 @@ class LokiHistory(History):
             self._get("/loki/api/v1/labels", {})
         except RefusedError as error:
             raise self._unusable(error) from None
+        self._check_version()
         try:
             found = self._get("/loki/api/v1/drilldown-limits", {})
             self.limits = dict(found.get("limits") or {})
@@ -105,6 +110,19 @@ class LokiHistory(History):
         known = self.limits.get("max_query_series")
         if isinstance(known, int):
             self.max_series = known
+
+    def _check_version(self) -> None:
+        """Warns of a Loki that is not of the version that this run is for."""
+        wanted = configured_target()
+        if wanted is None:
+            return
+        try:
+            running = str(self._get(BUILDINFO_PATH, {}).get("version", ""))
+        except (RefusedError, AttributeError, ValueError):
+            return
+        warning = disagreement(running, wanted)
+        if warning:
+            LOGGER.warning("%s: %s", self.description, warning)
 
     @property
     def retention(self) -> int:

@@ -14,6 +14,7 @@ import click
 from lokictl.cli.common import (
     debug_option,
     format_option,
+    loki_version_option,
     print_problems,
     project_option,
     quiet_option,
@@ -56,6 +57,7 @@ Examples:
     help="Output directory; default: the project's build directory.",
 )
 @project_option
+@loki_version_option
 @format_option("text", "json")
 @click.option(
     "--no-cache", is_flag=True, help="Run everything, even if nothing has changed since the last run."

@@ -59,14 +59,17 @@ def loki_version_option(function: Command) -> Command:
         "--loki-version",
         metavar="3.4",
         expose_value=False,
-        is_eager=True,
         callback=_set_loki_version,
         help="Loki version to target; default: the project's loki_version, or 3.7.",
     )(function)
 
 
 def _set_loki_version(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    text = value or os.environ.get("LOKICTL_LOKI_VERSION") or configured_version()
+    text = (
+        value
+        or os.environ.get("LOKICTL_LOKI_VERSION")
+        or configured_version(context.params.get("project_root"))
+    )
     if not text:
         return
     try:
@@ -75,11 +78,10 @@ def _set_loki_version(context: click.Context, parameter: click.Parameter, value:
         raise click.UsageError(f"{'--loki-version' if value else 'loki_version'}: {error}", context) from None
 
 
-def configured_version() -> str:
-    """The ``loki_version`` of the project around the current directory; "" without one."""
-
+def configured_version(root: Path | None = None) -> str:
+    """The ``loki_version`` of the project in ``root``, or around the current directory; "" without one."""
     try:
-        return str(configuration.find_configuration()["loki_version"])
+        return str(configuration.find_configuration(root)["loki_version"])
     except LokictlError:
         return ""
 

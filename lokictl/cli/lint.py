@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lokictl.cli.common import (
-    configured_version,
     debug_option,
     format_option,
     project_option,
@@ -25,6 +24,7 @@ from lokictl.lint.baseline import read_baseline, without_baseline, write_baselin
 from lokictl.lint.configuration import check_patterns, parse_version
 from lokictl.lint.fixes import fix_text
 from lokictl.lint.loading import STDIN, load_paths
+from lokictl.lint.loki_client import LiveLoki
 from lokictl.lint.outputs import text as output
 from lokictl.lint.runner import lint_text
 from lokictl.logql.units import parse_prometheus_duration
@@ -120,6 +120,7 @@ def command(
     project, settings = _project_and_settings(paths, project_root)
     settings = _with_options(settings, select, ignore, enable, loki_version)
     loki = _loki_options(loki_url, since, tenant)
+    settings = _for_the_running(settings, loki)
     if fix or only_diff:
         _fix(paths, settings, project, write=fix and not only_diff)
     if paths == ("-",) and stdin_filename:
@@ -181,13 +182,22 @@ def _with_options(
         ignore=(*settings.ignore, *chosen["ignore"]),
         enable=(*settings.enable, *chosen["enable"]),
     )
-    version = loki_version or ("" if settings.loki_version != (3, 7) else configured_version())
-    if version:
+    if loki_version:
         try:
-            settings = replace(settings, loki_version=parse_version(version))
+            settings = replace(settings, loki_version=parse_version(loki_version), names_a_version=True)
         except ValueError as error:
             raise click.UsageError(f"--loki-version: {error}") from None
     return settings
+
+
+def _for_the_running(settings: Settings, loki: LokiOptions | None) -> Settings:
+    """The settings for the version that the running Loki says it has, where nobody names one."""
+    if loki is None or settings.names_a_version:
+        return settings
+    try:
+        return replace(settings, loki_version=parse_version(LiveLoki(loki).version().partition("-")[0]))
+    except ValueError:
+        return settings
 
 
 def _names(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lokictl.cli.common import print_problems, project_option, wants_color, write_json
+from lokictl.cli.common import loki_version_option, print_problems, project_option, wants_color, write_json
 from lokictl.sync.configuration import load_target
 from lokictl.sync.errors import SyncError
 from lokictl.sync.report import legend, plan_data, plan_lines, problem_lines, redacted, summary_line
@@ -65,7 +65,7 @@ def server_options(function: Command) -> Command:
         servers = ServerOptions(target_name, only, jobs, timeout, project_root, verbose)
         return function(servers=servers, **others)
 
-    decorated: Any = project_option(command)
+    decorated: Any = loki_version_option(project_option(command))
     for option in (
         click.option("-v", "--verbose", is_flag=True,
                      help="Show unchanged resources and every difference, and every request on stderr."),

@@ -13,6 +13,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity, sugge
 from lokictl.lint.interface import Check, Workspace
 from lokictl.lint.registry import READING, all_checks, known_names, matches
 from lokictl.logql.units import parse_prometheus_duration
+from lokictl.logql.versions import DEFAULT, MAIN, NEWEST, LokiVersion
 from lokictl.project.configuration import Configuration
 
 KEYS = ("select", "ignore", "enable", "loki-version", "baseline", "interval", "checks", "paths", "exclude")
@@ -28,7 +29,7 @@ class Settings:
     ``ignore`` is not run.  All three hold names, families (``rule`` or ``rule/*``) or ``*``; a family in ``select``
     means those of its checks that are on by default.  ``checks`` has the settings of single checks,
     ``path_ignores`` pairs of a path pattern and names ignored there.  ``interval`` (nanoseconds) is the ruler's
-    evaluation interval for groups without one.
+    evaluation interval for groups without one.  ``names_a_version``: somebody chose ``loki_version``.
     """
 
     select: tuple[str, ...] = ()
@@ -37,10 +38,16 @@ class Settings:
     exclude: tuple[str, ...] = ()
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     path_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    loki_version: tuple[int, int] = (3, 7)
+    loki_version: tuple[int, int] = DEFAULT[:2]
+    names_a_version: bool = False
     interval: int = 60_000_000_000
     baseline: str = ""
     root: Path | None = None
+
+    @property
+    def parses_as(self) -> LokiVersion:
+        """The Loki whose LogQL is read: not an older one than the default, so that what it lacks has a finding."""
+        return max(DEFAULT, LokiVersion.of_minor(*self.loki_version))
 
     def runs(self, check: type[Check]) -> bool:
         """Whether a check runs at all."""
@@ -115,11 +122,16 @@ def check_patterns(option: str, patterns: tuple[str, ...]) -> None:
 
 
 def parse_version(text: str) -> tuple[int, int]:
-    """``"3.4"`` or ``"3.4.2"`` as (3, 4); raises ValueError."""
+    """``"3.4"`` or ``"3.4.2"`` as (3, 4), ``"main"`` as the one after the newest; raises ValueError."""
+    if text.strip() == "main":
+        return MAIN[:2]
     found = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.\d+)?", text.strip())
     if not found:
         raise ValueError(f'"{text}" is not a version of Loki: write it like 3.4')
-    return int(found[1]), int(found[2])
+    version = int(found[1]), int(found[2])
+    if version > NEWEST[:2]:
+        raise ValueError(f"Loki {text} is not known: {NEWEST.minor_text} is the newest, or main")
+    return version
 
 
 def _unknown(what: str, pattern: str, position: Position) -> Iterator[Problem]:
@@ -150,6 +162,7 @@ class _Reader:
             checks=self.checks(),
             path_ignores=self.paths(),
             loki_version=self.version(),
+            names_a_version=bool(self.table.get("loki-version") or self.configuration["loki_version"]),
             interval=self.interval(),
             baseline=str(self.table.get("baseline", "")),
             root=self.configuration.root,
@@ -231,12 +244,15 @@ class _Reader:
                 self.problem(f'"{key}": "{name}" must be a table', key)
 
     def version(self) -> tuple[int, int]:
-        text = self.table.get("loki-version", "3.7")
+        """The Loki of the linter's table, or else of the project."""
+        own = self.table.get("loki-version")
+        text = own or self.configuration["loki_version"] or DEFAULT.minor_text
         try:
             return parse_version(str(text))
         except ValueError as error:
-            self.problem(str(error), "loki-version")
-            return (3, 7)
+            if own is not None:
+                self.problem(str(error), "loki-version")
+            return DEFAULT[:2]
 
     def interval(self) -> int:
         text = self.table.get("interval", "1m")

@@ -10,6 +10,7 @@ from typing import Any
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.durations import SECOND
+from lokictl.loki_api import BUILDINFO_PATH
 
 MAX_STEPS = 1_000
 
@@ -44,6 +45,11 @@ class LiveLoki:
     failure: tuple[str, str] = ("", "")
     _answers: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _client: LokiClient | None = None
+
+    def version(self) -> str:
+        """The version that Loki says it has; "" where it does not say."""
+        found = self._json(BUILDINFO_PATH, {}, optional=True)
+        return str(found.get("version") or "") if isinstance(found, dict) else ""
 
     def labels(self) -> frozenset[str]:
         """Every label of every stream."""

@@ -26,6 +26,7 @@ from lokictl.lint.interface import (
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
 from lokictl.logql.ast import Node
+from lokictl.logql.versions import targeting
 from lokictl.model.documents import ModuleDocument
 from lokictl.project import JsonDashboard, Project
 from lokictl.project.configuration import shown
@@ -71,12 +72,14 @@ def lint(
     """
     if isinstance(target, Project):
         settings = settings or settings_from(target.config)
-        workspace, loaded = project_workspace(target)
-    else:
-        settings = settings or (settings_from(project.config) if project is not None else Settings())
+        with targeting(settings.parses_as):
+            workspace, loaded = project_workspace(target)
+            return _finish(workspace, loaded, settings, loki)
+    settings = settings or (settings_from(project.config) if project is not None else Settings())
+    with targeting(settings.parses_as):
         loaded = load_paths(target, excluded=settings.excluded)
         workspace = files_workspace(loaded, project)
-    return _finish(workspace, loaded, settings, loki)
+        return _finish(workspace, loaded, settings, loki)
 
 
 def lint_text(
@@ -84,9 +87,10 @@ def lint_text(
 ) -> Report:
     """Lints one text as if it were the file of that name."""
     loaded = Loaded()
-    load_text(text, file, loaded)
     settings = settings or (settings_from(project.config) if project is not None else Settings())
-    return _finish(files_workspace(loaded, project), loaded, settings, None)
+    with targeting(settings.parses_as):
+        load_text(text, file, loaded)
+        return _finish(files_workspace(loaded, project), loaded, settings, None)
 
 
 def files_workspace(loaded: Loaded, project: Project | None = None) -> Workspace:
@@ -172,6 +176,7 @@ def _types(datasources: Iterable[DataSourceItem]) -> dict[str, str]:
 def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: LokiOptions | None) -> Report:
     workspace.loki = loki
     workspace.loki_version = settings.loki_version
+    workspace.names_a_version = settings.names_a_version
     workspace.default_interval = settings.interval
     checks = [check for check in settings.build(workspace) if _can_run(check, workspace)]
     found = _without_superseded([*loaded.findings, *_findings(workspace, checks)], checks)

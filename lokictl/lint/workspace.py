@@ -20,6 +20,7 @@ from lokictl.lint.more_queries import (
 )
 from lokictl.lint.query import Query
 from lokictl.lint.schema import Pipeline, Schema, pipelines
+from lokictl.logql.versions import DEFAULT
 from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import SourceText
 from lokictl.model.managed_alerts import read_managed_groups
@@ -43,7 +44,8 @@ class Workspace:
     services: tuple[Service, ...] = ()
     project: Project | None = None
     loki: LokiOptions | None = None
-    loki_version: tuple[int, int] = (3, 7)
+    loki_version: tuple[int, int] = DEFAULT[:2]
+    names_a_version: bool = False
     default_interval: int = 60_000_000_000
 
     @cached_property

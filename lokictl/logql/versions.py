@@ -45,6 +45,11 @@ class LokiVersion(NamedTuple):
             raise ValueError(f"Loki {text} is not known: {FIRST.minor_text} to {NEWEST.minor_text} are")
         return found
 
+    @classmethod
+    def of_minor(cls, major: int, minor: int) -> LokiVersion:
+        """The newest known patch release of a minor version, whether or not its behavior is known."""
+        return cls(major, minor, NEWEST_PATCH.get((major, minor), 0))
+
     def has(self, behavior: Behavior) -> bool:
         """Whether this Loki behaves so."""
         return behavior.holds(self)

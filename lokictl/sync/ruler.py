@@ -11,7 +11,7 @@ import yaml
 
 from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
-from lokictl.loki_api import RULES_PATH, tenant_headers
+from lokictl.loki_api import BUILDINFO_PATH, RULES_PATH, tenant_headers
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
@@ -32,6 +32,14 @@ class Ruler:
     """One Loki; every method may raise `HttpError`."""
 
     client: HttpClient
+
+    def version(self) -> str:
+        """The version that Loki says it has; "" where it does not say."""
+        try:
+            found = self.client.request("GET", BUILDINFO_PATH).json()
+        except (HttpError, ValueError):
+            return ""
+        return str(found.get("version") or "") if isinstance(found, dict) else ""
 
     def read(self, tenant: str) -> dict[Key, Live]:
         """All groups of a tenant, with one request.  Raises `NoRulerError` where there is no such API."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.http import Access, HttpClient, HttpError
+from lokictl.logql.versions import configured_target
+from lokictl.loki_api import disagreement
 from lokictl.model.rule_validation import group_problems
 from lokictl.project.configuration import shown as display_path
 from lokictl.sync.apply import Applied, Applier, explained
@@ -114,6 +116,7 @@ class Session:
         """What `apply` would do; only reads.  Raises `LokictlError` (`SyncError` where a server fails)."""
         self.desired = desired_state(self.project, self.target)
         with readable_errors(self.target):
+            self._warn_of_version()
             self.actual = self._recorded()
             own = origin_of(self.project.config)
             self._find_under_old_name(own)
@@ -133,6 +136,15 @@ class Session:
             plan = make_plan(self.target, self.desired, self.actual, self.options)
             self._check_ruler(plan)
             return self._with_logins(plan)
+
+    def _warn_of_version(self) -> None:
+        """Says that the target's Loki is not of the version that the project is for."""
+        wanted = configured_target()
+        if wanted is None or self.servers.ruler is None:
+            return
+        warning = disagreement(self.servers.ruler.version(), wanted)
+        if warning:
+            self.desired.warnings.append(warning)
 
     def _choose_branches(self) -> None:
         """With policies = "branches", routes are ours that lead to contact points of ours."""

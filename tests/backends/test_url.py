@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from lokictl.backends import BackendError, LogEntry, LogStream, QueryError, open_backend
-from lokictl.backends.url import UrlBackend, disagreement
+from lokictl.backends.url import UrlBackend
 from lokictl.durations import SECOND
 from lokictl.logql.versions import LokiVersion
+from lokictl.loki_api import disagreement
 
 START = 1_767_225_600 * SECOND
 STREAMS = [LogStream({"app": "web"}, [LogEntry(START, "a"), LogEntry(START + SECOND, "b")])]

@@ -60,6 +60,73 @@ def test_the_project_says_which_loki_it_is_for(run: Run, folder: Path) -> None:
     assert run("format", "--loki-version", "3.7", EITHER)[0] == 0
 
 
+PETABYTES = '{app="a"} | logfmt | size > 1PB'
+
+
+@pytest.mark.parametrize(
+    "version, query, says",
+    [
+        ("2.9", EITHER, "`or` between line filters needs Loki 3.0; this is for 2.9"),
+        ("3.0", EITHER, ""),
+        ("3.8", PETABYTES, "(logql/syntax)"),
+        ("main", PETABYTES, ""),
+        ("3.4.2", 'approx_topk(3, rate({app="a"}[5m]))', ""),
+        ("3.3.2", 'approx_topk(3, rate({app="a"}[5m]))', "`approx_topk` needs Loki 3.4; this is for 3.3"),
+    ],
+)
+@pytest.mark.parametrize("configured", [False, True])
+def test_the_linter_says_what_a_version_does_not_have(
+    run: Run, folder: Path, version: str, query: str, says: str, configured: bool
+) -> None:
+    (folder / "q.logql").write_text(query)
+    if configured:
+        (folder / "lokictl.toml").write_text(f'loki_version = "{version}"\n')
+    option = () if configured else ("--loki-version", version)
+    output = run("lint", "q.logql", "--select", "logql/version,logql/syntax", *option)[1]
+    assert says in output if says else "this is for" not in output and "syntax" not in output
+
+
+RULES = """groups:
+  - name: g
+    rules: [{alert: Edge, expr: 'sum(count_over_time({app="a"}[1m])) > 1', annotations: {summary: s}}]
+"""
+TESTS = """tests:
+  - name: edge
+    input_streams: [{labels: {app: a}, entries: [{at: 1m, line: x}, {at: 2m, line: y}, {at: 90s, line: z}]}]
+    alert_rule_test:
+      - {eval_time: 2m, alertname: Edge, exp_alerts: [{exp_annotations: {summary: s}}]}
+"""
+
+
+def write_project(folder: Path) -> None:
+    """A project whose only test passes from Loki 3.2 on."""
+    (folder / "rules").mkdir(parents=True)
+    (folder / "tests/rules").mkdir(parents=True)
+    (folder / "rules/g.yaml").write_text(RULES)
+    (folder / "tests/rules/g_test.yaml").write_text(TESTS)
+
+
+@pytest.mark.parametrize("version, passes", [("3.1", False), ("3.2", True)])
+def test_tests_and_checks_of_a_project_run_as_its_version(
+    run: Run, folder: Path, version: str, passes: bool
+) -> None:
+    write_project(folder / "project")
+    (folder / "project/lokictl.toml").write_text(f'loki_version = "{version}"\n')
+    elsewhere = ("--project", "project")
+    assert (run("test", *elsewhere)[0] == 0) is passes
+    assert (run("test", *elsewhere, "--coverage")[0] == 0) is passes
+    assert ("1 passed" in run("check", *elsewhere)[1]) is passes
+    other = "3.2" if version == "3.1" else "3.1"
+    assert (run("test", *elsewhere, "--loki-version", other)[0] == 0) is not passes
+
+
+def test_mutants_are_judged_by_the_version(run: Run, folder: Path) -> None:
+    write_project(folder)
+    (folder / "lokictl.toml").write_text("")
+    assert "mutation: skipped" in run("test", "--mutate", "--loki-version", "3.1")[1]
+    assert "mutation" in run("test", "--mutate", "--loki-version", "3.2")[1]
+
+
 @pytest.mark.parametrize("text", ["1.0", "3.99", "new", "3"])
 def test_versions_that_nobody_knows_are_refused(run: Run, text: str) -> None:
     code, output = run("format", "--loki-version", text, EITHER)

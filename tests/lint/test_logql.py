@@ -52,6 +52,11 @@ VERSIONS = [
     ('{a="b"} | logfmt --strict', (2, 8), 1),
     ('{a="b"} |= "x" or "y"', (2, 9), 1),
     ('topk(5, rate({a="b"}[5m]))', (2, 0), 0),
+    ('{a="b"} != "x" or "y"', (2, 9), 1),
+    ('SUM(rate({a="b"}[5m]))', (2, 9), 1),
+    ('{a="b"} | json | x > -1', (3, 0), 1),
+    ('variants(rate({a="b"}[5m])) of ({a="b"}[5m])', (3, 4), 1),
+    ('variants(rate({a="b"}[5m])) of ({a="b"}[5m])', (3, 8), 0),
     ('approx_topk(5, sum by (x) (rate({a="b"}[5m])))', (3, 2), 1),
 ]
 

@@ -7,6 +7,7 @@ from lokictl.lint.live.checks import (
     AlertFrequency,
     ExpensiveQuery,
     NoSeries,
+    OtherVersion,
     TooManyStreams,
     UnknownLabel,
     UnknownValue,
@@ -15,6 +16,7 @@ from lokictl.lint.live.checks import (
 
 CHECKS: tuple[type[Check], ...] = (
     Unreachable,
+    OtherVersion,
     UnknownLabel,
     UnknownValue,
     NoSeries,

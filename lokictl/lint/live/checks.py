@@ -17,6 +17,8 @@ from lokictl.logql.errors import LogQLError
 from lokictl.logql.grafana_variables import holds_variable
 from lokictl.logql.units import DAY, HOUR, format_prometheus_duration
 from lokictl.logql.validation import matches_empty
+from lokictl.logql.versions import LokiVersion
+from lokictl.loki_api import disagreement
 from lokictl.model import AlertingRule
 
 GIGABYTE = 1_000_000_000
@@ -71,6 +73,21 @@ class Unreachable(WorkspaceCheck):
                     item="--loki",
                 )
                 loki.failure = ("no lines", "")
+
+
+class OtherVersion(WorkspaceCheck):
+    name = "live/version"
+    severity = Severity.WARNING
+    summary = "a Loki of another version than the configured one"
+    needs_loki = True
+
+    def check(self, workspace: Workspace) -> Iterator[Finding]:
+        wanted = LokiVersion.of_minor(*workspace.loki_version) if workspace.names_a_version else None
+        for loki in workspace.live():
+            message = disagreement(loki.version(), wanted)
+            if message:
+                hint = "set loki_version to the Loki that you run"
+                yield self.finding(Place(Position()), message, hint=hint, item="--loki")
 
 
 class UnknownLabel(WorkspaceCheck):

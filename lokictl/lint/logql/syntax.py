@@ -239,17 +239,29 @@ class Version(QueryCheck):
     summary = "syntax that the Loki of `loki-version` does not have"
 
     def check(self, query: Query) -> Iterator[Finding]:
-        major, minor = self.workspace.loki_version
-        version = versions.LokiVersion(major, minor, versions.NEWEST_PATCH.get((major, minor), 0))
+        if query.expression is None:
+            return
+        version = versions.LokiVersion.of_minor(*self.workspace.loki_version)
+        found = False
         for behavior in versions.BEHAVIORS:
             if not behavior.syntax or behavior.find is None or behavior.holds(version):
                 continue
-            for node in behavior.find(query.expression) if query.expression is not None else ():
+            for node in behavior.find(query.expression):
+                found = True
                 called = behavior.called(node) if behavior.called is not None else f"`{node}`"
-                message = f"{called} needs Loki {behavior.since.minor_text}; this is for {major}.{minor}"
+                message = f"{called} needs Loki {behavior.since.minor_text}; this is for {version.minor_text}"
                 if behavior.until is not None and version >= behavior.until:
-                    message = f"Loki {major}.{minor} no longer has {called}"
+                    message = f"Loki {version.minor_text} no longer has {called}"
                 yield self.finding(query.place(node), message)
+        if not found and version[:2] != versions.target()[:2]:
+            yield from self._refused(query, version)
+
+    def _refused(self, query: Query, version: versions.LokiVersion) -> Iterator[Finding]:
+        """What no single part of the query shows, such as `!= "a" or "b"`, which is two filters once it is read."""
+        error = parse_cached(query.filled.text, version)
+        if isinstance(error, LogQLError):
+            reason = str(error).split("\n")[0]
+            yield self.finding(query.place(), f"Loki {version.minor_text} refuses this query: {reason}")
 
 
 class DisabledFeature(QueryCheck):

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,10 @@ from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.schema import matcher_test
 from lokictl.logql import LogExpr, parse
 from lokictl.model.yaml_writer import dump_yaml
+from tests.cli.conftest import lokictl
 from tests.lint.dashboard.cases import dashboard, panel, target
+
+__all__ = ["lokictl"]
 
 STREAMS = [
     {"service": "shop", "level": "info", "tier": "core"},
@@ -38,6 +42,7 @@ class FakeLoki(BaseHTTPRequestHandler):
     stream_count = 3
     history: list[list[Any]] = []
     has_volume = True
+    version = "3.2.1"
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -50,6 +55,8 @@ class FakeLoki(BaseHTTPRequestHandler):
 
     def answer(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
         name = path.removeprefix("/loki/api/v1/")
+        if name == "status/buildinfo":
+            return {"version": self.version}
         if name == "labels":
             return {"status": "success", "data": sorted({key for stream in self.streams for key in stream})}
         if name.startswith("label/"):
@@ -111,6 +118,37 @@ def run_check(name: str, url: str, text: str, file: str = "q.logql", **settings:
     )  # fmt: skip
     check: Any = next(check for check in CHECKS if check.name == name)
     return list(check(workspace, settings).check(workspace))
+
+
+@pytest.mark.parametrize(
+    "wanted, expected",
+    [("3.7", "this Loki is 3.2.1, loki_version says 3.7"), ("3.2", ""), (None, "")],
+)
+def test_a_loki_of_another_version(
+    loki: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lokictl: Any,
+    wanted: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("q.logql").write_text('{service="shop"}')
+    options = ("--loki-version", wanted) if wanted else ()
+    answer = lokictl("lint", "q.logql", "--loki", loki, *options)
+    assert expected in answer.output if expected else "this Loki is" not in answer.output
+
+
+def test_without_a_version_the_one_that_runs_counts(
+    loki: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lokictl: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("q.logql").write_text('approx_topk(3, sum by (level) (rate({service="shop"}[5m])))')
+    assert (
+        "`approx_topk` needs Loki 3.4; this is for 3.2" in lokictl("lint", "q.logql", "--loki", loki).output
+    )
+    monkeypatch.setattr(FakeLoki, "version", "3.7.6")
+    assert "needs Loki" not in lokictl("lint", "q.logql", "--loki", loki).output
 
 
 CASES = [
