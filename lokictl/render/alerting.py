@@ -18,7 +18,7 @@ from lokictl.model.managed_translation import (
 from lokictl.model.rules import RuleGroup
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.grafana import PROVISIONING, dashboard_files, folder_tree
-from lokictl.render.names import check_unique, file_name, slug
+from lokictl.render.names import check_unique, file_name
 from lokictl.render.rules import home_of, rule_files_of
 from lokictl.render.settings import Settings
 
@@ -30,21 +30,24 @@ ALERTING = f"{PROVISIONING}/alerting"
 
 
 def render_alerting(project: Project, settings: Settings) -> dict[str, str]:
-    """Path -> text below ``grafana/provisioning/alerting``: one file for each folder, and one for notifications."""
+    """Path -> text below ``grafana/provisioning/alerting``."""
+    return {f"{ALERTING}/{name}": text for name, text in alerting_files(project, settings).items()}
+
+
+def alerting_files(project: Project, settings: Settings) -> dict[str, str]:
+    """File name -> provisioning: one file for each folder, and one for notifications; nothing without groups."""
     groups = managed_groups(project, settings)
     if not groups:
         return {}
     folders = by_folder(groups)
-    check_unique("the folders", ((title, slug(title)) for title in folders))
+    names = {title: f"{settings.name}-folder-{found[0].folder_uid}" for title, found in folders.items()}
+    check_unique("the folders", ((title, name.lower()) for title, name in names.items()))
     files = {
-        f"{ALERTING}/{file_name(f'{settings.name}-{slug(title)}', '.yaml')}": dump_yaml(
-            provisioning_file(found)
-        )
+        file_name(names[title], ".yaml"): dump_yaml(provisioning_file(found))
         for title, found in sorted(folders.items())
     }
     if project.notifications is not None:
-        path = f"{ALERTING}/{settings.name}-notifications.yaml"
-        files[path] = dump_yaml(
+        files[f"{settings.name}-notifications.yaml"] = dump_yaml(
             project.notifications.to_provisioning(lambda name: f"$__file{{{settings.secrets_path}/{name}}}")
         )
     return files

@@ -15,12 +15,14 @@ from lokictl.model.yaml_writer import dump_yaml
 from lokictl.render.config_maps import numbered, spread
 from lokictl.render.grafana import DashboardFile, check_sidecar_folders, dashboard_files, datasources_text
 from lokictl.render.kubernetes import (
+    ALERT_LABEL,
     DASHBOARD_LABEL,
     DATASOURCE_LABEL,
     DIRECTORY_ANNOTATION,
     FOLDER_ANNOTATION,
     RULE_LABEL,
     RULES_DIRECTORY,
+    alert_maps,
     dashboard_name,
     rules_name,
 )
@@ -61,6 +63,7 @@ def chart_files(project: Project, settings: Settings) -> dict[str, str]:
     dashboards = dashboard_files(project, settings)
     check_sidecar_folders(dashboards)
     rules = tenant_rules(project, settings)
+    alerts = dict(alert_maps(project, settings))
     files = {
         "Chart.yaml": chart_text(
             settings.name, f"Dashboards, data sources and rules of {project.name}.", settings.chart_version
@@ -68,7 +71,7 @@ def chart_files(project: Project, settings: Settings) -> dict[str, str]:
         "values.yaml": values_text(project, settings),
         "values.schema.json": json.dumps(values_schema(project), indent=2) + "\n",
         "templates/_helpers.tpl": HELPERS,
-        "files/index.yaml": dump_yaml(_index(dashboards, rules, settings)),
+        "files/index.yaml": dump_yaml(_index(dashboards, rules, alerts, settings)),
     }
     if project.datasources:
         files["templates/datasources.yaml"] = DATASOURCES
@@ -76,6 +79,9 @@ def chart_files(project: Project, settings: Settings) -> dict[str, str]:
     if dashboards:
         files["templates/dashboards.yaml"] = DASHBOARDS
         files |= {f"files/dashboards/{item.name}": item.text(indent=None) + "\n" for item in dashboards}
+    if alerts:
+        files["templates/alerts.yaml"] = ALERTS
+        files |= {f"files/alerts/{name}": text for data in alerts.values() for name, text in data.items()}
     if rules:
         files["templates/rules.yaml"] = RULES
         files |= {
@@ -102,7 +108,10 @@ def chart_text(name: str, description: str, version: str) -> str:
 
 
 def _index(
-    dashboards: tuple[DashboardFile, ...], rules: dict[str, dict[str, str]], settings: Settings
+    dashboards: tuple[DashboardFile, ...],
+    rules: dict[str, dict[str, str]],
+    alerts: dict[str, dict[str, str]],
+    settings: Settings,
 ) -> dict[str, Any]:
     """What the templates make an object of; ``tenant`` is empty for the tenant that the values name."""
     maps = []
@@ -117,6 +126,7 @@ def _index(
             {"name": dashboard_name(settings, item), "file": item.name, "folder": item.folder}
             for item in dashboards
         ],
+        "alerts": [{"name": name, "files": list(data)} for name, data in alerts.items()],
         "rules": maps,
     }
 
@@ -135,7 +145,10 @@ def values_text(project: Project, settings: Settings) -> str:
             "URLs of the data sources by uid; empty: what the data source itself says (a variable of Grafana's).",
             {"urls": {source.uid: "" for source in project.datasources}},
         ),
-        ("What is made.", {"enabled": {"dashboards": True, "datasources": True, "rules": True}}),
+        (
+            "What is made.",
+            {"enabled": {"dashboards": True, "datasources": True, "alerts": True, "rules": True}},
+        ),
         (
             "The labels that the sidecars look for, and labels for all objects.",
             {
@@ -143,6 +156,7 @@ def values_text(project: Project, settings: Settings) -> str:
                     "common": {},
                     "dashboards": {DASHBOARD_LABEL: "1"},
                     "datasources": {DATASOURCE_LABEL: "1"},
+                    "alerts": {ALERT_LABEL: "1"},
                     "rules": {RULE_LABEL: "1"},
                 }
             },
@@ -175,8 +189,8 @@ def values_schema(project: Project) -> dict[str, Any]:
         tenant={"type": "string", "pattern": "^[^/]*$"},
         folder=text,
         urls=urls,
-        enabled=table(dashboards=switch, datasources=switch, rules=switch),
-        labels=table(common=texts, dashboards=texts, datasources=texts, rules=texts),
+        enabled=table(dashboards=switch, datasources=switch, alerts=switch, rules=switch),
+        labels=table(common=texts, dashboards=texts, datasources=texts, alerts=texts, rules=texts),
         annotations=table(folder=text, directory=text),
         rulesDirectory=text,
     )
@@ -243,6 +257,23 @@ metadata:
       "annotations" (dict $.Values.annotations.folder ($.Values.folder | default $dashboard.folder))) | nindent 2 }}
 data:
   {{ $dashboard.file }}: {{ $.Files.Get (printf "files/dashboards/%s" $dashboard.file) | trim | toJson }}
+{{- end }}
+{{- end }}
+"""
+
+ALERTS = """\
+{{- if .Values.enabled.alerts }}
+{{- $index := .Files.Get "files/index.yaml" | fromYaml }}
+{{- range $alerts := $index.alerts }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "content.metadata" (dict "root" $ "name" $alerts.name "labels" $.Values.labels.alerts) | nindent 2 }}
+data:
+{{- range $file := $alerts.files }}
+  {{ $file }}: {{ $.Files.Get (printf "files/alerts/%s" $file) | toJson }}
+{{- end }}
 {{- end }}
 {{- end }}
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lokictl.render.alerting import alerting_files
 from lokictl.render.config_maps import APPLY_LIMIT, applied_bytes, config_map, manifest_text, numbered, spread
 from lokictl.render.grafana import DashboardFile, check_sidecar_folders, dashboard_files, datasources_text
 from lokictl.render.names import object_name
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DASHBOARD_LABEL = "grafana_dashboard"
 DATASOURCE_LABEL = "grafana_datasource"
 RULE_LABEL = "loki_rule"
+ALERT_LABEL = "grafana_alert"
 FOLDER_ANNOTATION = "grafana_folder"
 DIRECTORY_ANNOTATION = "k8s-sidecar-target-directory"
 RULES_DIRECTORY = "/rules"
@@ -42,13 +44,16 @@ def size_notes(project: Project, settings: Settings) -> Iterator[str]:
 
 
 def objects(project: Project, settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file, ConfigMap) of the data sources, each dashboard, and each tenant's rules."""
+    """(file, ConfigMap) of the data sources, each dashboard, Grafana's alerts, and each tenant's rules."""
     if project.datasources:
         yield "datasources.yaml", datasources_map(project, settings)
     dashboards = dashboard_files(project, settings)
     check_sidecar_folders(dashboards)
     for dashboard in dashboards:
         yield f"dashboards/{dashboard.name.removesuffix('.json')}.yaml", dashboard_map(dashboard, settings)
+    for name, data in alert_maps(project, settings):
+        manifest = config_map(name, data, namespace=settings.namespace, labels=labels(settings, ALERT_LABEL))
+        yield f"alerts/{name}.yaml", manifest
     for tenant, files in tenant_rules(project, settings).items():
         maps = spread(files)
         names = numbered(rules_name(settings, tenant), len(maps))
@@ -61,6 +66,12 @@ def objects(project: Project, settings: Settings) -> Iterator[tuple[str, dict[st
                 annotations={DIRECTORY_ANNOTATION: f"{RULES_DIRECTORY}/{tenant}"},
             )
             yield f"rules/{name}.yaml", manifest
+
+
+def alert_maps(project: Project, settings: Settings) -> Iterator[tuple[str, dict[str, str]]]:
+    """(name, data) of the ConfigMaps of what Grafana evaluates and whom it tells; keys are names of files."""
+    maps = spread(alerting_files(project, settings))
+    yield from zip(numbered(object_name(settings.name, "alerts"), len(maps)), maps, strict=True)
 
 
 def datasources_map(project: Project, settings: Settings) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def _kubernetes() -> Output:
         render_kubernetes,
         _has_content,
         lambda project, settings: [
+            *alerting_notes(project, settings),
             *size_notes(project, settings),
             *sidecar_folder_notes(project, settings),
         ],
@@ -135,6 +136,7 @@ def _helm() -> Output:
         render_helm,
         _has_content,
         lambda project, settings: [
+            *alerting_notes(project, settings),
             *release_notes(project, settings),
             *sidecar_folder_notes(project, settings),
         ],
