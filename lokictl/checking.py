@@ -67,7 +67,7 @@ def check(
     """Lints, tests and renders the content project at or above ``root``.
 
     Everything that is wrong is in the report.  Nothing is tested or rendered unless the whole project loads.
-    Raises `LokictlError` only where there is no project.
+    Raises `LokictlError` only if there is no project.
     """
     tell = progress or (lambda part: None)
     seconds: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """Log queries over files of any size, without a store: only lines that can match are taken apart.
 
-The files are read in blocks; the texts without which no line can match are looked for before anything is split or
+The files are read in blocks; the strings without which no line can match are looked for before anything is split or
 decoded.  Everything out of the ordinary (container formats, exports, lines in pieces, files without times) is left to
 the way through the store: `search` then says None.
 """
@@ -174,7 +174,7 @@ def _candidates(block: bytes, query: LineQuery) -> Iterator[tuple[int, int]]:
         return
     has_escapes = bool(query.escapable) and b"\\" in block
     if not query.required and has_escapes:
-        # Any of the texts, or a backslash.
+        # Any of the strings, or a backslash.
         texts = min(query.escapable, key=lambda texts: _frequency(block, texts))
         yield from _lines_with(block, (*texts, b"\\"))
         return

@@ -63,7 +63,7 @@ class Secret:
 
 @dataclass(slots=True)
 class Redactor:
-    """Knows all secrets of a run and takes them out of texts.
+    """Knows all secrets of a run and takes them out of strings.
 
     ``credentials`` open connections; ``known`` are all secrets, those of data sources included, which may well be
     ordinary words (the name of a tenant).
@@ -92,11 +92,11 @@ class Redactor:
         return self._masked(text, self._certain())
 
     def content_data(self, value: Any) -> Any:
-        """As `content`, for every text inside a JSON value."""
+        """As `content`, for every string inside a JSON value."""
         return _mapped(value, self.content)
 
     def data(self, value: Any) -> Any:
-        """As `text`, for every text inside a JSON value."""
+        """As `text`, for every string inside a JSON value."""
         return _mapped(value, self.text)
 
     def _certain(self) -> list[str]:
@@ -155,7 +155,7 @@ def read_secret(
     """The secret that a reference names; ``where`` is the configuration key, for messages.
 
     ``several_lines``: it may be a certificate.
-    Raises `LokictlError` when it is no reference (a secret written out), or when it cannot be read.
+    Raises `LokictlError` when it is not a reference (a secret written out), or when it cannot be read.
     """
     kind, name = _reference(reference, where, position)
     if kind == "env":
@@ -212,7 +212,7 @@ def _from_command(command: str, root: Path | None, where: str, position: Positio
             f"{where}: the command `{words[0] if words else ''}` cannot be run: {error}", position
         ) from None
     except subprocess.TimeoutExpired:
-        message = f"{where}: the command `{words[0]}` gave no answer in {COMMAND_SECONDS} s"
+        message = f"{where}: the command `{words[0]}` did not finish within {COMMAND_SECONDS} s"
         raise _problem(message, position) from None
     if done.returncode != 0:
         raise _problem(f"{where}: the command `{words[0]}` ended with status {done.returncode}", position)

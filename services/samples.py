@@ -450,7 +450,9 @@ SOURCES = (
         write_sigmavault,
         Incident(DENIED, "a service asks for what is not its own", ("SigmavaultDeniedAccesses",)),
         Incident(BRUTE_FORCE, "one address tries passwords", ("SigmavaultBruteForce",)),
-        Incident(AUDIT_LOST, "the audit trail stops, the rest goes on", ("SigmavaultAuditTrailSilent",)),
+        Incident(
+            AUDIT_LOST, "the audit trail stops, everything else continues", ("SigmavaultAuditTrailSilent",)
+        ),
         Incident(INTRUDER, "a person deletes secrets", ("SigmavaultPrivilegedActionByUnlistedActor",)),
         silent=("SigmavaultAuditTrailSilent",),
     ),

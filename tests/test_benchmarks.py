@@ -15,7 +15,7 @@ def test_benchmarks_are_modules_with_a_main() -> None:
     assert all(callable(main) for main in mains.values())
 
 
-def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["nonsense"]) == 2
     assert "no benchmark is called nonsense" in capsys.readouterr().err
 

@@ -244,7 +244,7 @@ def test_redirects_are_not_followed(counter: Counter, new_client: NewClient) -> 
         new_client().request("GET", "/x")
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_server() -> None:
     client = HttpClient(Access("http://127.0.0.1:9"), Redactor(), attempts=1)
     with pytest.raises(HttpError, match="connection refused"):
         client.request("GET", "/x")
@@ -358,7 +358,7 @@ def test_the_configured_ca_wins_over_the_environment(
 
 
 @NEEDS_OPENSSL
-def test_what_is_wrong_with_tls_is_said(tmp_path: Path) -> None:
+def test_tls_errors(tmp_path: Path) -> None:
     with Tls(tmp_path, "example.com").serving() as url:
         access = Access(url, ca_file=str(tmp_path / "ca.pem"))
         assert failure(access) == "the certificate of localhost is for another name"
@@ -380,7 +380,7 @@ def failure(access: Access) -> str:
     return words
 
 
-def test_what_is_wrong_with_names_and_proxies_is_said(url: str) -> None:
+def test_errors_of_names_and_proxies(url: str) -> None:
     assert failure(Access("http://name.invalid:1")) == "the host name name.invalid cannot be resolved"
     assert failure(Access("http://127.0.0.1:9")) == "connection refused (127.0.0.1:9)"
     assert "the proxy: connection refused" in failure(Access("http://g.invalid", proxy="http://127.0.0.1:9"))
@@ -389,7 +389,7 @@ def test_what_is_wrong_with_names_and_proxies_is_said(url: str) -> None:
     assert refused.startswith("the proxy refused to connect to grafana.invalid: 501")
 
 
-def test_a_proxy_that_wants_credentials_says_so() -> None:
+def test_a_proxy_that_requires_credentials() -> None:
     class Proxy(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
             self.send_error(407)

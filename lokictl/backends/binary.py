@@ -37,7 +37,7 @@ LOG_LINES = 5
 # The shell ends Loki when told to, and also when this process is gone: then the pipe to its input closes.
 # There is nothing to save, so Loki need not end in order, and its folder goes with it.  The shell runs before the
 # folder is made, and has a session of its own, so that a signal to this process and all its relatives (Ctrl-C,
-# `timeout`, a cancelled job) does not reach it: there is no moment at which nobody would clean up.
+# `timeout`, a canceled job) does not reach it: there is no moment at which nobody would clean up.
 WATCHED = """
 exec 3<&0
 read -r _ <&3 || { rm -rf -- "$LOKI_DIRECTORY"; exit 0; }
@@ -58,7 +58,7 @@ exit $status
 class BinaryBackend(ThrowawayBackend):
     """Runs ``command`` (``loki``, found on PATH) with a configuration for tests on free ports of this machine.
 
-    Raises `BackendError` where there is no such command or it does not become ready within ``start_seconds``.
+    Raises `BackendError` if there is no such command or it does not become ready within ``start_seconds``.
     """
 
     name = "binary"

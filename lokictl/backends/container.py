@@ -65,14 +65,14 @@ CONNECTION_WORDS = {
     r"certificate|SSL|TLS": "the TLS connection fails",
     r"Connection aborted|RemoteDisconnected|BadStatusLine|JSONDecodeError|Expecting value": "that is not Docker",
 }
-"""What the Docker library and those below it say, as a pattern, and the same in words."""
+"""What the Docker library and those below it say, as a pattern, and the same as text."""
 
 
 class ContainerBackend(ThrowawayBackend):
     """Runs ``image`` on the Docker daemon of the environment, with a configuration for tests.
 
     The default is the image of the Loki that this run is for.  It is pulled where the daemon does not have it (unless
-    ``pull`` is False).  Raises `BackendError` where there is no daemon or image, or Loki does not become ready within
+    ``pull`` is False).  Raises `BackendError` if there is no daemon or image, or Loki does not become ready within
     ``start_seconds``.
     """
 
@@ -188,7 +188,7 @@ def _is_dead(listed: dict[str, Any]) -> bool:
 
 
 def connect() -> DockerClient:
-    """The Docker daemon of the environment.  Raises `BackendError` where there is none."""
+    """The Docker daemon of the environment.  Raises `BackendError` if there is none."""
     try:
         import docker  # noqa: PLC0415 - slow to import, and only containers need it
         from docker.errors import DockerException  # noqa: PLC0415 - slow to import, and only containers need it
@@ -219,7 +219,7 @@ def ensure_image(docker: DockerClient, image: str, *, pull: bool = True) -> None
     except errors.ImageNotFound:
         pass
     except errors.DockerException as error:
-        raise BackendError(f"the Docker daemon does not tell its images: {_words(error)}") from None
+        raise BackendError(f"cannot list the images of the Docker daemon: {_words(error)}") from None
     if not pull:
         raise BackendError(f"the Docker daemon does not have the image {image}", hint=f"docker pull {image}")
     try:

@@ -34,11 +34,11 @@ NOT_AN_ANSWER = (401, 403, 404, 405, 429, 502, 503, 504)
 """Statuses that say something about the server, not about the query."""
 
 REFUSALS = {
-    "too old": "this Loki takes recent lines only (limits_config.reject_old_samples): use recent times in the test",
-    "greater than max": "this Loki takes recent lines only (limits_config.reject_old_samples_max_age)",
+    "too old": "this Loki only accepts recent lines (limits_config.reject_old_samples): use recent times in the test",
+    "greater than max": "this Loki only accepts recent lines (limits_config.reject_old_samples_max_age)",
     "too far behind": "the stream has newer lines already: Loki takes late lines up to half of "
     "ingester.max_chunk_age (1 h) behind the newest",
-    "too new": "lines of the future are refused (limits_config.creation_grace_period)",
+    "too new": "lines in the future are refused (limits_config.creation_grace_period)",
     "structured metadata": "allow structured metadata on this Loki: limits_config.allow_structured_metadata "
     "(schema v13, tsdb)",
     "rate limit": "push fewer lines, or raise limits_config.ingestion_rate_mb and per_stream_rate_limit",

@@ -127,7 +127,7 @@ class Backend(ABC):
 
 
 def storable(text: str) -> str:
-    """``text`` with U+FFFD for each half of a surrogate pair, which is no character.
+    """``text`` with U+FFFD for each half of a surrogate pair, which is not a character.
 
     Surrogates that stand for bytes that are not UTF-8 (Python's surrogateescape) stay.
     """

@@ -2,7 +2,7 @@
 
 Each Loki has a folder of its own, called after the process that started it, with a lock that this process holds: while
 it is held the run lives.  A watcher in a session of its own cleans up when the process is gone, and the next run
-removes what a run has left that was ended together with its watcher (a cancelled job, a machine that was switched off).
+removes what a run has left that was ended together with its watcher (a canceled job, a machine that was switched off).
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ RECENT = 2 * HOUR
 """Queriers ask the ingesters for the last 3 hours (querier.query_ingesters_within); older lines must be flushed."""
 
 WITHOUT_TENANTS = (
-    "this Loki keeps no tenants apart: test logs would lie among its real ones",
-    "start it with auth_enabled: true, or say --allow-push if it is yours to fill",
+    "this Loki has no multi-tenancy: test logs would mix with real logs",
+    "start it with auth_enabled: true, or pass --allow-push to push anyway",
 )
 
 Labels = tuple[tuple[str, str], ...]
@@ -168,7 +168,7 @@ class UrlBackend(Backend):
         if self._arrived_until is not None and time < self._arrived_until:
             raise BackendError(
                 "a late line has arrived already, and a real Loki cannot forget it",
-                hint="ask queries in the order of time",
+                hint="run queries in time order",
             )
 
     def _push_all(self, lines: dict[Labels, list[Line]]) -> None:
@@ -231,7 +231,7 @@ class UrlBackend(Backend):
         try:
             return to_result(data, time, self._shift or 0)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            message = f"{self.client.shown} gave an answer that is not one of Loki's: {str(data)[:200]}"
+            message = f"{self.client.shown} returned an answer that is not from Loki: {str(data)[:200]}"
             raise BackendError(message, hint="is this a Loki?") from None
 
     def _shift_at(self, time: int) -> int:

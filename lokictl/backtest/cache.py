@@ -140,7 +140,7 @@ class Cache:
         if self.folder is None:
             return
         path = self._path(key)
-        # A cache that cannot be written is no reason to stop.
+        # A cache that cannot be written is not a reason to stop.
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent)

@@ -18,7 +18,7 @@ DAY = 24 * HOUR
 POINTS = 10_000
 """Steps of one request; Loki refuses more than 11,000."""
 SETTLED = HOUR
-"""Lines may arrive late: what is younger than this is asked anew each time."""
+"""Lines may arrive late: what is younger than this is asked again each time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class FileHistory(History):
     # --- reading -----------------------------------------------------------------------------------------------
 
     def entries(self, path: str) -> Iterator[Entry]:
-        """The lines of one file as they stand in it."""
+        """The lines of one file as they are in it."""
         if self.open_entries is not None:
             yield from self.open_entries(path)
             return

@@ -79,7 +79,7 @@ class History(ABC):
 
     @abstractmethod
     def extent(self) -> tuple[int, int] | None:
-        """The times of the first and the last line; None where that is not known, or where there are no lines."""
+        """The times of the first and the last line; None where that is not known, or if there are no lines."""
 
     @abstractmethod
     def answer(self, requests: Sequence[RangeRequest], progress: Progress) -> Iterator[RangeAnswer]:

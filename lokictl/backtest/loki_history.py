@@ -294,7 +294,7 @@ class LokiHistory(History):
             return None
 
     def has_logs(self, selector: str, start: int, end: int) -> bool | None:
-        """Whether there is a line.  The index knows nothing of lines that are still in memory, so zero is no proof."""
+        """Whether there is a line.  The index does not know lines that are still in memory, so zero proves nothing."""
         if self.volume(selector, start, end):
             return True
         try:

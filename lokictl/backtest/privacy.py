@@ -90,7 +90,7 @@ class Anonymizer:
         return self.value(text)
 
     def value(self, text: str) -> str:
-        """A text (the value of a label) without what has a personal form."""
+        """A string (the value of a label) without what has a personal form."""
         for kind, pattern in _PATTERNS.items():
             if kind not in self.without:
                 text = pattern.sub(lambda found, kind=kind: self._replaced(kind, found[0]), text)  # type: ignore[misc]

@@ -25,7 +25,7 @@ GIT = "git:"
 def load_groups(paths: Sequence[Path], project_root: Path | None = None) -> list[RuleGroup]:
     """The rule groups of files and folders, or those of the content project.
 
-    Raises `LokictlError` for rules that cannot be read, and where there are none.
+    Raises `LokictlError` for rules that cannot be read, and if there are none.
     """
     if not paths:
         project = load(project_root)
@@ -54,7 +54,7 @@ def _files(path: Path) -> Iterator[RuleFile]:
         yield from load_rule_files(path)
     else:
         raise LokictlError(
-            Problem("file/unreadable", "there is no such file or folder", position=Position(str(path)))
+            Problem("file/unreadable", "file or directory not found", position=Position(str(path)))
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs rules over a history: what is to be asked, the guard on its cost, the answers, the evaluations."""
+"""Runs rules over a history: what should be asked, the guard on its cost, the answers, the evaluations."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Session:
     def open(self, groups: Sequence[RuleGroup]) -> None:
         """Narrows the time to where there are logs, and says so.
 
-        Raises `LokictlError` where there are none at all.
+        Raises `LokictlError` if there are none at all.
         """
         self.history.prepare(self.cache.value, self.cache.keep_value)
         self.lead = shared_lead([rule for _, rule in _rules(groups)])

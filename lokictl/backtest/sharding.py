@@ -1,4 +1,4 @@
-"""Queries that a Loki's frontend answers wrongly when it shards them, in words that it answers rightly.
+"""Queries that a Loki's frontend answers wrongly when it shards them, in a form that it answers correctly.
 
 With sharding on (the default) ``avg_over_time(… | unwrap x [5m]) by (a)`` is computed as a sum divided by a count
 that forgets the ``unwrap``: lines without the label ``x`` count, too.  The same happens without a grouping where it
@@ -20,7 +20,7 @@ NUMBER = r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?i:
 
 @lru_cache(maxsize=1024)
 def safe(query: str) -> str:
-    """The query as it is to be asked."""
+    """The query as it should be asked."""
     expression = parse(query)
     for node in list(expression.find_all(ast.RangeAggregation)):
         if _is_wrong(node):

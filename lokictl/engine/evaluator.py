@@ -258,7 +258,7 @@ class CompiledQuery:
         def evaluate(steps: Steps) -> list[list[Sample]]:
             if not steps or width == 0:
                 return [[] for _ in steps]
-            # Made anew for each run: a quantile keeps windows of the series it has seen.
+            # Created for each run: a quantile keeps windows of the series it has seen.
             window = aggregator(
                 node.operation,
                 node.parameter,

@@ -3,7 +3,7 @@
 A line that matches the pattern of a shape (its keys in their order, each with a plain value) is certainly valid JSON
 without escapes, duplicate keys, nesting or odd numbers, so that the fields mean what the ``json`` stage would make of
 them.  All other lines are left to the stages.  What filters, groupings and values make of a field's text is asked of
-the stages themselves, once for each text.
+the stages themselves, once for each string.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lokictl.logql.ast import MatchOperator
 CHUNK = 256
 MAX_SHAPES = 16
 MAX_KNOWN = 65_536
-"""Texts whose meaning is remembered."""
+"""Strings whose meaning is remembered."""
 
 _TEXT = rb"[ !#-\[\]-~]*"
 _INTEGER = rb"(?:0|-?[1-9]\d{0,14})"
@@ -42,7 +42,7 @@ _KEY = re.compile(rb'\s?"([a-zA-Z_][a-zA-Z0-9_]*)":\s?')
 
 Samples = dict[Labels, list[tuple[int, int, float]]]
 Fields = tuple[bytes, ...]
-"""The texts of the fields that a shape has of those that are asked for."""
+"""The strings of the fields that a shape has of those that are asked for."""
 Meaning = tuple[Callable[[tuple[int, int, float]], None], float] | bool
 """What takes a line's sample, and its value; False: the line has none; True: the stages decide."""
 
@@ -258,7 +258,7 @@ def flat_json(
     *,
     is_length: bool,
 ) -> FlatJson | None:
-    """The batch way for these stages (in the order in which they run); None where there is none."""
+    """The batch way for these stages (in the order in which they run); None if there is none."""
     parser = next((index for index, stage in enumerate(stages) if isinstance(stage, ast.JsonParser)), -1)
     if parser < 0 or grouping is None or grouping.without:
         return None

@@ -17,11 +17,11 @@ _V6_HINT = re.compile(rb"::[0-9a-fA-F]|[0-9a-fA-F]{1,4}:")
 
 
 class IpPatternError(ValueError):
-    """The pattern is no address, network or range."""
+    """The pattern is not an address, network or range."""
 
 
 def compile_ip(pattern: str, version: LokiVersion = DEFAULT) -> Callable[[bytes], bool]:
-    """Whether a text holds an address that ``pattern`` covers.  Raises `IpPatternError`."""
+    """Whether a string holds an address that ``pattern`` covers.  Raises `IpPatternError`."""
     covers = _matcher(pattern)
     shortest = 2 if version.has(SHORT_IPV6) else 5
 

@@ -104,14 +104,14 @@ def _token_kind(token: bytes) -> int:
 
 
 def next_token(data: bytes, offset: int) -> int:
-    """Where the next byte that is no blank stands; -1 at the end."""
+    """Where the next byte that is not a space stands; -1 at the end."""
     matched = _SPACE.match(data, offset)
     end = matched.end() if matched else offset
     return end if end < len(data) else -1
 
 
 def block_end(data: bytes, offset: int) -> int:
-    """The end of the array or object at ``offset``, counting its own kind of bracket; -1 where there is none."""
+    """The end of the array or object at ``offset``, counting its own kind of bracket; -1 if there is none."""
     opening, closing = data[offset], 0x5D if data[offset] == 0x5B else 0x7D
     level, position = 0, offset
     while True:

@@ -118,7 +118,7 @@ def _from_json(line: bytes) -> str | None:
 
 
 def _from_logfmt(line: bytes) -> str | None:
-    """The value of the name that stands first in the list, wherever it stands in the line."""
+    """The value of the name that stands first in the list, wherever it is in the line."""
     values: dict[str, str] = {}
     for key, value, error in pairs(line):
         if error:

@@ -22,7 +22,7 @@ Found = tuple[Labels, str, Labels, Labels, Labels]
 class LineQuery:
     """One log query over the lines of one stream.
 
-    A line can only be found if for each of ``required`` one of the texts stands in it; a text of ``escapable`` ones may
+    A line can only be found if for each of ``required`` one of the strings is in it; a string of ``escapable`` ones may
     also stand there with escapes, so that a line with a backslash is never passed over for the lack of it.
     """
 
@@ -67,7 +67,7 @@ class LineQuery:
 
 
 def _texts_of_lines(stages: Sequence[ast.Stage]) -> list[Texts]:
-    """The texts that the line filters ask for, up to the first stage that changes the line."""
+    """The strings that the line filters ask for, up to the first stage that changes the line."""
     found = []
     for stage in ordered(stages):
         if writes_line(stage):

@@ -70,7 +70,7 @@ def logfmt_path(text: str) -> str:
     """The key that a logfmt extraction reads.  Raises ValueError with Loki's words."""
     tokens = _Tokens(text, _LOGFMT_TOKENS)
     found = [tokens.take("STRING", "KEY")[1].strip('"')]
-    # Several texts parse, and name a key that no line has.
+    # Several strings parse, and name a key that no line has.
     while (token := tokens.take("STRING", "$end"))[0] == "STRING":
         found.append(token[1].strip('"'))
     return found[0] if len(found) == 1 else "\0".join(found)

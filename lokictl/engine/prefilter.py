@@ -1,6 +1,6 @@
 """Cheap tests on raw lines: a line that cannot match need not be parsed.
 
-A label filter such as ``level="error"`` behind parsers holds only if the text ``error`` stands in the line as it is:
+A label filter such as ``level="error"`` behind parsers holds only if the text ``error`` is in the line as it is:
 every parser takes its values from the line. Two things undo that, and are looked at first: an escape in the line
 (``\\u0065rror``), and a stream label or structured metadata of the filter's name.
 """
@@ -22,7 +22,7 @@ Texts = tuple[bytes, ...]
 
 
 def required_texts(stages: Sequence[ast.Stage]) -> list[tuple[str, Texts]]:
-    """(label name, texts) of each filter that a line has to pass before anything changes its labels or its text."""
+    """(label name, strings) of each filter that a line has to pass before anything changes its labels or its text."""
     found: list[tuple[str, Texts]] = []
     for stage in stages:
         if isinstance(stage, ast.LabelFilterStage):
@@ -43,7 +43,7 @@ def _of_filter(node: ast.LabelFilter) -> list[tuple[str, Texts]]:
         texts = _of_test(simplify(node.value, for_label=True)) or []
     else:
         return []
-    # A blank may stand for broken bytes of the line.
+    # A space may stand for broken bytes of the line.
     usable = bool(texts) and all(
         text and text.isascii() and text.isprintable() and " " not in text for text in texts
     )
@@ -60,7 +60,7 @@ def _of_test(test: Test) -> list[str] | None:
 
 
 def texts_of_line_filter(node: ast.LineFilter) -> Texts:
-    """The texts of which a line needs one to pass; none where that cannot be told."""
+    """The strings of which a line needs one to pass; none where that cannot be told."""
     if node.operator == LineFilterOperator.CONTAINS:
         if len(node.legs) == 1 and node.legs[0].is_ip:
             return ()

@@ -55,7 +55,7 @@ def _free_name(builder: LabelBuilder, name: str) -> str:
 class Names:
     """What a parser calls the label that it makes of a key, if it makes one at all.
 
-    Since `CONFLICTS_EACH_LINE` that is decided anew for each line.  Before, it was decided where the key was first
+    Since `CONFLICTS_EACH_LINE` that is decided again for each line.  Before, it was decided where the key was first
     seen, and held for every later line of the query.
     """
 
@@ -68,7 +68,7 @@ class Names:
     def target(
         self, builder: LabelBuilder, name: str, *, key: str = "", suffix: str = EXTRACTED_SUFFIX
     ) -> str | None:
-        """The label for ``name``, which is what became of ``key``; None where it is not to be set."""
+        """The label for ``name``, which is what happened to ``key``; None where it is not to be set."""
         if self.decided is None:
             return self._decide(builder, name, suffix)
         key = key or name
@@ -225,7 +225,7 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
             if error:
                 if stage.strict:
                     hints.fail(builder, LOGFMT_ERROR, error)
-                    # A filter on the error is asked at once, even one that stands before this stage.
+                    # A filter on the error is asked at once, even one that is before this stage.
                     check = hints.filters.get(ERROR)
                     return line if check is None or check(builder) else None
                 continue

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 class Stream:
     """The entries of one label set, in the order of their times (and of arrival among equals).
 
-    ``escapes``: some line has a backslash.  ``blank``: no line has any text or structured metadata.
+    ``escapes``: some line has a backslash.  ``blank``: no line has any string or structured metadata.
     """
 
     __slots__ = ("_crowds", "blank", "entries", "escapes", "has_metadata", "label_map", "labels")
@@ -159,7 +159,7 @@ def _encoded(line: str) -> bytes:
     try:
         return line.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        # Half a surrogate pair is no character.
+        # Half a surrogate pair is not a character.
         return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
@@ -207,7 +207,7 @@ _BROKEN = re.compile("[\udc80-\udcff]")
 
 
 def valid_text(value: str) -> str:
-    """``value`` with a blank for each byte that is not UTF-8."""
+    """``value`` with a space for each byte that is not UTF-8."""
     return value if value.isascii() else _BROKEN.sub(" ", value)
 
 

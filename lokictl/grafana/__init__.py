@@ -27,8 +27,8 @@ A small dashboard::
         ],
     )
 
-A public module-level `Dashboard` in a content project's ``dashboards`` folder is found by itself.  `validate` checks
-any dashboard's JSON.
+A public module-level `Dashboard` in a content project's ``dashboards`` folder is found automatically.  `validate`
+checks any dashboard's JSON.
 """
 
 from lokictl.grafana.dashboard import SCHEMA_VERSION, AlertAnnotation, Annotation, Dashboard, LokiAnnotation

@@ -105,7 +105,7 @@ class Dashboard:
     """A dashboard.
 
     ``content`` are rows, loose panels and columns from top to bottom, or `Tabs` (`lokictl.grafana.dynamic`); ``since``
-    and ``until`` are the time range at first (``now-1h``); ``refresh`` is a text such as ``30s`` or "" for never.
+    and ``until`` are the time range at first (``now-1h``); ``refresh`` is a string such as ``30s`` or "" for never.
     """
 
     uid: str

@@ -154,7 +154,7 @@ def spec_v2(content: Sequence[Content], classic: dict[str, Any]) -> dict[str, An
 
 
 def lost(content: Sequence[Content], classic: dict[str, Any]) -> list[str]:
-    """What a classic model of the dashboard does not say, in words."""
+    """What a classic model of the dashboard does not say, as text."""
     return lost_in_classic(spec_v2(content, classic))
 
 

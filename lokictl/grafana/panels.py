@@ -1,4 +1,4 @@
-"""Panels in their current form.  grafanalib's own are those of Grafana 6 to 8, or lack links and no-data texts."""
+"""Panels in their current form.  grafanalib's own are those of Grafana 6 to 8, or lack links and no-data strings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Override:
 
 
 def color_override(name: str, color: str) -> Override:
-    """One series in one colour."""
+    """One series in one color."""
     return Override(value=name, properties={"color": {"mode": "fixed", "fixedColor": color}})
 
 
@@ -56,7 +56,7 @@ LEVEL_COLORS = tuple(
     series_color(level, color)
     for level, color in (("error", RED), ("warn", YELLOW), ("info", GREEN), ("debug", BLUE))
 )
-"""The levels of a log in the colours that Grafana's log view gives them."""
+"""The levels of a log in the colors that Grafana's log view gives them."""
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -65,9 +65,9 @@ class Panel:
 
     ``width`` and ``height`` are grid units (24 columns; a row is about 30 pixels).  ``thresholds`` are
     ``(value, color)``; the first holds from the beginning, its value does not count.  ``no_data`` is shown, in a
-    neutral color, where a query finds nothing; panels that show a text of their own then refuse it with ValueError.
+    neutral color, where a query finds nothing; panels that show a string of their own then refuse it with ValueError.
     ``options`` and ``custom`` go over those of the panel's type.  ``interval`` (``1m``) is the least that
-    ``$__interval`` becomes.  ``repeat`` names a variable, ``per_line`` is how many of its panels stand in a line.
+    ``$__interval`` becomes.  ``repeat`` names a variable, ``per_line`` is how many of its panels are in a line.
     """
 
     shows_no_data: ClassVar[bool] = True
@@ -101,7 +101,7 @@ class Panel:
     def __attrs_post_init__(self) -> None:
         if self.no_data and not self.shows_no_data:
             raise ValueError(
-                f'the panel "{self.title}" never shows its no_data: Grafana\'s {self.type} panels have a text of '
+                f'the panel "{self.title}" never shows its no_data: Grafana\'s {self.type} panels have a string of '
                 "their own; say it in the description"
             )
 
@@ -114,7 +114,7 @@ class Panel:
         return {}
 
     def color_mode(self) -> str:
-        """How values get their colour."""
+        """How values get their color."""
         return "thresholds" if self.thresholds else "palette-classic"
 
     def datasource(self) -> DataSourceRef | None:
@@ -154,7 +154,7 @@ class Panel:
         return ""
 
     def unknown_text(self) -> str:
-        """What stands in the place of a value that is not there."""
+        """What is in the place of a value that is not there."""
         return self.no_data or "no data"
 
     def unknown_color(self) -> str:
@@ -162,7 +162,7 @@ class Panel:
         return NEUTRAL
 
     def field_config(self) -> dict[str, Any]:
-        """Units, limits, colours, links and no-data text."""
+        """Units, limits, colors, links and no-data text."""
         steps = self.threshold_steps()
         defaults: dict[str, Any] = {
             "unit": self.unit or "short",
@@ -211,7 +211,7 @@ class Panel:
 
 
 def unknown(text: str, color: str = NEUTRAL) -> dict[str, Any]:
-    """The mapping of a value that is not there: a text in no color of health."""
+    """The mapping of a value that is not there: a string in no color of health."""
     result = {"text": text, "color": color, "index": 0}
     return {"type": "special", "options": {"match": "null+nan", "result": result}}
 
@@ -307,7 +307,7 @@ class ReducedPanel(Panel):
             for target in self.targets:
                 if _ZERO_FOR_NOTHING.search(getattr(target, "expr", "")):
                     raise ValueError(
-                        f'the panel "{self.title}" is {self.thresholds[0][1]} where its query finds nothing: leave out '
+                        f'the panel "{self.title}" is {self.thresholds[0][1]} where its query finds nothing: remove '
                         "`or vector(0)`, or write 0 only where the parent has data (`or sum(…) * 0`)"
                     )
 
@@ -437,7 +437,7 @@ class Gauge(ReducedPanel):
 class StateTimeline(Panel):
     """What state things were in over time: a line of colored stretches for each series.
 
-    ``mappings`` give the states their names and colors; where there is no value, nothing is drawn.  Without any
+    ``mappings`` give the states their names and colors; if there is no value, nothing is drawn.  Without any
     series Grafana complains of data without time: let the query give one that says so.
     """
 
@@ -651,7 +651,7 @@ class NodeGraph(Panel):
 
 @attr.s(auto_attribs=True, kw_only=True)
 class Heatmap(Panel):
-    """Values over time as colours.
+    """Values over time as colors.
 
     ``buckets`` says that the query gives the buckets of a Prometheus histogram (format heatmap); otherwise they are
     worked out from the values.

@@ -130,7 +130,7 @@ class CustomVariable(Variable):
 
 @attr.s(auto_attribs=True, kw_only=True)
 class TextVariable(Variable):
-    """A text that people type."""
+    """A string that people type."""
 
     default: str = ""
 

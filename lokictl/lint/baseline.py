@@ -33,7 +33,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], root: Path | None = 
 
 
 def read_baseline(path: Path) -> Counter[Key]:
-    """How often each finding is accepted.  Raises `LokictlError` for a file that is no baseline."""
+    """How often each finding is accepted.  Raises `LokictlError` for a file that is not a baseline."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         entries = value["findings"]

@@ -138,7 +138,7 @@ def _unknown(what: str, pattern: str, position: Position) -> Iterator[Problem]:
     names = known_names()
     if not any(matches(name, pattern) for name in names):
         hint = suggestion(pattern, names, "`lokictl explain` lists all checks")
-        yield Problem("lint/config", f'{what}: there is no check "{pattern}"', position=position, hint=hint)
+        yield Problem("lint/config", f'{what}: unknown check "{pattern}"', position=position, hint=hint)
 
 
 class _Reader:
@@ -208,7 +208,7 @@ class _Reader:
         for name, table in self._tables("checks"):
             if name not in known:
                 hint = suggestion(name, known, "`lokictl explain` lists all checks")
-                self.problem(f'there is no check "{name}"', "checks", hint=hint)
+                self.problem(f'unknown check "{name}"', "checks", hint=hint)
                 continue
             for key, value in table.items():
                 self._check_setting(known[name], key, value)

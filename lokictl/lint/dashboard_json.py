@@ -107,7 +107,7 @@ def links(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
 
 
 def references(text: str) -> Iterator[tuple[str, int, int]]:
-    """(name, start, end) of every variable that a text refers to; Grafana's own are left out."""
+    """(name, start, end) of every variable that a string refers to; Grafana's own are left out."""
     return (found for found in names(text) if not found[0].startswith("__"))
 
 
@@ -130,7 +130,7 @@ def as_dict(value: Any) -> dict[str, Any]:
 
 
 def is_text(value: Any) -> bool:
-    """Whether there is a text that holds something."""
+    """Whether there is a string that holds something."""
     return isinstance(value, str) and bool(value.strip())
 
 

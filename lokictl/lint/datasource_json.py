@@ -1,4 +1,4 @@
-"""Reading an entry of ``datasources:``: its texts, its links to other data sources, its derived fields."""
+"""Reading an entry of ``datasources:``: its strings, its links to other data sources, its derived fields."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text is filled from the environment, a file or a vault."""
+    """Whether a string is filled from the environment, a file or a vault."""
     rest = ESCAPED.sub("", text)
     return any(form.search(rest) for form in (MARKED, ENVIRONMENT, WITH_DEFAULT))
 
 
 def read(text: str) -> str:
-    """A text as Grafana holds it: ``$$`` is ``$``."""
+    """A string as Grafana holds it: ``$$`` is ``$``."""
     return text.replace("$$", "$")
 
 

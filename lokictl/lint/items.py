@@ -47,7 +47,7 @@ class RuleItem:
         return Place(position, self.rule.origin.source_line(position))
 
     def text_place(self, path: tuple[PathPart, ...], start: int, end: int) -> Place:
-        """Where some characters of a text stand: ``text_place(("annotations", "summary"), 3, 9)``."""
+        """Where some characters of a string stand: ``text_place(("annotations", "summary"), 3, 9)``."""
         position = self.rule.origin.text_position(path, start, end)
         return Place(position, self.rule.origin.source_line(position))
 
@@ -75,7 +75,7 @@ class GroupItem:
 
 @dataclass(frozen=True, eq=False)
 class _DocumentItem:
-    """A part of a document: ``data`` stands at ``root`` of ``document``."""
+    """A part of a document: ``data`` is at ``root`` of ``document``."""
 
     data: Mapping[str, Any]
     document: Document

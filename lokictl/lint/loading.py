@@ -105,9 +105,7 @@ def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda
         elif Path(path).exists():
             load_file(path, loaded, explicit=True)
         else:
-            missing.append(
-                Problem("file/missing", "there is no such file or folder", position=Position(path))
-            )
+            missing.append(Problem("file/missing", "file or directory not found", position=Position(path)))
     if missing:
         raise LokictlError(missing)
     _report_prometheus(loaded)
@@ -120,7 +118,7 @@ def _report_prometheus(loaded: Loaded) -> None:
     files = loaded.for_prometheus
     if files:
         more = f" (as {len(files) - 1} more do)" if len(files) > 1 else ""
-        message = f"this file holds rules for Prometheus{more}: left out"
+        message = f"this file contains rules for Prometheus{more}: left out"
         _skip(files[0], message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
 
 
@@ -175,7 +173,7 @@ def load_bytes(data: bytes, file: str, loaded: Loaded, *, explicit: bool) -> Non
 
 
 def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) -> None:
-    """As `load_file`, for a text; its kind is told from the name and the text."""
+    """As `load_file`, for a string; its kind is told from the name and the text."""
     language = next((LANGUAGES[suffix] for suffix in LANGUAGES if file.endswith(suffix)), "")
     if language:
         _not_read(language, text, file, loaded, explicit=explicit)
@@ -191,7 +189,7 @@ def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) ->
 
 
 def plain_query(text: str, file: str) -> Query:
-    """A text that is one query."""
+    """A string that is one query."""
     source = DocumentText(PlainDocument.of(SourceText(text, file)), (), text)
     return Query(text, QueryKind.PLAIN, source, item="query")
 
@@ -232,7 +230,7 @@ def _load_documents(text: str, file: str, loaded: Loaded, explicit: bool) -> Non
 
 
 def _documents(text: str, file: str, loaded: Loaded, explicit: bool) -> list[Document] | None:
-    """The documents of a text; None where it has none, which was reported (or is nothing of ours)."""
+    """The documents of a string; None where it has none, which was reported (or is nothing of ours)."""
     is_json = file.endswith(".json") or _is_json(text)
     try:
         return [load_json(text, file)] if is_json else list(load_documents(text, file))
@@ -372,7 +370,7 @@ _TEST_FILE = re.compile(r"^tests:", re.MULTILINE)
 
 
 def looks_like_logql(text: str) -> bool:
-    """Whether a text in any language holds something that only LogQL looks like."""
+    """Whether a string in any language holds something that only LogQL looks like."""
     return len(text) <= LARGEST_UNREAD and _LOOKS_LIKE_LOGQL.search(text) is not None
 
 
@@ -386,7 +384,7 @@ def _not_read(language: str, text: str, file: str, loaded: Loaded, *, explicit: 
 
 def _note_if_logql(language: str, text: str, file: str, loaded: Loaded) -> None:
     if looks_like_logql(text) and not _TEST_FILE.search(text):
-        loaded.unread[file] = language or "no form that lokictl knows"
+        loaded.unread[file] = language or "not a known format"
 
 
 def _is_promql(file: RuleFile, found: FoundRules, loaded: Loaded, *, explicit: bool) -> bool:

@@ -119,7 +119,7 @@ class LiveLoki:
             answer = self._client.request("GET", path, query=parameters)
             if answer.ok:
                 return answer.json()
-            # What this Loki refuses or does not have is no failure of the connection.
+            # What this Loki refuses or does not have is not a failure of the connection.
             if optional or answer.status in (400, 422, 500):
                 return None
             raise self._client.unexpected(answer, f"asked for {path}")

@@ -18,7 +18,7 @@ def page(name: str) -> str:
         return f"# {name}\n\nReported while a file is read, before any check runs: {READING[name]}."
     if name not in all_checks():
         hint = suggestion(name, [*all_checks(), *READING], "`lokictl explain` lists all checks")
-        raise LokictlError(Problem("explain", f'there is no check "{name}"', hint=hint))
+        raise LokictlError(Problem("explain", f'unknown check "{name}"', hint=hint))
     for folder in FOLDERS:
         file = folder / f"{name}.md"
         if file.is_file():
@@ -33,7 +33,7 @@ def listing(family: str | None = None) -> str:
     """One line per check: name, severity, what it finds; those off by default are marked."""
     if family is not None and family not in families():
         hint = suggestion(family, families(), f"families: {', '.join(families())}")
-        raise LokictlError(Problem("explain", f'there is no family "{family}"', hint=hint))
+        raise LokictlError(Problem("explain", f'unknown family "{family}"', hint=hint))
     checks = [check for name, check in all_checks().items() if family in (None, name.partition("/")[0])]
     width = max((len(check.name) for check in checks), default=0)
     return "\n".join(

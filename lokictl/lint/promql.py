@@ -1,4 +1,4 @@
-"""Reading PromQL: whether a text is PromQL, its metrics, the labels that it returns."""
+"""Reading PromQL: whether a string is PromQL, its metrics, the labels that it returns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def promql_error(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_promql(text: str) -> bool:
-    """Whether a text is a PromQL expression."""
+    """Whether a string is a PromQL expression."""
     return not promql_error(text)
 
 

@@ -38,7 +38,7 @@ class QueryKind(StrEnum):
 
 
 class TextSource(Protocol):
-    """Where a text stands in a file."""
+    """Where a string is in a file."""
 
     def place(self, start: int, end: int) -> Place:
         """The place of the characters ``start`` to ``end`` of the text."""
@@ -92,12 +92,12 @@ class Query:
 
     @cached_property
     def labels(self) -> Labels:
-        """The labels that the answer can have; any where there is no expression."""
+        """The labels that the answer can have; any if there is no expression."""
         return labels_of(self.expression) if self.expression is not None else Labels(frozenset(), True)
 
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:
-        """The expression and everything below it, parents first; empty when there is none."""
+        """The expression and everything below it, parents first; empty if there is none."""
         if self.expression is None:
             return ()
         found: list[Node] = []
@@ -121,7 +121,7 @@ class Query:
 
     @property
     def kinds(self) -> frozenset[type[Node]]:
-        """The classes of the nodes; empty when there is no expression."""
+        """The classes of the nodes; empty if there is no expression."""
         return frozenset(self._by_type)
 
     def original(self, span: Span) -> Span:
@@ -129,7 +129,7 @@ class Query:
         return self.filled.original(span) if self.filled.variables else span
 
     def place(self, where: Node | Span | None = None) -> Place:
-        """Where a node (or span) of the query stands in its file; without one, the whole query."""
+        """Where a node (or span) of the query is in its file; without one, the whole query."""
         if where is None:
             text = self.text.strip()
             start = self.text.find(text)
@@ -160,7 +160,7 @@ class Query:
         return not self.filled.variables
 
     def has_variable(self, what: str | Node) -> bool:
-        """Whether a text or a node of this query holds a Grafana variable, so that its value is not known."""
+        """Whether a string or a node of this query holds a Grafana variable, so that its value is not known."""
         if not self.filled.variables:
             return False
         if isinstance(what, str):
@@ -218,7 +218,7 @@ class RuleText:
 
 @dataclass(frozen=True)
 class PartOfText:
-    """A query that begins somewhere inside a text."""
+    """A query that begins somewhere inside a string."""
 
     whole: TextSource
     start: int

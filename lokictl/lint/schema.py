@@ -65,7 +65,7 @@ class Schema:
 
 
 def values_of(service: Service, name: str) -> frozenset[str] | None:
-    """The values that a stream label of a service can have; None for any; empty where there is no such label."""
+    """The values that a stream label of a service can have; None for any; empty if there is no such label."""
     for label in service.labels:
         if label.name == name:
             return frozenset(label.values) if label.values else None

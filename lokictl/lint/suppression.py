@@ -85,9 +85,7 @@ def problems_of(suppressions: Iterable[Suppression]) -> Iterator[Finding]:
         for pattern in item.names:
             if not any(matches(name, pattern) for name in names):
                 hint = suggestion(pattern, names, "`lokictl explain` lists all checks")
-                yield _finding(
-                    "lint/suppression", f'there is no check "{pattern}"', Severity.WARNING, item, hint
-                )
+                yield _finding("lint/suppression", f'unknown check "{pattern}"', Severity.WARNING, item, hint)
 
 
 def unused(suppressions: Iterable[Suppression], ran: set[str]) -> Iterator[Finding]:
@@ -137,7 +135,7 @@ _GROUP_START = re.compile(r"^(\s*)-\s+(?:name|interval|rules|limit|orgId)\s*:")
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Lines ``first`` to ``last`` of a list item whose dash stands at ``indent``."""
+    """Lines ``first`` to ``last`` of a list item whose dash is at ``indent``."""
 
     first: int
     last: int

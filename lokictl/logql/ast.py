@@ -17,7 +17,7 @@ NodeType = TypeVar("NodeType", bound="Node")
 
 
 class Span(NamedTuple):
-    """Where an expression stands in the query text: character offsets, ``end`` exclusive."""
+    """Where an expression is in the query text: character offsets, ``end`` exclusive."""
 
     start: int
     end: int
@@ -152,7 +152,7 @@ class LineFilterOperator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineFilterLeg(Node):
-    """One operand of a line filter: a text, or ``ip("…")``."""
+    """One operand of a line filter: a string, or ``ip("…")``."""
 
     value: str
     is_ip: bool = False
@@ -345,7 +345,7 @@ class IpLabelFilter(LabelComparison):
 
 @dataclass(frozen=True, slots=True)
 class AndLabelFilter(LabelFilter):
-    """Both sides hold; written with ``and``, a comma or a blank (all three mean the same)."""
+    """Both sides hold; written with ``and``, a comma or a space (all three mean the same)."""
 
     left: LabelFilter
     right: LabelFilter

@@ -9,7 +9,7 @@ Example::
 
     filled = interpolate('rate({app=~"$app"} |= "${text}" [$__auto])', {"app": ["a", "b"], "text": "x"})
     filled.text             # rate({app=~"a|b"} |= "x" [1m])
-    filled.original(span)   # where a node of parse(filled.text) stands in the query as written
+    filled.original(span)   # where a node of parse(filled.text) is in the query as written
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Variable:
     span: Span
     text: str
     in_text: bool
-    """Whether it stands inside quotes or a comment."""
+    """Whether it is inside quotes or a comment."""
 
     in_range: bool = False
-    """Whether it stands between the brackets of a range."""
+    """Whether it is between the brackets of a range."""
 
     @property
     def is_macro(self) -> bool:
@@ -98,7 +98,7 @@ def variables(query: str) -> tuple[Variable, ...]:
 
 
 def names(text: str) -> Iterator[tuple[str, int, int]]:
-    """(name, start, end) of every variable of any text, Grafana's own too; cheaper than `variables`."""
+    """(name, start, end) of every variable of any string, Grafana's own too; cheaper than `variables`."""
     if "$" not in text and "[[" not in text:
         return
     for found in _VARIABLE.finditer(text):
@@ -106,7 +106,7 @@ def names(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def holds_variable(text: str) -> bool:
-    """Whether a text holds a variable, or what `interpolate` put in the place of one: its value is not known."""
+    """Whether a string holds a variable, or what `interpolate` put in the place of one: its value is not known."""
     if text.startswith(STAND_IN):
         return True
     return ("$" in text or "[[" in text) and _VARIABLE.search(text) is not None

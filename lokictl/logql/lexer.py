@@ -267,7 +267,7 @@ _HEX_DIGITS = re.compile(r"[0-9a-fA-F_]*")
 def scan_number(text: str, start: int, *, blank_matters: bool = True) -> tuple[int, str]:
     """The end of the number that begins at ``start``, and the first thing wrong with it (Go's scanner).
 
-    ``blank_matters``: behind a blank there are no binary numbers.
+    ``blank_matters``: behind a space there are no binary numbers.
     """
     scanner = _NumberScanner(text, start, blank_matters)
     scanner.run()
@@ -333,7 +333,7 @@ class _NumberScanner:
             self.position += 1
             return _DIGITS, False
         if letter == "b" and self.blank_matters and self.text[max(self.start - 1, 0)] in " \t\r\n":
-            # Behind a blank a binary number is refused: the prefix is read and nothing may follow.
+            # Behind a space a binary number is refused: the prefix is read and nothing may follow.
             self.fail("decimal literal has no digits")
             self.position += 1
             return _DIGITS, True
@@ -438,7 +438,7 @@ def unescape(body: str) -> str | None:
             code = int(short or long, 16)
             if code > 0x10FFFF:
                 return None
-            # A surrogate is no character: Go writes the replacement character for it.
+            # A surrogate is not a character: Go writes the replacement character for it.
             parts.append(("\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)).encode())
         else:
             parts.append(_SIMPLE_ESCAPES.get(letter, letter).encode())

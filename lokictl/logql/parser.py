@@ -26,7 +26,7 @@ from lokictl.logql.versions import (
 )
 
 MAX_QUERY_BYTES = 131_072
-"""A text of this many bytes or more is refused, as in Loki."""
+"""A string of this many bytes or more is refused, as in Loki."""
 
 MAX_DEPTH = 200
 """Levels of nesting (parentheses, functions, operators) that an expression may have; ours, Loki has none."""

@@ -20,7 +20,7 @@ _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', re.DOTALL)
 
 
 def has_placeholder(text: str) -> bool:
-    """Whether a text holds a placeholder: a query outside of its strings, another text anywhere."""
+    """Whether a string holds a placeholder: a query outside of its strings, another string anywhere."""
     return _ENVIRONMENT.search(text) is not None or as_variables(text) != text
 
 
@@ -51,7 +51,7 @@ _GO_WORDS = ("if", "else", "end", "range", "with", "template", "define", "block"
 def jinja_as_variables(text: str, known: Container[str] = ()) -> str:
     """The text with each ``{{ name }}`` of Jinja written as ``${…}`` of the same length.
 
-    ``known`` are functions of Go's templates, which are no names of Jinja.
+    ``known`` are functions of Go's templates, which are not names of Jinja.
     """
 
     def variable(found: re.Match[str]) -> str:

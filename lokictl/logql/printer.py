@@ -127,7 +127,7 @@ def _vector_aggregation(node: ast.VectorAggregation) -> str:
 
 
 def _operator(node: ast.BinaryOperation) -> str:
-    """The operator with its modifiers and the blanks around them."""
+    """The operator with its modifiers and the spaces around them."""
     text = f" {node.operator} "
     if node.return_bool:
         text += "bool "

@@ -580,7 +580,7 @@ def _repeat_fits(node: Regex, left: int) -> bool:
 
 
 def _clean(ranges: Any) -> tuple[Any, ...]:
-    """Sorted, merged ranges; named classes (texts) last."""
+    """Sorted, merged ranges; named classes (strings) last."""
     names = [item for item in ranges if isinstance(item, str)]
     merged: list[tuple[int, int]] = []
     for low, high in sorted(item for item in ranges if not isinstance(item, str)):
@@ -727,12 +727,12 @@ def _without_regex(node: Regex) -> Regex:
 
 @dataclass(frozen=True)
 class Always:
-    """Holds for every text."""
+    """Holds for every string."""
 
 
 @dataclass(frozen=True)
 class NonEmpty:
-    """Holds for every text of at least one byte."""
+    """Holds for every string of at least one byte."""
 
 
 @dataclass(frozen=True)
@@ -977,7 +977,7 @@ _BROKEN = re.compile("[\udc80-\udcff]")
 
 
 class _BrokenText:
-    """A text with bytes that are not UTF-8.  To Go each of them is one U+FFFD; RE2 matches them with nothing."""
+    """A string with bytes that are not UTF-8.  To Go each of them is one U+FFFD; RE2 matches them with nothing."""
 
     def __init__(self, text: bytes, decoded: str) -> None:
         self.text = text
@@ -1004,7 +1004,7 @@ class _BrokenText:
 
 
 class _BrokenMatch:
-    """A match in a text with broken bytes."""
+    """A match in a string with broken bytes."""
 
     def __init__(self, text: _BrokenText, found: Any) -> None:
         self._text, self._found = text, found
@@ -1025,7 +1025,7 @@ class _BrokenMatch:
 
 @functools.lru_cache(maxsize=8)
 def _broken_text(text: bytes) -> _BrokenText | None:
-    """None for UTF-8.  Remembered, because finding all matches searches one text again and again."""
+    """None for UTF-8.  Remembered, because finding all matches searches one string again and again."""
     decoded = text.decode("utf-8", "surrogateescape")
     return _BrokenText(text, decoded) if _BROKEN.search(decoded) else None
 

@@ -249,7 +249,7 @@ def parse_float(text: str) -> float:
 
 
 def _underscores_fit(text: str) -> bool:
-    """Whether every ``_`` stands between digits (or after the base prefix), as Go asks."""
+    """Whether every ``_`` is between digits (or after the base prefix), as Go asks."""
     if "_" not in text:
         return True
     body = text.lstrip("+-")

@@ -126,7 +126,7 @@ def split_pattern(pattern: str) -> list[tuple[bool, str]]:
 
 
 def consecutive_captures(elements: list[tuple[bool, str]]) -> str:
-    """The first two captures without a text between them, as ``<a><b>``; "" when there are none."""
+    """The first two captures without a string between them, as ``<a><b>``; "" if there are none."""
     for (first, name), (second, other) in itertools.pairwise(elements):
         if first and second:
             return f"<{name}><{other}>"

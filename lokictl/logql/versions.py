@@ -544,8 +544,8 @@ ERROR_FIELD_EMPTY = Behavior(
 )
 INT_OF_FRACTION = Behavior(
     "int-of-fraction",
-    '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a text: `int "4.9"` is 4.',
-    "A text with a fraction counts as 0.",
+    '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a string: `int "4.9"` is 4.',
+    "A string with a fraction counts as 0.",
     since=LokiVersion(3, 4),
     find=_templates("int", "add", "sub", "mul", "div", "mod", "max", "min"),
     recording="3.2",

@@ -106,7 +106,7 @@ def contents_of(document: Document) -> Contents:
 
 
 def is_worth_reading(text: str) -> bool:
-    """Whether a text can hold anything that `contents_of` finds (cheap: looks at words only)."""
+    """Whether a string can hold anything that `contents_of` finds (cheap: looks at words only)."""
     return _WORTH_READING.search(text) is not None
 
 
@@ -505,7 +505,7 @@ _TEMPLATE_LINE = re.compile(
 
 
 def is_template(text: str) -> bool:
-    """Whether a text that cannot be read is a template (Helm, Jinja)."""
+    """Whether a string that cannot be read is a template (Helm, Jinja)."""
     return _TEMPLATE_LINE.search(text) is not None
 
 

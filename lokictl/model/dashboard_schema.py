@@ -63,7 +63,7 @@ def to_classic(spec: Mapping[str, Any], uid: str = "") -> Classic:
 
 
 def lost_in_classic(spec: Mapping[str, Any]) -> list[str]:
-    """What a classic model cannot say of a dashboard in schema v2, in words."""
+    """What a classic model cannot say of a dashboard in schema v2, as text."""
     found: dict[str, None] = {}
     for kind, part in _parts(spec.get("layout")):
         if kind == "TabsLayout":

@@ -41,7 +41,7 @@ class SourceText:
         return [0, *itertools.accumulate(lengths[:-1])]
 
     def line(self, number: int) -> str:
-        """The text of line ``number`` (1-based), without its line end; empty when there is none."""
+        """The text of line ``number`` (1-based), without its line end; empty if there is none."""
         index = number - self.first_line
         if not 0 <= index < len(self.line_starts):
             return ""
@@ -140,7 +140,7 @@ def _stretch_within(offsets: Sequence[int], text: str, start: int, end: int) -> 
 
 
 def value_at(value: Any, path: Path, missing: Any = None) -> Any:
-    """The part of nested mappings and lists at ``path``; ``missing`` where there is none."""
+    """The part of nested mappings and lists at ``path``; ``missing`` if there is none."""
     for part in path:
         try:
             value = value[part]
@@ -203,7 +203,7 @@ class ModuleDocument(DataDocument):
         return 0, first if first >= 0 else len(self.source.text)
 
     def _names(self, path: Path) -> Iterator[str]:
-        """Texts that the module may hold for the part: its own, then the names of what it is in."""
+        """Strings that the module may hold for the part: its own, then the names of what it is in."""
         for length in range(len(path), -1, -1):
             value = value_at(self.value, path[:length])
             named = (
@@ -224,7 +224,7 @@ def _text_of(file: str) -> str:
 
 @dataclass(frozen=True)
 class PlainDocument(Document):
-    """A text that is one string: a query in a file of its own.  Its only path is ``()``."""
+    """A document that is one string: a query in a file of its own.  Its only path is ``()``."""
 
     @classmethod
     def of(cls, source: SourceText) -> PlainDocument:

@@ -116,7 +116,7 @@ class ManagedRule:
 
 
 def escaped(text: str) -> str:
-    """A text of a provisioning file in which Grafana fills variables: names, titles and labels.
+    """A string of a provisioning file in which Grafana fills variables: names, titles and labels.
 
     It fills none in annotations and queries.
     """

@@ -53,7 +53,7 @@ DEFAULT_RECEIVER = "grafana-default-email"
 """The contact point that every Grafana has, and that nobody describes."""
 
 Secret = Callable[[str], str]
-"""Makes what stands in a file for the secret of a name: ``$__file{/etc/secrets/slack_url}``."""
+"""Makes what is in a file for the secret of a name: ``$__file{/etc/secrets/slack_url}``."""
 
 
 @dataclass(frozen=True)

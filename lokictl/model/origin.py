@@ -43,7 +43,7 @@ LINES_OF_A_RULE = 40
 
 
 def _position_in_module(place: Position, expr: str, start: int, end: int) -> Position:
-    """Where the characters ``start`` to ``end`` of an expression stand in the module that defines the rule.
+    """Where the characters ``start`` to ``end`` of an expression are in the module that defines the rule.
 
     Found by the text of the expression's line, below ``place``; ``place`` itself where that is made up from
     pieces (an f-string).

@@ -160,6 +160,6 @@ class _Reader(GroupReader):
                     group.origin.cursor,
                     f'the group name "{group.name}" is repeated in this file',
                     "name",
-                    hint="give each group of a namespace a name of its own",
+                    hint="use unique group names in a namespace",
                 )
             seen.add(group.name)

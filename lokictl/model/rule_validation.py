@@ -28,7 +28,7 @@ EXTERNAL_URL_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One of Loki's messages; ``path`` leads to the part of the rule (or group) that it speaks of."""
+    """One of Loki's messages; ``path`` leads to the part of the rule (or group) that it mentions."""
 
     message: str
     group: int

@@ -11,7 +11,7 @@ from lokictl.durations import DurationField
 
 
 class FieldType(StrEnum):
-    """How a field's value is to be read; a TIME (RFC 3339) is the time of the line itself."""
+    """How a field's value should be read; a TIME (RFC 3339) is the time of the line itself."""
 
     STRING = "string"
     NUMBER = "number"

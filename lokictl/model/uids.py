@@ -10,7 +10,7 @@ UID = re.compile(rf"[A-Za-z0-9_-]{{1,{UID_LENGTH}}}\Z")
 
 
 def slug(text: str, length: int = UID_LENGTH) -> str:
-    """A uid that Grafana accepts, made from any text; texts that would collide get a checksum."""
+    """A uid that Grafana accepts, made from any string; strings that would collide get a checksum."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
     if plain == text.lower() and 0 < len(plain) <= length:
         return plain

@@ -26,7 +26,7 @@ class OddityError(Exception):
 def plain_documents(
     text: str, loader: Any, scalar: Scalar, *, max_nodes: int, max_depth: int
 ) -> tuple[list[Any], Texts] | None:
-    """The values of all documents of a text, and how they are written; None where the composer has to decide.
+    """The values of all documents of a string, and how they are written; None where the composer has to decide.
 
     ``loader`` is a class of `yaml` loaders, whose resolvers give plain scalars their tags.
     """
@@ -38,7 +38,7 @@ def plain_documents(
 
 
 class _Values:
-    """Builds values from the events of one text."""
+    """Builds values from the events of one string."""
 
     def __init__(self, text: str, loader: Any, scalar: Scalar, max_nodes: int, max_depth: int) -> None:
         self.next: Callable[[], Any] = loader(text).get_event
@@ -128,7 +128,7 @@ class _Values:
 
 
 def _copy(value: Any) -> Any:
-    """Another value like this one: what is read through one alias is no part of what another gives."""
+    """Another value like this one: what is read through one alias is not a part of what another gives."""
     if isinstance(value, dict):
         return {key: _copy(item) for key, item in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value

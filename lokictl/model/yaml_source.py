@@ -43,7 +43,7 @@ _DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
 
 
 class _Nodes:
-    """The root nodes of a text's documents, which know the places of everything."""
+    """The root nodes of a string's documents, which know the places of everything."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -204,7 +204,7 @@ def load_embedded_documents(outer: Cursor, text: str | None = None) -> list[Embe
 
 
 def too_deep(text: str) -> int | None:
-    """The offset where a text nests deeper than `MAX_DEPTH`, which the composer does not survive; else None."""
+    """The offset where a string nests deeper than `MAX_DEPTH`, which the composer does not survive; else None."""
     if text.count("[") + text.count("{") <= MAX_DEPTH and not _DEEP_LINE.search(text):
         return None
     depth = 0

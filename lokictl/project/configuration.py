@@ -40,7 +40,7 @@ FILE_NAME = "lokictl.toml"
 class Configuration(Mapping[str, Any]):
     """The keys as written, with defaults for the folders: read it like a dictionary.
 
-    ``root`` is the project's folder; ``file`` the file that the keys come from, None when there is none.
+    ``root`` is the project's folder; ``file`` the file that the keys come from, None if there is none.
     """
 
     root: Path
@@ -64,11 +64,11 @@ class Configuration(Mapping[str, Any]):
         return [value] if isinstance(value, str) else list(value)
 
     def table(self, name: str) -> dict[str, Any]:
-        """The table ``[tool.lokictl.<name>]``; empty when there is none."""
+        """The table ``[tool.lokictl.<name>]``; empty if there is none."""
         return dict(self.written.get(name, {}))
 
     def position(self, *keys: str) -> Position:
-        """Where a key stands in the file, as far as that can be told from its text."""
+        """Where a key is in the file, as far as that can be told from its text."""
         if self.file is None:
             return Position()
         return key_position(self.file, keys)
@@ -77,7 +77,7 @@ class Configuration(Mapping[str, Any]):
 def find_configuration(root: Path | None = None) -> Configuration:
     """The configuration in ``root``; without it, in the current folder or the nearest one above.
 
-    Raises `LokictlError` when there is none, or when it is wrong.
+    Raises `LokictlError` if there is none, or when it is wrong.
     """
     if root is not None:
         found = _configuration_in(root.resolve())
@@ -85,11 +85,11 @@ def find_configuration(root: Path | None = None) -> Configuration:
             return found
         if not root.is_dir():
             raise LokictlError(
-                Problem("project/missing", "there is no such folder", position=Position(str(root)))
+                Problem("project/missing", "directory not found", position=Position(str(root)))
             )
         if any((root / folder).is_dir() for folder in FOLDERS.values()):
             return Configuration(root.resolve())
-        raise _no_project(f"{root} holds no content project")
+        raise _no_project(f"{root} does not contain a content project")
     here = Path.cwd()
     for folder in (here, *here.parents):
         found = _configuration_in(folder)
@@ -168,7 +168,7 @@ def _missing_folders(configuration: Configuration, key: str) -> Iterator[Problem
                 "project/config",
                 message,
                 position=configuration.position(key),
-                hint=f"create it, or take the key out (its default is {FOLDERS[key]})",
+                hint=f"create it, or remove the key (its default is {FOLDERS[key]})",
             )
 
 
@@ -179,7 +179,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def key_position(file: Path, keys: tuple[str, ...]) -> Position:
-    """Where a dotted key or the table of that name stands in a TOML file; only the file when not found."""
+    """Where a dotted key or the table of that name is in a TOML file; only the file when not found."""
     lines = file.read_text(encoding="utf-8").splitlines()
     prefix = ("tool", "lokictl") if file.name == "pyproject.toml" else ()
     table = ".".join((*prefix, *keys))

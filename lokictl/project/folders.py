@@ -1,6 +1,6 @@
 """The Grafana folders that a project's dashboards and alerts are in, the same for sync and for every output.
 
-A folder is known by its uid.  One that the configuration names has the uid that stands there; one that is named by its
+A folder is known by its uid.  One that the configuration names has the uid that is there; one that is named by its
 titles (``Platform/Loki``) gets a uid made from them.
 """
 

@@ -108,7 +108,7 @@ class Project:
                 return service
         known = [service.name for service in self.services]
         hint = suggestion(name, known, f"known services: {', '.join(known) or 'none'}")
-        raise LokictlError(Problem("project/service", f'there is no service "{name}"', hint=hint))
+        raise LokictlError(Problem("project/service", f'unknown service "{name}"', hint=hint))
 
 
 KINDS = ("services", "rules", "dashboards", "datasources", "stack")
@@ -281,7 +281,9 @@ class _Collector:
             value = document.value
             if not contents.dashboards and file.suffix == ".json":
                 if not isinstance(value, dict):
-                    problem = document.problem("dashboard/syntax", "a dashboard file holds one JSON object")
+                    problem = document.problem(
+                        "dashboard/syntax", "a dashboard file must contain one JSON object"
+                    )
                     self.problems.append(problem)
                     continue
                 title = str(value.get("title") or file.stem)
@@ -398,7 +400,7 @@ def _repeated_in(group: RuleGroup) -> Iterator[Problem]:
         if key in seen:
             first = seen[key].origin.position()
             message = f'the group "{group.name}" has two rules with the name "{rule.name}"'
-            hint = f"the other is at {first}; rename one, or tell them apart by a label"
+            hint = f"the other is at {first}; rename one, or distinguish them by a label"
             key_name = "alert" if hasattr(rule, "alert") else "record"
             # Loki accepts these; lokitool warns of them.
             yield _rule_problem(rule.origin, message, key_name, hint, Severity.WARNING)

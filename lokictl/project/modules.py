@@ -29,7 +29,7 @@ class LoadedModule:
     module: ModuleType
 
 
-# Files as they were when their modules were imported, so that an edited project is read anew (`--watch`).
+# Files as they were when their modules were imported, so that an edited project is read again (`--watch`).
 _stamps: dict[str, tuple[int, int]] = {}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Output:
     """Something that can be rendered: ``files`` gives path -> text, paths relative to the output folder.
 
-    ``applies`` tells whether a project has it at all; ``notes`` are sentences for whoever ships the files.
+    ``applies`` says whether a project has it at all; ``notes`` are sentences for whoever ships the files.
     """
 
     name: str
@@ -109,7 +109,7 @@ def _grafana() -> Output:
 def _rules() -> Output:
     return Output(
         "rules",
-        "rule files as the ruler's local storage wants them",
+        "rule files for the ruler's local storage",
         render_rules,
         lambda project: bool(project.rule_files),
     )
@@ -209,7 +209,7 @@ def chosen_outputs(project: Project, what: Iterable[str] | None = None) -> list[
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown:
         raise LokictlError(
-            Problem("render/what", f'there is no output "{unknown[0]}"', hint=f"known: {', '.join(OUTPUTS)}")
+            Problem("render/what", f'unknown output "{unknown[0]}"', hint=f"known: {', '.join(OUTPUTS)}")
         )
     outputs = [OUTPUTS[name]() for name in dict.fromkeys(names)]
     for output in outputs:

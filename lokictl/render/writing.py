@@ -48,7 +48,7 @@ def check_apart(output: Path, paths: Iterable[str], content: Iterable[Path]) -> 
                 Problem(
                     "render/output",
                     f"rendering into {output} would mix files with the project's content in {folder.name}/",
-                    hint="render into a folder of its own: -o build",
+                    hint="render into a separate directory: -o build",
                 )
             )
 

@@ -1,4 +1,4 @@
-"""How problems are shown: place, message, source line with a caret, and what to do.  Text or terminal colours."""
+"""How problems are shown: place, message, source line with a caret, and what to do.  Text or terminal colors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_problems(problems: Iterable[Problem], *, color: bool = False) -> str:
     """The problems as text, one block each, an empty line between them.
 
     A block is ``file:line:column: severity: message (name)``, the source line with carets under the stretch that
-    the problem speaks of (when the position has a line and its text is known or can be read), and the hint.
+    the problem mentions (when the position has a line and its text is known or can be read), and the hint.
     """
     return "\n\n".join(render_problem(problem, color=color) for problem in problems)
 
@@ -73,7 +73,7 @@ def _line_of(position: Position) -> str:
 
 
 def _width(text: str) -> int:
-    """The columns that a text takes on a terminal."""
+    """The columns that a string takes on a terminal."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )

@@ -165,7 +165,7 @@ class AlertState:
         return Alert("pending", kept, annotations, value, time)
 
     def expand(self, text: str, time: int, labels: Mapping[str, str], value: float) -> str:
-        """A text of the rule with its template executed, or the ruler's words for why that fails."""
+        """A string of the rule with its template executed, or the ruler's words for why that fails."""
         if "{{" not in text:
             return text
         query = self._query

@@ -79,7 +79,7 @@ def choose_sources(
     names = sorted({known.name for source in chosen for known in source.incidents})
     if incident and incident not in names:
         hint = suggestion(incident, names, f"known incidents: {', '.join(names)}")
-        raise LokictlError(Problem("sample/incident", f'there is no incident "{incident}"', hint=hint))
+        raise LokictlError(Problem("sample/incident", f'unknown incident "{incident}"', hint=hint))
     return tuple(chosen)
 
 

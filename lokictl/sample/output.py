@@ -119,5 +119,5 @@ def _hint(status: int, text: str) -> str:
     if status == 401:
         return f"{NEEDS_TENANT}: add --tenant NAME"
     if "too old" in text or "too far behind" in text:
-        return "Loki takes recent lines only: shorten --since, or push to a tenant without newer lines"
+        return "Loki only accepts recent lines: shorten --since, or push to a tenant without newer lines"
     return "lower --rate" if status == 429 else ""

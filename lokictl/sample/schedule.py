@@ -74,13 +74,11 @@ def check_incidents(incidents: Sequence[ScheduledIncident], sources: Sequence[Sa
     for incident in incidents:
         if incident.service and incident.service not in services:
             hint = suggestion(incident.service, services, f"known services: {', '.join(services)}")
-            message = f'there is no service "{incident.service}"'
+            message = f'unknown service "{incident.service}"'
             raise LokictlError(Problem("sample/incident", message, hint=hint))
         if not any(incident.hits(source) for source in sources):
             hint = suggestion(incident.name, names, f"known incidents: {', '.join(names)}")
-            raise LokictlError(
-                Problem("sample/incident", f'there is no incident "{incident.name}"', hint=hint)
-            )
+            raise LokictlError(Problem("sample/incident", f'unknown incident "{incident.name}"', hint=hint))
     for source in sources:
         own = sorted((one for one in incidents if one.hits(source)), key=attrgetter("start"))
         for first, second in pairwise(own):

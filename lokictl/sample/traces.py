@@ -26,7 +26,7 @@ RESOURCE = {
 """Stream label -> attribute of the resource, as OpenTelemetry's SDKs send it from Kubernetes."""
 
 NAMES = ("task", "phase", "action")
-"""Fields that name an operation, the first that a line has; a message does where there is none."""
+"""Fields that name an operation, the first that a line has; a message does if there is none."""
 
 
 @dataclass

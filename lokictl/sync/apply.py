@@ -331,7 +331,7 @@ class Applier:
         if current.key.kind is not Kind.FOLDER or self.grafana is None:
             return
         if not self.grafana.folders.is_empty(current.key.name):
-            raise _Refused("now holds something that this project did not make, so it stays")
+            raise _Refused("now contains something that this project did not create, so it is kept")
 
     def _after_error(self, store: Store, change: Change, error: HttpError) -> Outcome:
         """An error need not mean that nothing was done: an answer can get lost, a repetition be refused."""

@@ -204,7 +204,7 @@ def _age(name: str) -> tuple[str, int]:
 def read_backup(root: Path, name: str, target: Target | None = None) -> Backup:
     """The backup whose name begins with ``name`` ("" for the newest).
 
-    Raises `LokictlError` when there is none, more than one, or when it cannot be read.
+    Raises `LokictlError` if there is none, more than one, or when it cannot be read.
     """
     path = root / FOLDER / _found(root, name)
     try:

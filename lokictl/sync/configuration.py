@@ -166,7 +166,7 @@ def _chosen(configuration: Configuration, name: str) -> str:
         )
     if name not in known:
         hint = suggestion(name, known, f"known targets: {', '.join(known)}")
-        raise LokictlError(Problem("sync/target", f'there is no target "{name}"', hint=hint))
+        raise LokictlError(Problem("sync/target", f'unknown target "{name}"', hint=hint))
     return name
 
 
@@ -320,7 +320,7 @@ class _Reader:
             tenants = dict.fromkeys(self._patterns(value, "tenants"), ("*",))
         for tenant in tenants:
             if "|" in tenant:
-                message = f'"{tenant}" names several tenants; the ruler takes one at a time'
+                message = f'"{tenant}" names several tenants; the ruler accepts one at a time'
                 self._problem(message, ("loki", "tenants"))
         return tenants
 
@@ -340,7 +340,7 @@ class _Reader:
                 f'"url" must be an http or https URL, not "{without_password(url)}"', (server, "url")
             )
         elif parts.username or parts.password:
-            self._problem('"url" must hold no credentials; use "basic"', (server, "url"))
+            self._problem('"url" must not contain credentials; use "basic"', (server, "url"))
         basic = table.get("basic", {})
         tokens = [key for key in ("token", "bearer") if key in table]
         if len(tokens) + bool(basic) > 1:

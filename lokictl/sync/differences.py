@@ -57,7 +57,7 @@ WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference: ``where`` names the place in words; None stands for "not there"."""
+    """One difference: ``where`` names the place as text; None stands for "not there"."""
 
     where: str
     before: Any = None
@@ -69,7 +69,7 @@ class Difference:
         return "+" if self.before is None else "-" if self.after is None else "~"
 
     def lines(self) -> list[str]:
-        """The difference as people read it, several lines for long texts."""
+        """The difference as people read it, several lines for long strings."""
         if self.before is None:
             return _headed(f"+ {self.where}", "+", self.after)
         if self.after is None:

@@ -207,7 +207,7 @@ def _months(text: str) -> str:
 
 
 def message_template(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A message template with the definition that Grafana puts around a text without one."""
+    """A message template with the definition that Grafana puts around a string without one."""
     name, text = str(body.get("name", "")), str(body.get("template", "")).strip()
     if not _DEFINES.search(text):
         lines = "\n".join(f"  {line}" for line in text.split("\n"))

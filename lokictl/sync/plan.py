@@ -108,7 +108,7 @@ class Resource:
 class Live:
     """Something as the server has it.
 
-    ``version`` and ``number`` (its numeric id) are 0 where there is none; ``read_only`` says why it cannot be
+    ``version`` and ``number`` (its numeric id) are 0 if there is none; ``read_only`` says why it cannot be
     changed; ``edited`` who changed it last, and when; ``schema`` is the version of the API that a dashboard of
     Grafana's new schema is stored in ("v2beta1"), "" for classic JSON; ``resource_version`` is the lock of the
     resource API.

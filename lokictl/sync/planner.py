@@ -72,7 +72,7 @@ def make_plan(target: Target, desired: Desired, actual: Actual, options: Options
     changes = [without_secrets(_resolved(change, options.on_conflict), target) for change in changes]
     warnings = [*desired.warnings, *planner.warnings]
     if actual.record.damaged:
-        warnings.append("cannot read lokictl's record; nothing counts as made by this project")
+        warnings.append("cannot read lokictl's record; nothing counts as created by this project")
     changes = in_order(planner.with_names_free(changes))
     record = planner.record_change(changes)
     return Plan(target.name, (*changes, *([record] if record else [])), tuple(warnings))
@@ -424,7 +424,7 @@ class _Planner:
     def _unwanted(self, live: Live, entry: Entry) -> Change:
         key = live.key
         if key.kind is Kind.FOLDER and key.name == self.target.folder_uid:
-            return Change(key, Action.UNCHANGED, live.title, live=live, reason="holds lokictl's record")
+            return Change(key, Action.UNCHANGED, live.title, live=live, reason="contains lokictl's record")
         if key.kind is Kind.RULE_GROUP and not self._may_own(key.namespace):
             reason = "the target says that this project does not own its namespace any more"
             return Change(key, Action.KEEP, live.title, live=live, reason=reason)
@@ -467,7 +467,7 @@ class _Planner:
         if live.key.kind is Kind.FOLDER:
             others = self._that_stays_in(live.key.name)
             if others:
-                return keep(f"is not in the project any more, but holds {others}")
+                return keep(f"is no longer in the project, but contains {others}")
         early = live.key in self.in_the_way
         reason = "is not in the project any more"
         return Change(live.key, Action.DELETE, live.title, live=live, reason=reason, early=early)
@@ -487,7 +487,7 @@ class _Planner:
         return any(resource.key.tenant == key.tenant for resource in self.desired.of(key.kind))
 
     def _that_stays_in(self, folder: str) -> str:
-        """What a folder holds that neither goes elsewhere nor is deleted, in words."""
+        """What a folder holds that neither goes elsewhere nor is deleted, as text."""
         staying = []
         for key, title in self.actual.contents.get(folder, []):
             wanted = self.desired.resources.get(key)
@@ -608,7 +608,7 @@ def _receivers(route: Mapping[str, Any]) -> Iterator[str]:
 
 
 def what_changes(live: Live, resource: Resource) -> tuple[Difference, ...]:
-    """The differences between a resource as it is and as it is to be."""
+    """The differences between a resource as it is and as it should be."""
     if not same_schema(live.schema, resource.schema):
         # Nothing in one schema has the place that it has in the other.
         schemas = (Difference("schema", live.schema or "classic", resource.schema or "classic"),)

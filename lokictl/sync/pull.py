@@ -299,7 +299,9 @@ class _Puller:
         self.taken.add(path)
         file = self.project.root / path
         if file.exists() and not (self.force and is_pulled(file)):
-            reason = "exists; --force replaces it" if is_pulled(file) else "exists and was not made by a pull"
+            reason = (
+                "exists; --force replaces it" if is_pulled(file) else "exists and was not written by a pull"
+            )
             self.pulled.skipped.append((str(path), reason))
             return
         self.pulled.modules.append(Module(path, text, keys))
@@ -407,7 +409,7 @@ def _variable(uid: str, name: str) -> str:
 
 
 def _dollars(value: Any) -> Any:
-    """Texts as provisioning files write them, where a dollar sign is doubled."""
+    """Strings as provisioning files write them, where a dollar sign is doubled."""
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, Mapping):
@@ -514,7 +516,7 @@ def _made(
 
 
 def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tuple[Path, str]]:
-    """Takes the server's side of conflicts: gives the files written and what is to be done with them.
+    """Takes the server's side of conflicts: gives the files written and what should be done with them.
 
     A file that holds nothing but this resource (dashboard JSON, or a module of an earlier pull) is replaced;
     hand-written code is left alone, and the server's side is put beside it.
@@ -539,7 +541,7 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
             path = project.root / PULLED / name
             write_text(path, _beside(live, target))
             where = change.desired.source or "the project"
-            yield path, f"{live.key} as it is on the server; take over into {where} what you want to keep"
+            yield path, f"{live.key} as it is on the server; copy into {where} what you want to keep"
 
 
 def _beside_name(key: Key) -> str:

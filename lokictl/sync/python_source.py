@@ -106,7 +106,7 @@ def _block(value: str) -> str:
     plain = value.replace("\n", "").replace("\t", "")
     if not plain.isprintable() or '"""' in value or value.endswith('"'):
         return ""
-    if re.search(r"[^\S\n]$", value, re.MULTILINE):  # editors take blanks at the end of a line away
+    if re.search(r"[^\S\n]$", value, re.MULTILINE):  # editors take spaces at the end of a line away
         return ""
     if "\\" not in value:
         return f'"""{value}"""'
@@ -140,7 +140,7 @@ def duration(nanoseconds: int) -> Source:
 
 
 def identifier(text: str) -> str:
-    """A module name made from any text."""
+    """A module name made from any string."""
     name = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII).strip("_") or "unnamed"
     if name[0].isdigit() or keyword.iskeyword(name):
         name = f"_{name}" if name[0].isdigit() else f"{name}_"
@@ -148,6 +148,6 @@ def identifier(text: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """A one-line docstring of any text."""
+    """A one-line docstring of any string."""
     plain = " ".join(text.split()).replace("\\", "/").replace('"', "'")
     return f'"""{plain}"""'

@@ -66,7 +66,7 @@ class Entry:
 class Record:
     """The entries by key, and where they came from.
 
-    ``live`` is the dashboard in Grafana, ``groups`` the rule groups by tenant; None and empty where there is no
+    ``live`` is the dashboard in Grafana, ``groups`` the rule groups by tenant; None and empty if there is no
     record yet.  ``lock`` says which run holds a record in the ruler, and until when; ``previous`` is the dashboard of
     the same project under a name that it had before.
     """
@@ -111,7 +111,7 @@ def mark_tag(target: Target) -> str:
 
 
 def read_record(live: Live | None) -> Record:
-    """The record in a dashboard; empty when there is none, ``damaged`` when it cannot be understood."""
+    """The record in a dashboard; empty if there is none, ``damaged`` when it cannot be understood."""
     if live is None:
         return Record()
     try:

@@ -80,7 +80,7 @@ def head_line(change: Change) -> str:
 
 
 def name_of(change: Change) -> str:
-    """The resource in words: its kind, its title where it has one, and what tells it apart."""
+    """The resource as text: its kind, its title where it has one, and what tells it apart."""
     key = change.key
     kind = NAMES[key.kind]
     if key.kind is Kind.RULE_GROUP:
@@ -146,7 +146,7 @@ def result_lines(applied: Applied, again: str, undo: str) -> Iterator[str]:
     ]
     yield f"{'interrupted' if applied.interrupted else 'not finished'}: {', '.join(parts)}"
     if applied.record_problem and done == len(applied.outcomes):
-        yield f"everything is as the project wants it, but {applied.record_problem}"
+        yield f"everything matches the project, but {applied.record_problem}"
     elif applied.record_problem:
         yield applied.record_problem
     if applied.can_be_finished:

@@ -60,7 +60,7 @@ class ResourceApi:
                 return
 
     def dashboard(self, uid: str) -> Live | None:
-        """One dashboard in the version that it is stored in; None when there is none."""
+        """One dashboard in the version that it is stored in; None if it does not exist."""
         try:
             return self._live(self._get(self._path(self.version, uid)))
         except HttpError as error:
@@ -108,7 +108,7 @@ class ResourceApi:
         return self.newest if schema in NEW and self.newest else schema or self.version
 
     def delete(self, live: Live) -> None:
-        """Deletes a dashboard if it is still the same version; that it is already gone is no error."""
+        """Deletes a dashboard if it is still the same version; it may already be gone."""
         condition = (
             {"preconditions": {"resourceVersion": live.resource_version}} if live.resource_version else {}
         )
@@ -211,7 +211,7 @@ def managed_by(annotations: Mapping[str, Any]) -> str:
 
 
 def edited(who: Any, when: Any) -> str:
-    """Who changed something last, and when, in words."""
+    """Who changed something last, and when, as text."""
     return f"by {who} at {when}" if who and when else f"at {when}" if when else ""
 
 

@@ -65,7 +65,7 @@ class Rollback:
             Problem(
                 "sync/backup",
                 f"the backup {backup.name} has no exact copy of {key}: an older lokictl replaced parts of it",
-                hint="put that one back by hand, from Grafana's own history of versions",
+                hint="restore it by hand from Grafana's version history",
             )
             for backup in self.backups
             for key in damaged(backup)
@@ -113,7 +113,7 @@ class Rollback:
         lost = self._lost_secrets(state.before, live)
         if lost:
             reason = (
-                f"cannot be put back as it was: Grafana does not give out secrets, and the project does not know "
+                f"cannot be restored: Grafana does not give out secrets, and the project does not know "
                 f"{', '.join(lost)}"
             )
             action = self._conflict_action(Action.CREATE if live is None else Action.UPDATE)
@@ -133,7 +133,7 @@ class Rollback:
         if live is None:
             return Change(state.key, Action.UNCHANGED, title)
         if self._holds_record(state.key):
-            reason = "holds lokictl's record"
+            reason = "contains lokictl's record"
             return Change(state.key, Action.KEEP, title, live=live, reason=reason)
         if state.is_as_left(live):
             return Change(state.key, Action.DELETE, title, live=live, reason="did not exist then")

@@ -42,7 +42,7 @@ class Ruler:
         return str(found.get("version") or "") if isinstance(found, dict) else ""
 
     def read(self, tenant: str) -> dict[Key, Live]:
-        """All groups of a tenant, with one request.  Raises `NoRulerError` where there is no such API."""
+        """All groups of a tenant, with one request.  Raises `NoRulerError` if there is no such API."""
         try:
             answer = self.client.request("GET", RULES_PATH, headers=tenant_headers(tenant), expect_json=False)
         except HttpError as error:
@@ -70,7 +70,7 @@ class Ruler:
                 yield live.key, live
 
     def read_one(self, key: Key) -> Live | None:
-        """One group as it is now; None when there is none."""
+        """One group as it is now; None if it does not exist."""
         try:
             answer = self.client.request(
                 "GET", _path(key), headers=tenant_headers(key.tenant), expect_json=False
@@ -115,7 +115,7 @@ class Ruler:
         return written
 
     def delete(self, live: Live) -> None:
-        """Deletes a group; that it is already gone is no error."""
+        """Deletes a group; it may already be gone."""
         headers = tenant_headers(live.key.tenant)
         try:
             self.client.request("DELETE", _path(live.key), headers=headers, expect_json=False)

@@ -88,7 +88,7 @@ def check_plan(saved: SavedPlan, target: Target, plan: Plan) -> None:
             "sync/plan",
             lines[-1],
             position=Position(str(saved.path)),
-            hint="the plan no longer holds; nothing applied; make a new one with --out",
+            hint="the plan is out of date; nothing applied; create a new one with --out",
         )
         raise SyncError(problems)
 

@@ -214,7 +214,7 @@ class Session:
         previous = self.actual.record.previous
         if previous is not None:
             name = previous.title.removeprefix("lokictl: ")
-            note = f'the project was called "{name}"; what it made under that name is taken over'
+            note = f'the project was called "{name}"; the resources it created under that name are kept'
             self.desired.warnings.append(note)
 
     def _recorded(self) -> Actual:

@@ -114,7 +114,7 @@ def recover(target: Target, origin: Origin, grafana: Grafana, actual: Actual) ->
 
 
 def read_grafana(target: Target, desired: Desired, grafana: Grafana, actual: Actual) -> None:
-    """Adds everything in Grafana that the desired state or the record speaks of."""
+    """Adds everything in Grafana that the desired state or the record mentions."""
     wanted = [key for key in desired.resources if is_needed(target, desired, key)]
     recorded = [
         key for key in actual.record.entries if key not in desired.resources and target.selection.covers(key)

@@ -25,7 +25,7 @@ _LABELS = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
 _URL = "{{$externalURL := .ExternalURL}}"
 _VALUE = "{{$value := .Value}}"
 DEFINITIONS = _LABELS + _URL + _VALUE
-"""What the ruler puts before every text at an evaluation."""
+"""What the ruler puts before every string at an evaluation."""
 LOAD_DEFINITIONS = _LABELS + _VALUE
 """What it puts before the text when a rule is loaded: ``$externalURL`` is not known there."""
 _MAPS = "Labels map[string]string; ExternalLabels map[string]string"

@@ -19,7 +19,7 @@ from lokictl.templates.values import Duration, QueryResult, Sample, to_bytes, ty
 
 
 def number(value: Any) -> float:
-    """The float that a number or a text is.  Raises `FunctionError` for anything else."""
+    """The float that a number or a string is.  Raises `FunctionError` for anything else."""
     if isinstance(value, str):
         try:
             return parse_float(value)

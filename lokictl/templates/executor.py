@@ -1,4 +1,4 @@
-"""Executes a parsed template, with Go's rules of evaluation and Go's error texts."""
+"""Executes a parsed template, with Go's rules of evaluation and Go's error messages."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class _Run:
             if pipe.assigns:
                 self.assign(names[offset], value)
             else:
-                # The pipeline has declared the variables already; each turn sets them anew.
+                # The pipeline has declared the variables already; each turn sets them again.
                 self.variables[mark - len(names) + offset] = (names[offset], value)
 
     def template(self, dot: Any, node: n.TemplateCall) -> None:

@@ -26,7 +26,7 @@ MAX_WIDTH = 1_000_000
 
 
 def sprint(values: list[Any]) -> str:
-    """The values' texts; a space between two that are both no strings."""
+    """The values' strings; a space between two values that are both not strings."""
     parts: list[str] = []
     for index, value in enumerate(values):
         if index and not isinstance(value, str) and not isinstance(values[index - 1], str):
@@ -36,7 +36,7 @@ def sprint(values: list[Any]) -> str:
 
 
 def sprintln(values: list[Any]) -> str:
-    """The values' texts with spaces between and a newline after them."""
+    """The values' strings with spaces between and a newline after them."""
     return " ".join(map(display, values)) + "\n"
 
 

@@ -62,7 +62,7 @@ _NAMES = frozenset([*_FUNCTIONS, "__line__", "__timestamp__"])
 
 
 def _simple_parts(parsed: Parsed) -> list[tuple[bool, str]] | None:
-    """(is text, text or label) of a template that only puts labels into a text; None of any other."""
+    """(is text, text or label) of a template that only puts labels into a string; None of any other."""
     parts: list[tuple[bool, str]] = []
     for node in parsed.body:
         if isinstance(node, n.Text):

@@ -111,21 +111,21 @@ def repeat(count: int, text: str) -> str:
 
 
 def indent(count: int, text: str) -> str:
-    """``indent``: blanks before every line."""
+    """``indent``: spaces before every line."""
     pad = repeat(count, " ")
     repeat(text.count("\n"), pad)
     return pad + text.replace("\n", "\n" + pad)
 
 
 def align_left(count: int, text: str) -> str:
-    """``alignLeft``: exactly this many characters, blanks or a cut at the right."""
+    """``alignLeft``: exactly this many characters, spaces or a cut at the right."""
     if 0 <= count < len(text):
         return valid_characters(text[:count])
     return text + repeat(max(count - len(text), 0), " ")
 
 
 def align_right(count: int, text: str) -> str:
-    """``alignRight``: exactly this many characters, blanks or a cut at the left."""
+    """``alignRight``: exactly this many characters, spaces or a cut at the left."""
     if 0 <= count < len(text):
         return valid_characters(text[len(text) - count :])
     return repeat(max(count - len(text), 0), " ") + text
@@ -494,7 +494,7 @@ _INTEGERS = ("int", "add", "sub", "mul", "div", "mod", "max", "min")
 
 
 def _whole_only(function: Function) -> Function:
-    """The function with texts of fractions counting as 0."""
+    """The function with strings of fractions counting as 0."""
 
     def call(*values: Any) -> Any:
         return function.call(*("0" if isinstance(value, str) and "." in value else value for value in values))

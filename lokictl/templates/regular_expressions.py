@@ -49,7 +49,7 @@ _REFERENCE = re.compile(rb"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 def expand(template: bytes, regex: CompiledRegex, found: Match) -> bytes:
-    """The replacement with ``$1``, ``${1}``, ``$name`` filled in; what is no group is empty."""
+    """The replacement with ``$1``, ``${1}``, ``$name`` filled in; what is not a group is empty."""
 
     def group(matched: re.Match[bytes]) -> bytes:
         name = matched[1] or matched[2]

@@ -71,7 +71,7 @@ class Comparison:
     def alert(self, expectation: AlertExpectation) -> Iterator[Observation]:
         unknown = self.rules.unknown(expectation.alertname, AlertingRule)
         if unknown:
-            message = f'there is no alert "{expectation.alertname}": {unknown}'
+            message = f'unknown alert "{expectation.alertname}": {unknown}'
             yield self._unknown(expectation, message, "alertname")
             return
         timelines = self.run.of(expectation.alertname)
@@ -128,7 +128,7 @@ class Comparison:
     def recording(self, expectation: RecordingExpectation) -> Iterator[Observation]:
         unknown = self.rules.unknown(expectation.record, RecordingRule)
         if unknown:
-            message = f'there is no recording rule "{expectation.record}": {unknown}'
+            message = f'unknown recording rule "{expectation.record}": {unknown}'
             yield self._unknown(expectation, message, "record")
             return
         for index, time in enumerate(expectation.times):
@@ -199,7 +199,7 @@ class Comparison:
         assert result is not None
         if query.logs is not None:
             if result.kind != "streams":
-                return self._failure(query, answer.time, index, f"{shown}: is no log query", [])
+                return self._failure(query, answer.time, index, f"{shown}: is not a log query", [])
             lines = logs_of(answer)
             if not same_logs(query.logs, lines):
                 details = log_table(query.logs, lines, self.test.start)

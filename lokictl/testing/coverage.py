@@ -30,7 +30,7 @@ RuleKey = tuple[str, str, int]
 
 @dataclass
 class RuleCoverage:
-    """What the tests show of one rule: for each behaviour and part the name of a test, or ""."""
+    """What the tests show of one rule: for each behavior and part the name of a test, or ""."""
 
     key: RuleKey
     rule: Rule
@@ -39,7 +39,7 @@ class RuleCoverage:
 
     @property
     def total(self) -> int:
-        """How many behaviours and parts there are."""
+        """How many behaviors and parts there are."""
         return len(self.behaviours) + len(self.parts)
 
     @property
@@ -71,7 +71,7 @@ class CoverageReport:
 
     @property
     def total(self) -> int:
-        """How many behaviours and parts there are."""
+        """How many behaviors and parts there are."""
         return sum(rule.total for rule in self.rules)
 
     @property
@@ -118,7 +118,7 @@ def measure_coverage(suite: Suite, *, jobs: int = 1) -> CoverageReport:
 
 
 def excuses(exception: MutationException, rule: Rule, change: str) -> bool:
-    """Whether an exception speaks of a change; ``*`` stands for anything, ``->`` for the arrow."""
+    """Whether an exception mentions a change; ``*`` stands for anything, ``->`` for the arrow."""
     return _matches(exception.rule, rule.name) and _matches(exception.change, change)
 
 
@@ -154,7 +154,7 @@ Shown = dict[RuleKey, tuple[set[str], set[int]]]
 
 
 def _shown(case: tuple[TestFile, TestCase, RuleSet]) -> Shown:
-    """What one test shows: per rule its behaviours, and the numbers of the parts that mattered."""
+    """What one test shows: per rule its behaviors, and the numbers of the parts that mattered."""
     file, test, rules = case
     backend = EmbeddedBackend()
     result, run = run_and_keep(file, test, rules, backend)

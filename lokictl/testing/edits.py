@@ -31,7 +31,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change not yet applied: ``target`` becomes ``new``; None takes it out of the tuple it stands in."""
+    """A change not yet applied: ``target`` becomes ``new``; None takes it out of the tuple it is in."""
 
     kind: str
     target: ast.Node

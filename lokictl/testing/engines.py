@@ -63,7 +63,7 @@ def _open_all(options: RunOptions, stack: contextlib.ExitStack) -> list[Backend]
 def open_available(allow_push: bool) -> list[Backend]:
     """The embedded engine and every real Loki that is there: ``LOKI_URL``, ``loki`` on PATH, a container.
 
-    The container is only tried where there is neither of the others.  Raises `BackendError` where there is no real
+    The container is only tried where there is neither of the others.  Raises `BackendError` if there is no real
     Loki at all.
     """
     found = [open_backend("embedded")]
@@ -103,7 +103,7 @@ def differences(first: TestRun, second: TestRun, first_name: str, second_name: s
             place = answer.query.place
             found.append(
                 Failure(
-                    f"{first_name} and {second_name} answer differently at "
+                    f"{first_name} and {second_name} differ at "
                     f"{since(first.test, answer.time)}: {' '.join(answer.query.expr.split())}",
                     place.position() if place is not None else Position(),
                     details=_table(first_name, second_name, left, right),

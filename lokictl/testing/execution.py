@@ -132,7 +132,7 @@ def evaluate(
     end = max(last, default=test.start - 1)
     count = sum((end - test.start) // evaluator.interval + 1 for evaluator in evaluators)
     if count > MAX_EVALUATIONS:
-        hint = "look at an earlier time, or take a longer evaluation_interval (or interval of the group)"
+        hint = "use an earlier time, or a longer evaluation_interval (or interval of the group)"
         message = f"the test would evaluate its groups {count:,} times; {MAX_EVALUATIONS:,} are allowed"
         raise LokictlError(Problem("test/too-long", message, hint=hint))
     for evaluation in evaluate_groups(evaluators, start=test.start, end=end):

@@ -1,4 +1,4 @@
-"""Log lines from what a test file says about them: texts, mappings, repetitions."""
+"""Log lines from what a test file says about them: strings, mappings, repetitions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def arithmetic(expression: str, index: int) -> int:
 
 
 def with_index(value: Any, index: int) -> Any:
-    """``value`` (text, list, mapping) with ``${index …}`` replaced; a text that is only that becomes a number."""
+    """``value`` (text, list, mapping) with ``${index …}`` replaced; a string that is only that becomes a number."""
     if isinstance(value, str):
         if "${" not in value:
             return value
@@ -101,7 +101,7 @@ def json_line(value: Any) -> str:
 
 
 def logfmt_line(value: Mapping[str, Any]) -> str:
-    """``key=value`` pairs; values with blanks, quotes or ``=`` are quoted."""
+    """``key=value`` pairs; values with spaces, quotes or ``=`` are quoted."""
     return " ".join(f"{key}={_logfmt_value(item)}" for key, item in value.items())
 
 

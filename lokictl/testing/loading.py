@@ -153,7 +153,7 @@ class FileReader(Reader):
         found = {key: self.text(value.get(key), (*path, key)) for key in EXCEPTION_KEYS}
         missing = [key for key in EXCEPTION_KEYS if not found[key].strip()]
         if missing:
-            hint = "say which rule, which change (`*` matches anything), and why no test needs to notice it"
+            hint = "give the rule, the mutation (`*` matches anything), and why no test needs to catch it"
             self.problem(f"`{missing[0]}` is missing", path, hint=hint)
             return None
         return MutationException(**found, place=Cursor(self.document, path))

@@ -70,7 +70,7 @@ class InputStream:
 
     @property
     def lines(self) -> list[LogEntry]:
-        """The lines, made anew each time."""
+        """The lines, created each time."""
         return [entry for part in self.parts for entry in part]
 
     @property
@@ -198,7 +198,7 @@ class TestCase:
     label ``service_name`` and the structured metadata ``detected_level``.
     """
 
-    __test__ = False  # pytest: this is no test class
+    __test__ = False  # pytest: this is not a test class
 
     name: str
     start: int

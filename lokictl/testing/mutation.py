@@ -234,5 +234,5 @@ def _unused(item: MutationException) -> Problem:
         f"no surviving change of {item.rule} is {item.change!r}",
         severity=Severity.WARNING,
         position=position,
-        hint="take the exception out: a test notices the change, or there is no such change any more",
+        hint="remove the exception: a test notices the change, or there is no such change any more",
     )

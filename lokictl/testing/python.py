@@ -127,7 +127,7 @@ class RuleTest:
         known = [rule.name for group in self.groups for rule in group.rules]
         if name not in known:
             hint = suggestion(name, known, f"the rules have: {', '.join(known) or 'none'}")
-            raise ValueError(f'there is no rule "{name}": {hint}')
+            raise ValueError(f'unknown rule "{name}": {hint}')
         found: list[RuleEvaluation] = []
         for group in self.groups:
             timelines = {index: Timeline(rule, group) for index, rule in enumerate(group.rules)}

@@ -1,4 +1,4 @@
-"""Reads the plain values of a test file: texts, durations, times, labels; collects problems with their places."""
+"""Reads the plain values of a test file: strings, durations, times, labels; collects problems with their places."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Reader:
         return self.document.scalar_text(*path) or str(value)
 
     def text(self, value: Any, path: Path) -> str:
-        """A text; numbers and booleans count as their source text."""
+        """A string; numbers and booleans count as their source text."""
         if isinstance(value, dict | list):
-            self.problem(f"`{path[-1]}` is a text", path)
+            self.problem(f"`{path[-1]}` must be a string", path)
             return ""
         return self.scalar(value, path)
 
     def texts(self, value: Any, path: Path) -> list[str]:
-        """A list of texts; a single one is a list of one."""
+        """A list of strings; a single one is a list of one."""
         if isinstance(value, str):
             return [value]
         return [self.text(item, (*path, index)) for index, item in enumerate(self.list_of(value, path))]
@@ -95,7 +95,7 @@ class Reader:
             return 0.0
 
     def duration(self, value: Any, path: Path) -> int | None:
-        """A Prometheus duration in ns; None where there is none."""
+        """A Prometheus duration in ns; None if there is none."""
         if value is None:
             return None
         text = self.text(value, path)
@@ -116,7 +116,7 @@ class Reader:
             return _checked(parse_time(text))
         except (ValueError, OverflowError):
             self.problem(
-                f"{text!r} is no point in time",
+                f"{text!r} is not a point in time",
                 path,
                 hint="write a duration after the start (30s, 5m, 1h30m, 0) or 2026-01-01T00:00:00Z",
             )

@@ -19,7 +19,7 @@ CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
 
 def painter(color: bool) -> Paint:
-    """A function that colours a text (name of the colour, text)."""
+    """A function that colors a string (name of the color, text)."""
     if not color:
         return lambda name, text: text
     return lambda name, text: f"\x1b[{CODES[name]}m{text}\x1b[0m"
@@ -90,7 +90,7 @@ def coverage_text(coverage: CoverageReport, *, color: bool = False) -> str:
     tone = "green" if coverage.covered == coverage.total else "yellow"
     head = paint(tone, f"coverage: {coverage.percent:.1f} %")
     shown = (
-        f"{head} ({coverage.covered} of {coverage.total} behaviours and parts of {len(coverage.rules)} rules)"
+        f"{head} ({coverage.covered} of {coverage.total} behaviors and parts of {len(coverage.rules)} rules)"
     )
     return "\n".join([*(["not covered:", *lines] if lines else []), shown])
 

@@ -96,7 +96,7 @@ def _check_order(file: TestFile, rules: RuleSet) -> None:
             hint = suggestion(name, known, f"groups: {', '.join(known) or 'none'}")
             problems.append(
                 file.document.problem(
-                    "test/unknown-group", f'there is no group "{name}"', "group_eval_order", index, hint=hint
+                    "test/unknown-group", f'unknown group "{name}"', "group_eval_order", index, hint=hint
                 )
             )
     if problems:

@@ -58,7 +58,7 @@ def find_test_files(paths: Iterable[Path | str]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            problem = Problem("file/unreadable", "there is no such file", position=Position(str(path)))
+            problem = Problem("file/unreadable", "file not found", position=Position(str(path)))
             raise LokictlError(problem)
     return list(dict.fromkeys(found))
 
@@ -114,7 +114,7 @@ class ProjectLookup:
         self.known: dict[Path, tuple[RuleFile, ...] | None] = {}
 
     def rule_files(self, path: Path) -> tuple[RuleFile, ...] | None:
-        """The rules of the project around a test file; None where there is none.  Raises `LokictlError`."""
+        """The rules of the project around a test file; None if there is none.  Raises `LokictlError`."""
         if self.project is not None:
             return self.project.rule_files
         root = project_root(path.resolve().parent)
@@ -137,7 +137,7 @@ def load_rules(root: Path | None = None) -> Project:
 
 
 def project_root(folder: Path) -> Path | None:
-    """The nearest folder, from ``folder`` upwards, that is a content project; None where there is none."""
+    """The nearest folder, from ``folder`` upwards, that is a content project; None if there is none."""
     for candidate in (folder, *folder.parents):
         if (candidate / "lokictl.toml").is_file():
             return candidate

@@ -151,7 +151,7 @@ class StreamReader(Reader):
         if kind == "line":
             value = self.text(value, path)
         elif kind == "json" and isinstance(value, str):
-            self.problem("`json` is a mapping; use `line` for a text", path)
+            self.problem("`json` is a mapping; use `line` for a string", path)
             raise ReadError
         try:
             maker = line_maker(kind, value)
@@ -185,7 +185,7 @@ class StreamReader(Reader):
             return []
         warning = reader.warning("written from the test's start on, 1 ms apart")
         if warning is not None:
-            hint = "name the JSON or logfmt field that holds the time: time_field"
+            hint = "name the JSON or logfmt field with the timestamp: time_field"
             problem = self.document.problem(
                 warning.name, f"{name}: {warning.message}", *path, "file", hint=hint
             )

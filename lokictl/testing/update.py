@@ -42,7 +42,7 @@ class UpdatedFile:
 
 
 def update(report: Report) -> list[UpdatedFile]:
-    """The new texts of all files with failures.  Nothing is written."""
+    """The new content of all files with failures.  Nothing is written."""
     by_file: dict[str, list[TestResult]] = {}
     for result in report.failed:
         by_file.setdefault(result.file.path, []).append(result)
@@ -50,7 +50,7 @@ def update(report: Report) -> list[UpdatedFile]:
 
 
 def write(files: list[UpdatedFile]) -> None:
-    """Writes the texts that changed, with the line ends that the files have."""
+    """Writes the files that changed, with the line ends that the files have."""
     for file in files:
         if file.changed:
             path = Path(file.path)

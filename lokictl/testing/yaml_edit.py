@@ -189,7 +189,7 @@ def flow(value: Any) -> str:
 
 
 def _value(value: Any, column: int, *, flow_style: bool) -> str:
-    """What follows ``key:`` when the key stands at ``column``; with the blank or line break before it."""
+    """What follows ``key:`` when the key is at ``column``; with the space or line break before it."""
     short = flow(value)
     if flow_style or not isinstance(value, dict | list) or not value:
         return f" {short}"

@@ -82,7 +82,7 @@ class Configuration:
         return self.cursor.document.source.file
 
     def get(self, path: str) -> Any:
-        """The value at ``a.b.c``; None where there is none."""
+        """The value at ``a.b.c``; None if there is none."""
         return value_at(self.cursor.value, self.keys(path))
 
     def has(self, path: str) -> bool:

@@ -43,7 +43,7 @@ _AROUND = re.compile(r"\((?:\?:)?([^()]*)\)")
 
 
 def alternatives(pattern: str) -> tuple[str, ...]:
-    """The texts of a regular expression that is only a choice between plain texts (``a|b``); else nothing."""
+    """The strings of a regular expression that is only a choice between plain strings (``a|b``); else nothing."""
     whole = _AROUND.fullmatch(pattern)
     body = whole[1] if whole else pattern
     texts: list[str] = []

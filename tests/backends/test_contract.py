@@ -183,7 +183,7 @@ def test_queries_that_fail(backend: Backend, query: str, words: str) -> None:
 @pytest.mark.parametrize("start", [0, 90 * 24 * 60 * MINUTE, START, START + 3650 * 24 * 60 * MINUTE // 10])
 def test_any_time(backend: Backend, start: int) -> None:
     if os.environ.get("LOKI_URL") and start > START and backend.name == "url":
-        pytest.skip("lines of the future are refused by a Loki with default limits")
+        pytest.skip("lines in the future are refused by a Loki with default limits")
     backend.push([LogStream({"app": "web"}, lines(0, 10, start=start))])
     result = backend.query('sum(count_over_time({app="web"}[5m]))', time=start + MINUTE)
     assert result.vector == [({}, 2.0)]

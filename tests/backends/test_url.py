@@ -27,7 +27,7 @@ def failure(backend: UrlBackend, streams: list[LogStream] = STREAMS) -> tuple[st
     return problem.message.replace(backend.client.url, "URL"), problem.hint
 
 
-def test_each_run_has_a_tenant_of_its_own(fake_loki: Any) -> None:
+def test_each_run_has_its_own_tenant(fake_loki: Any) -> None:
     for _ in range(2):
         with open_backend(fake_loki.url) as backend:
             backend.push(STREAMS)
@@ -46,7 +46,7 @@ def test_a_tenant_by_name(fake_loki: Any) -> None:
 def test_a_loki_without_tenants_is_left_alone(fake_loki: Any) -> None:
     fake_loki.tenants = False
     message, hint = failure(UrlBackend(fake_loki.url))
-    assert message == "URL: this Loki keeps no tenants apart: test logs would lie among its real ones"
+    assert message == "URL: this Loki has no multi-tenancy: test logs would mix with real logs"
     assert "--allow-push" in hint
     assert fake_loki.pushes == []
 
@@ -152,7 +152,7 @@ def test_lines_too_old_in_a_row(fake_loki: Any) -> None:
         (
             "/loki/api/v1/query",
             (200, '{"data": {"resultType": "vector", "result": [{"metric": 3}]}}'),
-            "URL gave an answer that is not one of Loki's: {'resultType': 'vector', 'result': [{'metric': 3}]}",
+            "URL returned an answer that is not from Loki: {'resultType': 'vector', 'result': [{'metric': 3}]}",
             "is this a Loki?",
         ),
         (
@@ -263,7 +263,7 @@ def test_a_long_query_is_posted(fake_loki: Any) -> None:
         ("3.6.1", "", ""),
     ],
 )
-def test_a_loki_of_another_version_than_configured_is_told(running: str, wanted: str, says: str) -> None:
+def test_a_loki_of_another_version_than_configured_is_reported(running: str, wanted: str, says: str) -> None:
     version = LokiVersion.parse(wanted) if wanted else None
     message = disagreement(running, version)
     assert says in message if says else not message

@@ -126,7 +126,7 @@ def test_known_limits_are_kept_without_trying() -> None:
     assert history.retention == 31 * 86_400 * SECOND
 
 
-def test_a_loki_that_goes_away_is_not_asked_again_and_again() -> None:
+def test_a_loki_that_disappears_is_not_queried_again() -> None:
     fake = FakeLoki(when(lambda first, last: first >= 12, 0, "connection refused (http://loki)"))
     history = LokiHistory(fake, jobs=1)
     requests = [RangeRequest(QUERY, Grid(START + index * 6 * STEP, STEP, 6)) for index in range(8)]
@@ -194,7 +194,7 @@ def test_a_damaged_entry_of_the_cache_is_asked_again(tmp_path: Any) -> None:
     assert len(fake.asked) == 2
 
 
-def test_what_is_young_is_asked_anew(tmp_path: Any) -> None:
+def test_recent_times_are_queried_again(tmp_path: Any) -> None:
     now = GRID.end + 10 * STEP
     fake = FakeLoki()
     for _ in range(2):

@@ -76,7 +76,7 @@ def test_quiet(lokictl: Callable[..., Any]) -> None:
     [
         (("--rate", "ryot"), '"ryot" is not SERVICE=LINES'),
         (("--rate", "ryot=many"), '"ryot=many" is not SERVICE=LINES'),
-        (("--rate", "rayot=1"), 'there is no service "rayot"'),
+        (("--rate", "rayot=1"), 'unknown service "rayot"'),
         (("--pods", "0"), "0 is not in the range"),
         (("--grow", "-1"), "the growth must be 0 or more, and is -1"),
         (("--line-bytes", "0"), "line bytes must be more than 0"),

@@ -84,7 +84,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("case", BREAKS)
-def test_what_is_wrong_is_told_with_its_place(project: Path, case: str) -> None:
+def test_errors_are_reported_with_positions(project: Path, case: str) -> None:
     file, (old, new), status, expected = BREAKS[case]
     text = (project / file).read_text(encoding="utf-8")
     assert old in text

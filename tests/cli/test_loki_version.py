@@ -128,7 +128,7 @@ def test_mutants_are_judged_by_the_version(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["1.0", "3.99", "new", "3"])
-def test_versions_that_nobody_knows_are_refused(run: Run, text: str) -> None:
+def test_versions_that_are_unknown_are_refused(run: Run, text: str) -> None:
     code, output = run("format", "--loki-version", text, EITHER)
     assert code == 2
     assert "--loki-version" in output

@@ -74,7 +74,7 @@ def test_the_first_lines_of_two_streams(lokictl: Lokictl, tmp_path: Path) -> Non
     assert lokictl("query", '{app=~".+"}', str(file)).error == "2 lines\n"
 
 
-def test_lines_without_times_are_told_of_once(lokictl: Lokictl, tmp_path: Path) -> None:
+def test_lines_without_times_are_reported_once(lokictl: Lokictl, tmp_path: Path) -> None:
     file = tmp_path / "plain.log"
     file.write_text("one\ntwo\n")
     answer = lokictl("query", '{a="b"}', "-l", "a=b", str(file))

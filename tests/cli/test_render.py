@@ -65,7 +65,7 @@ def test_notes_go_to_the_error_output(lokictl: Callable[..., Any], shop: Path) -
 @pytest.mark.parametrize(
     "options, message",
     [
-        (("--what", "helmet"), 'there is no output "helmet"'),
+        (("--what", "helmet"), 'unknown output "helmet"'),
         (("--what", "stack"), 'the project has nothing for "stack"'),
         (("--grafana-version", "latest"), '"latest" is not a version of Grafana'),
         (("-o", "lokictl.toml"), "is a file"),

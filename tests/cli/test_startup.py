@@ -70,7 +70,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_few_modules_of_its_own(arguments: tuple[str, ...], most: int) -> None:
+def test_few_of_its_modules(arguments: tuple[str, ...], most: int) -> None:
     own = {name for name in modules(*arguments) if name.partition(".")[0] == "lokictl"}
     assert len(own) <= most, sorted(own)
 

@@ -393,7 +393,7 @@ def test_a_plan_is_saved_and_applied(content: Content, lokictl: Lokictl) -> None
     assert lokictl("sync", "--plan", "plan.json").status == 0
     assert set(content.grafana.dashboards) == {"errors", "lokictl-shop"}
     answer = lokictl("sync", "--plan", "plan.json")
-    assert (answer.status, "no longer holds" in answer.error) == (1, True)
+    assert (answer.status, "is out of date" in answer.error) == (1, True)
     assert lokictl("sync", "--plan", "plan.json", "--prune").status == 2
 
 

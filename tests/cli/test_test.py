@@ -77,7 +77,7 @@ def test_failures_are_shown(lokictl: Run, folder: Path) -> None:
             2,
             ['broken_test.yaml:1:10: error: unknown key "nmae" in a test', "| tests: [{nmae"],
         ),
-        (("no_test.yaml",), 2, ["there is no such file"]),
+        (("no_test.yaml",), 2, ["file not found"]),
         (("good_test.yaml", "--run", "nothing"), 2, ['no test matches "nothing"', "errors fire, silence"]),
         (("rules.yaml",), 2, ['unknown key "groups" in a test file']),
         (
@@ -100,7 +100,7 @@ def test_failures_are_shown(lokictl: Run, folder: Path) -> None:
         (("bad_test.yaml", "--mutate"), 1, ["mutation: skipped, because tests fail"]),
     ],
 )
-def test_what_is_said(
+def test_messages(
     lokictl: Run, folder: Path, arguments: tuple[str, ...], status: int, words: list[str]
 ) -> None:
     answer = lokictl("test", *arguments)

@@ -160,7 +160,7 @@ def test_the_result_for_programs(fake_loki: Any, lokictl: Lokictl) -> None:
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        (("--topic", "jsn"), 'there is no topic "jsn": did you mean "json"?'),
+        (("--topic", "jsn"), 'unknown topic "jsn": did you mean "json"?'),
         (("--no-push",), "--no-push needs --run"),
         (("--recordings", "."), "there are no recordings in"),
         (("--fail-under", "101"), "--fail-under"),

@@ -186,7 +186,7 @@ def test_links_to_dashboards_lead_somewhere_and_keep_the_time() -> None:
     assert seen >= 10
 
 
-def test_links_to_explore_hold_a_query_that_runs() -> None:
+def test_links_to_explore_contain_a_query_that_runs() -> None:
     import promql_parser
 
     seen = 0

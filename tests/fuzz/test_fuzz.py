@@ -18,7 +18,7 @@ def test_mutated_queries_are_parsed_or_refused(seed: int) -> None:
 
 @given(st.text(max_size=60))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_parsed_or_refused(text: str) -> None:
+def test_any_string_is_parsed_or_refused(text: str) -> None:
     parse.check(text)
 
 

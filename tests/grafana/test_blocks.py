@@ -364,7 +364,7 @@ def test_a_tag_that_no_span_of_jaeger_has_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [Logs, Heatmap, NodeGraph, Traces, AlertList, StateTimeline])
-def test_a_text_that_would_never_be_shown_is_refused(kind: type[Panel]) -> None:
+def test_a_string_that_would_never_be_shown_is_refused(kind: type[Panel]) -> None:
     with pytest.raises(ValueError, match='the panel "a" never shows its no_data'):
         kind(title="a", no_data="nothing")
 

@@ -66,8 +66,8 @@ def test_status(run, arguments: tuple[str, ...], status: int, text: str) -> None
 
 
 WRONG_USE = [
-    (("lint", "nowhere.yaml", "neither.yaml"), "neither.yaml: error: there is no such file"),
-    (("lint", "good.yaml", "--select", "rul"), '--select: there is no check "rul"'),
+    (("lint", "nowhere.yaml", "neither.yaml"), "neither.yaml: error: file or directory not found"),
+    (("lint", "good.yaml", "--select", "rul"), '--select: unknown check "rul"'),
     (("lint", "good.yaml", "--loki-version", "new"), "--loki-version"),
     (("lint", "good.yaml", "--baseline", "none.json"), "cannot read the baseline"),
     (("lint", "good.yaml", "--format", "xml"), "--format"),
@@ -76,7 +76,7 @@ WRONG_USE = [
     (("lint", "good.yaml", "--loki", "http://x", "--since", "soon"), "--since"),
     (("lint", "--project", "nowhere"), "nowhere"),
     (("explain", "rule/nam"), 'did you mean "rule/name"?'),
-    (("explain", "rul"), "no family"),
+    (("explain", "rul"), "unknown family"),
 ]
 
 

@@ -42,7 +42,7 @@ def test_wrong_rule_files(text: str, name: str, line: int, hint: str) -> None:
     assert hint in found[0].hint
 
 
-def test_everything_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("groups: [\n")
     text = (
         GROUP.replace("[5m]", "")
@@ -54,13 +54,13 @@ def test_everything_is_told_at_once(tmp_path: Path) -> None:
     assert names == {*("yaml/syntax", "logql/syntax", "rule/unknown-key", "rule/syntax", "json/syntax")}
 
 
-def test_missing_files_are_all_told() -> None:
+def test_missing_files_are_all_reported() -> None:
     with pytest.raises(LokictlError) as caught:
         lint(["nowhere.yaml", "neither.json"])
     assert [problem.position.file for problem in caught.value.problems] == ["nowhere.yaml", "neither.json"]
 
 
-def test_what_is_no_text(tmp_path: Path) -> None:
+def test_what_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00groups")
     (found,) = lint([str(tmp_path / "a.yaml")]).findings
     assert found.name == "file/unreadable"
@@ -245,7 +245,7 @@ def test_rules_of_vmalert_are_left_out() -> None:
     assert [item.name for item in lint_text(text, "rules.yaml").findings] == ["lint/skipped"]
 
 
-def test_a_json_schema_is_no_dashboard() -> None:
+def test_a_json_schema_is_not_a_dashboard() -> None:
     text = '{"$schema": "http://json-schema.org/draft-07/schema#", "panels": [], "title": ""}'
     assert [item.name for item in lint_text(text, "s.json").findings] == ["lint/skipped"]
 

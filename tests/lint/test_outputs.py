@@ -45,7 +45,7 @@ def test_sarif_is_valid(report: Report, empty: Report) -> None:
         jsonschema.validate(json.loads(sarif.render(one)), SCHEMA)
 
 
-def test_sarif_holds_everything(report: Report) -> None:
+def test_sarif_contains_everything(report: Report) -> None:
     run: dict[str, Any] = json.loads(sarif.render(report))["runs"][0]
     assert len(run["results"]) == len(report.findings)
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]

@@ -80,5 +80,5 @@ def test_explain_knows_the_nearest(name: str, hint: str) -> None:
 
 
 def test_explain_knows_families() -> None:
-    with pytest.raises(LokictlError, match="no family"):
+    with pytest.raises(LokictlError, match="unknown family"):
         listing("logq")

@@ -84,18 +84,18 @@ def test_all_tables(tmp_path: Path) -> None:
 
 WRONG = [
     ('[lint]\nselct = ["rule"]\n', 'unknown key "selct"', 'did you mean "select"?'),
-    ('[lint]\nselect = ["rules"]\n', 'no check "rules"', ""),
-    ('[lint]\nignore = ["logql/never-tru"]\n', "no check", "logql/never-true"),
+    ('[lint]\nselect = ["rules"]\n', 'unknown check "rules"', ""),
+    ('[lint]\nignore = ["logql/never-tru"]\n', "unknown check", "logql/never-true"),
     ("[lint]\nselect = 5\n", "must be a list of strings", ""),
     ('[lint]\nloki-version = "new"\n', "not a version", ""),
     ('[lint]\ninterval = "soon"\n', "interval", ""),
-    ('[lint.checks."rule/nam"]\n', "no check", "rule/name"),
+    ('[lint.checks."rule/nam"]\n', "unknown check", "rule/name"),
     ('[lint.checks."rule/name"]\npatern = "x"\n', "no setting", "pattern"),
     ('[lint.checks."rule/name"]\npattern = 5\n', "must be a string", ""),
     ('[lint.checks."rule/name"]\nseverity = "bad"\n', "severity of rule/name", ""),
     ('[lint.checks."rule/name"]\nenabled = "yes"\n', "true or false", ""),
     ('[lint.paths."x"]\nselect = ["rule"]\n', "unknown key", ""),
-    ('[lint.paths."x"]\nignore = ["nothing"]\n', "no check", ""),
+    ('[lint.paths."x"]\nignore = ["nothing"]\n', "unknown check", ""),
 ]
 
 
@@ -109,7 +109,7 @@ def test_wrong_settings(table: str, message: str, hint: str, tmp_path: Path) -> 
     assert problem.position.line > 0
 
 
-def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
+def test_all_wrong_settings_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(LokictlError) as caught:
         settings(tmp_path, "".join(table for table, _, _ in WRONG[5:8]))
     assert len(caught.value.problems) == 3
@@ -139,7 +139,7 @@ def test_a_baseline_passes_over_what_was_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"findings": [{}]}'])
-def test_what_is_no_baseline(text: str, tmp_path: Path) -> None:
+def test_what_is_not_a_baseline(text: str, tmp_path: Path) -> None:
     (tmp_path / "base.json").write_text(text)
     with pytest.raises(LokictlError, match="not a baseline file"):
         read_baseline(tmp_path / "base.json")

@@ -55,7 +55,7 @@ def test_inside_the_query_of_a_block() -> None:
 
 BAD = [
     ("# lokictl: disable=logql/never-true", "no reason", "why it is fine here"),
-    ("# lokictl: disable=logql/never-tru — known", 'no check "logql/never-tru"', "logql/never-true"),
+    ("# lokictl: disable=logql/never-tru — known", 'unknown check "logql/never-tru"', "logql/never-true"),
 ]
 
 

@@ -56,7 +56,7 @@ def test_a_query_that_a_comment_cuts_short() -> None:
     assert "begins a comment in YAML" in found.hint
 
 
-def test_a_dashboard_variable_in_place_of_syntax_is_no_error() -> None:
+def test_a_dashboard_variable_in_place_of_syntax_is_not_an_error() -> None:
     from lokictl.lint import Settings, lint_text
 
     text = (

@@ -44,5 +44,5 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("query", PLAIN)
-def test_what_is_no_placeholder(query: str) -> None:
+def test_what_is_not_a_placeholder(query: str) -> None:
     assert not has_placeholder(query)

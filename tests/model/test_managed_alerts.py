@@ -89,7 +89,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("rule, group, message", REFUSED, ids=[row[2] for row in REFUSED])
-def test_what_cannot_be_the_same_is_said(rule: AlertingRule, group: dict[str, int], message: str) -> None:
+def test_what_cannot_be_the_same_is_reported(rule: AlertingRule, group: dict[str, int], message: str) -> None:
     _, problems = translated(rule, **group)
     ((severity, text),) = problems
     assert severity == "error"

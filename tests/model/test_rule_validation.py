@@ -179,7 +179,7 @@ def test_hostile_files(text: str, message: str) -> None:
 
 @given(st.text(alphabet="groups:nameruslt- []{}&*<>|\"'\n\t 0123456789ml!%#?,é\x00", max_size=60))
 @settings(max_examples=300, deadline=None)
-def test_any_text_is_accepted_or_refused_with_words(text: str) -> None:
+def test_any_string_is_accepted_or_refused_with_a_message(text: str) -> None:
     assert all(isinstance(message, str) and message for message in check_rule_file(text))
     assert all(
         isinstance(message, str) and message for message in check_rule_file("groups:\n- name: " + text)

@@ -50,7 +50,7 @@ def scalar_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]
         "a: |\n  one\n  two\nb: >-\n  folded\n  text\n",
     ],
 )
-def test_plain_texts_are_read_the_fast_way(text: str) -> None:
+def test_plain_strings_are_read_the_fast_way(text: str) -> None:
     assert fast(text) == composed(text)
 
 

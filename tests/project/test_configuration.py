@@ -75,5 +75,5 @@ def test_all_problems_are_reported_together(write_project) -> None:
 @pytest.mark.parametrize("name", ["missing", "empty"])
 def test_no_project(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(LokictlError, match=r"no such folder|holds no content project"):
+    with pytest.raises(LokictlError, match=r"directory not found|does not contain a content project"):
         find_configuration(tmp_path / name)

@@ -82,7 +82,7 @@ def test_every_kind_of_content_is_found(write_project) -> None:
     assert [(source.uid, source.json_data) for source in project.datasources] == [("loki", {"maxLines": 10})]
     assert [file.name for file in project.test_files] == ["web_test.yaml"]
     assert project.service("web") is project.services[0]
-    with pytest.raises(LokictlError, match='no service "wob"'):
+    with pytest.raises(LokictlError, match='unknown service "wob"'):
         project.service("wob")
 
 
@@ -191,7 +191,10 @@ CASES = {
         ['dashboards/b.py the dashboard uid "u" is used twice'],
     ),
     "bad JSON": ({"dashboards/a.json": '{"uid": }'}, ["dashboards/a.json:1:9 not valid JSON"]),
-    "JSON that is no dashboard": ({"dashboards/a.json": "[]"}, ["a dashboard file holds one JSON object"]),
+    "JSON that is no dashboard": (
+        {"dashboards/a.json": "[]"},
+        ["a dashboard file must contain one JSON object"],
+    ),
     "bad YAML": ({"rules/a.yaml": "groups: [\n"}, ["rules/a.yaml", "not valid YAML"]),
     "a data source without a uid": (
         {"datasources/a.yaml": "datasources:\n  - {name: a, type: loki, url: u}\n"},
@@ -201,7 +204,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_is_said_with_its_place(case: str, write_project) -> None:
+def test_errors_have_positions(case: str, write_project) -> None:
     files, expected = CASES[case]
     write_project({"lokictl.toml": "", **files})
     with pytest.raises(LokictlError) as caught:

@@ -195,7 +195,7 @@ def test_secrets_by_reference(make_project: MakeProject, value: str) -> None:
     assert yaml.safe_load(text)["datasources"][0]["secureJsonData"]["password"] == expected
 
 
-def test_a_tenant_is_no_secret(make_project: MakeProject) -> None:
+def test_a_tenant_is_not_a_secret(make_project: MakeProject) -> None:
     fields = 'json_data={"httpHeaderName1": "X-Scope-OrgID"}, secure_json_data={"httpHeaderValue1": "demo"}'
     text = dict(rendering(make_project({"datasources/a.py": SOURCE.format(fields)})))
     assert "httpHeaderValue1: demo" in text[f"{PROVISIONING}/datasources/shop.yaml"]

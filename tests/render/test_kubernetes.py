@@ -142,7 +142,7 @@ def test_every_text_survives(text: str) -> None:
         st.from_regex(r"[-._a-zA-Z0-9]+\.json", fullmatch=True), st.text(), min_size=1, max_size=3
     )
 )
-def test_every_text_survives_whatever_it_is(data: dict[str, str]) -> None:
+def test_every_string_survives_whatever_it_is(data: dict[str, str]) -> None:
     manifest = config_map("n", data)
     assert yaml.safe_load(manifest_text(manifest)) == manifest
 
@@ -184,7 +184,7 @@ def test_what_only_lokitool_knows_is_left_out(make_project: MakeProject) -> None
     assert "remote_write" not in rendered
 
 
-def test_namespaces_that_are_no_file_names(make_project: MakeProject) -> None:
+def test_namespaces_that_are_not_file_names(make_project: MakeProject) -> None:
     rule = "from lokictl.model import RecordingRule, RuleFile, RuleGroup\n"
     rule += '_G = (RuleGroup("g", (RecordingRule("a", "1"),)),)\n'
     project = make_project(
@@ -196,7 +196,7 @@ def test_namespaces_that_are_no_file_names(make_project: MakeProject) -> None:
     ]
 
 
-def test_a_tenant_that_is_no_folder(make_project: MakeProject) -> None:
+def test_a_tenant_that_is_not_a_folder_name(make_project: MakeProject) -> None:
     project = make_project({"rules/x.yaml": GROUP.format("g")}, 'name = "shop"\ntenant = "../up"\n')
     with pytest.raises(LokictlError, match=r'"\.\./up" cannot be a tenant'):
         rendering(project)

@@ -51,7 +51,7 @@ def test_one_output_alone(shop: Project, tmp_path: Path, name: str) -> None:
 
 
 def test_names_that_do_not_exist_and_outputs_without_content(shop: Project) -> None:
-    with pytest.raises(LokictlError, match='no output "grafna"'):
+    with pytest.raises(LokictlError, match='unknown output "grafna"'):
         rendering(shop, what=["grafna"])
     with pytest.raises(LokictlError, match='nothing for "stack"'):
         rendering(shop, what=["stack"])
@@ -147,7 +147,7 @@ def test_a_record_cannot_point_outside(shop: Project, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "rules", "dashboards/sub"])
-def test_content_folders_are_no_place_for_files(shop: Project, place: str) -> None:
+def test_content_folders_are_not_for_files(shop: Project, place: str) -> None:
     with pytest.raises(LokictlError, match="would mix files with the project's content"):
         render(shop, shop.root / place)
 

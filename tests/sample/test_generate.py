@@ -114,7 +114,7 @@ def test_services_share_traces(project) -> None:
     assert any("agents" in services and len(services) > 1 for services in traces.values())
 
 
-def test_lines_hold_what_the_services_describe(project) -> None:
+def test_lines_contain_what_the_services_describe(project) -> None:
     cases = list(project_sources(project))
     assert cases
     for source in cases:
@@ -143,7 +143,7 @@ def test_ndjson_is_what_query_reads(project) -> None:
     assert list(to_text(entries)) == [entry.line for entry in entries]
 
 
-def test_push_body_holds_every_line_once(project) -> None:
+def test_push_body_contains_every_line_once(project) -> None:
     entries = list(generate_all(project_sources(project), START, START + MINUTE))
     streams = push_body(entries)["streams"]
     pushed = sorted((value[0], value[1], str(value[2:])) for stream in streams for value in stream["values"])
@@ -156,9 +156,9 @@ def test_push_body_holds_every_line_once(project) -> None:
 @pytest.mark.parametrize(
     "services, incident, message",
     [
-        (["ryo"], "", 'there is no service "ryo"'),
-        ([], "slow-request", 'there is no incident "slow-request"'),
-        (["agents"], "brute-force", 'there is no incident "brute-force"'),
+        (["ryo"], "", 'unknown service "ryo"'),
+        ([], "slow-request", 'unknown incident "slow-request"'),
+        (["agents"], "brute-force", 'unknown incident "brute-force"'),
     ],
 )
 def test_wrong_names(project, services: list[str], incident: str, message: str) -> None:

@@ -94,7 +94,7 @@ def test_scrapes_are_regular_and_only_know_the_past() -> None:
     "line, expected",
     [('{"depth": 7}', 7.0), ('{"depth": "9"}', 9.0), ('{"depth": "deep"}', None), ("no JSON", None)],
 )
-def test_gauges_hold_the_last_number(line: str, expected: float | None) -> None:
+def test_gauges_contain_the_last_number(line: str, expected: float | None) -> None:
     gauge = LogMetric("gauge", "queue_", "depth", "", ("service",), "depth")
     collector = Collector({"web": (gauge,)})
     collector.count(SampleEntry({"service": "web"}, 1, line))
@@ -264,7 +264,7 @@ def test_refused_traces(receiver) -> None:
         push_traces(url, [ENTRY])
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port() -> None:
     for push in (
         lambda: push_metrics("http://127.0.0.1:1", SCRAPES),
         lambda: push_traces("http://127.0.0.1:1", [ENTRY]),

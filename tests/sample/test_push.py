@@ -72,6 +72,6 @@ def test_a_refusal_says_why(receiver, status: int, answer: str, hint: str) -> No
     assert hint in problem.hint
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_server() -> None:
     with pytest.raises(LokictlError, match=r"cannot reach http://127\.0\.0\.1:9"):
         push_entries("http://127.0.0.1:9", ENTRIES[:3])

@@ -55,7 +55,7 @@ def test_the_rest_is_as_without_an_incident() -> None:
 
 WRONG = {
     ("brute-forse@1h",): 'did you mean "brute-force"?',
-    ("vault:brute-force@1h",): 'there is no service "vault"',
+    ("vault:brute-force@1h",): 'unknown service "vault"',
     ("brute-force@soon",): "is not an incident with its time",
     ("brute-force@2026-01-01T06:00:00Z/2026-01-01T05:00:00Z",): "it ends before it starts",
     ("brute-force@2026-01-01T06:00:00Z/2h", "intruder@2026-01-01T07:00:00Z"): "two incidents at once",

@@ -173,7 +173,7 @@ def test_growing_and_rates() -> None:
 
 
 def test_a_service_that_does_not_exist() -> None:
-    with pytest.raises(LokictlError, match='there is no service "rayot"'):
+    with pytest.raises(LokictlError, match='unknown service "rayot"'):
         project_capacity(PROJECT, rates={"rayot": 1})
 
 

@@ -32,7 +32,7 @@ def test_queries_of_the_document(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", NO_LOGQL)
-def test_the_two_that_are_no_logql(query: str) -> None:
+def test_the_two_that_are_not_logql(query: str) -> None:
     with pytest.raises(LogQLError, match="syntax error"):
         parse(query)
     parse(NO_LOGQL[query])

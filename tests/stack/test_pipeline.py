@@ -113,7 +113,7 @@ def test_a_record_has_its_own_time_and_a_panic_stays_together(process: Process) 
     assert counted(metrics, "log_errors_total") == {("sigmalang", ""): 1}
 
 
-def test_lines_that_are_no_records_are_kept(process: Process) -> None:
+def test_lines_that_are_not_records_are_kept(process: Process) -> None:
     ((entry,), metrics) = process("ryot", "plain text")
     assert entry.line == "plain text"
     assert "level" not in entry.labels

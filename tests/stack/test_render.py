@@ -81,7 +81,7 @@ def test_rules_of_several_tenants_and_sizes() -> None:
     assert {mount["mountPath"] for mount in mounts} >= {"/etc/loki/rules/a", "/etc/loki/rules/b"}
 
 
-def test_config_maps_hold_the_rendered_configuration() -> None:
+def test_config_maps_contain_the_rendered_configuration() -> None:
     (found,) = [
         item
         for item in yaml.safe_load_all(FILES["kubernetes/platform/loki.yaml"])

@@ -80,7 +80,7 @@ def test_editable_alerts_have_no_provenance(managed: World) -> None:
     assert managed.grafana.alert_groups == {}
 
 
-def test_what_cannot_be_translated_is_said_before_anything_is_written(managed: World) -> None:
+def test_what_cannot_be_translated_is_reported_before_anything_is_written(managed: World) -> None:
     managed.groups["own"] = [rule_group("shop", alert("Errors", f"{COUNT} > 5"), limit=3)]
     with pytest.raises(LokictlError, match="`limit` cannot be translated"):
         managed.plan()

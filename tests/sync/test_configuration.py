@@ -96,7 +96,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(name: str) -> None:
+def test_errors_are_reported(name: str) -> None:
     target, words = WRONG[name]
     with pytest.raises(LokictlError) as caught:
         load(target)
@@ -109,7 +109,7 @@ def test_which_target() -> None:
     assert load_target(configuration, "live").name == "live"
     with pytest.raises(LokictlError, match="several targets"):
         load_target(configuration)
-    with pytest.raises(LokictlError, match='no target "stagin"'):
+    with pytest.raises(LokictlError, match='unknown target "stagin"'):
         load_target(configuration, "stagin")
     with pytest.raises(LokictlError, match="no target is configured"):
         load_target(Configuration(Path(), None, {}))

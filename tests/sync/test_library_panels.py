@@ -127,7 +127,7 @@ BAD = {"[]": "needs uid and name", '{"uid": "a", "name": "A"}': 'needs a "model"
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_is_no_panel(tmp_path: Path, text: str) -> None:
+def test_what_is_not_a_panel(tmp_path: Path, text: str) -> None:
     on_disk(tmp_path)
     (tmp_path / "library-panels" / "a.json").write_text(text)
     problems = load(tmp_path, strict=False).problems

@@ -296,7 +296,7 @@ def test_branches_need_matchers(told: World) -> None:
         told.plan()
 
 
-def test_a_route_of_others_that_takes_everything_is_said(told: World) -> None:
+def test_a_route_of_others_that_takes_everything_is_reported(told: World) -> None:
     found = told.grafana.notifications
     found.integrations["t"] = {
         "uid": "t",

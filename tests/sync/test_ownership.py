@@ -82,7 +82,7 @@ def test_a_name_that_a_foreign_data_source_has_deletes_nothing(world: World, opt
     assert "theirs" in world.grafana.data_sources
 
 
-def test_the_name_of_one_that_goes_is_given_to_another_in_one_run(world: World) -> None:
+def test_the_name_of_a_deleted_one_is_given_to_another_in_one_run(world: World) -> None:
     other = DataSource(name="Other", type="loki", uid="other", url="http://other")
     world.sources["other"] = other
     world.sync()

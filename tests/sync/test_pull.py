@@ -150,7 +150,7 @@ def test_what_the_project_has_is_left_alone(pulling: Pulling) -> None:
     assert ("dashboard errors", "the project has it already") in again.skipped
     (pulling.root / "dashboards" / "class_.py").write_text("# mine\n")
     again = pulling.pull(force=True)
-    assert ("dashboards/class_.py", "exists and was not made by a pull") in again.skipped
+    assert ("dashboards/class_.py", "exists and was not written by a pull") in again.skipped
     assert len(again.modules) == 4
 
 
@@ -239,7 +239,7 @@ def test_a_dashboard_of_the_new_schema_is_pulled_as_it_is_stored(pulling: Pullin
     assert data["spec"]["title"] == "Errors"
 
 
-def test_what_sync_will_leave_alone_is_said(pulling: Pulling) -> None:
+def test_what_sync_will_leave_alone_is_reported(pulling: Pulling) -> None:
     pulling.world.grafana.dashboards["root"].provisioned = True
     pulling.world.grafana.data_sources["loki"].read_only = True
     notes = pulling.pull().notes

@@ -455,7 +455,7 @@ def test_single_resources_and_saved_plans(lab: Lab) -> None:
     lab.run("diff", "--out", str(file), status=3)
     lab.run("sync", "--plan", str(file))
     assert (lab.title("b"), set(lab.ruler())) == ("B", {"mini"})
-    assert "no longer holds" in lab.run("sync", "--plan", str(file), status=1)
+    assert "is out of date" in lab.run("sync", "--plan", str(file), status=1)
 
 
 def test_nested_folders_with_permissions(lab: Lab) -> None:

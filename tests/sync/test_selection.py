@@ -41,7 +41,7 @@ def test_names(text: str) -> None:
 @pytest.mark.parametrize(
     "text, hint", [("dashboard/x", 'did you mean "dashboards"?'), ("x", "KIND/NAME"), ("rules/", "")]
 )
-def test_what_is_no_name(text: str, hint: str) -> None:
+def test_invalid_names(text: str, hint: str) -> None:
     with pytest.raises(LokictlError) as caught:
         parse_names([text])
     assert hint in caught.value.problems[0].hint
@@ -121,7 +121,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_plan_that_holds_no_longer(world: World, name: str) -> None:
+def test_a_plan_that_is_out_of_date(world: World, name: str) -> None:
     change, words = CHANGES[name]
     world.sources = {"loki": secret("first")}
     world.sync()
@@ -134,12 +134,12 @@ def test_a_plan_that_holds_no_longer(world: World, name: str) -> None:
     world.forget_requests()
     with pytest.raises(SyncError, match=words) as caught:
         check(world, path)
-    assert "no longer holds" in caught.value.problems[-1].hint
+    assert "is out of date" in caught.value.problems[-1].hint
     assert not world.requests(writes=True)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}'])
-def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
+def test_what_is_not_a_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)
     with pytest.raises(LokictlError, match="cannot read the plan"):

@@ -96,7 +96,7 @@ SAME_DASHBOARDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", SAME_DASHBOARDS)
-def test_what_grafana_adds_or_reorders_is_no_change(world: World, name: str) -> None:
+def test_what_grafana_adds_or_reorders_is_not_a_change(world: World, name: str) -> None:
     ours, stored = SAME_DASHBOARDS[name]
     world.dashboards = {"errors": {"title": "Errors", **ours}}
     world.sync()
@@ -105,7 +105,7 @@ def test_what_grafana_adds_or_reorders_is_no_change(world: World, name: str) -> 
     assert not world.plan().pending
 
 
-def test_what_no_normal_form_knows_is_told_by_the_version(world: World) -> None:
+def test_unknown_changes_are_detected_by_the_version(world: World) -> None:
     """A Grafana that migrates what it stores: nobody has written since, so nothing has changed."""
     world.grafana.store = lambda body: {**body, "schemaVersion": 42, "migrated": True}
     world.sync()
@@ -126,7 +126,7 @@ SAME_GROUPS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SAME_GROUPS)
-def test_what_the_ruler_drops_or_rewrites_is_no_change(world: World, name: str) -> None:
+def test_what_the_ruler_drops_or_rewrites_is_not_a_change(world: World, name: str) -> None:
     world.groups = {"own": [SAME_GROUPS[name]]}
     world.sync()
     assert world.ruler.rules[TENANT]["own"]["g"]["rules"]
@@ -244,7 +244,7 @@ def test_what_was_deleted_by_hand_comes_back(world: World) -> None:
     assert "errors" in world.grafana.dashboards
 
 
-def test_provisioned_things_cannot_be_saved_and_that_is_said_before(world: World) -> None:
+def test_provisioned_things_cannot_be_saved_which_is_reported_first(world: World) -> None:
     world.grafana.add_dashboard("errors", title="Theirs").provisioned = True
     world.grafana.add_data_source("loki", "Loki", url="http://other").read_only = True
     plan = world.plan(on_conflict="overwrite")
@@ -339,7 +339,7 @@ def test_a_folder_with_foreign_things_in_it_is_kept(world: World) -> None:
     world.tables["sync"] = {}
     plan = world.plan(prune=True)
     assert [c.reason for c in plan.of(Action.KEEP)] == [
-        'is not in the project any more, but holds dashboard "foreign", 1 alert rule'
+        'is no longer in the project, but contains dashboard "foreign", 1 alert rule'
     ]
     assert world.sync(prune=True).complete
     assert not world.plan(prune=True).pending

@@ -83,7 +83,7 @@ alert_rule_test:
         "not covered:",
         "  A: 7 of 8",
         f"      {suite.files[0].path.replace('web_test', 'rules')}:4:16: no test in which it stays silent",
-        "coverage: 87.5 % (7 of 8 behaviours and parts of 1 rules)",
+        "coverage: 87.5 % (7 of 8 behaviors and parts of 1 rules)",
     ]
 
 

@@ -152,7 +152,7 @@ PROBLEMS = [
     ("tests: [{nmae: x}]", "1:10", 'unknown key "nmae" in a test', 'did you mean "name"?'),
     ("tests: [{name: x}, {name: x}]", "1:27", 'two tests are called "x"', ""),
     ("tests: [{interval: 5}]", "1:20", "'5' is not a duration", "write 30s"),
-    ("tests: [{start_timestamp: soon}]", "1:27", "'soon' is no point in time", "2026-01-01T00:00:00Z"),
+    ("tests: [{start_timestamp: soon}]", "1:27", "'soon' is not a point in time", "2026-01-01T00:00:00Z"),
     ("fuzzy_compare: perhaps\ntests: []", "1:16", "`fuzzy_compare` is true or false", ""),
     ("tests: [{input_streams: [{lines: [x]}]}]", "1:26", "a stream needs `labels`", "labels:"),
     (
@@ -251,7 +251,7 @@ PROBLEMS = [
     (
         "tests: [{alert_rule_test: [{alertname: A, eval_time: 300y}]}]",
         "1:54",
-        "'300y' is no point in time",
+        "'300y' is not a point in time",
         "",
     ),
     (

@@ -108,7 +108,7 @@ def test_every_word_of_the_format_works() -> None:
         ),
         (
             "{eval_time: 2m, alertname: ManyErors}",
-            ['there is no alert "ManyErors": did you mean "ManyErrors"?'],
+            ['unknown alert "ManyErors": did you mean "ManyErrors"?'],
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, exp_error: limit}",
@@ -140,7 +140,7 @@ def test_alert_expectations(run_one: RunOne, entry: str, expected: list[str]) ->
         ),
         (
             "{eval_time: 2m, record: web:lines, exp_samples: []}",
-            ['there is no recording rule "web:lines": did you mean "web:lines:count2m"?'],
+            ['unknown recording rule "web:lines": did you mean "web:lines:count2m"?'],
         ),
         (
             "{eval_time: 2m, record: web:lines:count2m, exp_error: x, exp_samples: [{labels: {app: web}, value: 4}]}",
@@ -168,7 +168,7 @@ def test_recording_expectations(run_one: RunOne, entry: str, expected: list[str]
         ("{expr: '{app=\"web\"}', end: 1m, exp_logs: [an error 1, an error 0]}", ["lines", "1m"]),
         ("{expr: '{app=\"web\"}', end: 1m, exp_samples: []}", ["is a log query", "1m"]),
         ("{expr: '{app=\"web\"}', eval_time: 1m, exp_samples: []}", ["failed", "1m"]),
-        ("{expr: vector(1), end: 1m, exp_logs: []}", ["is no log query", "1m"]),
+        ("{expr: vector(1), end: 1m, exp_logs: []}", ["is not a log query", "1m"]),
         ("{expr: vector(1), eval_time: 1m, exp_error: parse}", ["did not fail with", "1m"]),
         ("{expr: vector(1) > , eval_time: 1m, exp_error: unexpected}", []),
         ("{expr: vector(0) / 0, eval_time: 1m, exp_samples: [{value: .nan}]}", []),
@@ -188,7 +188,7 @@ def test_fuzzy_compare(run_one: RunOne, head: str, count: int) -> None:
     assert len(messages(run_one(f"{ERRORS}recording_rule_test:\n  - {entry}", head=head))) == count
 
 
-def test_a_failure_tells_why(run_one: RunOne) -> None:
+def test_failures_have_reasons(run_one: RunOne) -> None:
     report = run_one(
         f"{ERRORS}alert_rule_test:\n  - {{eval_time: 1m, alertname: ManyErrors, exp_alerts: [{{}}]}}"
     )
@@ -206,7 +206,7 @@ def test_a_failure_tells_why(run_one: RunOne) -> None:
         assert line in text
 
 
-def test_expected_and_actual_stand_side_by_side(run_one: RunOne) -> None:
+def test_expected_and_actual_are_side_by_side(run_one: RunOne) -> None:
     entry = (
         "{eval_time: 2m, alertname: ManyErrors, "
         "exp_alerts: [{exp_labels: {app: api, severity: page}, exp_annotations: {summary: 4 errors}}]}"
@@ -244,7 +244,7 @@ def test_rules_that_cannot_be_evaluated(run_one: RunOne, expr: str, message: str
     assert detail in "\n".join(found[0].details)
 
 
-def test_what_loki_drops_is_said(run_one: RunOne) -> None:
+def test_what_loki_drops_is_reported(run_one: RunOne) -> None:
     rules = """\
 groups:
   - name: g
@@ -347,7 +347,7 @@ def test_folders_are_searched_and_other_files_left_alone(tmp_path: Path) -> None
     (tmp_path / "b.yaml").write_text("tests: {unit: pytest}\n")
     (tmp_path / "c.yml").write_text("services: {}\n")
     assert find_test_files([tmp_path]) == [tmp_path / "sub" / "a.yaml"]
-    with pytest.raises(LokictlError, match="no such file"):
+    with pytest.raises(LokictlError, match="file not found"):
         find_test_files([tmp_path / "d.yaml"])
 
 
@@ -358,7 +358,7 @@ def test_folders_are_searched_and_other_files_left_alone(tmp_path: Path) -> None
         ("rule_files: [no.yaml]\n", "no file matches no.yaml"),
         ("rule_files: ['*.rules']\n", "no file matches *.rules"),
         ("rule_files: [bad.yaml]\n", "unknown key"),
-        ("rule_files: [rules.yaml]\ngroup_eval_order: [weeb]\n", 'there is no group "weeb"'),
+        ("rule_files: [rules.yaml]\ngroup_eval_order: [weeb]\n", 'unknown group "weeb"'),
     ],
 )
 def test_rules_that_cannot_be_found(write: Callable[..., Path], head: str, message: str) -> None:
@@ -463,7 +463,7 @@ def test_globs_leave_test_files_out(write: Callable[..., Path]) -> None:
     assert messages(run_tests(discover([file]))) == []
 
 
-def test_progress_is_told_of_every_test() -> None:
+def test_progress_is_reported_for_every_test() -> None:
     seen: list[str] = []
     run_tests(discover([DATA / "shop_test.yaml"]), progress=lambda result: seen.append(result.outcome))
     assert seen == ["passed"] * 5

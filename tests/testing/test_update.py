@@ -251,7 +251,7 @@ def test_update(write: Write, before: str, after: str) -> None:
     "entry, reason",
     [
         ("{alertname: ManyErrors, fires_within: 1m}", "did not fire within 1m"),
-        ("{eval_time: 2m, alertname: Many}", "there is no alert"),
+        ("{eval_time: 2m, alertname: Many}", "unknown alert"),
         ("{eval_time: 2m, alertname: ManyErrors, exp_error: limit}", "did not fail with"),
     ],
 )

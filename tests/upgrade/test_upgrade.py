@@ -30,7 +30,7 @@ def test_the_example_of_a_behavior_shows_it(behavior: Any) -> None:
     assert example_answers(behavior, before) != example_answers(behavior, after)
 
 
-def test_names_of_behaviors_are_unique_and_texts_are_sentences() -> None:
+def test_names_of_behaviors_are_unique_and_strings_are_sentences() -> None:
     names = [behavior.name for behavior in BEHAVIORS]
     assert len(set(names)) == len(names)
     assert BEHAVIORS

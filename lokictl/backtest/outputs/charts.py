@@ -1,7 +1,7 @@
 """Pictures of a backtest: Vega-Lite specifications, drawn by `vl-convert-python` (the extra ``charts``).
 
-Colours in pages are CSS variables, so that one picture serves light, dark and print: they are drawn in stand-in
-colours, each of which is then replaced by its variable.
+Colors in pages are CSS variables, so that one picture serves light, dark and print: they are drawn in stand-in
+colors, each of which is then replaced by its variable.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SERIES = 6
 OVERVIEW_CELLS = 860
 OVERVIEW_ROWS = 40
 
-# Stand-in colours that occur nowhere else, and the variables that replace them in pages.
+# Stand-in colors that occur nowhere else, and the variables that replace them in pages.
 VARIABLES = {
     "#010203": "--text",
     "#010204": "--quiet",
@@ -77,7 +77,7 @@ def check_library() -> None:
 
 
 def svg(specification: dict[str, Any], title: str) -> str:
-    """A picture for a page, with the page's colours; ``title`` is what a screen reader says."""
+    """A picture for a page, with the page's colors; ``title`` is what a screen reader says."""
     import vl_convert  # noqa: PLC0415 - large, optional, and only pictures need it
 
     text: str = vl_convert.vegalite_to_svg(specification)
@@ -93,7 +93,7 @@ def svg(specification: dict[str, Any], title: str) -> str:
 
 
 def png(specification: dict[str, Any], *, scale: float = 2.0) -> bytes:
-    """A picture as a file, in light colours."""
+    """A picture as a file, in light colors."""
     import vl_convert  # noqa: PLC0415 - large, optional, and only pictures need it
 
     found: bytes = vl_convert.vegalite_to_png(_in_light(specification), scale=scale)
@@ -516,7 +516,7 @@ def trade_off_chart(alert: SweptAlert) -> dict[str, Any]:
 
 
 def _trade_off_rows(settings: Sequence[Setting], best: Setting | None) -> Iterator[dict[str, Any]]:
-    """Settings that stand in one place share a label: the first and the last of them."""
+    """Settings that are in one place share a label: the first and the last of them."""
     places: dict[tuple[float, int], list[tuple[int, Setting]]] = {}
     for number, one in enumerate(settings):
         if one.score is not None:

@@ -192,7 +192,7 @@ def strip(history: RuleHistory, backtest: Backtest) -> str:
             last += 1
         if found[first] != "quiet":
             name = CLASSES.get(found[first], found[first])
-            # Even the shortest episode is to be seen.
+            # Even the shortest episode should be seen.
             width = max(last - first, 2)
             parts.append(f'<rect class="{name}" x="{first}" width="{width}" height="20"/>')
         first = last

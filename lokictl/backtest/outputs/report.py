@@ -115,7 +115,7 @@ def headroom_text(headroom: Headroom) -> str:
 
 
 def time_text(backtest: Backtest) -> str:
-    """The time of a backtest in words."""
+    """The time of a backtest as text."""
     return (
         f"{moment(backtest.start)} – {moment(backtest.end)} UTC ({duration(backtest.end - backtest.start)})"
     )

@@ -57,7 +57,7 @@ class _Printer:
         self.color = color
         longest = max((len(history.name) for history in self.backtest.histories), default=10)
         self.name_width = min(longest, NAME_WIDTH)
-        # What stands behind the line of time: pages, firing, near misses.
+        # What is behind the line of time: pages, firing, near misses.
         self.strip = max(min(width - self.name_width - 46, 96), 20)
 
     def paint(self, tone: str, text: str) -> str:

@@ -98,7 +98,7 @@ _COUNTED = re.compile(r"\b(?:rate|irate|increase|resets|changes|count|absent\w*|
 class CounterWithoutRate(DashboardCheck):
     name = "dashboard/counter-without-rate"
     severity = Severity.INFO
-    summary = "a counter from Prometheus drawn as it is: it only ever grows"
+    summary = "a counter from Prometheus graphed without `rate`: it only ever grows"
     on_by_default = False
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:

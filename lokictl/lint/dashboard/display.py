@@ -1,4 +1,4 @@
-"""What a panel shows of its answer: one row of a table, a color of health, a text for no data."""
+"""What a panel shows of its answer: one row of a table, a color of health, a string for no data."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ReducedTable(DashboardCheck):
 class NoDataLooksHealthy(DashboardCheck):
     name = "dashboard/no-data-looks-healthy"
     severity = Severity.WARNING
-    summary = "a panel that shows the color of health when there is no data"
+    summary = "a panel that looks healthy when there is no data"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, panel in dashboard.panels:
@@ -124,7 +124,7 @@ class NoDataLooksHealthy(DashboardCheck):
                 yield self.finding(
                     query.place(),
                     f"`or vector(0)` makes 0 of no data, and 0 is the color of health in {panel_name(panel)}",
-                    hint="leave it out and map null to a neutral color, or show 0 only where the service writes lines",
+                    hint="remove it and map null to a neutral color, or show 0 only where the service writes lines",
                     severity=Severity.INFO,
                     item=query.item,
                 )
@@ -134,7 +134,7 @@ class NoDataLooksHealthy(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*metric.path, "expr"),
                     f"`or vector(0)` makes 0 of no data, and 0 is the color of health in {panel_name(metric.panel)}",
-                    hint="leave it out and map null to a neutral color, or show 0 only where its parent has data",
+                    hint="remove it and map null to a neutral color, or show 0 only where its parent has data",
                     severity=Severity.INFO,
                 )
 
@@ -204,5 +204,5 @@ class NoValueNotShown(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path, "fieldConfig", "defaults", "noValue"),
                     f'a panel of type {panel.get("type")} never shows "{text}": it has its own words for no data',
-                    hint="take it out, and say in the description what an empty panel means",
+                    hint="remove it, and say in the description what an empty panel means",
                 )

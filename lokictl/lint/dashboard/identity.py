@@ -114,7 +114,7 @@ class PanelId(DashboardCheck):
             others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             yield self.finding(
                 dashboard.place(*path),
-                f"the panel {panel_name(panel)}{others} has no id: Grafana numbers it anew, and links to it break",
+                f"the panel {panel_name(panel)}{others} has no id: Grafana numbers it again, and links to it break",
                 hint="number the panels",
                 severity=Severity.INFO,
             )

@@ -179,7 +179,7 @@ class PanelWithoutQueries(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path),
                     f"the panel {panel_name(panel)} has no query, so it stays empty",
-                    hint="add a query, or take the panel out",
+                    hint="add a query, or remove the panel",
                 )
 
 

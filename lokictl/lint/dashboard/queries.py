@@ -173,7 +173,7 @@ class NumericStep(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*target.path, "step"),
                     f'"step": {step} is a number; Grafana 10 and newer read a string there, and the panel fails',
-                    hint=f'write "step": "{step}s", or take it out',
+                    hint=f'write "step": "{step}s", or remove it',
                 )
 
 
@@ -201,7 +201,7 @@ class LegendLabel(DashboardCheck):
                     yield self.finding(
                         dashboard.text_place((*target.path, "legendFormat"), *found.span()),
                         f"the legend names {name}, which the query does not return (it returns {returned})",
-                        hint=suggestion(name, sorted(names), f"add {name} to the grouping, or leave it out"),
+                        hint=suggestion(name, sorted(names), f"add {name} to the grouping, or remove it"),
                         item=f"{dashboard.item}, panel {target.panel.get('title') or target.panel.get('id')}",
                     )
 
@@ -358,7 +358,7 @@ class MaxLinesWithoutEffect(QueryCheck):
             yield self.finding(
                 where,
                 f'"maxLines": {limit} does nothing for a metric query',
-                hint="take it out; topk(…) limits series",
+                hint="remove it; topk(…) limits series",
             )
 
 

@@ -84,7 +84,7 @@ class UnknownDataSource(DashboardCheck):
 class ImportPlaceholder(DashboardCheck):
     name = "dashboard/import-placeholder"
     severity = Severity.WARNING
-    summary = "a placeholder of the import dialog, which provisioning and the API leave as it is"
+    summary = "a placeholder of the import dialog, which provisioning and the API do not replace"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         if self.workspace.project is None:
@@ -115,7 +115,7 @@ class BrokenLink(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path),
                     f'the link "{link.get("title", "")}" has no url',
-                    hint="say where it leads, or take it out",
+                    hint="say where it leads, or remove it",
                 )
 
     def _known(self) -> dict[str, DashboardItem]:
@@ -137,7 +137,7 @@ class BrokenLink(DashboardCheck):
             yield self.finding(
                 dashboard.place(*path, "tags"),
                 f"no other dashboard of the project has the tags {', '.join(sorted(wanted))}: the link lists nothing",
-                hint="give the dashboards the tag, or take the link out",
+                hint="give the dashboards the tag, or remove the link",
             )
 
     def _dashboard_link(self, dashboard: DashboardItem, path: Path, url: str) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ class BrokenLink(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path, "url"),
                     f'the dashboard "{target.title}" has no variable "{name}", which this link sets',
-                    hint=suggestion(name, names, "take it out of the link"),
+                    hint=suggestion(name, names, "remove it from the link"),
                 )
             elif key == "viewPanel" and not _is_variable(values[0]):
                 number = values[0].removeprefix("panel-")

@@ -82,7 +82,7 @@ class UndefinedVariable(DashboardCheck):
         return self.finding(
             place,
             f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it is',
-            hint=f'did you mean "${guess}"?' if guess else "add the variable, or take it out of the query",
+            hint=f'did you mean "${guess}"?' if guess else "add the variable, or remove it from the query",
             severity=Severity.INFO if is_text else None,
         )
 
@@ -144,7 +144,7 @@ class UnusedVariable(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path, "name"),
                     f'nothing in the dashboard uses the variable "{name}"',
-                    hint="use it in a query, or take it out: Grafana fills it on every load",
+                    hint="use it in a query, or remove it: Grafana fills it on every load",
                     severity=Severity.INFO if hidden else None,
                 )
 
@@ -154,7 +154,7 @@ _HANDED_ON = re.compile(r'"includeVars":true|__all_variables|"url":"[^"]*var-')
 
 
 def as_text(value: Any) -> str:
-    """All of a value's texts in one: faster to search than each by itself."""
+    """All of a value's strings in one: faster to search than each by itself."""
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
 
@@ -186,7 +186,7 @@ _REGEX_OPERATOR = {"=": "=~", "!=": "!~", "|=": "|~"}
 
 
 def _plain_comparisons(query: Query) -> Iterator[tuple[Node, str, str]]:
-    """(node, operator, text) of everything that is compared with a text, not with a regular expression."""
+    """(node, operator, text) of everything that is compared with a string, not with a regular expression."""
     named: list[Matcher | StringLabelFilter] = [*query.nodes(Matcher), *query.nodes(StringLabelFilter)]
     for node in named:
         if node.operator in (MatchOperator.EQUAL, MatchOperator.NOT_EQUAL):

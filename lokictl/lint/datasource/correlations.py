@@ -124,7 +124,7 @@ class IncompleteLoop(WorkspaceCheck):
 
 
 def _ways_back(source: DataSourceItem, target: DataSourceItem) -> str:
-    """The setting of ``target`` that would lead back; "" where there is none to expect."""
+    """The setting of ``target`` that would lead back; "" without one to expect."""
     kinds = (_kind(source), _kind(target))
     return {
         ("logs", "traces"): "tracesToLogsV2",

@@ -313,7 +313,7 @@ class Division(QueryCheck):
                 yield self.finding(query.place(node), message, severity=Severity.WARNING)
             elif _can_be_zero(right):
                 message = "where the right side is 0 the result is NaN, which no comparison meets"
-                hint = "leave `or vector(0)` out on the right: without lines there is no share"
+                hint = "remove `or vector(0)` on the right: without lines there is no share"
                 yield self.finding(query.place(right), message, hint=hint, severity=Severity.WARNING)
         for node, expression, operator, _ in thresholds(query):
             if operator in ("<", "<=") and _vanishes(expression):

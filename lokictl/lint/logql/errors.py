@@ -14,7 +14,7 @@ from lokictl.logql import ast, semantics
 
 
 class UnwrapWithoutErrorFilter(QueryCheck):
-    """One value that is no number fails the whole query."""
+    """One value that is not a number fails the whole query."""
 
     name = "logql/unwrap-without-error-filter"
     severity = Severity.WARNING
@@ -284,7 +284,7 @@ class LabelFormatSelf(QueryCheck):
         for item in query.nodes(ast.LabelFormatItem):
             if not item.is_template and item.name == item.value:
                 message = f"renaming `{item.name}` to itself deletes it"
-                yield self.finding(query.place(item), message, hint="leave it out")
+                yield self.finding(query.place(item), message, hint="remove it")
 
 
 CHECKS = (

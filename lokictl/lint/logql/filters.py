@@ -1,4 +1,4 @@
-"""Filters that do nothing, that let nothing through, or that stand in the wrong place."""
+"""Filters that do nothing, that let nothing through, or that are in the wrong place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARSED_AGAIN = 1_000
 
 
 def removal(query: Query, stage: ast.Node) -> Edit | None:
-    """The edit that takes a stage out, with its `|` and the blanks before it."""
+    """The edit that takes a stage out, with its `|` and the spaces before it."""
     if not query.is_fixed:
         return None
     span = query.original(stage.span)
@@ -235,7 +235,7 @@ class ContradictoryFilter(QueryCheck):
             elif isinstance(stage, ast.DropLabels | ast.KeepLabels):
                 known = {}
             elif isinstance(stage, ast.ParserStage):
-                # A parser never overwrites a stream label; what it extracts anew is not known.
+                # A parser never overwrites a stream label; what it newly extracts is unknown.
                 streams = {matcher.name for matcher in log.selector.matchers}
                 known = {name: items for name, items in known.items() if name in streams}
             elif isinstance(stage, ast.LabelFilterStage):

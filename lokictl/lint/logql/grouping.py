@@ -126,7 +126,7 @@ class TopkInAlert(QueryCheck):
                 yield self.finding(query.place(node), message, hint="compare with a threshold instead")
             elif node.operation in ("sort", "sort_desc"):
                 message = f"`{node.operation}` has no effect on an alert"
-                yield self.finding(query.place(node), message, severity=Severity.INFO, hint="leave it out")
+                yield self.finding(query.place(node), message, severity=Severity.INFO, hint="remove it")
 
 
 class VectorZero(QueryCheck):
@@ -169,7 +169,7 @@ class UnusedModifier(QueryCheck):
                 yield self.finding(query.place(node), message, hint="it belongs to comparisons")
             if node.operator in ast.SET_OPERATORS and node.matching is not None and node.matching.group:
                 message = f"`group_{node.matching.group}` has no effect on `{node.operator}`"
-                yield self.finding(query.place(node), message, hint="leave it out")
+                yield self.finding(query.place(node), message, hint="remove it")
 
 
 CHECKS = (

@@ -93,7 +93,7 @@ class RegexAsText(QueryCheck):
             wanted = {"=": "=~", "!=": "!~", "|=": "|~"}[operator]
             wanted = "!~" if in_line and operator == "!=" else wanted
             message = f"`{operator}` compares plain text: `{sign}` is not a regular expression here"
-            # A line can hold any text; of a label's value nobody expects this.
+            # A line can hold any string; of a label's value nobody expects this.
             certain = not in_line or sign != "|" or _names_levels(text)
             severity = None if certain else Severity.INFO
             yield self.finding(
@@ -132,7 +132,7 @@ _LEVELS = re.compile(
 
 
 def regex_sign(text: str, *, in_line: bool) -> str:
-    """What in a text shows that a regular expression was meant; "" for nothing."""
+    """What in a string shows that a regular expression was meant; "" for nothing."""
     found = _SIGNS.search(text)
     if found:
         return found[0]
@@ -212,7 +212,7 @@ class RegexNeverMatches(QueryCheck):
 
 
 def _misplaced(node: Regex) -> str:
-    """The anchor that keeps an expression from matching; "" where there is none."""
+    """The anchor that keeps an expression from matching; "" without one."""
     if node.kind == regex.ALTERNATE:
         found = [_misplaced(sub) for sub in node.subs]
         return found[0] if all(found) else ""

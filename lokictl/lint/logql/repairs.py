@@ -33,7 +33,7 @@ Guess = Callable[[str, str, LogQLError], Iterator[Repair]]
 
 
 def repair(text: str, error: LogQLError) -> Repair | None:
-    """The first guess whose result parses, after one change or two; else advice without a text, or None."""
+    """The first guess whose result parses, after one change or two; else advice without a string, or None."""
     if len(text) > LONGEST:
         return None
     budget = [MAX_PARSES]
@@ -87,7 +87,7 @@ def mask(text: str) -> str:
 
 
 def matching(masked: str, opening: int) -> int:
-    """The offset of the bracket that closes the one at ``opening``; -1 when there is none."""
+    """The offset of the bracket that closes the one at ``opening``; -1 if there is none."""
     depth = 0
     for offset in range(opening, len(masked)):
         if masked[offset] in "([{":
@@ -270,7 +270,7 @@ def promql_functions(text: str, masked: str, error: LogQLError) -> Iterator[Repa
             yield Repair(f"`{word}` is a PromQL function without a LogQL equivalent")
         elif guess := nearest(lower, known):
             yield Repair(
-                f"there is no function `{word}`; did you mean `{guess}`?",
+                f"unknown function `{word}`; did you mean `{guess}`?",
                 text[: found.start(1)] + guess + text[found.end(1) :],
             )
     for found in re.finditer(r"\bgroup\b(?=\s+(?:by|without)\b)", masked):
@@ -284,7 +284,7 @@ def metric_name(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
         if found[1].lower() not in RESERVED:
             named = f"`{found[1]}`"
             what = "this is PromQL: l" if is_promql(text) else "l"
-            advice = f"{what}og streams have no metric name; to count log lines, leave out {named}"
+            advice = f"{what}og streams have no metric name; to count log lines, remove {named}"
             yield Repair(advice, text[: found.start(1)] + text[found.end(2) :])
     if re.search(r"\b\w+:\w+", masked) and "{" not in masked:
         yield Repair("recording rules are written to Prometheus; a Loki rule cannot query what they record")
@@ -431,7 +431,7 @@ def missing_pipe(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
         yield Repair(advice, text[: found.start()] + "|= " + text[found.end() :])
     for found in re.finditer(r"(?<=\})\s+([A-Za-z][\w.-]*)\s*$", masked):
         if found[1].lower() not in STAGE_WORDS:
-            advice = f'to find lines with a text: |= "{found[1]}"'
+            advice = f'to find lines with a string: |= "{found[1]}"'
             yield Repair(advice, f'{text[: found.start()]} |= "{found[1]}"')
     for found in re.finditer(r"(?<=\})\s*([A-Za-z_]\w*\s*(?:=~|!~|!=|[<>]=?|==?)|=?\s*[\"`])", masked):
         is_filter = found[1][0] not in '="`'
@@ -449,7 +449,7 @@ def misspelt_stage(text: str, masked: str, error: LogQLError) -> Iterator[Repair
         if word in ("where", "filter", "search"):
             yield Repair(f"LogQL has no `{word}`", text[: found.start(1)] + text[found.end(1) :].lstrip())
         elif guess := nearest(word, STAGE_WORDS):
-            advice = f"there is no stage `{found[1]}`; did you mean `{guess}`?"
+            advice = f"unknown stage `{found[1]}`; did you mean `{guess}`?"
             yield Repair(advice, text[: found.start(1)] + guess + text[found.end(1) :])
 
 
@@ -596,7 +596,7 @@ def refused(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
     if without := re.search(r"invalid aggregation (\w+) without unwrap", message):
         yield Repair(f"`{without[1]}` needs numbers: add `| unwrap label` before the range")
     if counted := re.search(r"invalid aggregation (\w+) with unwrap", message):
-        yield Repair(f"`{counted[1]}` counts lines: leave out `| unwrap`, or use sum_over_time")
+        yield Repair(f"`{counted[1]}` counts lines: remove `| unwrap`, or use sum_over_time")
     if "at least one regexp or equality matcher" in message:
         yield Repair('name at least one label value in the selector; `=~".+"` means "any"')
     if lacking := re.search(r"parameter required for operation (\w+)", message):

@@ -31,7 +31,7 @@ class UnknownContactPoint(WorkspaceCheck):
                 position = cursor.position()
                 hint = suggestion(name, sorted(known), f"contact points: {', '.join(sorted(known))}")
                 place = Place(position, cursor.line(position))
-                yield self.finding(place, f'there is no contact point "{name}"', hint=hint)
+                yield self.finding(place, f'unknown contact point "{name}"', hint=hint)
 
 
 class Unrouted(WorkspaceCheck):

@@ -8,7 +8,7 @@ from lokictl.reporting import render_problems
 
 
 def render(report: Report, *, color: bool = False) -> str:
-    """The findings, one block each; empty when there are none."""
+    """The findings, one block each; empty if there are none."""
     return render_problems(report.findings, color=color)
 
 

@@ -224,7 +224,7 @@ class AlertnameLabel(RuleCheck):
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         if rule.is_alert and "alertname" in rule.rule.labels:
             message = "the label `alertname` is overwritten by the alert's name"
-            yield self.finding(rule.place("labels", "alertname", key=True), message, hint="leave it out")
+            yield self.finding(rule.place("labels", "alertname", key=True), message, hint="remove it")
 
 
 class For(RuleCheck):
@@ -243,7 +243,7 @@ class For(RuleCheck):
         longest = parse_prometheus_duration(str(self.settings["longest"]))
         if duration > longest:
             message = f"the alert fires after {format_prometheus_duration(duration)} at the earliest"
-            hint = "state is lost when the ruler restarts, and `for` begins anew; use a longer range instead"
+            hint = "state is lost when the ruler restarts, and `for` begins again; use a longer range instead"
             yield self.finding(rule.place("for"), message, hint=hint)
         elif interval and duration < interval:
             every = format_prometheus_duration(interval)

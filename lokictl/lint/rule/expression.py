@@ -49,7 +49,7 @@ class AlertWithoutComparison(RuleCheck):
             return
         if semantics.returns_bool(expression):
             message = "with `bool` the result is 0 or 1 and never empty: the alert always fires"
-            yield self.finding(rule.query.place(), message, hint="leave `bool` out")
+            yield self.finding(rule.query.place(), message, hint="remove `bool`")
         elif isinstance(expression, ast.Literal | ast.VectorFunction):
             message = "this result is never empty: the alert always fires"
             yield self.finding(rule.query.place(), message, severity=Severity.INFO)

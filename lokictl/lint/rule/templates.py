@@ -158,7 +158,7 @@ class ValueInLabel(RuleCheck):
 
 
 class Humanize(RuleCheck):
-    """A number with fifteen digits in a text for people."""
+    """A number with fifteen digits in a string for people."""
 
     name = "rule/humanize"
     severity = Severity.INFO
@@ -221,7 +221,7 @@ class PercentageTwice(RuleCheck):
                 message = (
                     "the value is a percentage already, and humanizePercentage multiplies it by 100 again"
                 )
-                hint = f'write {{{{ {found[1]} | printf "%.1f" }}}}%, or leave `* 100` out of the expression'
+                hint = f'write {{{{ {found[1]} | printf "%.1f" }}}}%, or remove `* 100` of the expression'
                 yield self.finding(rule.text_place(path, found.start(), found.end()), message, hint=hint)
 
 

@@ -127,7 +127,7 @@ class UncollectedService(WorkspaceCheck):
                     yield self.finding(
                         _place(workspace, component.name),
                         f"{component.name}: {name} does not name the stream label {', '.join(missing)}",
-                        hint="set it by a relabelling rule or stage.labels, or take the label out of the services",
+                        hint="set it by a relabeling rule or stage.labels, or take the label out of the services",
                         item=f"component {component.name}",
                     )
 
@@ -152,7 +152,7 @@ class UncollectedService(WorkspaceCheck):
                     yield self.finding(
                         _place(workspace, where),
                         f"{where} does not set {', '.join(sorted(missing))} on the streams of {service.name}",
-                        hint="add a relabelling rule or a labels stage, or take the label out of the service",
+                        hint="add a relabeling rule or a labels stage, or take the label out of the service",
                         item=f"service {service.name}",
                     )
 

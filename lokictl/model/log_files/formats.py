@@ -183,7 +183,7 @@ _WORDS_BEFORE = re.compile(
 
 
 def read_after_words(text: str, options: ReadOptions) -> LogLine | None:
-    """A line whose time stands behind up to three words (level, thread, host): ``ERROR [main] 2024-03-22 08:42:55``.
+    """A line whose time is behind up to three words (level, thread, host): ``ERROR [main] 2024-03-22 08:42:55``.
 
     Only for files whose other lines have no time at a place of their own: a message may hold a time, too.
     """
@@ -346,7 +346,7 @@ def _text_time(text: str, options: ReadOptions) -> int | None:
 
 
 def texts(value: Any) -> dict[str, str]:
-    """A JSON object as labels; anything else is no labels."""
+    """A JSON object as labels; anything else is not a label set."""
     if not isinstance(value, dict):
         return {}
     return {

@@ -93,7 +93,7 @@ def _decompressed(file: Any, name: str) -> IO[bytes]:
 
 @contextlib.contextmanager
 def _errors_of(name: str) -> Iterator[None]:
-    """Says in words what a file or its decompression says."""
+    """Says as text what a file or its decompression says."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:

@@ -383,7 +383,7 @@ def _json_value(text: str) -> Any:
 
 
 def _json_values(text: str) -> list[Any] | None:
-    """JSON values one after the other; None where anything else stands between or behind them."""
+    """JSON values one after the other; None where anything else is between or behind them."""
     decoder = json.JSONDecoder()
     values: list[Any] = []
     at = 0
@@ -414,7 +414,7 @@ HEAD_LINES = 200
 
 
 class LineClock:
-    """The times of single lines of a file in which the whole text is the line, read by what its head looks like.
+    """The times of single lines of a file in which the whole string is the line, read by what its head looks like.
 
     Raises `NotPlainError` for a head, and for a line, of any other kind.
     """

@@ -25,7 +25,7 @@ class AlertGroups:
         return f"/api/v1/provisioning/folder/{folder}/rule-groups/{quote(key.name, safe='')}"
 
     def read(self, key: Key) -> Live | None:
-        """One group; None when there is none."""
+        """One group; None if it does not exist."""
         found = self.connection.get_or_none(self._path(key))
         if not found or not found.get("rules"):
             return None

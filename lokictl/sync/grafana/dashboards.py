@@ -31,7 +31,7 @@ class Dashboards:
     def listed(
         self, dashboards: Mapping[str, Key], unreadable: dict[Key, str] | None
     ) -> dict[Key, Live] | None:
-        """The dashboards of these uids from the list of all; None where there is no such list."""
+        """The dashboards of these uids from the list of all; None if there is no such list."""
         resources = self.resource_api()
         if resources is None:
             return None
@@ -156,7 +156,7 @@ class Dashboards:
         return resources is not None and bool(resources.newest)
 
     def read(self, key: Key) -> Live | None:
-        """A dashboard as it is stored; None when there is none."""
+        """A dashboard as it is stored; None if it does not exist."""
         resources = self.resource_api()
         if resources is None:
             return self._classic(key)

@@ -21,7 +21,7 @@ class DataSources:
     owner: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, key: Key) -> Live | None:
-        """One data source, without its secrets; None when there is none."""
+        """One data source, without its secrets; None if it does not exist."""
         found = self.connection.get_or_none(f"/api/datasources/uid/{quote(key.name, safe='')}")
         if found is None:
             return None

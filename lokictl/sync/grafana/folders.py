@@ -32,7 +32,7 @@ class Folders:
     _visible: frozenset[str] | None = None
 
     def read(self, key: Key) -> Live | None:
-        """One folder; None when there is none."""
+        """One folder; None if it does not exist."""
         try:
             found = self.connection.get_or_none(f"/api/folders/{quote(key.name, safe='')}")
         except HttpError as error:
@@ -141,7 +141,7 @@ class Folders:
         return self.numbers.get(uid, 0)
 
     def contents(self, uid: str) -> list[tuple[Key, str]]:
-        """What a folder holds: dashboards and folders with their titles, other things as a number in words."""
+        """What a folder holds: dashboards and folders with their titles, other things as counts."""
         if self.connection.has_uids_everywhere:
             rows = self.connection.searched({"folderUIDs": uid})
         else:

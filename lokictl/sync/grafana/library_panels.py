@@ -23,7 +23,7 @@ class LibraryPanels:
     connection: Connection
 
     def read(self, key: Key) -> Live | None:
-        """One library panel; None when there is none."""
+        """One library panel; None if it does not exist."""
         found = self.connection.get_or_none(f"/api/library-elements/{quote(key.name, safe='')}")
         if found is None:
             return None

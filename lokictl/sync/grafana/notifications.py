@@ -73,7 +73,7 @@ class MessageTemplates:
     connection: Connection
 
     def read(self, key: Key) -> Live | None:
-        """One template; None when there is none."""
+        """One template; None if it does not exist."""
         found = _Provisioned(self.connection).get(f"templates/{_quoted(key.name)}")
         if not found:
             return None
@@ -110,7 +110,7 @@ class MuteTimings:
     connection: Connection
 
     def read(self, key: Key) -> Live | None:
-        """One mute timing; None when there is none."""
+        """One mute timing; None if it does not exist."""
         found = _Provisioned(self.connection).get(f"mute-timings/{_quoted(key.name)}")
         if not found:
             return None
@@ -146,7 +146,7 @@ class ContactPoints:
     connection: Connection
 
     def read(self, key: Key) -> Live | None:
-        """One contact point, its secrets as `REDACTED`; None when there is none."""
+        """One contact point, its secrets as `REDACTED`; None if it does not exist."""
         found = _Provisioned(self.connection).get("contact-points", {"name": key.name}) or []
         integrations = [item for item in found if item.get("name") == key.name]
         if not integrations:

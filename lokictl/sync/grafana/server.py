@@ -118,7 +118,7 @@ class Grafana:
         return found
 
     def read_one(self, key: Key) -> Live | None:
-        """One resource as it is now; None when there is none."""
+        """One resource as it is now; None if it does not exist."""
         return self._stores[key.kind].read(key)
 
     def has_folder(self, uid: str) -> bool:
@@ -165,7 +165,7 @@ class Grafana:
         return kind is Kind.DATA_SOURCE or self.titles_are_unique
 
     def delete(self, live: Live) -> None:
-        """Deletes a resource; that it is already gone is no error."""
+        """Deletes a resource; it may already be gone."""
         try:
             self._stores[live.key.kind].delete(live)
         except HttpError as error:

@@ -145,7 +145,7 @@ def test_a_comment_silences_one_rule() -> None:
 @pytest.mark.parametrize(
     "receiver, names", [("email receiver", []), ("nobody", ["managed/unknown-contact-point"])]
 )
-def test_grafana_has_a_contact_point_of_its_own(receiver: str, names: list[str]) -> None:
+def test_grafana_has_its_own_contact_point(receiver: str, names: list[str]) -> None:
     point = "contactPoints:\n  - {orgId: 1, name: team, receivers: []}\n"
     text = f"apiVersion: 1\n{point}policies:\n  - {{orgId: 1, receiver: {receiver}}}\n"
     assert [name for name, _ in found(text)] == names

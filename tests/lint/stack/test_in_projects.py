@@ -77,7 +77,7 @@ def messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     ]
 
 
-def test_services_that_nobody_watches(messages: Any) -> None:
+def test_unmonitored_services(messages: Any) -> None:
     assert [message.partition(": ")[2] for message in messages("stack/uncovered-service")] == [
         "the service idle has no alert",
         "the service idle has no dashboard",
