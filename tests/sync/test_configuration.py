@@ -73,7 +73,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "key": ({**GRAFANA, "folders": 1}, 'unknown key "folders"'),
     "near": ({"grafana": {"url": "http://x", "tokn": 1}}, 'unknown key "tokn"'),
     "url": ({"grafana": {"url": "g.example.com"}}, '"url" must be an http or https URL'),
-    "password in url": ({"grafana": {"url": "http://a:b@x"}}, "must hold no credentials"),
+    "password in url": ({"grafana": {"url": "http://a:b@x"}}, "must not contain credentials"),
     "token as text": (
         {"grafana": {"url": "http://x", "token": "glsa_1"}},
         "must not be written in the configuration",
