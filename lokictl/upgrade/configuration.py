@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError
-from lokictl.logql.versions import LokiVersion
+from lokictl.logql.versions import MAIN, LokiVersion
 from lokictl.model.documents import Cursor, value_at
 from lokictl.model.yaml_source import load_documents, load_embedded_documents
 from lokictl.upgrade.changes import Change, Kind, Place
-from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED
+from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, UNKNOWN_LIMITS_IGNORED
 
 Keys = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
@@ -32,6 +32,8 @@ LEGACY_STORES = (
     "gcp-columnkey",
     "grpc-store",
 )
+STORES_REMOVED = MAIN
+"""3.7.6 starts with each of these stores and warns; main ends with "unsupported index type"."""
 OWN_SECTIONS = ("schema_config", "limits_config", "storage_config", "chunk_store_config")
 """Sections that tell Loki's configuration from those of its neighbors."""
 SECTIONS = (
@@ -218,7 +220,7 @@ def changes_in_configuration(
 
 def _in_one(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
     yield from _removed(configuration, old, new)
-    yield from _stores(configuration)
+    yield from _stores(configuration, old, new)
     if old < _3_0 <= new:
         yield from _needed_by_three(configuration)
     if not configuration.complete:
@@ -235,25 +237,34 @@ def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -
             continue
         for keys in configuration.find(key.path):
             name = ".".join(part for part in map(str, keys) if not part.isdigit())
-            if old < key.gone:
+            if key.path.startswith("limits_config.") and new >= UNKNOWN_LIMITS_IGNORED:
+                if old >= key.gone:
+                    continue
+                message = f"Loki {new.minor_text} ignores {name}, and says nothing"
+            elif old < key.gone:
                 message = f"Loki {new.minor_text} does not start with {name}"
             else:
                 message = f"neither Loki {old.minor_text} nor {new.minor_text} starts with {name}"
             yield Kind.REMOVED, message, key.instead, keys
 
 
-def _stores(configuration: Configuration) -> Iterator[Found]:
+def _stores(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
     for index, period in enumerate(_periods(configuration)):
         store = period.get("store")
-        if store in LEGACY_STORES:
-            message = f"the index store {store} is deprecated: Loki will remove it"
-            hint = "begin a period with store tsdb and schema v13"
-            yield (
-                Kind.DEPRECATED,
-                message,
-                hint,
-                (*configuration.keys("schema_config.configs"), index, "store"),
+        if store not in LEGACY_STORES:
+            continue
+        keys = (*configuration.keys("schema_config.configs"), index, "store")
+        if old < STORES_REMOVED <= new:
+            message = (
+                f"Loki {new.minor_text} does not start: it does not have the index store {store} of a period"
             )
+            hint = "begin a period with tsdb and v13, and upgrade once the data of the older periods is gone"
+            yield Kind.REFUSED, message, hint, keys
+        else:
+            message = (
+                f"the index store {store} is deprecated: Loki {STORES_REMOVED.minor_text} does not have it"
+            )
+            yield Kind.DEPRECATED, message, "begin a period with store tsdb and schema v13", keys
 
 
 def _needed_by_three(configuration: Configuration) -> Iterator[Found]:

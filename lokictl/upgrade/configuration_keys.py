@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lokictl.logql.versions import LokiVersion
+from lokictl.logql.versions import MAIN, LokiVersion
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedKey:
     """A key (``a.b.c``; ``*.c`` below any other) that Loki no longer knows, and what to do.
 
+    Loki does not start with it; from `UNKNOWN_LIMITS_IGNORED` on it ignores unknown limits.
     ``value`` is one that the versions before take, as YAML.
     """
 
@@ -35,8 +36,12 @@ class ChangedDefault:
     effect: str = ""
 
 
+UNKNOWN_LIMITS_IGNORED = MAIN
+"""Main starts with any key in ``limits_config``; 3.7.6 does not."""
+
 _2_9 = LokiVersion(2, 9)
 _3_0 = LokiVersion(3, 0)
+_3_1 = LokiVersion(3, 1)
 _3_2 = LokiVersion(3, 2)
 _3_3 = LokiVersion(3, 3)
 _3_4 = LokiVersion(3, 4)
@@ -46,6 +51,7 @@ _3_7 = LokiVersion(3, 7)
 
 _SCHEMA_DECIDES = "remove it: object_store of the schema decides"
 _BACKGROUND = "use background.writeback_goroutines and background.writeback_buffer"
+_ONLY_TSDB = "remove it: tsdb is the only index store"
 _NO_BLOOM = "remove it: Loki builds blooms in another way since"
 
 REMOVED = (
@@ -109,29 +115,55 @@ REMOVED = (
         "use limits_config.bloom_max_bloom_size",
         "128MB",
     ),
-    RemovedKey("limits_config.bloom_gateway_shard_size", _3_3, _NO_BLOOM, "0"),
-    RemovedKey("limits_config.bloom_gateway_cache_key_interval", _3_3, _NO_BLOOM, "15m"),
+    RemovedKey("limits_config.bloom_gateway_shard_size", _3_4, _NO_BLOOM, "0"),
+    RemovedKey("limits_config.bloom_gateway_cache_key_interval", _3_4, _NO_BLOOM, "15m"),
     RemovedKey("limits_config.bloom_ngram_length", _3_3, _NO_BLOOM, "4"),
     RemovedKey("limits_config.bloom_ngram_skip", _3_3, _NO_BLOOM, "1"),
     RemovedKey("limits_config.bloom_false_positive_rate", _3_3, _NO_BLOOM, "0.01"),
     RemovedKey("bloom_build.planner.max_queued_tasks_per_tenant", _3_3, _NO_BLOOM, "30000"),
-    RemovedKey("bloom_gateway.client.results_cache", _3_3, _NO_BLOOM),
-    RemovedKey("bloom_gateway.client.cache_results", _3_3, _NO_BLOOM, "false"),
+    RemovedKey("bloom_gateway.client.results_cache", _3_4, _NO_BLOOM),
+    RemovedKey("bloom_gateway.client.cache_results", _3_4, _NO_BLOOM, "false"),
     RemovedKey("querier_rf1", _3_4),
-    RemovedKey("ingester_rf1", _3_4),
+    RemovedKey("ingester_rf1", _3_3),
     RemovedKey("metastore", _3_4),
     RemovedKey("metastore_client", _3_4),
-    RemovedKey("partition_ring", _3_4),
-    RemovedKey("kafka_ingester", _3_4),
-    RemovedKey("block_builder", _3_5),
-    RemovedKey("block_scheduler", _3_5),
+    RemovedKey("partition_ring", _3_3),
+    RemovedKey("kafka_ingester", _3_3),
+    RemovedKey("block_builder", _3_6),
+    RemovedKey("block_scheduler", _3_6),
     RemovedKey("dataobj_explorer", _3_5),
-    RemovedKey("pattern_ingester.metric_aggregation.downsample_period", _3_5, value="10s"),
-    RemovedKey("tracing.profiling_enabled", _3_5, value="true"),
+    RemovedKey("pattern_ingester.metric_aggregation.downsample_period", _3_6, value="10s"),
+    RemovedKey("tracing.profiling_enabled", _3_6, value="true"),
+    RemovedKey("distributor.tenant_topic", _3_6),
+    RemovedKey("dataobj.querier", _3_6),
     RemovedKey("querier.engine_v2", _3_7),
     RemovedKey("querier.dataobj_storage_lag", _3_7, value="1h"),
     RemovedKey("querier.dataobj_storage_start", _3_7, value='""'),
     RemovedKey("query_range.enable_v2_engine_router", _3_7, value="false"),
+    RemovedKey("storage_config.boltdb_shipper", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.boltdb", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.bigtable", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.cassandra", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.grpc_store", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.aws.dynamodb", MAIN, _ONLY_TSDB),
+    RemovedKey("storage_config.index_queries_cache_config", MAIN, "remove it: tsdb does not use it"),
+    RemovedKey("storage_config.index_cache_validity", MAIN, "remove it: tsdb does not use it", "5m"),
+    RemovedKey("storage_config.disable_broad_index_queries", MAIN, value="false"),
+    RemovedKey("chunk_store_config.write_dedupe_cache_config", MAIN, "remove it: tsdb does not use it"),
+    RemovedKey("chunk_store_config.cache_lookups_older_than", MAIN, value="0s"),
+    RemovedKey("pattern_ingester.tee_config.batch_size", MAIN, value="5000"),
+    RemovedKey("limits_config.unordered_writes", MAIN, value="true"),
+    RemovedKey("limits_config.allow_deletes", MAIN, "use limits_config.deletion_mode", "true"),
+    RemovedKey("limits_config.enable_multi_variant_queries", MAIN, value="false"),
+    RemovedKey("limits_config.per_tenant_override_config", MAIN, "use runtime_config.file", "overrides.yaml"),
+    RemovedKey("limits_config.per_tenant_override_period", MAIN, "use runtime_config.period", "10s"),
+    RemovedKey(
+        "limits_config.ruler_remote_write_url",
+        MAIN,
+        "use limits_config.ruler_remote_write_config",
+        "http://prometheus",
+    ),
+    RemovedKey("table_manager", MAIN, "use the compactor for retention"),
 )
 """The keys that Loki no longer starts with, by version."""
 
@@ -169,7 +201,7 @@ DEFAULTS = (
         "10m",
         "the results of the last ten minutes are not cached",
     ),
-    ChangedDefault("limits_config.volume_enabled", _3_0, "false", "true", "Loki answers volume queries"),
+    ChangedDefault("limits_config.volume_enabled", _3_1, "false", "true", "Loki answers volume queries"),
     ChangedDefault(
         "limits_config.shard_streams.enabled",
         _3_0,
@@ -188,4 +220,4 @@ DEFAULTS = (
 )
 """The defaults whose change can be noticed, by version."""
 
-__all__ = ["DEFAULTS", "REMOVED", "ChangedDefault", "RemovedKey"]
+__all__ = ["DEFAULTS", "REMOVED", "UNKNOWN_LIMITS_IGNORED", "ChangedDefault", "RemovedKey"]

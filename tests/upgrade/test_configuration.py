@@ -13,7 +13,7 @@ import yaml
 from lokictl.logql.versions import FIRST, LokiVersion
 from lokictl.upgrade.changes import Change, Kind
 from lokictl.upgrade.configuration import changes_in_configuration, configurations
-from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, RemovedKey
+from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, UNKNOWN_LIMITS_IGNORED, RemovedKey
 from tests.upgrade.real import around, programs
 
 
@@ -72,6 +72,30 @@ def test_what_the_new_loki_refuses(tmp_path: Path, store: str, schema: str, more
     found = changes(tmp_path, SCHEMA % (store, schema, more))
     messages = " ".join(change.message for change in found if change.kind != Kind.DEFAULT)
     assert says in messages if says else not messages
+
+
+@pytest.mark.parametrize(
+    "new, kind, says",
+    [
+        ("3.8", Kind.DEPRECATED, "boltdb-shipper is deprecated: Loki main does not have it"),
+        ("main", Kind.REFUSED, "does not start: it does not have the index store boltdb-shipper of a period"),
+    ],
+)
+def test_a_store_of_an_old_period(tmp_path: Path, new: str, kind: Kind, says: str) -> None:
+    text = (
+        "schema_config:\n  configs:\n"
+        "  - {from: 2020-01-01, store: boltdb-shipper, schema: v12}\n"
+        "  - {from: 2024-01-01, store: tsdb, schema: v13}\n"
+    )
+    (change,) = [c for c in changes(tmp_path, text, "3.7", new) if c.kind in (kind, Kind.DEFAULT)]
+    assert says in change.message
+    assert (change.places[0].position.line, change.places[0].position.column) == (3, 24)
+
+
+def test_main_ignores_limits_that_it_does_not_know(tmp_path: Path) -> None:
+    (change,) = [change for change in changes(tmp_path, PLAIN, "2.9", "main") if change.kind == Kind.REMOVED]
+    assert change.message == "Loki main ignores limits_config.enforce_metric_name, and says nothing"
+    assert not changes(tmp_path, PLAIN, "3.8", "main")
 
 
 def test_the_period_that_is_active_decides(tmp_path: Path) -> None:
@@ -225,7 +249,8 @@ def test_real_lokis_agree_about_a_removed_key(tmp_path: Path, key: RemovedKey) -
         return
     last, first = around(key.gone)
     assert takes(last, tmp_path, key)
-    assert not takes(first, tmp_path, key)
+    ignored = key.path.startswith("limits_config.") and first >= UNKNOWN_LIMITS_IGNORED
+    assert takes(first, tmp_path, key) is ignored
 
 
 def printed(version: LokiVersion, folder: Path) -> Any:
