@@ -85,7 +85,7 @@ def evaluate_rule(
         history.failures = [failure] if grid.count > first else []
         return history
     failures = dict(answers.failures)
-    _check_series(answers, failures, settings.max_series)
+    check_series(answers, failures, settings.max_series)
     walk = _Walk(group, rule, grid, answers, failures, settings, query)
     if isinstance(rule, AlertingRule):
         _alerting(history, walk, details=details)
@@ -105,7 +105,7 @@ def evaluate_rule(
     return history
 
 
-def _check_series(answers: Answers, failures: dict[int, str], limit: int) -> None:
+def check_series(answers: Answers, failures: dict[int, str], limit: int) -> None:
     """Loki refuses a result of too many series, though not the larger ones that it is made of."""
     if not limit or len(answers.series) <= limit:
         return

@@ -93,6 +93,19 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class StateStretch:
+    """A series of a Grafana-managed rule in one state, from a time up to another (ns).
+
+    ``state`` is as Grafana shows it: "Alerting", "Normal (NoData)"; what stands for the whole rule has no labels.
+    """
+
+    labels: Mapping[str, str]
+    state: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Missing:
     """A stretch of time (ns) that nobody answered, and why."""
 
@@ -106,7 +119,8 @@ class RuleHistory:
     """One rule over the time of a backtest.
 
     ``grid`` are its evaluations, beginning with a lead before ``start`` in which alerts become active; episodes and
-    near misses that end before ``start`` are left out.  ``samples`` and ``series`` count what a recording rule wrote.
+    near misses that end before ``start`` are left out.  ``samples`` and ``series`` count what a recording rule wrote;
+    ``states`` are those of Grafana, where it evaluates the rule.
     """
 
     group: RuleGroup
@@ -121,6 +135,7 @@ class RuleHistory:
     missing: list[Missing] = field(default_factory=list)
     no_data: list[Stretch] = field(default_factory=list)
     headroom: list[Headroom] = field(default_factory=list)
+    states: list[StateStretch] = field(default_factory=list)
     samples: int = 0
     series: int = 0
     bytes_per_evaluation: int | None = None

@@ -10,6 +10,7 @@ from lokictl.backtest.cache import Cache
 from lokictl.backtest.evaluation import Settings, evaluate_rule, shared_lead
 from lokictl.backtest.fetch import DAY, Fetch, Query, log_ranges
 from lokictl.backtest.history import FoundLine, History, LinesRequest, Progress, RangeRequest, no_progress
+from lokictl.backtest.managed import evaluate_managed
 from lokictl.backtest.plan import queries
 from lokictl.backtest.results import Backtest, Missing, RuleHistory
 from lokictl.backtest.series import Grid
@@ -28,8 +29,9 @@ TOO_MANY_SERIES = "maximum number of series"
 class Session:
     """One history, one range of time, and everything that was learnt of it.
 
-    ``start`` and ``end`` are what was asked for (ns); `open` narrows them to where there are logs.  ``max_bytes`` is
-    how much a run may have to read (0: any amount).
+    ``home`` is who evaluates the rules, "loki" (its ruler) or "grafana". ``start`` and ``end`` are what was asked
+    for (ns); `open` narrows them to where there are logs. ``max_bytes`` is how much a run may have to read (0: any
+    amount).
     """
 
     history: History
@@ -45,6 +47,7 @@ class Session:
     first_log: int | None = None
     asked_start: int = 0
     missing_reason: str = ""
+    home: str = "loki"
 
     def __post_init__(self) -> None:
         self.cache.identity = self.history.identity
@@ -105,6 +108,10 @@ class Session:
             details=details,
             whole=whole,
         )
+        if self.home == "grafana":
+            found = evaluate_managed(
+                found, lambda text: self.fetch.answers(text, grid), self.settings, whole=whole
+            )
         found.start = self.asked_start
         if self.start > self.asked_start:
             found.missing.insert(0, Missing(self.asked_start, self.start, self.missing_reason))

@@ -25,6 +25,7 @@ from lokictl.backtest.file_history import FileHistory
 from lokictl.backtest.incidents import judge, load_incidents
 from lokictl.backtest.lines import explore_link, sample_lines, with_lines
 from lokictl.backtest.loki_history import LokiHistory
+from lokictl.backtest.managed import note_ends
 from lokictl.backtest.outputs.charts import check_library, overview_png
 from lokictl.backtest.outputs.github import github_lines
 from lokictl.backtest.outputs.html import html_page
@@ -81,6 +82,7 @@ class Arguments:
     end: str | None
     alerts: tuple[str, ...]
     against: str
+    home: str
     axes: tuple[str, ...]
     incidents_file: Path | None
     save_test: str
@@ -139,6 +141,8 @@ def question_options(function: Command) -> Command:
                      help="Try other settings: threshold=2:20:2, for=0s,1m,5m, range=1m,5m; repeat to combine."),
         click.option("--against", default="", metavar="OLD",
                      help="Compare with other rules: git:REV, a file or a directory."),
+        click.option("--as", "home", type=click.Choice(["loki", "grafana"]), default="loki", show_default=True,
+                     help="Who evaluates the rules; for grafana also where that differs from Loki's ruler."),
         click.option("--alert", "alerts", multiple=True, metavar="NAME",
                      help="Run only rules that match this glob; repeatable."),
     ):  # fmt: skip
@@ -188,6 +192,7 @@ Examples:
   lokictl backtest --target production --since 30d --against git:origin/main --format markdown
   lokictl backtest --logs api.ndjson --alert ApiErrors --sweep threshold=2:20:2 --incidents incidents.yaml
   lokictl backtest --loki http://localhost:3100 --save-test ApiErrors@2026-01-03T10:05:00Z
+  lokictl backtest --loki http://localhost:3100 --as grafana
   lokictl backtest --target production --html report.html --fail-if 'pages_per_week>10'
 """,
 )
@@ -244,6 +249,10 @@ class _Run:
         incidents = self._incidents(groups)
         conditions = self._conditions()
         self._check_outputs()
+        if arguments.save_test and arguments.home == "grafana":
+            raise click.UsageError(
+                "--save-test writes tests of the ruler; `lokictl test --as grafana` runs them with Grafana's states"
+            )
         session = self._session(groups, others, axes)
         if arguments.save_test:
             return self._save_test(session, groups)
@@ -430,7 +439,13 @@ class _Run:
         conditions: list[Condition],
     ) -> Report:
         session.prepare([*groups, *others])
+        home = self.arguments.home
+        on_ruler = session.run(groups) if home == "grafana" and not self.arguments.against else None
+        session.home = home
         report = Report(session.run(groups))
+        if on_ruler is not None:
+            report.comparison = compare(on_ruler, report.backtest, "Loki's ruler")
+            note_ends(report.comparison)
         if self.arguments.against:
             report.comparison = compare(session.run(others), report.backtest, self.arguments.against)
         if axes:

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from lokictl.backends import EmbeddedBackend, LogEntry, LogStream
 from lokictl.backtest import fetch as fetching
-from lokictl.backtest.evaluation import evaluate_rule
+from lokictl.backtest.evaluation import Settings, evaluate_rule
 from lokictl.backtest.fetch import Fetch, Query
 from lokictl.backtest.file_history import FileHistory
+from lokictl.backtest.managed import evaluate_managed
 from lokictl.backtest.plan import queries
 from lokictl.backtest.results import RuleHistory
 from lokictl.backtest.series import Grid
 from lokictl.model import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.ruler import GroupEvaluator
+from lokictl.ruler.managed import ManagedGroupEvaluator
 
 SECOND = 1_000_000_000
 START = 1_767_225_600 * SECOND
@@ -89,11 +91,16 @@ class Stepped:
     samples: int
 
 
-def step_by_step(rule: Rule, limit: int, logs: list[tuple[int, str, str]]) -> Stepped:
+def backend_with(logs: list[tuple[int, str, str]]) -> EmbeddedBackend:
     backend = EmbeddedBackend()
     for pod in "ab":
         entries = [LogEntry(START + at * SECOND, line) for at, own, line in logs if own == pod]
         backend.push([LogStream({"app": "x", "pod": pod}, sorted(entries, key=lambda one: one.timestamp))])
+    return backend
+
+
+def step_by_step(rule: Rule, limit: int, logs: list[tuple[int, str, str]]) -> Stepped:
+    backend = backend_with(logs)
     evaluator = GroupEvaluator(RuleGroup("g", (rule,), interval=STEP, limit=limit), backend)
     open_ones: dict[object, tuple[object, ...]] = {}
     fired: list[tuple[object, ...]] = []
@@ -114,7 +121,7 @@ def step_by_step(rule: Rule, limit: int, logs: list[tuple[int, str, str]]) -> St
 
 
 def by_ranges(
-    rule: Rule, limit: int, logs: list[tuple[int, str, str]], points: int, memory: int
+    rule: Rule, limit: int, logs: list[tuple[int, str, str]], points: int, memory: int, home: str = "loki"
 ) -> RuleHistory:
     ordered = sorted(logs, key=lambda one: one[0])
 
@@ -131,7 +138,7 @@ def by_ranges(
     try:
         if rule.expr != '{app="x"}':
             fetch.fetch(Query(text, grid) for text in queries(rule.expression))
-        return evaluate_rule(
+        found = evaluate_rule(
             RuleGroup("g", (rule,), interval=STEP, limit=limit),
             rule,
             grid,
@@ -139,6 +146,9 @@ def by_ranges(
             start=grid.start,
             end=grid.end,
         )
+        if home == "grafana":
+            return evaluate_managed(found, lambda text: fetch.answers(text, grid), Settings())
+        return found
     finally:
         fetching.POINTS, fetching.DAY = original
 
@@ -163,3 +173,43 @@ def test_ranges_find_what_steps_find(
     assert sorted(found, key=repr) == expected.fired
     assert history.failed_evaluations == expected.failures
     assert history.samples == expected.samples
+
+
+MANAGED = st.builds(
+    lambda expr, hold, keep: AlertingRule(
+        expr=expr, alert="A", for_=hold * 25 * SECOND, keep_firing_for=keep * 40 * SECOND
+    ),
+    st.one_of(COMPARED, VALUES, st.just("vector(1)")),
+    st.integers(0, 8),
+    st.integers(0, 4),
+)
+States = set[tuple[tuple[tuple[str, str], ...], str, int]]
+
+
+def states_by_step(rule: AlertingRule, logs: list[tuple[int, str, str]]) -> States:
+    """(labels, state, time) of every series at every evaluation, as Grafana has it."""
+    evaluator = ManagedGroupEvaluator(RuleGroup("g", (rule,), interval=STEP), backend_with(logs))
+    return {
+        (tuple(sorted(instance.labels.items())), instance.shown, evaluation.rules[0].time)
+        for evaluation in evaluator.run(START, START + STEPS * STEP)
+        for instance in evaluation.rules[0].instances
+    }
+
+
+@given(MANAGED, LOGS, st.sampled_from([1, 7, 100]), st.sampled_from([1, 2_000, 10**9]))
+@settings(max_examples=120, deadline=None)
+def test_ranges_find_the_states_that_steps_find_in_grafana(
+    rule: AlertingRule, logs: list[tuple[int, str, str]], points: int, memory: int
+) -> None:
+    history = by_ranges(rule, 0, logs, points, memory, "grafana")
+    times = [history.grid.time(index) for index in range(history.grid.count)]
+    found = {
+        (tuple(sorted(one.labels.items())), one.state, time)
+        for one in history.states
+        for time in times
+        # The last evaluation is at the end of the range.
+        if one.start <= time < one.end or (time == history.end == one.end)
+    }
+    last = {item for item in found if item[2] == history.end}
+    expected = states_by_step(rule, logs)
+    assert found - last == {item for item in expected if item[2] != history.end}

@@ -273,3 +273,49 @@ def test_pages_and_pictures(lokictl: Lokictl, place: Path) -> None:
         assert name in page
     assert (place / "report.png").read_bytes().startswith(b"\x89PNG")
     assert "![All alerts over time](report.png)" in answer.output
+
+
+MANAGED_RULES = """\
+groups:
+  - name: api
+    rules:
+      - alert: Keeps
+        expr: sum(count_over_time({app="api"} | json | level="error" [5m])) > 5
+        for: 1m
+        keep_firing_for: 7m
+      - alert: Broken
+        expr: sum(sum_over_time({app="api"} | json | unwrap level [5m])) > 0
+  - name: limited
+    limit: 1
+    rules: [{alert: Limited, expr: 'sum(count_over_time({app="api"}[5m])) > 5'}]
+"""
+
+
+def test_the_states_of_grafana_and_where_they_differ_from_the_ruler(lokictl: Lokictl, place: Path) -> None:
+    (place / "managed.yaml").write_text(MANAGED_RULES)
+    command = ("backtest", "managed.yaml", "--logs", "api.log", "-l", "app=api", "--as", "grafana")
+    found = json.loads(lokictl(*command, "--format", "json").output)
+    keeps, broken, limited = found["alerts"]
+    states = [(one["state"], one["start"][11:16], one["end"][11:16]) for one in keeps["states"]]
+    assert states[:6] == [
+        ("Normal (NoData)", "00:00", "02:00"),
+        ("Normal", "02:00", "02:03"),
+        ("Pending", "02:03", "02:04"),
+        ("Alerting", "02:04", "02:32"),
+        ("Recovering", "02:32", "02:35"),
+        ("Recovering (NoData)", "02:35", "02:39"),
+    ]
+    # The ruler drops keep_firing_for, and has no alert about a query that fails.
+    assert [one["resolved_at"][11:16] for one in keeps["episodes"]] == ["02:39", "04:12"]
+    assert [one["state"] for one in broken["states"]] == ["Error"]
+    assert broken["episodes"][0]["labels"] == {"alertname": "DatasourceError", "rulename": "Broken"}
+    assert limited["notes"] == ['cannot be Grafana-managed: "limited": `limit` cannot be translated']
+    assert found["comparison"]["with"] == "Loki's ruler"
+    text = lokictl(*command, "-v").output
+    assert "compared with Loki's ruler" in text
+    assert "Recovering (NoData) 2026-01-01 02:35 for 4m" in text
+    assert "  Broken: 0 pages before, 1 now" in text
+    assert "note: resolved 7m later than on Loki's ruler (2 episodes)" in text
+    refused = lokictl(*command, "--save-test", "Keeps@2026-01-01T02:10:00Z")
+    assert refused.status == 2
+    assert "`lokictl test --as grafana`" in refused.error

@@ -8,7 +8,7 @@ from typing import Any
 from lokictl.backtest.comparison import Comparison
 from lokictl.backtest.incidents import Score
 from lokictl.backtest.outputs.report import Report
-from lokictl.backtest.results import Episode, Headroom, RuleHistory
+from lokictl.backtest.results import Episode, Headroom, RuleHistory, StateStretch
 from lokictl.backtest.sweep import Setting, Sweep
 from lokictl.model.rules import AlertingRule
 from lokictl.model.times import format_time
@@ -107,6 +107,16 @@ def _alert(history: RuleHistory, report: Report) -> dict[str, Any]:
             for one in history.near_misses
         ],
         "headroom": [_headroom(one) for one in history.headroom],
+        **({"states": [_state(one) for one in history.states]} if history.states else {}),
+    }
+
+
+def _state(stretch: StateStretch) -> dict[str, Any]:
+    return {
+        "labels": dict(stretch.labels),
+        "state": stretch.state,
+        "start": format_time(stretch.start),
+        "end": format_time(stretch.end),
     }
 
 

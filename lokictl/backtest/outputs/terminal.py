@@ -202,6 +202,12 @@ class _Printer:
                 f"  {self.paint('yellow', 'near miss')} {moment(near.start)}: held for {duration(near.held)} of "
                 f"{setting(near.needed)} {labels_text(near.labels.items())}"
             )
+        states = [one for one in history.states if one.state != "Normal"]
+        for one in states[:SHOWN_EPISODES]:
+            until = f"{moment(one.start)} for {duration(one.end - one.start)}"
+            yield f"  {self.paint('cyan', one.state)} {until} {labels_text(one.labels.items())}".rstrip()
+        if len(states) > SHOWN_EPISODES:
+            yield f"  … {len(states) - SHOWN_EPISODES} more states"
         for headroom in history.headroom:
             typical = f"; p99 {number(headroom.p99)}, typical {number(headroom.typical)}"
             yield f"  value: {headroom_text(headroom)}" + (typical if headroom.worst is not None else "")
