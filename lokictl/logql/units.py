@@ -277,14 +277,21 @@ def format_float(value: float, *, exponent_from: int = 21) -> str:
     return _shortest(value, exponent_from)
 
 
-def format_value(value: float) -> str:
-    """A sample value as Loki's API writes it: shortest digits, never an exponent."""
+def _special(value: float) -> str:
+    """Not a number, the infinities and the zeros; "" for other numbers."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
+    return ""
+
+
+def format_value(value: float) -> str:
+    """A sample value as Loki's API writes it: shortest digits, never an exponent."""
+    if special := _special(value):
+        return special
     sign, digits, exponent = _digits(value)
     if exponent <= 0:
         return f"{sign}0.{'0' * -exponent}{digits}"
@@ -294,12 +301,8 @@ def format_value(value: float) -> str:
 
 
 def _shortest(value: float, limit: int) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == 0:
-        return "-0" if math.copysign(1, value) < 0 else "0"
+    if special := _special(value):
+        return special
     sign, digits, exponent = _digits(value)
     scientific = exponent - 1
     if scientific < -4 or scientific >= limit:

@@ -18,7 +18,7 @@ from lokictl.ruler.alerts import Alert, AlertState, Notification
 
 if TYPE_CHECKING:
     from lokictl.engine import Result
-    from lokictl.ruler.managed import Instance
+    from lokictl.ruler.managed_state import Instance
 
 NOT_A_VECTOR = "rule result is not a vector or scalar"
 DUPLICATE_SAMPLES = "vector contains metrics with the same labelset after applying rule labels"

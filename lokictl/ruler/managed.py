@@ -1,13 +1,13 @@
 """Evaluates rules as Grafana does when it manages them: Normal, Pending, Alerting, Recovering, NoData, Error.
 
-`ManagedState` is what Grafana remembers of one rule; the answers are given by the caller.  `ManagedGroupEvaluator`
-evaluates the Loki rules of a group as the Grafana-managed rules that `lokictl.model.managed_translation` makes of
-them, against a backend.
+`ManagedGroupEvaluator` evaluates the Loki rules of a group as the Grafana-managed rules that
+`lokictl.model.managed_translation` makes of them, against a backend; `lokictl.ruler.managed_state` has what Grafana
+remembers between evaluations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,115 +17,7 @@ from lokictl.model.managed_translation import threshold_of
 from lokictl.model.rules import AlertingRule
 from lokictl.ruler.alerts import Alert, AlertState
 from lokictl.ruler.groups import GroupEvaluator, RuleEvaluation, Vector, never_runs, vector_of
-
-Key = tuple[tuple[str, str], ...]
-
-NORMAL, PENDING, ALERTING, RECOVERING = "Normal", "Pending", "Alerting", "Recovering"
-NO_DATA, ERROR = "NoData", "Error"
-DEFAULT_MISSING = 2
-"""Evaluations without a series until Grafana forgets its alert, where the rule does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One series of a rule; ``since`` (ns) is when it came into its state.
-
-    ``reason`` is why it is in it, where that is not the condition: "NoData", "Error, KeepLast".  The instance that
-    stands for a whole rule (no data, an error) has no labels.
-    """
-
-    labels: Mapping[str, str]
-    state: str
-    since: int
-    reason: str = ""
-    missing: int = 0
-
-    @property
-    def shown(self) -> str:
-        """The state as Grafana's API shows it: ``Normal (NoData)``."""
-        return f"{self.state} ({self.reason})" if self.reason else self.state
-
-
-class ManagedState:
-    """What Grafana remembers of one rule from evaluation to evaluation."""
-
-    def __init__(self, rule: ManagedRule) -> None:
-        self.rule = rule
-        self.known: dict[Key, Instance] = {}
-
-    @property
-    def instances(self) -> list[Instance]:
-        """Every instance, ordered by labels."""
-        return [self.known[key] for key in sorted(self.known)]
-
-    def step(self, time: int, results: Iterable[tuple[Mapping[str, str], bool]]) -> list[Instance]:
-        """An evaluation at ``time`` (ns) whose condition gave ``results``: labels, and whether it was true."""
-        found = {_key(labels): (labels, firing) for labels, firing in results}
-        if not found:
-            return self._without_answer(time, self.rule.no_data_state, NO_DATA, NO_DATA)
-        for key, (labels, firing) in found.items():
-            self._result(key, labels, time, firing=firing)
-        self._forget(found)
-        return self.instances
-
-    def fail(self, time: int) -> list[Instance]:
-        """An evaluation whose query failed."""
-        return self._without_answer(time, self.rule.exec_err_state, ERROR, ERROR)
-
-    def _without_answer(self, time: int, chosen: str, own: str, reason: str) -> list[Instance]:
-        if chosen == own:
-            key = _key({})
-            before = self.known.get(key)
-            since = before.since if before is not None and before.state == own else time
-            self.known[key] = Instance({}, own, since)
-            self._forget({key: None})
-            return self.instances
-        if not self.known:
-            self.known[_key({})] = Instance({}, NORMAL, time)
-        for key, instance in list(self.known.items()):
-            if chosen == "KeepLast":
-                kept = instance.state if instance.state not in (NO_DATA, ERROR) else NORMAL
-                firing = kept in (PENDING, ALERTING)
-                self._result(key, instance.labels, time, firing=firing, reason=f"{reason}, KeepLast")
-            else:
-                self._result(key, instance.labels, time, firing=chosen == "Alerting", reason=reason)
-        return self.instances
-
-    def _result(
-        self, key: Key, labels: Mapping[str, str], time: int, *, firing: bool, reason: str = ""
-    ) -> None:
-        before = self.known.get(key)
-        state, since = (before.state, before.since) if before is not None else (NORMAL, time)
-        new = self._firing(state, since, time) if firing else self._normal(state, since, time)
-        self.known[key] = Instance(labels, new, since if new == state else time, reason)
-
-    def _firing(self, state: str, since: int, time: int) -> str:
-        if state in (ALERTING, RECOVERING):
-            return ALERTING
-        if not self.rule.for_:
-            return ALERTING
-        return ALERTING if state == PENDING and time - since >= self.rule.for_ else PENDING
-
-    def _normal(self, state: str, since: int, time: int) -> str:
-        keep = self.rule.keep_firing_for
-        if keep and state == ALERTING:
-            return RECOVERING
-        return RECOVERING if state == RECOVERING and time - since < keep else NORMAL
-
-    def _forget(self, found: Mapping[Key, object]) -> None:
-        """Instances whose series is gone stay as they are for some evaluations, and are resolved then."""
-        for key, instance in list(self.known.items()):
-            if key in found:
-                continue
-            missing = instance.missing + 1
-            if missing >= (self.rule.missing_series or DEFAULT_MISSING):
-                del self.known[key]
-            else:
-                self.known[key] = replace(instance, missing=missing)
-
-
-def _key(labels: Mapping[str, str]) -> Key:
-    return tuple(sorted(labels.items()))
+from lokictl.ruler.managed_state import ALERTING, PENDING, RECOVERING, Instance, Key, ManagedState, key_of
 
 
 @dataclass(frozen=True)
@@ -182,7 +74,7 @@ class ManagedGroupEvaluator(GroupEvaluator):
             error = failure.text
         else:
             instances = managed.step(time, [(labels, condition.fires(value)) for labels, value in vector])
-        values = {_key(labels): value for labels, value in vector}
+        values = {key_of(labels): value for labels, value in vector}
         alerts = [
             alert for instance in instances if (alert := _alert(state, instance, time, values)) is not None
         ]
@@ -203,11 +95,6 @@ def _alert(state: AlertState, instance: Instance, time: int, values: Mapping[Key
     """The alert of an instance in the ruler's words; None where it is not active."""
     if instance.state not in _STATES:
         return None
-    value = values.get(_key(instance.labels), float("nan"))
+    value = values.get(key_of(instance.labels), float("nan"))
     alert = state.new_alert(time, instance.labels, value)
     return replace(alert, state=_STATES[instance.state], active_at=instance.since)
-
-
-def states_of(instances: Sequence[Instance]) -> dict[Key, str]:
-    """Labels -> state as Grafana's API shows it."""
-    return {_key(instance.labels): instance.shown for instance in instances}

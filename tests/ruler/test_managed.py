@@ -17,7 +17,7 @@ from lokictl.engine import Engine, EngineError, LogStore
 from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import Cursor, DataDocument
 from lokictl.model.managed_alerts import ManagedRule, read_managed_groups
-from lokictl.ruler.managed import ManagedState, states_of
+from lokictl.ruler.managed_state import ManagedState, states_of
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "grafana_states.json.gz"
 RECORDED: dict[str, Any] = json.loads(gzip.decompress(DATA.read_bytes()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.dashboard.sources import chosen_sources
-from lokictl.lint.dashboard_json import TIME_SERIES, as_dict, is_text, panel_name, targets
+from lokictl.lint.dashboard_json import TIME_SERIES, Target, as_dict, is_text, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.logql.ast import StreamSelector
 
@@ -65,6 +65,14 @@ class RequiredMatchers(QueryCheck):
                 )
 
 
+def _graphed_promql(dashboard: DashboardItem) -> Iterator[tuple[Target, str]]:
+    """The targets of time series that query a Prometheus, with their expressions."""
+    for target in targets(dashboard):
+        expr = target.data.get("expr")
+        if target.type == "prometheus" and is_text(expr) and target.panel.get("type") in TIME_SERIES:
+            yield target, str(expr)
+
+
 _FIXED_RATE = re.compile(r"\b(rate|irate|increase)\s*\([^()\[\]]*\[(\d+[smhdwy][^\]$]*)\]")
 
 
@@ -75,15 +83,8 @@ class RateInterval(DashboardCheck):
     on_by_default = False
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
-            expr = target.data.get("expr")
-            if (
-                target.type != "prometheus"
-                or not is_text(expr)
-                or target.panel.get("type") not in TIME_SERIES
-            ):
-                continue
-            for found in _FIXED_RATE.finditer(str(expr)):
+        for target, expr in _graphed_promql(dashboard):
+            for found in _FIXED_RATE.finditer(expr):
                 yield self.finding(
                     dashboard.text_place((*target.path, "expr"), found.start(2) - 1, found.end(2) + 1),
                     f"[{found[2]}] stays the same however far people zoom",
@@ -102,15 +103,8 @@ class CounterWithoutRate(DashboardCheck):
     on_by_default = False
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
-            expr = target.data.get("expr")
-            if (
-                target.type != "prometheus"
-                or not is_text(expr)
-                or target.panel.get("type") not in TIME_SERIES
-            ):
-                continue
-            text = re.sub(r'"(?:[^"\\]|\\.)*"', lambda found: " " * len(found[0]), str(expr))
+        for target, expr in _graphed_promql(dashboard):
+            text = re.sub(r'"(?:[^"\\]|\\.)*"', lambda found: " " * len(found[0]), expr)
             counter = _COUNTER.search(text)
             # A function named after the counter's place may be anything; inside braces it is a label.
             if counter and not _COUNTED.search(text) and not as_dict(target.panel).get("transformations"):
