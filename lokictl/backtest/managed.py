@@ -24,15 +24,8 @@ from lokictl.model.managed_alerts import ManagedRule
 from lokictl.model.managed_translation import translate
 from lokictl.model.rules import AlertingRule, RuleFile, RuleGroup
 from lokictl.ruler.alerts import AlertState
-from lokictl.ruler.managed import (
-    ALERTING,
-    ERROR,
-    PENDING,
-    RECOVERING,
-    Instance,
-    ManagedCondition,
-    ManagedState,
-)
+from lokictl.ruler.managed import ManagedCondition
+from lokictl.ruler.managed_state import ALERTING, ERROR, PENDING, RECOVERING, Instance, ManagedState
 
 ERROR_ALERT = "DatasourceError"
 """The alert that Grafana sends when the query of a rule fails."""
