@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-import requests
 
 from lokictl.model import AlertingRule
+from tests.browser import given
 from tests.browser.needs import NEEDS_EVERYTHING
 from tests.browser.page import Tab, variables_of
 from tests.browser.world import LIVE, World
@@ -313,7 +313,8 @@ CORRELATIONS = [("loki", "prometheus"), ("prometheus", "loki")]
 
 
 def test_correlations_are_there(filled: World) -> None:
-    found = requests.get(f"{filled.grafana}/api/datasources/correlations", timeout=10).json()["correlations"]
+    url = f"{filled.grafana}/api/datasources/correlations"
+    found = get_json(url, headers=given.headers() if given.URL else {})["correlations"]
     assert sorted((item["sourceUID"], item["targetUID"]) for item in found) == CORRELATIONS
 
 

@@ -135,7 +135,7 @@ class Feeder:
     def __init__(
         self, road: Road, traces: TraceStore, every: list[SampleEntry], windows: dict[str, Window], now: int
     ) -> None:
-        self.road, self.traces = road, traces
+        self.road, self.traces, self.scraped = road, traces, now
         self.first = min(window.start for window in windows.values())
         self.coming = [entry for entry in every if entry.timestamp >= now]
         past = [entry for entry in every if entry.timestamp < now]
@@ -164,9 +164,13 @@ class Feeder:
             self._push(due)
             self.traces.push(due)
             self.coming = self.coming[len(due) :]
-            for entry in due:
-                self.collector.count(entry)
-            push_metrics(self.road.prometheus, [Scrape(now, self._with_platform(self.collector.scrape(now)))])
+            # Those that were missed while the servers started come first.
+            missed = list(scrapes(SOURCES, due, self.scraped, now, collector=self.collector))
+            found = [*missed, Scrape(now, self.collector.scrape(now).series)]
+            self.scraped = now + 1
+            push_metrics(
+                self.road.prometheus, [Scrape(item.time, self._with_platform(item)) for item in found]
+            )
 
     @contextlib.contextmanager
     def living(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,6 +110,7 @@ class Collected:
     road: Road
     metrics: Callable[[], str]
     entries: list[SampleEntry]
+    syslog_port: int = 0
 
 
 def command(name: str, folder: Path, place: collection.Place) -> list[str | Path]:
@@ -194,7 +196,7 @@ def collected(
         start[0] = program(request.param) or ""
         with server(start, ready, folder / "collector.log"):
             wait_for(lambda: lines_in(road) == lines_by_service(entries), seconds=120)
-            yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=60).text, entries)
+            yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=60).text, entries, syslog)
 
 
 def as_sample(entry: Entry) -> SampleEntry:
@@ -292,3 +294,28 @@ def test_the_metrics_of_the_document(collected: Collected) -> None:
 
 def test_a_rule_fires_and_alertmanager_has_the_alert(collected: Collected) -> None:
     wait_for(lambda: expected_alerts() <= set(alerts_in(collected.road.alertmanager)), seconds=120)
+
+
+def test_syslog_of_machines_arrives(collected: Collected) -> None:
+    """By UDP, as RFC 5424 has it; last, for it brings a service of its own."""
+    if not collected.syslog_port:
+        pytest.skip("the reader of stages has no listener")
+    # RFC 5424 knows no fractions below a microsecond.
+    now = format_time(time.time_ns() // 1000 * 1000)
+    message = f"<11>1 {now} router-1 firewall 17 - - link down"
+
+    def arrived() -> list[tuple[dict[str, str], int, str, dict[str, str]]]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(message.encode(), ("127.0.0.1", collected.syslog_port))
+        return lines_of(collected.road, '{service="syslog"}')
+
+    labels, _, line, _ = wait_for(arrived)[0]
+    assert line == "link down"
+    assert labels == {
+        "service": "syslog",
+        "tier": "infrastructure",
+        "namespace": "none",
+        "level": "error",
+        "pod": "router-1",
+        "container_name": "firewall",
+    }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from lokictl.project import load
@@ -78,6 +80,16 @@ def test_docker_accepts_the_file() -> None:
     if version.returncode != 0:
         pytest.skip("docker has no compose command")
     subprocess.run(["docker", "compose", "-f", compose.FILE, "config", "-q"], cwd=ROOT, check=True)
+
+
+def test_version_2_accepts_every_key_and_value() -> None:
+    """Version 2 reads the Compose Specification."""
+    schema = json.loads((ROOT / "tests/data/schemas/compose-spec.json").read_text())
+    check = jsonschema.Draft7Validator(schema).iter_errors
+    assert [error.message for error in check(compose.configuration())] == []
+    broken = compose.configuration()
+    broken["services"]["loki"]["port"] = broken["services"]["loki"].pop("ports")
+    assert list(check(broken))
 
 
 @needs("docker-compose")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from lokictl.model import AlertingRule
 from lokictl.sample.output import push_entries
@@ -85,3 +87,18 @@ def test_recorded_series_arrive_in_prometheus(road: Road) -> None:
         named = {item["metric"]["service"] for item in found}
         assert named
         assert named <= set(INCIDENTS)
+
+
+def test_the_distributor_refuses_what_is_too_much_or_from_nobody(road: Road) -> None:
+    """Above the burst of 40 MB, and without a tenant."""
+    url = f"{road.loki}/loki/api/v1/push"
+
+    def push(megabytes: float, headers: dict[str, str]) -> int:
+        line = "x" * 200_000
+        values = [[str(time.time_ns()), line] for _ in range(round(megabytes * 1e6 / len(line)))]
+        streams = [{"stream": {"service": "burst"}, "values": values}]
+        return requests.post(url, json={"streams": streams}, headers=headers, timeout=120).status_code
+
+    assert push(0.2, {}) == 401
+    assert push(0.2, HEADERS) == 204
+    assert push(45, HEADERS) == 429
