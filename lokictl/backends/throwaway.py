@@ -11,6 +11,9 @@ from lokictl.backends.configuration import RELOAD_SECONDS, TENANTS_AT_ONCE, Disc
 from lokictl.backends.interface import Backend, BackendError
 from lokictl.backends.url import UrlBackend
 
+UNSEEN_RELOADS = 5
+"""How often a Loki that does not print its limits (before 3.6) has read them once they count."""
+
 
 class ThrowawayBackend(UrlBackend):
     """A Loki with the configuration for tests; subclasses start and stop it."""
@@ -47,13 +50,19 @@ class ThrowawayBackend(UrlBackend):
 
     def _wait_until_discovering(self, tenant: str, discovery: Discovery) -> None:
         deadline = clock.monotonic() + self.wait_seconds
-        while self._discovery_of(tenant) != discovery:
+        while (found := self._discovery_of(tenant)) != discovery:
+            if found is None:
+                clock.sleep(RELOAD_SECONDS * UNSEEN_RELOADS)
+                return
             if clock.monotonic() > deadline:
                 message = f"Loki did not read its limits by tenant within {self.wait_seconds:g} s"
                 raise BackendError(message, hint="does this version of Loki know runtime_config?")
             clock.sleep(RELOAD_SECONDS / 2)
 
-    def _discovery_of(self, tenant: str) -> Discovery:
-        """What Loki's limits for a tenant, which it prints as YAML, say."""
-        limits = self.client.request("GET", "/config/tenant/v1/limits", tenant=tenant).text()
+    def _discovery_of(self, tenant: str) -> Discovery | None:
+        """What Loki's limits for a tenant, which it prints as YAML, say; None from a Loki that does not print them."""
+        answer = self.client.request("GET", "/config/tenant/v1/limits", tenant=tenant)
+        if answer.status == 404:
+            return None
+        limits = answer.text()
         return "discover_service_name: []" not in limits, "discover_log_levels: true" in limits

@@ -40,10 +40,17 @@ Examples:
     help="Rewrite queries to keep their results, where the rewrite is exact in both versions.",
 )
 @click.option("--no-tests", is_flag=True, help="Do not run the rule tests with both versions.")
+@click.option("--all", "everything", is_flag=True, help="List also the changes that concern every query.")
 @format_option("text", "json")
 @debug_option
 def command(
-    paths: tuple[str, ...], old_text: str, new_text: str, fix: bool, no_tests: bool, output_format: str
+    paths: tuple[str, ...],
+    old_text: str,
+    new_text: str,
+    fix: bool,
+    no_tests: bool,
+    everything: bool,
+    output_format: str,
 ) -> int:
     """Report what another version of Loki changes in PATHS, or in the content project.
 
@@ -68,7 +75,7 @@ def command(
     if output_format == "json":
         write_json(as_json(report))
     else:
-        click.echo(as_text(report))
+        click.echo(as_text(report, everything=everything))
     if report.changes_something:
         return CHANGES
     return 0 if report.is_complete else 1

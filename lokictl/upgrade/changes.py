@@ -170,8 +170,17 @@ def _concerned(behavior: Behavior, expression: ast.Expr) -> Iterator[ast.Node]:
 
 def _place(query: Query, node: ast.Node, *, rewrite: str | None = None, note: str = "") -> Place:
     place = query.place(node)
-    edit = query.edit(node, rewrite) if rewrite is not None else None
+    edit = _edit(query, node, rewrite) if rewrite is not None else None
     return Place(place.position, place.source_line, query.item, edit, note)
+
+
+def _edit(query: Query, node: ast.Node, rewrite: str) -> Edit | None:
+    """The edit of the file that spells a part anew; a part that goes takes the space before it along."""
+    span = query.original(node.span)
+    start = span.start
+    if not rewrite:
+        start = len(query.text[:start].rstrip())
+    return query.source.edit(start, span.end, rewrite)
 
 
 __all__ = ["HARMLESS", "Change", "Kind", "Place", "changes_everywhere", "changes_in_queries"]

@@ -215,20 +215,26 @@ def changes_in_configuration(
         for kind, message, hint, keys in _in_one(configuration, old, new):
             change = changes.setdefault(message, Change(kind, message, hint=hint))
             change.places.append(configuration.place(keys))
+        for place in _defaults(configuration, old, new):
+            message = "the configuration does not set these keys, and their defaults change"
+            changes.setdefault(message, Change(Kind.DEFAULT, message)).places.append(place)
     return list(changes.values())
+
+
+def _defaults(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Place]:
+    """Where keys would be that are not set, with what changes."""
+    for default in DEFAULTS if configuration.complete else ():
+        if old < default.since <= new and not configuration.has(default.path):
+            place = configuration.place(configuration.keys(default.path))
+            item = f"{default.path}: {default.before} → {default.now} ({default.effect})"
+            yield Place(place.position, place.source_line, item)
 
 
 def _in_one(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
     yield from _removed(configuration, old, new)
     yield from _stores(configuration, old, new)
     if old < _3_0 <= new:
-        yield from _needed_by_three(configuration)
-    if not configuration.complete:
-        return
-    for default in DEFAULTS:
-        if old < default.since <= new and not configuration.has(default.path):
-            message = f"{default.path} is {default.now} where it is not set; it was {default.before}"
-            yield Kind.DEFAULT, message, default.effect, configuration.keys(default.path)
+        yield from _needed_by_three(configuration, f"Loki {new.minor_text}")
 
 
 def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
@@ -267,11 +273,12 @@ def _stores(configuration: Configuration, old: LokiVersion, new: LokiVersion) ->
             yield Kind.DEPRECATED, message, "begin a period with store tsdb and schema v13", keys
 
 
-def _needed_by_three(configuration: Configuration) -> Iterator[Found]:
+def _needed_by_three(configuration: Configuration, loki: str) -> Iterator[Found]:
+    """What Loki 3 does not start without, or adds."""
     if configuration.get("compactor.retention_enabled") and not configuration.get(
         "compactor.delete_request_store"
     ):
-        message = "Loki 3 does not start with compactor.retention_enabled and without delete_request_store"
+        message = f"{loki} does not start with compactor.retention_enabled and without delete_request_store"
         hint = (
             "set compactor.delete_request_store to the store that keeps the requests (s3, gcs, filesystem, …)"
         )
@@ -281,13 +288,13 @@ def _needed_by_three(configuration: Configuration) -> Iterator[Found]:
     if period and structured is not False and (period.get("schema"), period.get("store")) != ("v13", "tsdb"):
         where = (*configuration.keys("schema_config.configs"), index, "schema")
         message = (
-            "Loki 3 does not start: structured metadata is on by default, and needs store tsdb and schema v13 in "
+            f"{loki} does not start: structured metadata is on by default, and needs store tsdb and schema v13 in "
             "the period that is active now"
         )
         hint = "begin a period with tsdb and v13, or set limits_config.allow_structured_metadata: false"
         yield Kind.REFUSED, message, hint, where
     if configuration.complete and not configuration.has("limits_config.discover_service_name"):
-        message = "Loki 3 adds the label service_name to every stream: answers and alerts have it"
+        message = f"{loki} adds the label service_name to every stream: answers and alerts have it"
         hint = "limits_config.discover_service_name: [] turns it off"
         yield Kind.ANSWER, message, hint, configuration.keys("limits_config.discover_service_name")
 

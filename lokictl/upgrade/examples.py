@@ -21,6 +21,42 @@ VERSIONS = (*(LokiVersion(*minor, patch) for minor, patch in NEWEST_PATCH.items(
 WAIT_SECONDS = 10.0
 
 
+_TRACE = (("trace.id", "7"),)
+_MORE = {
+    "or-filters": Example('{app="shop"} |= "card" or "cash"', ("card", "cash", "other")),
+    "pattern-filters": Example('{app="shop"} |> "<_> refused <_>"', ("card refused twice", "card paid")),
+    "any-case": Example('SUM(COUNT_OVER_TIME({app="shop"} [1m]))', ("one",)),
+    "negative-numbers": Example('{app="shop"} | logfmt | x > -1', ("x=1", "x=-5")),
+    "petabytes": Example('{app="shop"} | logfmt | size > 1PB', ("size=2PB",)),
+    "no-binary-after-blank": Example('{app="shop"} | logfmt | x > 0b1', ("x=1",)),
+    "filter-numbers-checked": Example('{app="shop"} | logfmt | x > 0x10', ("x=1",)),
+    "variants": Example('variants(count_over_time({app="shop"} [1m])) of ({app="shop"} [1m])', ("one",)),
+    "label-replace-of-a-number": Example('label_replace(1, "a", "$1", "b", "(.*)")'),
+    "no-instant-log-queries": Example('{app="shop"}', ("one",), instant=True),
+    "metadata-tells-apart": Example(
+        '{app="shop"}',
+        ("one", "one"),
+        spacing=0,
+        each_metadata=((("user", "ann"),), (("user", "bob"),)),
+    ),
+    "metadata-names-cleaned": Example(
+        'sum by (trace_id) (count_over_time({app="shop"} [1m]))', ("one",), metadata=_TRACE
+    ),
+    "metadata-names-cleaned-in-log-queries": Example(
+        '{app="shop"} | trace_id="7"', ("one",), metadata=_TRACE
+    ),
+    "dot-matches-newline": Example('{app=~"shop.one"}', ("one",), labels=(("app", "shop\none"),)),
+    "first-byte-folds": Example('{app="shop"} |~ "(?i)рив"', ("ПРИВЕТ",)),
+    "fewer-level-boundaries": Example('{app="shop"}', ("12:00|warning|no card",), detect_levels=True),
+}
+"""Examples of behaviors that have none in the table, by their names."""
+
+
+def example_of(behavior: Behavior) -> Example | None:
+    """The small example that shows a behavior; None where there is none."""
+    return behavior.example or _MORE.get(behavior.name)
+
+
 def before(version: LokiVersion) -> LokiVersion:
     """The newest known version that is older."""
     return max((other for other in VERSIONS if other < version), default=version)
@@ -59,7 +95,7 @@ def _reads_lines(example: Example) -> bool:
 
 def example_answers(behavior: Behavior, version: LokiVersion) -> str:
     """What a version answers to the example of a behavior, on one line."""
-    example = behavior.example
+    example = example_of(behavior)
     assert example is not None
     store = LogStore(version=version, discover_log_levels=example.detect_levels)
     if example.lines:
@@ -84,7 +120,7 @@ def real_answers(behavior: Behavior, client: LokiClient) -> str:
 
     The tenant must have no other lines.  Raises `BackendError` where Loki cannot be reached.
     """
-    example = behavior.example
+    example = example_of(behavior)
     assert example is not None
     if example.lines:
         values = [
@@ -150,4 +186,4 @@ def _refused(text: str) -> str:
     return f"error: {text.strip().split(chr(10))[0]}"
 
 
-__all__ = ["VERSIONS", "before", "example_answers", "real_answers", "shown", "versions_of"]
+__all__ = ["VERSIONS", "before", "example_answers", "example_of", "real_answers", "shown", "versions_of"]

@@ -8,23 +8,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokictl.logql.versions import BEHAVIORS, FIRST, MAIN, Behavior, LokiVersion
-from lokictl.upgrade.configuration_keys import REMOVED
-from lokictl.upgrade.examples import before, example_answers
+from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED
+from lokictl.upgrade.examples import before, example_answers, example_of
 
 HEAD = """# LogQL by version
 
-The Loki you run decides what a query means. `loki_version = "3.4"` in the project's configuration, or
-`--loki-version 3.4` on `test`, `query`, `backtest`, `format` and `lint`, makes lokictl behave like that Loki; the
-default is 3.7. `lokictl upgrade --from 3.0 --to 3.8` says what a change of versions does to your rules, dashboards and
-tests, and to Loki's own configuration: what is refused, what changes its answer (with an example), what is gone.
-`--fix` spells queries so that the answer stays, where that is exact; rule tests run under both versions. It exits with
-0 where nothing changes and with 3 where something does. A Loki that `lokictl test --engine URL` meets is asked for its
-version; one that is not the configured one is a warning.
+The Loki that you run decides what a query means. Tell lokictl which one it is:
 
-This page is made from the table that the engine itself asks (`lokictl/logql/versions.py`). Recorded answers of real
-Lokis prove an entry where it says so (`recorded`): of 2.9.17, 3.2.1, 3.7.6 and main. Versions 3.0, 3.1, 3.3 to 3.6 and
-3.8 were never run: their entries follow changelogs. Where only recordings of two versions show a change, its date is
-bracketed by them, not proved.
+```toml
+# lokictl.toml
+loki_version = "3.4"
+```
+
+`--loki-version 3.4` says so for one run. Both work for `test`, `query`, `backtest`, `format`, `lint`, `check`, `sync`
+and `diff`; the default is 3.7. Parser, engine, ruler and templates then behave like that Loki. A Loki that a command
+talks to is asked for its version (`/loki/api/v1/status/buildinfo`); another minor version than the configured one is a
+warning, because tests can pass here and be wrong there.
+
+Before you change versions, run `lokictl upgrade --from 3.0 --to 3.8`: it names the queries, tests and configuration
+keys that are concerned. See [Upgrading Loki](upgrade.md).
+
+This page is made from the table that the engine itself asks (`lokictl/logql/versions.py`). Each entry says what proves
+it: answers recorded from real Lokis (`recorded`), or Loki's changelog. The answers in the examples are those of the
+embedded engine; the test suite compares them with real Lokis of both versions where it finds them on PATH.
+"""
+
+CONFIGURATION = """## Loki's configuration
+
+Each key was tried on real Lokis: the version before takes it, the named one does not start with it. Versions 2.9.17,
+3.0.1, 3.1.2, 3.2.1, 3.3.4, 3.4.6, 3.5.12, 3.6.12, 3.7.6 and main were run, 3.8 was not: what is dated "main" may be
+gone in 3.8 already. Main ignores unknown keys of `limits_config` instead of refusing them.
+
+Main has no index store but `tsdb`: with a period of `boltdb-shipper`, `boltdb`, `aws`, `bigtable`, `cassandra` or `gcp`
+in the schema it does not start ("unsupported index type"), even if the period is long over. Up to 3.7 these stores work
+and are deprecated.
 """
 
 
@@ -32,14 +49,24 @@ def page() -> str:
     """The whole page."""
     lines = [HEAD]
     dated = [behavior for behavior in BEHAVIORS if behavior.since > FIRST or behavior.until is not None]
-    for version in sorted(
-        {behavior.since for behavior in dated} | {b.until for b in dated if b.until}, reverse=True
-    ):
+    for version in _versions(dated):
         lines += _of_version(version, dated)
-    lines += ["## Loki's configuration", "", "Keys that a Loki no longer starts with:", ""]
-    lines += ["| key | gone since | instead |", "|---|---|---|"]
+    lines += [CONFIGURATION, "| key | gone since | instead |", "|---|---|---|"]
     lines += [f"| `{key.path}` | {key.gone.minor_text} | {key.instead} |" for key in REMOVED]
+    lines += ["", "Defaults that changed, for configurations that do not set them:", ""]
+    lines += ["| key | since | before | now | effect |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{default.path}` | {default.since.minor_text} | {default.before} | {default.now} | {default.effect} |"
+        for default in DEFAULTS
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _versions(behaviors: list[Behavior]) -> list[LokiVersion]:
+    """The versions in which something changes, the newest first."""
+    found = {behavior.since for behavior in behaviors if behavior.since > FIRST}
+    found |= {behavior.until for behavior in behaviors if behavior.until is not None}
+    return sorted(found, reverse=True)
 
 
 def _of_version(version: LokiVersion, behaviors: list[Behavior]) -> Iterator[str]:
@@ -47,12 +74,22 @@ def _of_version(version: LokiVersion, behaviors: list[Behavior]) -> Iterator[str
     yield ""
     for behavior in behaviors:
         if behavior.since == version:
-            proof = f"recorded: {behavior.recording}" if behavior.recording else behavior.source
-            yield f"- **{behavior.what}** Before: {_lower(behavior.otherwise)} ({proof})"
-            yield from _example(behavior, version)
+            yield from _entry(behavior, version, behavior.what, behavior.otherwise)
         if behavior.until == version:
-            yield f"- {behavior.otherwise} Before: {_lower(behavior.what)}"
+            yield from _entry(behavior, version, behavior.otherwise, behavior.what)
     yield ""
+
+
+def _entry(behavior: Behavior, version: LokiVersion, now: str, earlier: str) -> Iterator[str]:
+    proof = f"recorded: {behavior.recording}" if behavior.recording else behavior.source
+    if behavior.syntax:
+        if now.startswith("A syntax error"):
+            yield f"- **Gone:** {earlier} ({proof})"
+        else:
+            yield f"- **New:** {now} Before, Loki refuses it. ({proof})"
+    else:
+        yield f"- **{now}** Before: {_lower(earlier)} ({proof})"
+    yield from _example(behavior, version)
 
 
 def _lower(text: str) -> str:
@@ -60,18 +97,18 @@ def _lower(text: str) -> str:
 
 
 def _example(behavior: Behavior, version: LokiVersion) -> Iterator[str]:
-    if behavior.example is None:
+    example = example_of(behavior)
+    if example is None:
         return
     earlier = before(version)
     yield ""
     yield "  ```text"
-    metadata = "".join(f" {name}={value}" for name, value in behavior.example.metadata)
-    yield f"  {behavior.example.query}"
-    yield from (
-        f"    {line}{'   # metadata' + metadata if metadata else ''}" for line in behavior.example.lines
-    )
-    yield f"  {earlier.minor_text}: {example_answers(behavior, earlier)}"
-    yield f"  {version.minor_text}: {example_answers(behavior, version)}"
+    for index, line in enumerate(example.lines):
+        metadata = ", ".join(f"{name}={value}" for name, value in example.metadata_of(index).items())
+        yield f"  line  {line}" + (f"   (structured metadata: {metadata})" if metadata else "")
+    yield f"  query {example.query}" + ("   (at the time of the last line)" if not example.later else "")
+    for one in (earlier, version):
+        yield f"  {one.minor_text:<5} {example_answers(behavior, one)}"
     yield "  ```"
     yield ""
 

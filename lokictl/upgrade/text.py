@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from os.path import normpath
 from typing import Any
 
 from lokictl.logql.versions import Behavior, LokiVersion
 from lokictl.upgrade.changes import Change, Kind, Place
-from lokictl.upgrade.examples import example_answers
+from lokictl.upgrade.examples import example_answers, example_of
 from lokictl.upgrade.report import Report
 
 SHOWN_PLACES = 12
@@ -15,8 +17,8 @@ FEW_PLACES = 1
 """Places that are shown of a change that concerns nearly every query."""
 
 
-def as_text(report: Report) -> str:
-    """The report for people."""
+def as_text(report: Report, *, everything: bool = False) -> str:
+    """The report for people; ``everything`` lists also what changes whatever the files hold."""
     lines: list[str] = []
     for kind in Kind:
         found = [change for change in report.changes if change.kind == kind]
@@ -25,8 +27,14 @@ def as_text(report: Report) -> str:
             for change in found:
                 lines += _change_lines(change, report)
             lines.append("")
-    if report.everywhere:
-        lines.append("whatever your queries are (not counted)")
+    if report.everywhere and not everything:
+        count = _plural(len(report.everywhere), "change")
+        lines += [
+            f"and {count} in how Loki takes lines in and answers, whatever you ask (--all lists them)",
+            "",
+        ]
+    elif report.everywhere:
+        lines.append("whatever you ask (not counted)")
         for change in report.everywhere:
             lines.append(f"  {change.message}")
             lines.append(f"    before: {_lower(change.before)}")
@@ -79,11 +87,12 @@ def _change_lines(change: Change, report: Report) -> Iterator[str]:
 
 
 def _where(place: Place) -> str:
-    return str(place.position) + (f"  {place.item}" if place.item else "")
+    position = replace(place.position, file=normpath(place.position.file))
+    return str(position) + (f"  {place.item}" if place.item else "")
 
 
 def _example_lines(behavior: Behavior, versions: tuple[LokiVersion, LokiVersion]) -> Iterator[str]:
-    example = behavior.example
+    example = example_of(behavior)
     if example is None:
         return
     yield f"    for example {example.query}" + (" at the time of the last line" if not example.later else "")
@@ -124,8 +133,8 @@ def _change_json(change: Change, report: Report) -> dict[str, Any]:
         shown["hint"] = change.hint
     if behavior is not None:
         shown["behavior"] = behavior.name
-        if behavior.example is not None:
-            example = behavior.example
+        example = example_of(behavior)
+        if example is not None:
             shown["example"] = {
                 "query": example.query,
                 "lines": list(example.lines),
@@ -142,7 +151,7 @@ def _change_json(change: Change, report: Report) -> dict[str, Any]:
 
 
 def _position(position: Any) -> dict[str, Any]:
-    return {"file": position.file, "line": position.line, "column": position.column}
+    return {"file": normpath(position.file), "line": position.line, "column": position.column}
 
 
 __all__ = ["as_json", "as_text"]

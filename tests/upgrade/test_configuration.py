@@ -196,9 +196,8 @@ def test_what_is_not_the_configuration_of_a_loki(tmp_path: Path, text: str) -> N
 
 def test_defaults_count_where_the_configuration_is_complete_and_does_not_set_them(tmp_path: Path) -> None:
     kept = SCHEMA % ("tsdb", "v13", "  query_timeout: 5m")
-    found = {
-        change.message.split(" ")[0] for change in changes(tmp_path, kept) if change.kind == Kind.DEFAULT
-    }
+    (change,) = [change for change in changes(tmp_path, kept) if change.kind == Kind.DEFAULT]
+    found = {place.item.split(":")[0] for place in change.places}
     assert "limits_config.max_line_size" in found
     assert "limits_config.query_timeout" not in found
     assert not [change for change in changes(tmp_path, VALUES) if change.kind == Kind.DEFAULT]
