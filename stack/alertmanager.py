@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lokictl.model.component import Component, HelmValue
-from lokictl.model.notifications import Integration
+from lokictl.model.notifications import ContactPoint, Integration
 from services import agents
 from stack import access, objects
 from stack.figures import IMAGES, PORTS, address
@@ -42,6 +42,7 @@ def configuration(*, version: tuple[int, int] = (0, 28)) -> dict[str, Any]:
         "route": route(),
         "inhibit_rules": inhibitions(),
         "receivers": receivers(version),
+        **({"time_intervals": times} if (times := NOTIFICATIONS.to_alertmanager_times()) else {}),
     }
 
 
@@ -80,11 +81,16 @@ def inhibitions() -> list[dict[str, Any]]:
 
 def receivers(version: tuple[int, int]) -> list[dict[str, Any]]:
     """Where notifications go, in Alertmanager's words."""
-    return [
-        {"name": point.name, **_configs(integration, version)}
-        for point in NOTIFICATIONS.contact_points
-        for integration in point.integrations
-    ]
+    return [receiver(point, version) for point in NOTIFICATIONS.contact_points]
+
+
+def receiver(point: ContactPoint, version: tuple[int, int]) -> dict[str, Any]:
+    """One contact point: a name may occur once, so several ways to reach somebody are in one receiver."""
+    found: dict[str, Any] = {"name": point.name}
+    for integration in point.integrations:
+        for key, configs in _configs(integration, version).items():
+            found[key] = [*found.get(key, []), *configs]
+    return found
 
 
 def _configs(integration: Integration, version: tuple[int, int]) -> dict[str, Any]:

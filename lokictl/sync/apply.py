@@ -149,7 +149,8 @@ class Applier:
         """Does what the plan says, as far as nothing that the rest depends on fails."""
         changes = [change for change in plan.writes if change.key.kind is not Kind.RECORD]
         phases = _phases(changes)
-        if changes and not self._lock(changes):
+        # Bringing only the record up to date must not take it from a run that holds it, either.
+        if plan.writes and not self._lock(changes):
             self._note_the_rest(changes)
             return self._applied
         try:

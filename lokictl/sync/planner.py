@@ -161,6 +161,8 @@ class _Planner:
             return self._foreign_tree(live, entry)
         if entry is not None:
             return f"was edited on the server since the last sync {live.edited}".rstrip()
+        if live.body.get("provenance") == LOCKED:
+            return "exists, locked by what uploaded it (Terraform, an operator, another project)"
         if self.record.live is None and not self.record.groups:
             return "exists, and as far as is recorded this project did not make it"
         return "exists, and this project did not make it"

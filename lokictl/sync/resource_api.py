@@ -21,6 +21,13 @@ OUR_MANAGER = "lokictl"
 # Grafana takes these out of a dashboard, or refuses them in the new schema.
 NOT_IN_A_SPEC = ("uid", "id", "version", "iteration")
 FILE_MANAGER = "classic-file-provisioning"
+MANAGERS = {
+    "grafana-operator": "the Grafana operator",
+    "repo": "Git Sync",
+    "terraform": "Terraform",
+    "plugin": "a plugin",
+}
+"""What Grafana calls the owners of resources; others are named as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +213,14 @@ def managed_by(annotations: Mapping[str, Any]) -> str:
         editable = annotations.get("grafana.app/managerAllowsEdits") == "true"
         result = "which overwrites it when it changes" if editable else "so it cannot be saved"
         return f"provisioned from a file of Grafana's ({file}), {result}"
-    who = "Git Sync" if manager == "repo" else manager
-    return f"managed by {who} ({name})" if name and name != manager else f"managed by {who}"
+    return managed_words(manager, name)
+
+
+def managed_words(manager: str, name: str = "") -> str:
+    """The owner as a person would call it: ``managed by Git Sync (repository-1)``."""
+    known = next((word for word in MANAGERS if word in (manager, name)), manager)
+    who = MANAGERS.get(known, manager)
+    return f"managed by {who} ({name})" if name and name not in (manager, known) else f"managed by {who}"
 
 
 def edited(who: Any, when: Any) -> str:

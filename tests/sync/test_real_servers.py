@@ -14,7 +14,11 @@ import requests
 from click.testing import CliRunner
 
 from lokictl.cli.main import cli
+from lokictl.project import load
 from lokictl.starter import start
+from lokictl.sync.configuration import load_target
+from lokictl.sync.plan import Outcome, Plan, Status
+from lokictl.sync.session import Servers, Session, only_server
 from tests.stack.grafana_server import NEEDS_GRAFANA, grafana
 from tests.stack.servers import needs
 from tests.sync.lab import SOURCE, Lab, Urls
@@ -622,3 +626,58 @@ def test_a_stack_of_grafana_cloud_with_provisioned_dashboards(tmp_path: Path) ->
             assert "1 in conflict" in lab.run("diff", status=3)
         assert lab.title("d1") == "From a file"
         assert lab.title("d9") == "D 9"
+
+
+def planned(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> tuple[Session, Plan]:
+    """A run for the rules only that has read and planned."""
+    monkeypatch.setenv("TEST_GRAFANA_PASSWORD", "admin")
+    project = load(lab.root)
+    target = only_server(load_target(project.config), "loki")
+    session = Session(project, target, Servers(target))
+    return session, session.plan()
+
+
+def test_rules_only_runs_at_once_are_locked_by_the_record_in_grafana(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.dashboards(a="A")
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]})
+    lab.run("sync", "--yes")
+    lab.rules("mini", {"name": "g", "rules": [rule("B")]})
+    first, first_plan = planned(lab, monkeypatch)
+    lab.rules("mini", {"name": "g", "rules": [rule("C")]})
+    second, second_plan = planned(lab, monkeypatch)
+    assert first.apply(first_plan).complete
+    applied = second.apply(second_plan)
+    assert "another sync of this project has started or finished meanwhile" in applied.record_problem
+    assert [outcome.status for outcome in applied.outcomes] == [Status.NOT_DONE]
+    assert lab.ruler()["mini"]["g"]["rules"][0]["alert"] == "B"
+    lab.run("sync", "--yes", "--only", "loki")
+    assert lab.ruler()["mini"]["g"]["rules"][0]["alert"] == "C"
+
+
+def test_rules_only_runs_at_once_are_locked_on_the_ruler_without_a_grafana(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (lab.root / "lokictl.toml").read_text()
+    before, grafana_table, after = text.partition("[targets.test.grafana]")
+    (lab.root / "lokictl.toml").write_text(
+        before + "[targets.test.loki]" + after.partition("[targets.test.loki]")[2]
+    )
+    assert grafana_table
+    lab.rules("mini", {"name": "g", "rules": [rule("A")]}, {"name": "h", "rules": [rule("A")]})
+    session, plan = planned(lab, monkeypatch)
+    seen: list[str] = []
+
+    def meanwhile(outcome: Outcome) -> None:
+        """Another run begins while this one writes: to note what is there, or to change it."""
+        if not seen:
+            seen.append(lab.run("sync", "--yes", status=1))
+            lab.rules("mini", {"name": "g", "rules": [rule("B")]}, {"name": "h", "rules": [rule("A")]})
+            seen.append(lab.run("sync", "--yes", status=1))
+
+    assert session.apply(plan, meanwhile).complete
+    assert [("another sync of this project is running" in text) for text in seen] == [True, True]
+    assert lab.ruler()["mini"]["g"]["rules"][0]["alert"] == "A"
+    lab.run("sync", "--yes")
+    lab.run("diff")

@@ -252,12 +252,22 @@ def test_provisioned_things_cannot_be_saved_which_is_reported_first(world: World
     assert world.sync(on_conflict="skip").complete
 
 
-def test_managed_by_somebody_else_is_left_alone(world: World) -> None:
+@pytest.mark.parametrize(
+    "manager, name",
+    [
+        ("terraform", "Terraform"),
+        ("repo", "Git Sync"),
+        ("kubectl", "kubectl"),
+        ("grafana-operator", "the Grafana operator"),
+        ("plugin", "a plugin"),
+    ],
+)
+def test_managed_by_somebody_else_is_left_alone(world: World, manager: str, name: str) -> None:
     for number in range(10):
         world.dashboards[f"d{number}"] = {"title": f"D{number}", "panels": []}
-    world.grafana.add_dashboard("errors", title="Theirs").manager = "terraform"
+    world.grafana.add_dashboard("errors", title="Theirs").manager = manager
     plan = world.plan(on_conflict="overwrite")
-    assert [c.reason for c in plan.of(Action.CONFLICT)] == ["managed by terraform"]
+    assert [c.reason for c in plan.of(Action.CONFLICT)] == [f"managed by {name}"]
 
 
 def test_a_data_source_of_the_same_name_is_a_conflict_before_grafana_says_so(world: World) -> None:

@@ -43,7 +43,13 @@ from lokictl.lint.dashboard.queries import (
     TooManySeries,
     UnfilledVariable,
 )
-from lokictl.lint.dashboard.sources import BrokenLink, DataSourceByName, ImportPlaceholder, UnknownDataSource
+from lokictl.lint.dashboard.sources import (
+    BrokenLink,
+    DataSourceByName,
+    ImportPlaceholder,
+    UnknownDataSource,
+    UnknownLibraryPanel,
+)
 from lokictl.lint.dashboard.variables import (
     MultiValueInEquality,
     UndefinedVariable,
@@ -93,6 +99,7 @@ CHECKS: tuple[type[Check], ...] = (
     VariableRefresh,
     DataSourceByName,
     UnknownDataSource,
+    UnknownLibraryPanel,
     ImportPlaceholder,
     BrokenLink,
     DataSourceVariable,

@@ -14,6 +14,7 @@ from lokictl.lint.dashboard_json import (
     as_list,
     is_text,
     links,
+    panel_name,
     targets,
     variables,
 )
@@ -79,6 +80,34 @@ class UnknownDataSource(DashboardCheck):
                 yield self.finding(
                     dashboard.place(*path), f'the project has no data source "{name}"', hint=hint
                 )
+
+
+class UnknownLibraryPanel(DashboardCheck):
+    name = "dashboard/unknown-library-panel"
+    severity = Severity.WARNING
+    summary = "a library panel that this project does not have"
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        if self.workspace.project is None:
+            return
+        known = {panel.uid: panel.name for panel in self.workspace.project.library_panels}
+        for path, panel in dashboard.panels:
+            reference = as_dict(panel.get("libraryPanel"))
+            if "libraryPanel" not in panel or reference.get("uid") in known:
+                continue
+            if not reference.get("uid"):
+                message = f"the panel {panel_name(panel)} is of the library, but its uid is missing"
+                yield self.finding(dashboard.place(*path, "libraryPanel"), message, hint='add "uid"')
+                continue
+            uid = str(reference["uid"])
+            name = f' ("{reference["name"]}")' if reference.get("name") else ""
+            hint = suggestion(
+                uid,
+                known,
+                "`lokictl pull --kind library-panels` brings it; rendered files cannot show it without",
+            )
+            message = f'the project has no library panel "{uid}"{name}'
+            yield self.finding(dashboard.place(*path, "libraryPanel", "uid"), message, hint=hint)
 
 
 class ImportPlaceholder(DashboardCheck):

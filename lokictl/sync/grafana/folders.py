@@ -10,7 +10,7 @@ from urllib.parse import quote
 from lokictl.http import HttpError
 from lokictl.sync.grafana.connection import FIRST_WITH_RESOURCES, Connection
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
-from lokictl.sync.resource_api import OUR_MANAGER, edited
+from lokictl.sync.resource_api import FILE_MANAGER, OUR_MANAGER, edited, managed_words
 
 # How often, and with which pause in seconds, a folder is looked at before it counts as not empty: searches of
 # newer versions lag behind.
@@ -187,4 +187,6 @@ def managed(manager: Any) -> str:
     """Why a resource of a manager must be left alone; "" where it is nobody's, or ours."""
     if not manager or manager == OUR_MANAGER:
         return ""
-    return f"managed by {manager}"
+    if manager == FILE_MANAGER:
+        return "made from files of Grafana's, so it cannot be saved"
+    return managed_words(str(manager))

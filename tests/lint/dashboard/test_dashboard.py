@@ -761,7 +761,12 @@ def test_labels_that_every_query_must_name() -> None:
 
 
 CONFIGURED = {"dashboard/required-matchers"}
-IN_PROJECTS = {"dashboard/duplicate-uid", "dashboard/unknown-datasource", "dashboard/import-placeholder"}
+IN_PROJECTS = {
+    "dashboard/duplicate-uid",
+    "dashboard/import-placeholder",
+    "dashboard/unknown-datasource",
+    "dashboard/unknown-library-panel",
+}
 
 
 def test_every_check_has_a_failing_and_a_passing_case() -> None:

@@ -29,6 +29,9 @@ def lint_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / "lokictl.toml").write_text("", encoding="utf-8")
         (tmp_path / "datasources" / "sources.yaml").write_text(SOURCES, encoding="utf-8")
+        (tmp_path / "library-panels").mkdir(exist_ok=True)
+        library = {"uid": "lines", "name": "Lines", "model": {"type": "logs"}}
+        (tmp_path / "library-panels" / "lines.json").write_text(json.dumps(library), encoding="utf-8")
         for number, data in enumerate(dashboards):
             (tmp_path / "dashboards" / f"{number}.json").write_text(json.dumps(data), encoding="utf-8")
         monkeypatch.chdir(tmp_path)
@@ -101,3 +104,59 @@ def test_two_files_with_one_uid(tmp_path: Path) -> None:
     report = lint_paths([str(tmp_path)], Settings(select=("dashboard/duplicate-uid",)))
     assert [Path(finding.position.file).name for finding in report.findings] == ["b.json"]
     assert 'the uid "test" is also that of the dashboard "Test"' in report.findings[0].message
+
+
+NEW_SCHEMA = {
+    "apiVersion": "dashboard.grafana.app/v2beta1",
+    "kind": "Dashboard",
+    "metadata": {"name": "new"},
+    "spec": {
+        "title": "New",
+        "elements": {
+            "p": {
+                "kind": "LibraryPanel",
+                "spec": {"id": 1, "title": "P", "libraryPanel": {"uid": "lost", "name": "Lost"}},
+            }
+        },
+        "layout": {
+            "kind": "GridLayout",
+            "spec": {
+                "items": [
+                    {
+                        "kind": "GridLayoutItem",
+                        "spec": {
+                            "x": 0,
+                            "y": 0,
+                            "width": 24,
+                            "height": 8,
+                            "element": {"kind": "ElementReference", "name": "p"},
+                        },
+                    }
+                ]
+            },
+        },
+    },
+}
+ROW = {
+    "type": "row",
+    "id": 9,
+    "title": "R",
+    "collapsed": True,
+    "panels": [panel(libraryPanel={"uid": "gone"})],
+}
+LIBRARY = [
+    (dashboard(panel(libraryPanel={"uid": "lines", "name": "Lines"})), ""),
+    (dashboard(panel(libraryPanel={"uid": "line"})), 'no library panel "line"'),
+    (dashboard(panel(libraryPanel={"uid": "x", "name": "Errors"})), 'no library panel "x" ("Errors")'),
+    (dashboard(panel(libraryPanel={"name": "Lines"})), "its uid is missing"),
+    (dashboard(panel(libraryPanel=None)), "its uid is missing"),
+    (dashboard(ROW), 'no library panel "gone"'),
+    (NEW_SCHEMA, 'no library panel "lost" ("Lost")'),
+]
+
+
+@pytest.mark.parametrize("data, expected", LIBRARY)
+def test_panels_of_the_library(lint_project: Any, data: dict[str, Any], expected: str) -> None:
+    messages = lint_project("dashboard/unknown-library-panel", data)
+    assert len(messages) == bool(expected), messages
+    assert expected in "".join(messages)
