@@ -1,6 +1,6 @@
-"""Every output that the README shows is what the command prints.
+"""Every output that the README and the tutorial show is what the command prints.
 
-``UPDATE_README=1 pytest tests/test_readme.py`` writes the outputs anew.
+``UPDATE_README=1 pytest tests/test_readme.py`` updates the outputs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,35 @@ def test_outputs_are_what_is_printed(tmp_path: Path) -> None:
     )
     if os.environ.get("UPDATE_README"):
         README.write_text(printed, encoding="utf-8")
-        pytest.skip("written anew")
+        pytest.skip("updated")
+    assert SECONDS.sub("… s", printed) == SECONDS.sub("… s", text)
+
+
+TUTORIAL = ROOT / "docs/tutorial.md"
+STEP = re.compile(
+    r"^```\w+ title=\"(?P<file>[^\"]+)\"(?P<append> append)?\n(?P<content>.*?)^```$"
+    r"|^```console\n\$ (?P<command>[^\n]+)\n(?P<output>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_the_tutorial_works(tmp_path: Path) -> None:
+    """Writes its files and runs its commands, from the top down."""
+
+    def step(found: re.Match[str]) -> str:
+        if found["command"]:
+            return f"```console\n$ {found['command']}\n{run(found['command'], tmp_path)}```"
+        file = tmp_path / found["file"]
+        before = file.read_text(encoding="utf-8") if found["append"] else ""
+        file.write_text(before + found["content"], encoding="utf-8")
+        return found[0]
+
+    text = TUTORIAL.read_text(encoding="utf-8")
+    printed = STEP.sub(step, text)
+    if os.environ.get("UPDATE_README"):
+        TUTORIAL.write_text(printed, encoding="utf-8")
+        pytest.skip("updated")
+    assert "no problems" in printed
     assert SECONDS.sub("… s", printed) == SECONDS.sub("… s", text)
 
 

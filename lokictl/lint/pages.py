@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
-from lokictl.lint.registry import READING, all_checks, families
+from lokictl.lint.registry import FAMILIES, READING, all_checks, families
 
 _HERE = Path(__file__).resolve().parent
 FOLDERS = (_HERE / "docs", _HERE.parent.parent / "docs" / "checks")
@@ -40,3 +40,19 @@ def listing(family: str | None = None) -> str:
         f"{check.name:<{width}}  {check.severity + ('' if check.on_by_default else ', off'):<12}  {check.summary}"
         for check in checks
     )
+
+
+def table() -> str:
+    """Markdown with a table for each family of lokictl's own checks, linked to their pages."""
+    parts = []
+    for family in FAMILIES:
+        rows = [
+            f"| [{name}]({name}.md) | {check.severity}{'' if check.on_by_default else ', off by default'} "
+            f"| {check.summary.replace('|', '&#124;')} |"
+            for name, check in all_checks().items()
+            if name.partition("/")[0] == family
+        ]
+        parts.append(
+            "\n".join([f"## {family}", "", "| Check | Severity | Finds |", "|---|---|---|", *rows, ""])
+        )
+    return "\n".join(parts)

@@ -140,7 +140,7 @@ class ParserError(QueryCheck):
     wants = (ast.LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        skipped = {id(found) for found in _ranges_without_parsing(query)}
+        skipped = {id(found) for found in (*_ranges_without_parsing(query), *_ranges_read_in_part(query))}
         for log_range in query.nodes(ast.LogRange):
             log = log_range.log
             if id(log_range) in skipped or _drops_errors(log) or log_range.unwrap is not None:
@@ -185,6 +185,38 @@ def _ranges_without_parsing(query: Query) -> Iterator[ast.LogRange]:
         uses = (ast.LabelFilterStage, ast.LabelFormat, ast.LineFormat, ast.KeepLabels, ast.DropLabels)
         if log_range.unwrap is None and not any(isinstance(stage, uses) for stage in log_range.log.stages):
             yield log_range
+
+
+def _ranges_read_in_part(query: Query) -> Iterator[ast.LogRange]:
+    """Ranges of which Loki reads only fields that the filters want: what follows them in a line does not matter."""
+    for node in query.nodes(ast.VectorAggregation):
+        inner = node.inner
+        if node.operation != "sum" or node.grouping.without or not isinstance(inner, ast.RangeAggregation):
+            continue
+        if inner.operation not in semantics.COUNTING or inner.grouping is not None:
+            continue
+        if _stops_at_filtered_fields(inner.log_range.log, node.grouping.labels):
+            yield inner.log_range
+
+
+def _stops_at_filtered_fields(log: ast.LogExpr, grouped: tuple[str, ...]) -> bool:
+    """Whether Loki stops reading a line's JSON at fields that the filters want: a line without them is dropped.
+
+    It reads the fields that the grouping and the filters name, and nothing behind the last of them.
+    """
+    parsers = [stage for stage in log.stages if isinstance(stage, ast.ParserStage)]
+    others = (ast.JsonParser, ast.LineFilter, ast.LabelFilterStage)
+    if len(parsers) != 1 or not all(isinstance(stage, others) for stage in log.stages):
+        return False
+    later = log.stages[log.stages.index(parsers[0]) + 1 :]
+    found = [node for stage in later for node in semantics.comparisons(stage)]
+    simple = all(
+        isinstance(stage.filter, ast.LabelComparison)
+        for stage in later
+        if isinstance(stage, ast.LabelFilterStage)
+    )
+    wanted = {node.name for node in found if _wants_label(node)}
+    return bool(wanted) and simple and all(map(_wants_label, found)) and set(grouped) <= wanted
 
 
 class LogfmtStopsEarly(QueryCheck):
