@@ -213,7 +213,7 @@ class BucketsAroundObjective(WorkspaceCheck):
         """``bounds`` in milliseconds."""
         for service in workspace.services:
             objective = service.objectives.p99_duration / 1_000_000
-            if not min(bounds) < objective < max(bounds):
+            if not min(bounds) < objective <= 2 * max(bounds):
                 continue  # not the durations of requests
             below = any(objective / 2 <= bound <= objective for bound in bounds)
             above = any(objective < bound <= objective * 1.5 for bound in bounds)

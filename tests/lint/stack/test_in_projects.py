@@ -318,7 +318,11 @@ BUCKETS = [
     ({"metrics": {"d": {"config": {"buckets": [100, 1000, 4000, 6000, 10000]}}}}, 0),
     ({"x": {"explicit": {"buckets": ["100ms", "1s", "5s", "10s"]}}}, 1),
     ({"x": {"explicit": {"buckets": ["100ms", "1s", "5s", "6s", "10s"]}}}, 0),
+    # The last bucket says that it took longer, not how long.
+    ({"x": {"buckets": [100, 1000, 2500, 5000]}}, 1),
+    ({"x": {"explicit": {"buckets": ["100ms", "1s", "4s"]}}}, 1),
     ({"sizes": {"buckets": [1, 2, 3]}}, 0),
+    ({"sizes": {"buckets": [100, 200, 400]}}, 0),
     ({"x": {"buckets": ["a"]}}, 0),
     ("stage.metrics { metric.histogram { buckets = [100, 1000, 5000, 10000] } }", 1),
     ("stage.metrics { metric.histogram { buckets = [100, 5000, 6000, 10000] } }", 0),
