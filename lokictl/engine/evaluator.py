@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
@@ -14,11 +14,12 @@ from lokictl.engine.binary_operation import set_operation, with_number, with_vec
 from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
 from lokictl.engine.extraction import Extractor, compile_selector_test
 from lokictl.engine.hints import log_hints
-from lokictl.engine.labels import ERROR, PRESERVE_ERROR, LabelBuilder, Labels
+from lokictl.engine.labels import ERROR, PRESERVE_ERROR, LabelBuilder, Labels, label_builder
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline
 from lokictl.engine.prefilter import candidates, required_texts
 from lokictl.engine.range_aggregation import aggregator, window_bounds
+from lokictl.engine.reading_order import merged
 from lokictl.engine.result import LogLine, Result
 from lokictl.engine.store import Entry, LogStore, Stream, cleaned, readable, told_apart
 from lokictl.engine.vector_aggregation import aggregator as vector_aggregator
@@ -34,6 +35,9 @@ from lokictl.logql.units import (
 )
 from lokictl.logql.validation import NO_MATCHER
 from lokictl.logql.versions import (
+    APPROX_TOPK_RUNS,
+    BACKTICKS_IN_LABEL_REGEXES,
+    CATEGORIES,
     CONFLICTS_EACH_LINE,
     DEFAULT,
     EMPTY_GROUPING_KEPT,
@@ -43,6 +47,7 @@ from lokictl.logql.versions import (
     NUMBER_ON_THE_LEFT,
     NUMBERS_ARE_EVALUATED,
     QUERIES_RUN_AS_PARSED,
+    STREAMS_AT_THE_START,
     WINDOW_END,
     LokiVersion,
 )
@@ -51,6 +56,8 @@ Sample = tuple[Labels, float]
 Steps = list[int]
 Evaluate = Callable[[Steps], list[list[Sample]]]
 """For each step (ns) the elements of the vector there."""
+Passed = tuple[Labels, bytes, tuple[Labels, Labels, Labels]]
+"""A line that a log query gives: its labels, its text, and its labels by category."""
 
 TOO_MANY_SERIES = (
     "maximum number of series ({limit}) reached for a single query; consider reducing query cardinality by adding "
@@ -243,8 +250,6 @@ class CompiledQuery:
             return lambda steps: [[((), value)] for _ in steps]
         if isinstance(node, ast.LabelReplace):
             return self._label_replace(node)
-        if isinstance(node, ast.Literal) and not self.version.has(NUMBERS_ARE_EVALUATED):
-            raise EngineError(f"parse error : {NO_MATCHER}")
         raise EvaluationError(
             f"unexpected expr type (*syntax.{type(node).__name__}Expr) for Evaluator type "
             "(*logql.DefaultEvaluator) "
@@ -329,6 +334,9 @@ class CompiledQuery:
         return evaluate
 
     def _vector(self, node: ast.VectorAggregation) -> Evaluate:
+        if node.operation == "approx_topk" and not self.version.has(APPROX_TOPK_RUNS):
+            text = 'error while processing request: expected aggregation operator but got "approx_topk"'
+            raise EvaluationError(text)
         inner = self._compile(node.inner, node)
         aggregate = vector_aggregator(node)
         return lambda steps: [aggregate(elements) for elements in inner(steps)]
@@ -360,6 +368,8 @@ class CompiledQuery:
         return evaluate
 
     def _label_replace(self, node: ast.LabelReplace) -> Evaluate:
+        if isinstance(node.inner, ast.Literal) and not self.version.has(NUMBERS_ARE_EVALUATED):
+            raise EngineError(f"parse error : {NO_MATCHER}")
         inner = self._compile(node.inner, None)
         replace = compile_label_replace(node)
         return lambda steps: [
@@ -376,46 +386,19 @@ class CompiledQuery:
             message = f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > "
             raise LimitError(f"{message}{self.limits.max_entries})")
         backward = direction.lower() == "backward"
-        selects = compile_selector_test(self.expression.selector, self.version)
-        found_any = False
-        entries: list[tuple[Entry, Stream]] = []
-        required = required_texts(self.expression.stages)
-        for stream in self.store:
-            if selects(stream) and _is_found(stream, start, end):
-                all_entries = stream.between(start, max(end, start + 1))
-                if not self.version.has(METADATA_TELLS_APART):
-                    all_entries = told_apart(all_entries)
-                found_any = found_any or bool(all_entries)
-                entries += [(entry, stream) for entry in candidates(stream, all_entries, required)]
-        if not found_any:
+        streams = self._opened(self.expression.selector, start, end)
+        if not streams:
             return Result("streams")
-        if self._pipeline is None:
-            self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
-        # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.
-        if len({id(stream) for _, stream in entries}) > 1:
-            entries.sort(key=itemgetter(0))
-        if backward:
-            entries.reverse()
-        if not self.version.has(CONFLICTS_EACH_LINE):
+        if self._pipeline is None or not self.version.has(CONFLICTS_EACH_LINE):
             self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
-        builders: dict[Labels, LabelBuilder] = {}
-        cleans = self.version.has(METADATA_NAMES_CLEANED_IN_LOG_QUERIES)
-        for entry, stream in entries:
+        for entry, stream, (labels, line, categories) in self._passing(streams, self._pipeline, backward):
             if count >= limit:
                 break
-            builder = builders.get(stream.labels)
-            if builder is None:
-                builder = builders[stream.labels] = LabelBuilder(
-                    stream.label_map, stream.labels, (), self.version
-                )
-            builder.reset(cleaned(entry.metadata) if cleans else entry.metadata)
-            line = self._pipeline.run(entry.line, entry.timestamp, builder)
-            if line is None or (last is not None and interval and abs(entry.timestamp - last) < interval):
+            if last is not None and interval and abs(entry.timestamp - last) < interval:
                 continue
-            labels = builder.labels()
             # What the stages made alike of one stream's lines at one time counts once.
             identity = (stream.labels, labels, entry.timestamp, line)
             if identity in seen:
@@ -423,28 +406,78 @@ class CompiledQuery:
             seen.add(identity)
             last = entry.timestamp
             count += 1
-            own, metadata, parsed = builder.categorized()
             text = readable(line.decode("utf-8", "surrogateescape"))
             found.setdefault(labels, []).append(
-                LogLine(
-                    entry.timestamp, text, valid_labels(own), valid_labels(metadata), valid_labels(parsed)
-                )
+                LogLine(entry.timestamp, text, *(valid_labels(category) for category in categories))
             )
         return Result(
             "streams",
+            categories=self.version.has(CATEGORIES),
             streams=[(dict(valid_labels(labels)), lines) for labels, lines in sorted(found.items())],
         )
 
+    def _opened(
+        self, selector: ast.StreamSelector, start: int, end: int
+    ) -> list[tuple[Stream, Sequence[Entry]]]:
+        """The streams that a log query opens, with their entries in its time."""
+        selects = compile_selector_test(selector, self.version)
+        opened: list[tuple[Stream, Sequence[Entry]]] = []
+        for stream in self.store:
+            if selects(stream) and _is_found(stream, start, end, self.version):
+                entries = stream.between(start, max(end, start + 1))
+                if not self.version.has(METADATA_TELLS_APART):
+                    entries = told_apart(entries)
+                if entries:
+                    opened.append((stream, entries))
+        return opened
 
-def _is_found(stream: Stream, start: int, end: int) -> bool:
+    def _passing(
+        self, streams: list[tuple[Stream, Sequence[Entry]]], pipeline: Pipeline, backward: bool
+    ) -> Iterator[tuple[Entry, Stream, Passed]]:
+        """The lines that pass, in the order of the answer, with what became of each."""
+        builders: dict[Labels, LabelBuilder] = {}
+        cleans = self.version.has(METADATA_NAMES_CLEANED_IN_LOG_QUERIES)
+
+        def run(stream: Stream, entry: Entry) -> Passed | None:
+            builder = builders.get(stream.labels)
+            if builder is None:
+                builder = label_builder(stream.label_map, stream.labels, self.version)
+                builders[stream.labels] = builder
+            builder.reset(cleaned(entry.metadata, self.version) if cleans else entry.metadata)
+            line = pipeline.run(entry.line, entry.timestamp, builder)
+            return None if line is None else (builder.labels(), line, builder.categorized())
+
+        if not self.version.has(CONFLICTS_EACH_LINE):
+            yield from merged(streams, run, backward=backward)
+            return
+        assert isinstance(self.expression, ast.LogExpr)
+        required = required_texts(self.expression.stages)
+        entries = [(entry, stream) for stream, own in streams for entry in candidates(stream, own, required)]
+        # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.
+        if len(streams) > 1:
+            entries.sort(key=itemgetter(0))
+        if backward:
+            entries.reverse()
+        for entry, stream in entries:
+            passed = run(stream, entry)
+            if passed is not None:
+                yield entry, stream, passed
+
+
+def _is_found(stream: Stream, start: int, end: int, version: LokiVersion = DEFAULT) -> bool:
     """Whether a log query opens the stream: Loki compares the edges of what it has stored in milliseconds.
 
-    A stream whose entries all lie at the very start is found, one that merely ends there is not.
+    A stream whose entries all lie at the very start is found (since `STREAMS_AT_THE_START`), one that merely ends
+    there is not.
     """
     entries = stream.entries
     first, last = entries[0].timestamp // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
     low, high = start // MILLISECOND, -(-end // MILLISECOND)
-    return not (high <= first or last < low or (last == low and first < last))
+    return not (
+        high <= first
+        or last < low
+        or (last == low and (first < last or not version.has(STREAMS_AT_THE_START)))
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -457,6 +490,8 @@ def _as_run(parsed: ast.Expr, version: LokiVersion) -> ast.Expr:
     """The expression as the query API runs it: on its way there sizes in label filters are rounded as they print."""
     if next(parsed.find_all(ast.StreamSelector), None) is None:
         return parsed
+    if not version.has(BACKTICKS_IN_LABEL_REGEXES):
+        _check_backticks(parsed, version)
     if not version.has(QUERIES_RUN_AS_PARSED):
         return _without_empty_groupings(parse(str(parsed), version=version))
     for literal in parsed.find_all(ast.Literal):
@@ -464,6 +499,18 @@ def _as_run(parsed: ast.Expr, version: LokiVersion) -> ast.Expr:
             raise EvaluationError("failed to enqueue request")
     rounded: ast.Expr = parsed.transform(_rounded)
     return rounded if version.has(EMPTY_GROUPING_KEPT) else _without_empty_groupings(rounded)
+
+
+def _check_backticks(parsed: ast.Expr, version: LokiVersion) -> None:
+    """Fails where the printed form of a label filter, which has backticks around it, does not parse again."""
+    text = str(parsed)
+    for node in parsed.find_all(ast.StringLabelFilter):
+        if node.operator == MatchOperator.REGEX and "`" in node.value:
+            if version.has(QUERIES_RUN_AS_PARSED):
+                raise EvaluationError("failed to enqueue request")
+            text = text.replace(f"{node.operator}{quote(node.value)}", f"{node.operator}`{node.value}`")
+    if text != str(parsed):
+        parse(text, version=version)
 
 
 def _without_empty_groupings(expression: ast.Expr) -> ast.Expr:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from lokictl.engine.errors import LimitError
 from lokictl.engine.flat_json import FlatJson, flat_json
 from lokictl.engine.hints import metric_hints
 from lokictl.engine.label_filter import compile_label_filter
-from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels
+from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels, label_builder
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
 from lokictl.engine.prefilter import candidates, required_texts
+from lokictl.engine.reading_order import merged
 from lokictl.engine.store import Entry, LogStore, Stream, told_apart
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
@@ -22,7 +22,7 @@ from lokictl.logql.units import parse_bytes, parse_float, parse_go_duration, sec
 from lokictl.logql.versions import (
     CONFLICTS_EACH_LINE,
     DEFAULT,
-    METADATA_NAMES_CLEANED,
+    METADATA_NAMES_ARE_ASCII,
     METADATA_TELLS_APART,
     LokiVersion,
 )
@@ -95,6 +95,7 @@ class Extractor:
         self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping, version)
         self.required = required_texts(self._stages())
         self.pipeline: Pipeline | None = None
+        self.builders: dict[Labels, LabelBuilder] = {}
         self.value: Callable[[bytes, LabelBuilder], float | None] | None = None
         self.series: dict[Labels, Series] = {}
         self.done: dict[Labels, tuple[int, int, int]] = {}
@@ -118,22 +119,23 @@ class Extractor:
         self.series = {}
         found: dict[Labels, list[tuple[int, int, float]]] = {}
         apart = self.version.has(CONFLICTS_EACH_LINE)
+        self.builders.clear()
         if not apart:
             self.pipeline = None
-        waiting: list[tuple[int, int, Entry, Stream]] = []
+        waiting: list[tuple[Stream, Sequence[Entry]]] = []
         for stream in self.store:
             if self.selects(stream):
                 entries = stream.between(first + 1, last + 1)
                 if not self.version.has(METADATA_TELLS_APART):
                     entries = told_apart(entries)
                 if entries and not apart:
-                    waiting += [(entry.timestamp, entry.sequence, entry, stream) for entry in entries]
+                    waiting.append((stream, entries))
                 elif entries:
                     self._run(stream, entries, found)
                     self._check(found)
-        # What a parser decides about a name holds for all later lines: they come in the order of time.
-        for _, _, entry, stream in sorted(waiting, key=itemgetter(0, 1)):
-            self._run(stream, [entry], found)
+        # What a parser decides about a name holds for all later lines.
+        for _ in merged(waiting, lambda stream, entry: self._run(stream, [entry], found) or None):
+            pass
         self._check(found)
         for labels, samples in found.items():
             samples.sort()
@@ -149,28 +151,30 @@ class Extractor:
 
     def _run(
         self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
-    ) -> None:
+    ) -> int:
+        """Puts the samples of lines into ``found``; gives how many."""
         if self.pipeline is None:
             self.pipeline = Pipeline(self._stages(), self.hints)
             self.value = compile_value(self.node, self.version)
         pipeline, value_of, grouping = self.pipeline, self.value, self.grouping
         assert value_of is not None
-        base, base_labels = stream.label_map, stream.labels
         if (
             not pipeline.functions
             and not self.node.log_range.unwrap
             and not any(entry.metadata for entry in entries)
         ):
             self._plain(stream, entries, found)
-            return
+            return len(entries)
         run = pipeline.run
         # Labels that a query cannot name do not survive: their samples get lost.
-        raw_names = not self.version.has(METADATA_NAMES_CLEANED)
-        builder = LabelBuilder(base, base_labels, (), self.version)
-        entries = candidates(stream, entries, self.required)
+        raw_names = not self.version.has(METADATA_NAMES_ARE_ASCII)
+        builder = self._builder(stream)
+        if self.version.has(CONFLICTS_EACH_LINE):
+            entries = candidates(stream, entries, self.required)
         flat = self._flat(stream, entries)
         if flat is not None:
             entries = flat.run(entries, found)
+        count = 0
         for entry in entries:
             builder.reset(entry.metadata)
             line = run(entry.line, entry.timestamp, builder)
@@ -188,6 +192,16 @@ class Extractor:
             if samples is None:
                 samples = found.setdefault(labels, [])
             samples.append((entry.timestamp, entry.sequence, value))
+            count += 1
+        return count
+
+    def _builder(self, stream: Stream) -> LabelBuilder:
+        """The builder of a stream's labels: one for all of its lines."""
+        builder = self.builders.get(stream.labels)
+        if builder is None:
+            builder = label_builder(stream.label_map, stream.labels, self.version)
+            self.builders[stream.labels] = builder
+        return builder
 
     def _flat(self, stream: Stream, entries: Sequence[Entry]) -> FlatJson | None:
         """The way for many flat JSON lines at once, where it gives the same samples."""
@@ -200,7 +214,7 @@ class Extractor:
             self.pipeline.stages,
             self.node.log_range.unwrap,
             self.grouping,
-            LabelBuilder(stream.label_map, stream.labels, (), self.version),
+            label_builder(stream.label_map, stream.labels, self.version),
             self.value,
             is_length=self.node.operation in BYTE_OPERATIONS,
         )
@@ -209,7 +223,7 @@ class Extractor:
         self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
     ) -> None:
         """Without stages every line of a stream has the same labels."""
-        builder = LabelBuilder(stream.label_map, stream.labels, (), self.version)
+        builder = label_builder(stream.label_map, stream.labels, self.version)
         grouping = self.grouping
         labels = builder.labels() if grouping is None else builder.grouped(grouping.labels, grouping.without)
         samples = found.setdefault(labels, [])

@@ -223,10 +223,10 @@ def label_name(key: str) -> str:
     return _NOT_A_NAME.sub("_", key)
 
 
-def nested_name(prefix: str, key: str) -> str:
-    """The name of a member of a nested object."""
+def nested_name(prefix: str, key: str, *, skips_empty: bool = True) -> str:
+    """The name of a member of a nested object.  Without ``skips_empty`` an empty key adds its ``_``, too."""
     key = key.strip()
     part = _NOT_A_NAME.sub("_", key)
     if not prefix:
         return label_name(key)
-    return f"{prefix}_{part}" if part else prefix
+    return f"{prefix}_{part}" if part or not skips_empty else prefix

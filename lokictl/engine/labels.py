@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import itemgetter
 
-from lokictl.logql.versions import DEFAULT, METADATA_FIRST, LokiVersion
+from lokictl.logql.versions import (
+    DEFAULT,
+    METADATA_FIRST,
+    METADATA_GIVES_WAY,
+    SET_LABELS_BESIDE_METADATA,
+    LokiVersion,
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -41,6 +47,7 @@ class LabelBuilder:
         "extracted",
         "keeps_metadata",
         "metadata",
+        "metadata_counts",
         "parsed",
     )
 
@@ -52,6 +59,7 @@ class LabelBuilder:
         version: LokiVersion = DEFAULT,
     ) -> None:
         self.keeps_metadata = version.has(METADATA_FIRST)
+        self.metadata_counts = not version.has(METADATA_GIVES_WAY)
         self.base = base
         self.base_labels = base_labels
         self.blank_keys: dict[str, bool] = {}
@@ -72,6 +80,8 @@ class LabelBuilder:
                 self.error_details = value
             else:
                 self.metadata[name + EXTRACTED_SUFFIX if name in self.base else name] = value
+        if self.metadata_counts:
+            self.extracted.update(self.metadata)
 
     def get(self, name: str) -> str | None:
         """The current value of a label; None where it is absent."""
@@ -87,6 +97,13 @@ class LabelBuilder:
         self.metadata.pop(name, None)
         self.parsed[name] = value
         self.extracted.add(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Gives a label, if there is one, another name; it counts as parsed from then on."""
+        value = self.get(old)
+        if value is not None:
+            self.set(new, value)
+            self.delete(old)
 
     def delete(self, name: str) -> None:
         self.metadata.pop(name, None)
@@ -175,3 +192,59 @@ class LabelBuilder:
         if self.error_details and (self.error or parsed or self.metadata or self.deleted):
             parsed[ERROR_DETAILS] = self.error_details
         return stream, tuple(sorted(self.metadata.items())), tuple(sorted(parsed.items()))
+
+
+class SideBySideBuilder(LabelBuilder):
+    """The labels of a line where what is set stands beside metadata of its name (`SET_LABELS_BESIDE_METADATA`).
+
+    Answers and templates show what was set, filters and groupings still see the metadata.  A label that gets another
+    name stays what it was: ``renamed`` are those of the stream.
+    """
+
+    __slots__ = ("renamed",)
+
+    def reset(self, metadata: Labels) -> None:
+        super().reset(metadata)
+        self.renamed: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        return self.renamed[name] if name in self.renamed else super().get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self.parsed[name] = value
+        self.extracted.add(name)
+
+    def rename(self, old: str, new: str) -> None:
+        value = self.get(old)
+        if value is None:
+            return
+        if old in self.metadata and old not in self.renamed:
+            self.metadata[new] = value
+        elif old in self.parsed and old not in self.renamed:
+            self.parsed[new] = value
+        else:
+            self.renamed[new] = value
+        self.delete(old)
+
+    def delete(self, name: str) -> None:
+        super().delete(name)
+        self.renamed.pop(name, None)
+
+    def labels(self) -> Labels:
+        if not self.renamed:
+            return super().labels()
+        found = {name: value for name, value in super().labels() if name not in self.renamed}
+        return tuple(sorted({**found, **self.renamed}.items()))
+
+    def grouped(self, names: tuple[str, ...], without: bool) -> Labels:
+        if not self.renamed or self.error:
+            return super().grouped(names, without)
+        found = dict(super().grouped(names, without))
+        found |= {name: value for name, value in self.renamed.items() if (name in names) is not without}
+        return tuple(sorted(found.items()))
+
+
+def label_builder(base: Mapping[str, str], base_labels: Labels, version: LokiVersion) -> LabelBuilder:
+    """A builder for the lines of one stream."""
+    made = SideBySideBuilder if version.has(SET_LABELS_BESIDE_METADATA) else LabelBuilder
+    return made(base, base_labels, (), version)

@@ -8,9 +8,17 @@ from dataclasses import replace
 from lokictl.engine.ip import compile_ip
 from lokictl.logql import ast
 from lokictl.logql.ast import LineFilterOperator
-from lokictl.logql.regex import Always, Contains, Test, compile_test, either, simplify
+from lokictl.logql.regex import Always, Contains, Test, compile_test, either, parse_regex, simplify
 from lokictl.logql.validation import consecutive_captures, split_pattern
-from lokictl.logql.versions import DEFAULT, FIRST_BYTE_FOLDS, IP_IN_CHAINS, LokiVersion
+from lokictl.logql.versions import (
+    DEFAULT,
+    FIRST_BYTE_FOLDS,
+    IP_IN_CHAINS,
+    LONG_CHAINS,
+    PATTERNS_BEYOND_ASCII,
+    SHORT_GROUP_NAMES_IN_LINE_FILTERS,
+    LokiVersion,
+)
 
 LineTest = Callable[[bytes], bool]
 
@@ -25,9 +33,23 @@ def compile_line_filter(node: ast.LineFilter, version: LokiVersion = DEFAULT) ->
     if version.has(IP_IN_CHAINS) and any(leg.is_ip for leg in node.legs):
         single = [replace(node, legs=(leg,), operator=_positive(node)) for leg in node.legs]
         return _negated(_any([compile_line_filter(one, version) for one in single]), node.operator)
+    if len(node.legs) > 2 and not version.has(LONG_CHAINS):
+        contains = LineFilterOperator.CONTAINS
+        kept = replace(node, legs=node.legs[:2], operator=_positive(node))
+        rest = [replace(node, legs=(leg,), operator=contains) for leg in node.legs[2:]]
+        tests = [compile_line_filter(one, version) for one in (kept, *rest)]
+        return _negated(_any(tests), node.operator)
     if node.operator in PATTERN:
+        if not version.has(PATTERNS_BEYOND_ASCII) and not all(leg.value.isascii() for leg in node.legs):
+            kept_legs = tuple(leg for leg in node.legs if leg.value.isascii())
+            if not kept_legs:
+                return _negated(lambda line: False, node.operator)
+            node = replace(node, legs=kept_legs)
         tests = [compile_pattern(leg.value) for leg in node.legs]
         return _negated(_any(tests), node.operator)
+    if node.operator in REGEX and not version.has(SHORT_GROUP_NAMES_IN_LINE_FILTERS):
+        for leg in node.legs:
+            parse_regex(leg.value, short_groups=False)
     test: Test | None = None
     for leg in node.legs:
         # In a chain `ip()` counts as plain text of the operator's kind.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lokictl.engine.evaluator import CompiledQuery, valid_labels
 from lokictl.engine.extraction import compile_selector_test
 from lokictl.engine.hints import log_hints
-from lokictl.engine.labels import LabelBuilder, Labels
+from lokictl.engine.labels import Labels, label_builder
 from lokictl.engine.pipeline import Pipeline, ordered
 from lokictl.engine.prefilter import Texts, required_texts, texts_of_line_filter
 from lokictl.engine.result import LogLine, Result
@@ -33,7 +33,7 @@ class LineQuery:
         self.selects = compile_selector_test(expression.selector)(self.stream)
         stages = expression.stages
         self.pipeline = Pipeline(stages, log_hints(stages, compiled.version))
-        self.builder = LabelBuilder(self.stream.label_map, self.stream.labels, (), compiled.version)
+        self.builder = label_builder(self.stream.label_map, self.stream.labels, compiled.version)
         self.escapable: list[Texts] = [
             texts for name, texts in required_texts(stages) if name not in self.stream.label_map
         ]

@@ -26,7 +26,7 @@ class Result:
     """An answer of kind "streams", "vector", "matrix" or "scalar"; the other kinds' fields are empty.
 
     ``vector``: (labels, value) in order.  ``matrix``: (labels, [(time ns, value), …]) by labels.
-    ``streams``: (labels, lines).  ``scalar``: (time ns, value).
+    ``streams``: (labels, lines).  ``scalar``: (time ns, value).  ``categories``: whether this Loki can show them.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class Result:
     matrix: list[tuple[dict[str, str], list[tuple[int, float]]]] = field(default_factory=list)
     streams: list[tuple[dict[str, str], list[LogLine]]] = field(default_factory=list)
     scalar: float | None = None
+    categories: bool = True
 
     def to_loki(self, *, categorize: bool = False) -> dict[str, Any]:
         """The ``data`` object of Loki's HTTP answer, without statistics."""
@@ -60,7 +61,7 @@ class Result:
         return {"resultType": self.kind, "result": result}
 
     def _streams(self, categorize: bool) -> dict[str, Any]:
-        if not categorize:
+        if not categorize or not self.categories:
             result = [
                 {"stream": dict(labels), "values": [[str(item.timestamp), item.line] for item in lines]}
                 for labels, lines in self.streams

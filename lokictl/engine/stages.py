@@ -28,9 +28,12 @@ from lokictl.logql.matching import compile_matcher
 from lokictl.logql.regex import compile_search
 from lokictl.logql.validation import split_pattern
 from lokictl.logql.versions import (
+    BROKEN_VALUES_KEPT,
     CONFLICTS_EACH_LINE,
     DEFAULT,
+    EMPTY_KEYS_SKIPPED,
     ERROR_FIELD_EMPTY,
+    FIRST_OF_EQUALS,
     STRINGS_IN_ARRAYS,
     LokiVersion,
 )
@@ -55,15 +58,18 @@ def _free_name(builder: LabelBuilder, name: str) -> str:
 class Names:
     """What a parser calls the label that it makes of a key, if it makes one at all.
 
-    Since `CONFLICTS_EACH_LINE` that is decided again for each line.  Before, it was decided where the key was first
-    seen, and held for every later line of the query.
+    ``remembers`` False: the parser (``pattern``) decides for each line in every version.
+
+    Since `CONFLICTS_EACH_LINE` that is decided anew for each line.  Before, the name was decided where the key was
+    first seen, and held for every later line of the query; before `FIRST_OF_EQUALS` even whether to set it.
     """
 
-    def __init__(self, hints: Hints) -> None:
+    def __init__(self, hints: Hints, *, remembers: bool = True) -> None:
         self.hints = hints
         self.decided: dict[str, str | None] | None = None
-        if not hints.version.has(CONFLICTS_EACH_LINE):
+        if remembers and not hints.version.has(CONFLICTS_EACH_LINE):
             self.decided = {}
+        self.first_counts = hints.version.has(FIRST_OF_EQUALS)
 
     def target(
         self, builder: LabelBuilder, name: str, *, key: str = "", suffix: str = EXTRACTED_SUFFIX
@@ -74,14 +80,27 @@ class Names:
         key = key or name
         if key not in self.decided:
             found = self._decide(builder, name, suffix)
-            self.decided[key] = None if found in builder.metadata else found
-        return self.decided[key]
+            self.decided[key] = self._name(builder, name, suffix) if self.first_counts else found
+            return found
+        final = self.decided[key]
+        if self.first_counts and (final in builder.extracted or not self.hints.wants(name)):
+            return None
+        return final
+
+    def free(self, builder: LabelBuilder, name: str) -> str:
+        """The label for a field that is set in any case."""
+        if self.decided is None:
+            return self._name(builder, name, EXTRACTED_SUFFIX)
+        return self.decided.setdefault(name, self._name(builder, name, EXTRACTED_SUFFIX)) or name
 
     def _decide(self, builder: LabelBuilder, name: str, suffix: str) -> str | None:
         if not self.hints.wants(name):
             return None
-        final = name + suffix if builder.is_taken(name) else name
+        final = self._name(builder, name, suffix)
         return None if final in builder.extracted else final
+
+    def _name(self, builder: LabelBuilder, name: str, suffix: str) -> str:
+        return name + suffix if builder.is_taken(name) else name
 
 
 # --- json --------------------------------------------------------------------------------------------------------
@@ -113,10 +132,12 @@ class _StopError(Exception):
 
 
 def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints, names: Names) -> bool:
+    skips_empty = hints.version.has(EMPTY_KEYS_SKIPPED)
+
     def member(prefix: str, key: str, raw: bytes, kind: int, depth: int) -> None:
         if kind in (js.ARRAY, js.NULL):
             return
-        name = nested_name(prefix, key)
+        name = nested_name(prefix, key, skips_empty=skips_empty)
         if kind == js.OBJECT:
             if depth > js.MAX_NESTING:
                 raise JsonError(js.MALFORMED_OBJECT)
@@ -128,7 +149,7 @@ def _nested_json(line: bytes, builder: LabelBuilder, hints: Hints, names: Names)
 
                 each_member(raw, inner)
             return
-        if not name and not _names_a_label(builder, key, depth):
+        if not name and names.decided is None and not _names_a_label(builder, key, depth):
             return
         suffix = "_" + EXTRACTED_SUFFIX if depth and not key.strip() else EXTRACTED_SUFFIX
         final = names.target(builder, name, key=name if depth else key, suffix=suffix)
@@ -162,7 +183,8 @@ def _names_a_label(builder: LabelBuilder, key: str, depth: int) -> bool:
 
 def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
     """``| json a="x.y", b``"""
-    names = [item.name for item in stage.extractions]
+    targets = [item.name for item in stage.extractions]
+    names = Names(hints)
     array_strings = hints.version.has(STRINGS_IN_ARRAYS)
     paths = [json_path(item.path) for item in stage.extractions]
     if any("" in path[1:] for path in paths):
@@ -183,9 +205,9 @@ def json_expression_stage(stage: ast.JsonParser, hints: Hints) -> StageFunction:
                 hints.fail(builder, JSON_ERROR, error)
                 continue
             found += 1
-            builder.set(_free_name(builder, names[index]), _path_value(raw, kind))
+            builder.set(names.free(builder, targets[index]), _path_value(raw, kind))
         if found < len(paths):
-            for name in names:
+            for name in targets:
                 if builder.get(name) is None:
                     builder.set(name, "")
         return line
@@ -217,6 +239,7 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
     if hints.no_labels:
         return lambda line, time, builder: line
     names = Names(hints)
+    blanks = hints.version.has(BROKEN_VALUES_KEPT)
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if hints.satisfied(builder):
@@ -231,12 +254,17 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                 continue
             if not value and not stage.keep_empty:
                 continue
+            text = decode(value)
+            if _BROKEN.search(text):
+                text = _BROKEN.sub(" ", text) if blanks else ""
+                if not text and not stage.keep_empty:
+                    continue
             raw = decode(key)
             name = label_name(raw)
             final = names.target(builder, name, key=raw) if name else None
             if final is None:
                 continue
-            if not hints.put(builder, final, _BROKEN.sub(" ", decode(value))):
+            if not hints.put(builder, final, text):
                 return None
             if hints.satisfied(builder):
                 break
@@ -250,6 +278,8 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
     wanted = {item.name: logfmt_path(item.path) for item in stage.extractions}
     targets = {path: name for name, path in reversed(wanted.items())}
     targets = {**{name: name for name in wanted}, **targets}
+    # Before, it was decided for all lines where a source is first seen.
+    skips: dict[str, bool] | None = None if hints.version.has(FIRST_OF_EQUALS) else {}
     _check_names(stage.extractions)
     if hints.no_labels:
         return lambda line, time, builder: line
@@ -273,7 +303,10 @@ def _logfmt_expressions(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                 continue
             # A named field is always read; the source of a renamed one only where the query asks for it by that
             # name, and no stage before has set it.
-            if source not in wanted and (source in seen or not hints.wants(source)):
+            skip = source not in wanted and (source in seen or not hints.wants(source))
+            if skips is not None:
+                skip = skips.setdefault(source, skip)
+            if skip:
                 continue
             name = _free_name(builder, target)
             if name != target and (name in builder.extracted or not hints.wants(name)):
@@ -323,7 +356,7 @@ def pattern_stage(stage: ast.PatternParser, hints: Hints) -> StageFunction:
     elements = [
         (capture, text.encode("utf-8", "surrogateescape")) for capture, text in split_pattern(stage.pattern)
     ]
-    names = Names(hints)
+    names = Names(hints, remembers=False)
     if hints.no_labels:
         return lambda line, time, builder: line
 
@@ -366,6 +399,7 @@ def unpack_stage(hints: Hints) -> StageFunction:
     """``| unpack``"""
     if hints.no_labels:
         return lambda line, time, builder: line
+    names = Names(hints)
 
     def run(line: bytes, time: int, builder: LabelBuilder) -> bytes | None:
         if not line or hints.satisfied(builder):
@@ -391,12 +425,23 @@ def unpack_stage(hints: Hints) -> StageFunction:
             return line
         if not entry:
             return line
-        return entry[0] if _unpacked(members, builder, hints) else None
+        unpacked = _unpacked_as_decided if names.decided is not None else _unpacked
+        return entry[0] if unpacked(members, builder, hints, names) else None
 
     return run
 
 
-def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hints) -> bool:
+def _unpacked_as_decided(
+    members: list[tuple[str, str]], builder: LabelBuilder, hints: Hints, names: Names
+) -> bool:
+    for key, value in members:
+        name = names.target(builder, key)
+        if name is not None and not hints.put(builder, label_name(name), value):
+            return False
+    return True
+
+
+def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hints, names: Names) -> bool:
     before = set(builder.extracted)
     for key, value in members:
         if not hints.wants(key):
@@ -421,7 +466,7 @@ def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> 
     except TemplateError as error:
         raise ValueError(f"invalid line template: {error}") from None
     plain = _PLAIN_FIELD.fullmatch(stage.template)
-    if plain and (plain[1] not in (ERROR, ERROR_DETAILS) or version.has(ERROR_FIELD_EMPTY)):
+    if plain and version.has(ERROR_FIELD_EMPTY):
         field = plain[1]
         return lambda line, time, builder: (builder.get(field) or "").encode("utf-8", "surrogateescape")
 
@@ -455,10 +500,7 @@ def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -
         snapshot: dict[str, str] | None = None
         for item, template in zip(stage.items, templates, strict=True):
             if template is None:
-                value = builder.get(item.value)
-                if value is not None:
-                    builder.set(item.name, value)
-                    builder.delete(item.value)
+                builder.rename(item.value, item.name)
                 continue
             if snapshot is None:
                 snapshot = builder.template_labels()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.logql.units import quote
-from lokictl.logql.versions import METADATA_NAMES_CLEANED, STREAM_LABELS_AS_THEY_ARE, LokiVersion, target
+from lokictl.logql.versions import (
+    METADATA_AS_IT_IS,
+    METADATA_NAMES_ARE_ASCII,
+    METADATA_NAMES_CLEANED,
+    METADATA_NAMES_COLLAPSE,
+    STREAM_LABELS_AS_THEY_ARE,
+    LokiVersion,
+    target,
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -114,12 +123,13 @@ class LogStore:
         last = stream.entries[-1].timestamp if stream.entries else -1
         sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
         disordered: list[Entry] = []
-        clean = self.loki.has(METADATA_NAMES_CLEANED)
+        clean = _name_cleaner(self.loki) if self.loki.has(METADATA_NAMES_CLEANED) else None
+        escape = not self.loki.has(METADATA_AS_IT_IS)
         for pushed in entries:
             entry = pushed if isinstance(pushed, (tuple, list, Sequence)) else _fields(pushed)
             timestamp, line = entry[0], entry[1]
             data = line if isinstance(line, bytes) else _encoded(line)
-            metadata = _metadata(entry[2], clean=clean) if len(entry) > 2 and entry[2] else ()
+            metadata = _metadata(entry[2], clean, escape=escape) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
                 metadata = detect_level(data, stream.label_map, metadata, self.loki)
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
@@ -164,16 +174,51 @@ def _encoded(line: str) -> bytes:
 
 
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
+_NO_LETTER = re.compile(r"\W")
+_RUN = re.compile(r"_+")
 
 
-def _metadata(metadata: Mapping[str, str] | Iterable[Sequence[str]], *, clean: bool = True) -> Labels:
+def _metadata(
+    metadata: Mapping[str, str] | Iterable[Sequence[str]], clean: Callable[[str], str] | None, *, escape: bool
+) -> Labels:
     items = metadata.items() if isinstance(metadata, Mapping) else metadata
     found: dict[str, str] = {}
     for name, value in items:
-        if value != "":
+        if value != "" or escape:
             # Of names that become one, the first keeps its value.
-            found.setdefault(_NOT_A_NAME.sub("_", name) if clean else name, valid_text(value))
+            text = json.dumps(value)[1:-1] if escape else valid_text(value)
+            found.setdefault(clean(name) if clean else name, text)
     return tuple(sorted(found.items()))
+
+
+def _cleaned_name(name: str) -> str:
+    """What Loki calls structured metadata: ``a..b`` is ``a_b``, ``1st`` is ``key_1st``."""
+    if name.isidentifier() and name.isascii() and "__" not in name:
+        return name
+    if name.startswith("__") and name.endswith("__") and _NOT_A_NAME.search(name) is None:
+        return name
+    name = _RUN.sub("_", _NOT_A_NAME.sub("_", name))
+    return f"key_{name}" if name[:1].isdigit() else name
+
+
+def _cleaned_name_before(name: str, pattern: re.Pattern[str]) -> str:
+    name = pattern.sub("_", name)
+    if name[:1].isdigit():
+        return f"key_{name}"
+    return f"key{name}" if name.startswith("_") and not name.startswith("__") else name
+
+
+def _name_cleaner(version: LokiVersion) -> Callable[[str], str]:
+    if version.has(METADATA_NAMES_COLLAPSE):
+        return _cleaned_name
+    pattern = _NOT_A_NAME if version.has(METADATA_NAMES_ARE_ASCII) else _NO_LETTER
+    return lambda name: _cleaned_name_before(name, pattern)
+
+
+def cleaned(metadata: Labels, version: LokiVersion) -> Labels:
+    """Structured metadata with cleaned names."""
+    clean = _name_cleaner(version)
+    return tuple(sorted((clean(name), value) for name, value in metadata))
 
 
 def _escaped(value: str) -> str:
@@ -184,11 +229,6 @@ def _escaped(value: str) -> str:
         c if c.isascii() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
         for c in quote(value)[1:-1]
     )
-
-
-def cleaned(metadata: Labels) -> Labels:
-    """Structured metadata with names that a query can name."""
-    return _metadata(metadata) if metadata else metadata
 
 
 def told_apart(entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -17,6 +17,7 @@ from lokictl.logql.lexer import END, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
 from lokictl.logql.versions import (
+    BARE_REGEX_ERRORS,
     DEFAULT,
     FILTER_NUMBERS_CHECKED,
     NEGATIVE_NUMBERS,
@@ -215,13 +216,17 @@ class _Parser:
     def do_selector(self, values: Values, span: Span) -> ast.StreamSelector:
         for matcher in values[1]:
             if matcher.operator in (ast.MatchOperator.REGEX, ast.MatchOperator.NOT_REGEX):
-                problem = compile_regex(matcher.value, selector=True)
+                problem = self.regex_problem(matcher.value)
                 if problem:
                     raise self.fail(problem, matcher.span)
         return ast.StreamSelector(tuple(values[1]), span=span)
 
     def do_selector_empty(self, values: Values, span: Span) -> ast.StreamSelector:
         return ast.StreamSelector((), span=span)
+
+    def regex_problem(self, pattern: str) -> str:
+        """What is wrong with the regular expression of a matcher."""
+        return compile_regex(pattern, whole=not self.version.has(BARE_REGEX_ERRORS), version=self.version)
 
     def do_matcher(self, values: Values, span: Span) -> ast.Matcher:
         return ast.Matcher(values[0].text, ast.MatchOperator(values[1].text), values[2].value, span=span)
@@ -268,7 +273,7 @@ class _Parser:
 
     def do_regexp_stage(self, values: Values, span: Span) -> ast.Stage:
         token = values[2]
-        problem = check_regexp(token.value)
+        problem = check_regexp(token.value, self.version)
         if problem:
             raise self.fail(f"invalid regexp parser: {problem}", Span(token.start, token.end))
         return ast.RegexpParser(token.value, span=span)
@@ -304,7 +309,7 @@ class _Parser:
     def names(self, items: list[Any]) -> tuple[Any, ...]:
         for item in items:
             if isinstance(item, ast.Matcher) and "~" in item.operator:
-                problem = compile_regex(item.value, selector=True)
+                problem = self.regex_problem(item.value)
                 if problem:
                     raise self.fail(problem, item.span)
         return tuple(items)
@@ -351,7 +356,7 @@ class _Parser:
     def do_string_filter(self, values: Values, span: Span) -> ast.LabelFilter:
         matcher = values[0]
         if "~" in matcher.operator:
-            problem = compile_regex(matcher.value)
+            problem = self.regex_problem(matcher.value)
             if problem:
                 raise self.fail(problem, matcher.span)
         return ast.StringLabelFilter(matcher.name, matcher.operator, matcher.value, span=span)
@@ -462,7 +467,7 @@ class _Parser:
     def do_label_replace(self, values: Values, span: Span) -> ast.LabelReplace:
         destination, replacement, source, regex = (values[index].value for index in (4, 6, 8, 10))
         node = ast.LabelReplace(values[2], destination, replacement, source, regex, span=span)
-        problem = compile_regex(regex, whole=True)
+        problem = compile_regex(regex, whole=True, version=self.version)
         return self.later(node, f"invalid regex in label_replace: {problem}" if problem else None)  # type: ignore[no-any-return]
 
     def do_vector_fn(self, values: Values, span: Span) -> ast.VectorFunction:

@@ -90,9 +90,9 @@ class ParsedRegex:
 
 
 @functools.lru_cache(maxsize=4096)
-def parse_regex(pattern: str) -> ParsedRegex:
-    """Parses as Go does (Perl flags); raises `RegexError`."""
-    parser = _Parser(pattern)
+def parse_regex(pattern: str, *, short_groups: bool = True) -> ParsedRegex:
+    """Parses as Go does (Perl flags); raises `RegexError`.  ``short_groups``: ``(?<name>`` is a named group, too."""
+    parser = _Parser(pattern, short_groups=short_groups)
     root = parser.parse()
     return ParsedRegex(root, tuple(parser.names))
 
@@ -133,8 +133,9 @@ _POSIX = {
 
 
 class _Parser:
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, short_groups: bool = True) -> None:
         self.whole = pattern
+        self.openings = ("(?P<", "(?<") if short_groups else ("(?P<",)
         self.position = 0
         self.stack: list[Regex] = []
         self.flags: frozenset[str] = frozenset()
@@ -296,7 +297,7 @@ class _Parser:
 
     def perl_group(self) -> None:
         rest = self.rest()
-        prefix = "(?P<" if rest.startswith("(?P<") else "(?<" if rest.startswith("(?<") else ""
+        prefix = next((opening for opening in self.openings if rest.startswith(opening)), "")
         if prefix:
             end = rest.find(">")
             if end < 0:
@@ -928,11 +929,11 @@ def compile_test(test: Test, *, any_letter: bool = False) -> Callable[[bytes], b
 def _contains_folded(text: str, any_letter: bool = False) -> Callable[[bytes], bool]:
     """Loki's case-insensitive search: a start is a byte that equals the pattern's first (ASCII letters folded).
 
-    ``any_letter``: as before Loki 3.4, which compared all letters.
+    ``any_letter``: as before Loki 3.4, which compared all letters (`_contains_loosely`).
     """
     lowered = text.lower()
     if any_letter:
-        return lambda line: lowered in line.decode("utf-8", "surrogateescape").lower()
+        return _contains_loosely(lowered)
     needle = lowered.encode("utf-8", "surrogateescape")
     if not needle:
         return lambda line: True
@@ -950,6 +951,38 @@ def _contains_folded(text: str, any_letter: bool = False) -> Callable[[bytes], b
         return False
 
     return contains
+
+
+def _contains_loosely(lowered: str) -> Callable[[bytes], bool]:
+    """The search of old Lokis: ASCII characters are alike where 32 lies between their codes, letters or not.
+
+    After a character that differs it goes on behind that character, so that ``(?i)xy`` is not found in ``xxy``.
+    """
+    parts = [f"[{''.join(re.escape(other) for other in _alike(character))}]" for character in lowered]
+    may_stand_in = re.compile("".join(parts))
+
+    def contains(line: bytes) -> bool:
+        text = line.decode("utf-8", "surrogateescape")
+        if may_stand_in.search(text) is None:
+            return False
+        matched = 0
+        for character in text:
+            matched = matched + 1 if character in _alike(lowered[matched]) else 0
+            if matched == len(lowered):
+                return True
+        return not lowered
+
+    return contains
+
+
+@functools.lru_cache(maxsize=512)
+def _alike(character: str) -> str:
+    code = ord(character)
+    if code >= 128:
+        return character + character.upper() if len(character.upper()) == 1 else character
+    # Two letters beyond ASCII have an ASCII letter as their small one.
+    beyond = {"i": "\u0130", "k": "\u212a"}.get(character, "")
+    return character + beyond + "".join(chr(other) for other in (code - 32, code + 32) if 0 <= other < 128)
 
 
 def _equals_folded(text: str, any_letter: bool = False) -> Callable[[bytes], bool]:

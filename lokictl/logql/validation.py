@@ -10,6 +10,7 @@ from lokictl.logql import ast
 from lokictl.logql.ast import Span
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.regex import RegexError, parse_regex
+from lokictl.logql.versions import DEFAULT, GROUP_NAMES_CLEANED, SHORT_GROUP_NAMES, LokiVersion
 
 NO_MATCHER = (
     "queries require at least one regexp or equality matcher that does not have an empty-compatible value. "
@@ -82,26 +83,29 @@ def matches_empty(matcher: ast.Matcher) -> bool:
     return compile_matcher(matcher)("")
 
 
-def compile_regex(pattern: str, *, selector: bool = False, whole: bool = False) -> str:
+def compile_regex(pattern: str, *, whole: bool = False, version: LokiVersion = DEFAULT) -> str:
     """What Go says of a regular expression; "" when nothing is wrong.
 
     ``whole``: as ``label_replace`` compiles it, which shows in the message.
     """
     try:
-        parse_regex(f"^(?:{pattern})$" if whole else pattern)
+        parse_regex(f"^(?:{pattern})$" if whole else pattern, short_groups=version.has(SHORT_GROUP_NAMES))
     except RegexError as error:
         return str(error)
     return ""
 
 
-def check_regexp(pattern: str) -> str:
+def check_regexp(pattern: str, version: LokiVersion = DEFAULT) -> str:
     """What is wrong with the expression of a ``regexp`` stage."""
     try:
-        names = [name for name in parse_regex(pattern).group_names if name]
+        parsed = parse_regex(pattern, short_groups=version.has(SHORT_GROUP_NAMES))
     except RegexError as error:
         return str(error)
+    names = [name for name in parsed.group_names if name]
     seen: set[str] = set()
     for name in names:
+        if name[0].isdigit() and not version.has(GROUP_NAMES_CLEANED):
+            return f"invalid extracted label name '{name}'"
         if name in seen:
             return f"duplicate extracted label name '{name}'"
         seen.add(name)

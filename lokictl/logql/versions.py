@@ -342,7 +342,7 @@ APPROX_TOPK = Behavior(
     "approx-topk",
     "There is `approx_topk`.",
     "A syntax error.",
-    since=LokiVersion(3, 4),
+    since=LokiVersion(3, 3),
     find=_operations("approx_topk"),
     source="changelog 3.4",
     recording="3.2",
@@ -421,8 +421,8 @@ NUMBERS_ARE_EVALUATED = Behavior(
     "label-replace-of-a-number",
     "`label_replace` of a number fails when it runs (HTTP 500).",
     "It is refused for having no selector (HTTP 400).",
-    since=LokiVersion(3, 4),
-    recording="3.2",
+    since=LokiVersion(3, 6),
+    recording="3.5",
 )
 QUERIES_RUN_AS_PARSED = Behavior(
     "queries-run-as-parsed",
@@ -436,8 +436,8 @@ NO_INSTANT_LOG_QUERIES = Behavior(
     "no-instant-log-queries",
     "A log query cannot be asked at an instant.",
     "It gives the lines of the 30 seconds before.",
-    since=LokiVersion(3, 0),
-    recording="2.9",
+    since=LokiVersion(3, 2),
+    recording="3.1",
 )
 STREAM_LABELS_AS_THEY_ARE = Behavior(
     "stream-labels-as-they-are",
@@ -478,25 +478,61 @@ METADATA_FIRST = Behavior(
     recording="3.2",
     example=Example('{app="shop"} | json', ('{"level":"error"}',), metadata=(("level", "info"),)),
 )
-CONFLICTS_EACH_LINE = Behavior(
-    "conflicts-each-line",
-    "What a parser calls a field, and whether it sets it, is decided for each line; of two equal names in a line the "
-    "first counts.",
+METADATA_GIVES_WAY = Behavior(
+    "metadata-gives-way",
+    "A parsed field takes the place of structured metadata of its name.",
+    "Parsers leave the names of structured metadata alone.",
+    since=LokiVersion(3, 6),
+    find=_nodes(*PARSERS),
+    by_lines=True,
+    recording="3.5",
+    example=Example('{app="shop"} | json', ('{"level":"error"}',), metadata=(("level", "info"),)),
+)
+SET_LABELS_BESIDE_METADATA = Behavior(
+    "set-labels-beside-metadata",
+    "What `label_format` and named fields (`json a`) set stands beside structured metadata of that name: answers and "
+    "templates show what was set, filters and groupings see the metadata; a label that `label_format` gives another "
+    "name stays what it was, structured metadata or a label of the stream.",
+    "It takes the place of the metadata.",
+    since=LokiVersion(3, 0),
+    until=LokiVersion(3, 3),
+    find=_nodes(ast.LabelFormat, ast.Extraction),
+    by_lines=True,
+    source="changelog 3.3",
+    recording="3.2",
+    example=Example(
+        'sum by (level) (count_over_time({app="shop"} | json level, user [1m]))',
+        ('{"level":"error"}',),
+        metadata=(("level", "info"),),
+    ),
+)
+FIRST_OF_EQUALS = Behavior(
+    "first-of-equals",
+    "Whether a parser sets a field is decided for each line; of two equal names in a line the first counts.",
     "It is decided where the name is first seen in the query and holds for all later lines; of two equal names in a "
     "line the last counts.",
+    since=LokiVersion(3, 6),
+    find=_nodes(*PARSERS),
+    by_lines=True,
+    recording="3.5",
+    example=Example('{app="shop"} | json', ('{"a":{"b":"nested"},"a_b":"flat"}',)),
+)
+CONFLICTS_EACH_LINE = Behavior(
+    "conflicts-each-line",
+    "Whether a field must be called `name_extracted` is decided for each line.",
+    "It is decided where the name is first seen in the query and holds for the lines of all other streams.",
     since=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
     by_lines=True,
     source="changelog 3.7",
-    recording="3.2",
-    example=Example('{app="shop"} | json', ('{"a":{"b":"nested"},"a_b":"flat"}',)),
+    recording="3.6",
 )
 METADATA_TELLS_APART = Behavior(
     "metadata-tells-apart",
     "Lines of one time and text with other structured metadata are all kept.",
     "The first one is kept.",
-    since=LokiVersion(3, 4),
-    recording="3.2",
+    since=LokiVersion(3, 7),
+    recording="3.6",
 )
 METADATA_NAMES_CLEANED = Behavior(
     "metadata-names-cleaned",
@@ -514,14 +550,77 @@ METADATA_NAMES_CLEANED_IN_LOG_QUERIES = Behavior(
     source="changelog 3.2",
     recording="3.2",
 )
+METADATA_NAMES_ARE_ASCII = Behavior(
+    "metadata-names-are-ascii",
+    "Cleaned names of structured metadata have no letters beyond ASCII: `prüf` is read as `pr_f`.",
+    "Such letters stay; no query can name the label.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
+METADATA_NAMES_COLLAPSE = Behavior(
+    "metadata-names-collapse",
+    "Cleaned names of structured metadata have no two `_` in a row: `a..b` is read as `a_b`, `_x` as `_x`.",
+    "Every character becomes a `_` of its own: `a..b` is read as `a__b`; a single `_` at the start becomes `key_`.",
+    since=LokiVersion(3, 6),
+    recording="3.5",
+)
+METADATA_AS_IT_IS = Behavior(
+    "metadata-as-it-is",
+    "Structured metadata that is pushed as JSON keeps its characters.",
+    "Its JSON escapes stay as they were written (`\\u00fc`, `\\n`), and empty values are kept.",
+    since=LokiVersion(3, 6),
+    source="changelog 3.6",
+    recording="3.5",
+)
+APPROX_TOPK_RUNS = Behavior(
+    "approx-topk-runs",
+    "`approx_topk` runs without sharding, too.",
+    "It runs only where Loki shards queries; elsewhere it fails (HTTP 500).",
+    since=LokiVersion(3, 6),
+    find=_operations("approx_topk"),
+    source="changelog 3.6",
+    recording="3.5",
+)
+BACKTICKS_IN_LABEL_REGEXES = Behavior(
+    "backticks-in-label-regexes",
+    'The regular expression of a label filter may have backticks: ``level=~"`.*`"``.',
+    "Such a query fails (HTTP 500, before 3.0 a syntax error): Loki does not read what it prints.",
+    since=LokiVersion(3, 6),
+    find=_where(ast.StringLabelFilter, lambda node: node.operator == "=~" and "`" in node.value),
+    source="changelog 3.6",
+    recording="3.5",
+)
+LONG_CHAINS = Behavior(
+    "long-chains",
+    'All texts of a chain are what its operator says: `|~ "a" or "b" or "c.d"`.',
+    "From the third one on they are plain text.",
+    since=LokiVersion(3, 1),
+    find=_where(ast.LineFilter, lambda node: len(node.legs) > 2 and node.operator not in ("|=", "!=")),
+    source="changelog 3.1",
+    recording="3.0",
+    example=Example('{app="shop"} |~ "x" or "y" or "a.c"', ("abc",)),
+)
+PATTERNS_BEYOND_ASCII = Behavior(
+    "patterns-beyond-ascii",
+    "Patterns of `|>` and `!>` may have characters beyond ASCII.",
+    "Such a pattern matches no line.",
+    since=LokiVersion(3, 1),
+    find=_where(
+        ast.LineFilter,
+        lambda node: node.operator in ("|>", "!>") and not all(leg.value.isascii() for leg in node.legs),
+    ),
+    source="changelog 3.1",
+    recording="3.0",
+    example=Example('{app="shop"} |> "<_>✓<_>"', ("a ✓ b",)),
+)
 DOT_MATCHES_NEWLINE = Behavior(
     "dot-matches-newline",
     "In a stream selector, and in `drop` and `keep`, the dot of a regular expression matches a newline.",
     "It does not.",
-    since=LokiVersion(3, 4),
+    since=LokiVersion(3, 5),
     find=_where(ast.Matcher, lambda node: "~" in node.operator and "." in node.value),
     by_lines=True,
-    recording="3.2",
+    recording="3.4",
 )
 FIRST_BYTE_FOLDS = Behavior(
     "first-byte-folds",
@@ -546,9 +645,9 @@ INT_OF_FRACTION = Behavior(
     "int-of-fraction",
     '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a string: `int "4.9"` is 4.',
     "A string with a fraction counts as 0.",
-    since=LokiVersion(3, 4),
+    since=LokiVersion(3, 7),
     find=_templates("int", "add", "sub", "mul", "div", "mod", "max", "min"),
-    recording="3.2",
+    recording="3.6",
     example=Example('{app="shop"} | logfmt | line_format "{{.n | int}}"', ("n=4.9",)),
 )
 FEWER_BOUNDARIES = Behavior(
@@ -608,6 +707,62 @@ PETABYTES = Behavior(
     source="changelog after 3.8",
     recording="main",
     syntax=True,
+)
+SHORT_GROUP_NAMES = Behavior(
+    "short-group-names",
+    "Regular expressions may name a group `(?<name>…)`, too.",
+    "Only `(?P<name>…)`; `(?<` is a bad expression.",
+    since=LokiVersion(3, 0),
+    recording="2.9",
+)
+SHORT_GROUP_NAMES_IN_LINE_FILTERS = Behavior(
+    "short-group-names-in-line-filters",
+    "Line filters take groups named `(?<name>…)`.",
+    "`(?<` is a bad expression there.",
+    since=LokiVersion(3, 2),
+    recording="3.1",
+)
+BARE_REGEX_ERRORS = Behavior(
+    "bare-regex-errors",
+    "The error of a bad regular expression in a matcher quotes the expression.",
+    "It quotes the end of `^(?:…)$` around it, too.",
+    since=LokiVersion(3, 2),
+    recording="3.1",
+)
+GROUP_NAMES_CLEANED = Behavior(
+    "group-names-cleaned",
+    "A group of `regexp` may begin with a digit: `(?P<2nd>.)` gives the label `_2nd`.",
+    "Such a name is refused.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
+BROKEN_VALUES_KEPT = Behavior(
+    "broken-values-kept",
+    "`logfmt` puts a blank in the place of bytes that are not UTF-8 and of U+FFFD.",
+    "A value with one counts as empty.",
+    since=LokiVersion(3, 3),
+    recording="3.2",
+)
+EMPTY_KEYS_SKIPPED = Behavior(
+    "empty-keys-skipped",
+    'An empty key in nested JSON adds nothing to the name: `{"app":{"":1}}` gives `app`.',
+    "It adds `_`: `app_`.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
+STREAMS_AT_THE_START = Behavior(
+    "streams-at-the-start",
+    "A log query finds a stream whose lines all lie at its very start.",
+    "It does not.",
+    since=LokiVersion(3, 2),
+    recording="3.1",
+)
+CATEGORIES = Behavior(
+    "categories",
+    "Answers can tell labels of the stream, structured metadata and parsed labels apart.",
+    "They cannot.",
+    since=LokiVersion(3, 0),
+    recording="2.9",
 )
 NO_BINARY_AFTER_BLANK = Behavior(
     "no-binary-after-blank",
