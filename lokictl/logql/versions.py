@@ -501,7 +501,7 @@ SET_LABELS_BESIDE_METADATA = Behavior(
     source="changelog 3.3",
     recording="3.2",
     example=Example(
-        'sum by (level) (count_over_time({app="shop"} | json level, user [1m]))',
+        '{app="shop"} | json level | level="info"',
         ('{"level":"error"}',),
         metadata=(("level", "info"),),
     ),

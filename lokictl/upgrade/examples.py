@@ -104,7 +104,7 @@ def example_answers(behavior: Behavior, version: LokiVersion) -> str:
     last = _last(example)
     try:
         if _reads_lines(example):
-            answer = engine.query_range(example.query, start=NOON, end=last + 1, direction="forward")
+            answer = engine.query_range(example.query, start=NOON - SECOND, end=last + 1, direction="forward")
         else:
             answer = engine.query(example.query, time=last)
         return shown(answer.to_loki())
@@ -133,7 +133,7 @@ def real_answers(behavior: Behavior, client: LokiClient) -> str:
         _wait(client, example)
     last = _last(example)
     if _reads_lines(example):
-        asked = {"start": str(NOON), "end": str(last + 1), "direction": "forward", "limit": "100"}
+        asked = {"start": str(NOON - SECOND), "end": str(last + 1), "direction": "forward", "limit": "100"}
         found = client.request("GET", "/loki/api/v1/query_range", query={"query": example.query} | asked)
     else:
         found = client.request("GET", "/loki/api/v1/query", query={"query": example.query, "time": str(last)})
