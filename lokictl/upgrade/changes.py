@@ -12,7 +12,7 @@ from lokictl.lint.query import Query
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.versions import BEHAVIORS, Behavior, LokiVersion, changed
-from lokictl.upgrade.spellings import better_spellings
+from lokictl.upgrade.spellings import as_old_syntax, better_spellings
 
 
 class Kind(StrEnum):
@@ -27,10 +27,11 @@ class Kind(StrEnum):
     DEPRECATED = "deprecated"
     NEW = "works only afterwards"
     BETTER = "new and better spelling"
+    BROKEN = "refused by both"
     UNREAD = "not read"
 
 
-HARMLESS = (Kind.DEPRECATED, Kind.NEW, Kind.BETTER, Kind.UNREAD)
+HARMLESS = (Kind.DEPRECATED, Kind.NEW, Kind.BETTER, Kind.BROKEN, Kind.UNREAD)
 """The kinds that leave every answer as it is."""
 
 
@@ -118,10 +119,11 @@ class _Finder:
         self, query: Query, expression: ast.Expr, error: LogQLError, by: LokiVersion, kind: Kind
     ) -> None:
         note = str(error).split("\n")[0]
+        respelled = dict(_by_start(expression, by)) if kind == Kind.REFUSED else {}
         for called, node in _unknown_syntax(expression, by) or [("", expression)]:
             message = f"Loki {by.minor_text} refuses it" + (f": it does not have {called}" if called else "")
             change = self.refusals.setdefault(f"{kind}{message}", Change(kind, message))
-            change.places.append(_place(query, node, note=note))
+            change.places.append(_place(query, node, rewrite=respelled.get(node.span.start), note=note))
 
     def _answers(self, query: Query, expression: ast.Expr) -> None:
         for behavior in changed(self.old, self.new):
@@ -136,6 +138,11 @@ class _Finder:
                 continue
             change = self.better.setdefault(spelling.name, Change(Kind.BETTER, spelling.what))
             change.places.append(_place(query, node, note=f"{query.written(node)}  →  {text}"))
+
+
+def _by_start(expression: ast.Expr, version: LokiVersion) -> Iterator[tuple[int, str]]:
+    """What parts are written as for a version that does not read them, by where they begin."""
+    return ((node.span.start, text) for node, text in as_old_syntax(expression, version))
 
 
 def _unknown_syntax(expression: ast.Expr, version: LokiVersion) -> list[tuple[str, ast.Node]]:

@@ -141,7 +141,7 @@ def _below(cursor: Cursor) -> Iterator[Configuration]:
     if isinstance(value, str):
         if _WORDS.search(value):
             yield from _embedded(cursor)
-    elif isinstance(value, dict) and is_configuration(value):
+    elif isinstance(value, dict) and is_configuration(value) and not _is_chart(value):
         yield Configuration(cursor)
     elif isinstance(value, dict) and _is_chart(value):
         yield Configuration(
@@ -251,6 +251,10 @@ def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -
                 message = f"Loki {new.minor_text} does not start with {name}"
             else:
                 message = f"neither Loki {old.minor_text} nor {new.minor_text} starts with {name}"
+                if old.minor_text == new.minor_text:
+                    message = f"Loki {new.minor_text} does not start with {name}"
+                yield Kind.BROKEN, message, key.instead, keys
+                continue
             yield Kind.REMOVED, message, key.instead, keys
 
 

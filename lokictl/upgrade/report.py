@@ -115,9 +115,8 @@ def _queries_of_tests(tests: list[Path]) -> Iterator[Query]:
 def _problems(loaded: Loaded, read: set[str]) -> Iterator[Problem]:
     """Why files were not read; a file of which some could be read has its problems in the linter."""
     for finding in loaded.findings:
-        if finding.position.file not in read and (
-            finding.severity == Severity.ERROR or finding.name == "lint/skipped"
-        ):
+        skipped = finding.name == "lint/skipped" and "nothing to lint" not in finding.message
+        if finding.position.file not in read and (finding.severity == Severity.ERROR or skipped):
             yield finding
 
 

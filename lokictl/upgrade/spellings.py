@@ -63,6 +63,19 @@ def _choices(expression: ast.Expr) -> Respelled:
             yield node, "|= " + " or ".join(map(quote, texts))
 
 
+def as_old_syntax(expression: ast.Expr, version: LokiVersion) -> Respelled:
+    """Parts that a version does not read, spelled so that it answers the same; parts that cannot be are left out."""
+    if OR_FILTERS.holds(version):
+        return
+    for node in expression.find_all(ast.LineFilter):
+        chain = len(node.legs) > 1 and not any(leg.is_ip for leg in node.legs)
+        if chain and node.operator == ast.LineFilterOperator.CONTAINS:
+            texts = "|".join(_SPECIAL.sub(r"\\\g<0>", leg.value) for leg in node.legs)
+            yield node, f"|~ {quote(texts)}"
+
+
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+
 # --- sizes -----------------------------------------------------------------------------------------------------------
 
 _PETABYTES = ((1_000_000_000_000_000, "PB"), (1 << 50, "PiB"))
@@ -86,4 +99,4 @@ SPELLINGS = (
     Spelling("petabytes", "sizes can be written in petabytes", PETABYTES, _sizes),
 )
 
-__all__ = ["SPELLINGS", "Spelling", "alternatives", "better_spellings"]
+__all__ = ["SPELLINGS", "Spelling", "alternatives", "as_old_syntax", "better_spellings"]

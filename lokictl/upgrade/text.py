@@ -43,19 +43,26 @@ def as_text(report: Report, *, everything: bool = False) -> str:
 
 
 def _verdict(report: Report) -> str:
-    counted = [change for change in report.changes if change.kind != Kind.UNREAD]
+    counted = [change for change in report.changes if change.kind not in (Kind.UNREAD, Kind.BROKEN)]
     old, new = report.old.minor_text, report.new.minor_text
-    if not report.changes_something:
-        verdict = f"nothing changes from Loki {old} to {new}"
+    looked = [
+        _plural(count, one, many)
+        for count, one, many in (
+            (report.queries, "query", "queries"),
+            (report.tests, "rule test", "rule tests"),
+            (report.configurations, "Loki configuration", "Loki configurations"),
+        )
+        if count
+    ]
+    if not looked:
+        return "found no queries, no rule tests and no configuration of a Loki"
+    if report.changes_something:
+        verdict = f"{_plural(len(counted), 'change')} from Loki {old} to {new}"
+    else:
+        verdict = "nothing changes" + ("" if report.is_complete else " in what could be read")
+        verdict += f" from Loki {old} to {new}"
         if counted:
             verdict += f"; {_plural(len(counted), 'note')}"
-    else:
-        verdict = f"{_plural(len(counted), 'change')} from Loki {old} to {new}"
-    looked = [_plural(report.queries, "query", "queries")]
-    if report.tests:
-        looked.append(_plural(report.tests, "rule test"))
-    if report.configurations:
-        looked.append(_plural(report.configurations, "Loki configuration"))
     return f"{verdict} (looked at {', '.join(looked)})"
 
 

@@ -200,7 +200,8 @@ def test_defaults_count_where_the_configuration_is_complete_and_does_not_set_the
     found = {place.item.split(":")[0] for place in change.places}
     assert "limits_config.max_line_size" in found
     assert "limits_config.query_timeout" not in found
-    assert not [change for change in changes(tmp_path, VALUES) if change.kind == Kind.DEFAULT]
+    chart = VALUES + "    compactor: {retention_enabled: false}\n  auth_enabled: false\n"
+    assert not [change for change in changes(tmp_path, chart) if change.kind == Kind.DEFAULT]
     assert not changes(tmp_path, kept, "3.7", "3.8")
 
 

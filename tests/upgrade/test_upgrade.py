@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from lokictl.engine import Engine, LogStore
+from lokictl.logql.units import quote
 from lokictl.logql.versions import BEHAVIORS, DEFAULT, FIRST, MAIN, NEWEST_PATCH, LokiVersion, changed
 from lokictl.upgrade.page import page
+from lokictl.upgrade.spellings import alternatives
 
 Lokictl = Callable[..., Any]
 
@@ -89,6 +92,67 @@ def test_exact_repairs_are_written(tmp_path: Path, lokictl: Lokictl) -> None:
     file.write_text(RULES.format('max(rate({a="b"}[5m])) without ()'))
     lokictl("upgrade", "--from", "2.9", "--to", "3.8", "--fix", "--no-tests", str(file))
     assert 'expr: max(rate({a="b"}[5m]))\n' in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "query, older",
+    [
+        ('{a="b"} |= "x" or "y.z"', '{a="b"} |~ "x|y\\\\.z"'),
+        ('{a="b"} |= "x" or "y" |= "u" or "v"', '{a="b"} |~ "x|y" |~ "u|v"'),
+        ('{a="b"} |> "<_>x"', ""),
+    ],
+)
+def test_a_downgrade_is_respelled_where_the_meaning_stays(
+    tmp_path: Path, lokictl: Lokictl, query: str, older: str
+) -> None:
+    file = tmp_path / "q.logql"
+    file.write_text(query)
+    lokictl("upgrade", "--from", "3.0", "--to", "2.9", "--fix", str(file))
+    assert file.read_text() == (older or query)
+
+
+@pytest.mark.parametrize(
+    "query, old, new, better",
+    [
+        ('{a="b"} |~ "x|y"', "2.9", "3.0", '|= "x" or "y"'),
+        ('{a="b"} |~ "(?:x|y\\\\.z)"', "2.9", "3.8", '|= "x" or "y.z"'),
+        ('{a="b"} |~ "x.|y"', "2.9", "3.0", ""),
+        ('{a="b"} |~ "x|"', "2.9", "3.0", ""),
+        ('{a="b"} |~ "(?i)x|y"', "2.9", "3.0", ""),
+        (r'{a="b"} |~ `x\d|y`', "2.9", "3.0", ""),
+        ('{a="b"} !~ "x|y"', "2.9", "3.0", ""),
+        ('{a="b"} |~ "x|y"', "3.0", "3.8", ""),
+        ('{a="b"} | logfmt | size > 2000TB', "3.8", "main", "size > 2PB"),
+        ('{a="b"} | logfmt | size > 2TB', "3.8", "main", ""),
+    ],
+)
+def test_new_and_better_spelling(
+    tmp_path: Path, lokictl: Lokictl, query: str, old: str, new: str, better: str
+) -> None:
+    file = tmp_path / "q.logql"
+    file.write_text(query)
+    answer = lokictl("upgrade", "--from", old, "--to", new, "--format", "json", str(file))
+    found = [change for change in json.loads(answer.output)["changes"] if "spelling" in change["kind"]]
+    assert [change["places"][0]["note"].rpartition("→  ")[2] for change in found] == (
+        [better] if better else []
+    )
+    assert answer.status == 0
+
+
+PATTERNS = ("x|y", "(x|yz)", "(?:x|y\\.z)", "a b|c", "x\\||y")
+LINES = ("x", "y", "yz", "y.z", "y-z", "a b", "x|", "X", "", "c")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_both_spellings_find_the_same_lines(pattern: str) -> None:
+    store = LogStore()
+    store.push({"a": "b"}, [(second * 1_000_000_000, line) for second, line in enumerate(LINES, 1)])
+    texts = alternatives(pattern)
+    assert texts
+    found = []
+    for spelled in (f"|~ {quote(pattern)}", "|= " + " or ".join(map(quote, texts))):
+        found.append(Engine(store).query_range('{a="b"} ' + spelled, start=0, end=10**12).to_loki()["result"])
+    assert found[0] == found[1] != []
 
 
 def test_rule_tests_run_under_both_versions(tmp_path: Path, lokictl: Lokictl) -> None:
