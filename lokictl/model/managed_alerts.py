@@ -104,7 +104,7 @@ class ManagedRule:
                 key = "missing_series_evals_to_resolve" if for_file else "missingSeriesEvalsToResolve"
                 rule[key] = self.missing_series
         if for_file:
-            rule |= _panel_link(self.annotations)
+            rule |= panel_link(self.annotations)
         if self.annotations:
             rule["annotations"] = dict(self.annotations)
         if self.labels:
@@ -123,7 +123,8 @@ def escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _panel_link(annotations: Mapping[str, str]) -> dict[str, Any]:
+def panel_link(annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The panel that a rule links to, in the words of files; empty where it links to none."""
     panel = annotations.get("__panelId__", "")
     if "__dashboardUid__" not in annotations or not panel.isdigit():
         return {}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lokictl.durations import HOUR, MINUTE, SECOND
-from lokictl.model.managed_alerts import ManagedGroup, ManagedRule
+from lokictl.model.managed_alerts import ManagedGroup, ManagedRule, panel_link
 from lokictl.model.notifications import ContactPoint, Notifications, Route
 from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup
 from lokictl.model.yaml_writer import dump_yaml
@@ -212,6 +212,9 @@ def _operator_rule(rule: ManagedRule) -> dict[str, Any]:
     for key in ("annotations", "labels", "isPaused"):
         if key in written:
             found[key] = written[key]
+    if rule.notification_settings:
+        found["notificationSettings"] = dict(rule.notification_settings)
+    found |= panel_link(rule.annotations)
     return found
 
 
@@ -247,8 +250,9 @@ def notification_objects(notifications: Notifications, settings: Settings) -> It
 def contact_point(point: ContactPoint, name: str, settings: Settings) -> Manifest:
     """`GrafanaContactPoint`; secrets are taken from a Kubernetes Secret."""
     receivers = []
-    for item in point.integrations:
+    for uid, item in zip(point.uids(), point.integrations, strict=True):
         receiver: dict[str, Any] = {
+            "uid": uid,
             "type": item.kind,
             "settings": dict(item.settings),
             "disableResolveMessage": not item.send_resolved,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,66 @@ def test_tenants_and_kinds_of_rules(project: Project) -> None:
     for manifest in made.values():
         jsonschema.validate(manifest, strict(SCHEMAS[manifest["kind"]][1]))
     assert made["loki/alertingrule-p-team-shop.yaml"]["spec"]["tenantID"] == "team"
+
+
+OWN_FORM = """\
+apiVersion: 1
+groups:
+  - name: own
+    folder: Team \\/ one/Inner
+    interval: 1m
+    rules:
+      - uid: r1
+        title: Rate of $$shop
+        condition: B
+        data:
+          - refId: A
+            datasourceUid: loki
+            relativeTimeRange: {from: 600, to: 0}
+            model: {refId: A, expr: 'rate({a="b"}[5m])'}
+          - {refId: B, datasourceUid: __expr__, model: {refId: B, type: reduce, expression: A, reducer: last}}
+        for: 1d
+        keepFiringFor: 90s
+        labels: {cost: $$5}
+        annotations: {__dashboardUid__: board, __panelId__: "3"}
+        notification_settings: {receiver: core, group_by: [alertname], group_wait: 10s}
+  - name: elsewhere
+    folder: Somewhere
+    folderUid: some-where
+    interval: 1m
+    rules:
+      - title: No uid
+        condition: A
+        data: [{refId: A, datasourceUid: __expr__, model: {type: math, expression: "1"}}]
+"""
+
+
+def test_rules_in_grafanas_own_form(make_project: Callable[..., Project]) -> None:
+    project = make_project({"alerts/own.yaml": OWN_FORM})
+    result = rendering(project, what=["operator", "grafana"])
+    made = [yaml.safe_load(text) for text in result.files["operator"].values()]
+    for manifest in made:
+        jsonschema.validate(manifest, strict(SCHEMAS[manifest["kind"]][1]))
+    groups = {item["spec"]["name"]: item["spec"] for item in made if item["kind"] == "GrafanaAlertRuleGroup"}
+    (rule,) = groups["own"]["rules"]
+    assert (rule["title"], rule["labels"], rule["for"]) == ("Rate of $shop", {"cost": "$5"}, "24h")
+    assert rule["notificationSettings"] == {
+        "receiver": "core",
+        "group_by": ["alertname"],
+        "group_wait": "10s",
+    }
+    assert (rule["dashboardUid"], rule["panelId"]) == ("board", 3)
+    titles = {
+        item["metadata"]["name"]: item["spec"]["title"] for item in made if item["kind"] == "GrafanaFolder"
+    }
+    assert sorted(titles.values()) == ["Inner", "Somewhere", "Team / one"]
+    assert titles[groups["own"]["folderRef"]] == "Inner"
+    assert groups["elsewhere"]["rules"][0]["uid"]
+    texts = [text for path, text in result.files["grafana"].items() if "/alerting/shop-" in path]
+    files = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+    (own,) = [group for group in files if group["name"] == "own"]
+    assert (own["folder"], own["rules"][0]["title"]) == ("Team \\/ one/Inner", "Rate of $$shop")
+    assert own["rules"][0]["labels"] == {"cost": "$$5"}
 
 
 @pytest.mark.parametrize("seconds, text", [(0, "0s"), (90, "1m30s"), (86_400, "24h"), (3_661, "1h1m1s")])
