@@ -183,6 +183,11 @@ class ManagedRuleItem:
             return False
         return kind == "loki" if kind else "loki" in step.datasource_uid.lower()
 
+    def _interval(self, step: ManagedQuery) -> int:
+        """The time between two looks of an instant query (ns); 0 where that is not known."""
+        is_instant = "instant" in (step.model.get("queryType"), step.query_type)
+        return self.group.interval if is_instant and self.shape not in ("rule", "rules") else 0
+
     @cached_property
     def queries(self) -> tuple[tuple[ManagedQuery, Query], ...]:
         """(step, query) of every step that asks Loki."""
@@ -196,7 +201,7 @@ class ManagedRuleItem:
                     QueryKind.PLAIN,
                     source,
                     item=self.item,
-                    interval=self.group.interval,
+                    interval=self._interval(step),
                     templated=True,
                 )
                 found.append((step, query))

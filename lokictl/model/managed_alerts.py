@@ -228,6 +228,7 @@ def _group(cursor: Cursor, folder: str = "") -> ManagedGroup:
         folder=folder or cursor.child("folder").text or cursor.child("folderRef").text,
         folder_uid=_first(cursor, "folderUid", "folderUID"),
         interval=_duration(cursor.child("interval")) or MINUTE,
+        org_id=_integer(cursor, "orgId", "orgID") or 1,
         origin=cursor,
     )
 

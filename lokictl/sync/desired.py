@@ -264,6 +264,13 @@ class _Collector:
     def _written_groups(self) -> Iterator[ManagedGroup]:
         """The groups that the project has in Grafana's own form, in the folders that they name."""
         for group in self.project.managed_groups:
+            grafana = self.target.grafana
+            own = (grafana.organisation or 1) if grafana is not None else 1
+            if group.org_id not in (1, own):
+                self.desired.warnings.append(
+                    f'alert group "{group.name}" is of organization {group.org_id}, and the target of {own}: left out'
+                )
+                continue
             uid = self.tree.of_written_alerts(group)
             if not uid:
                 position = group.origin.position() if group.origin is not None else Position()

@@ -34,6 +34,8 @@ class RangeBelowInterval(QueryCheck):
                 yield self.finding(query.place(log_range), message)
 
     def _interval(self, query: Query) -> tuple[int, bool]:
+        if query.kind is QueryKind.PLAIN and query.interval:
+            return query.interval, True  # of a Grafana-managed rule
         if query.kind in (QueryKind.ALERT, QueryKind.RECORD):
             return query.interval or self.workspace.default_interval, bool(query.interval)
         step = (query.target or {}).get("step") or (query.panel or {}).get("interval")

@@ -22,14 +22,18 @@ class UnknownContactPoint(WorkspaceCheck):
     summary = "a policy or a rule that notifies a contact point that does not exist"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        known = contact_points(workspace)
-        if not known:
+        points = contact_points(workspace)
+        if not points:
             return
-        for cursor in receivers(workspace):
+        for org, cursor in receivers(workspace):
             name = cursor.text
+            known = sorted({point for other, point in points if same_org(org, other)})
             if name and name not in known and name not in DEFAULT_RECEIVERS:
                 position = cursor.position()
-                hint = suggestion(name, sorted(known), f"contact points: {', '.join(sorted(known))}")
+                elsewhere = sorted(other for other, point in points if point == name)
+                hint = suggestion(name, known, f"contact points: {', '.join(known) or 'none'}")
+                if elsewhere:
+                    hint = f"it is one of organization {elsewhere[0]}; this is of organization {org}"
                 place = Place(position, cursor.line(position))
                 yield self.finding(place, f'unknown contact point "{name}"', hint=hint)
 
@@ -42,13 +46,13 @@ class Unrouted(WorkspaceCheck):
     summary = "a rule whose labels fit no notification policy, so that the default contact point gets it"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        routes = [route for policy in policies(workspace) for route in policy.child("routes").children()]
-        if not routes:
-            return
+        trees = [(org, list(policy.child("routes").children())) for org, policy in policies(workspace)]
         for rule in workspace.managed_rules:
             if rule.rule.record is not None or rule.rule.notification_settings:
                 continue
-            if not any(may_match(route, rule) for route in routes):
+            org = org_of(rule.rule.origin, org_of(rule.group.origin, int(rule.shape == "provisioning")))
+            routes = [route for other, found in trees if same_org(org, other) for route in found]
+            if routes and not any(may_match(route, rule) for route in routes):
                 message = (
                     "no notification policy fits the labels of this rule: the default contact point gets it"
                 )
@@ -56,38 +60,57 @@ class Unrouted(WorkspaceCheck):
                 yield self.finding(rule.place("labels"), message, hint=hint, item=rule.item)
 
 
-def contact_points(workspace: Workspace) -> set[str]:
-    """The names of all contact points of this run."""
-    found: set[str] = set()
+def org_of(cursor: Cursor | None, default: int) -> int:
+    """The number of the organization that something says it is of."""
+    if cursor is None:
+        return default
+    for key in ("orgId", "orgID"):
+        value = cursor.child(key).value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return default
+
+
+def same_org(one: int, other: int) -> bool:
+    """Whether two things may be in one organization; 0 is not known."""
+    return one == other or not one or not other
+
+
+def contact_points(workspace: Workspace) -> set[tuple[int, str]]:
+    """(organization, name) of all contact points of this run."""
+    found: set[tuple[int, str]] = set()
     if workspace.project is not None and workspace.project.notifications is not None:
-        found |= {point.name for point in workspace.project.notifications.contact_points}
+        found |= {(0, point.name) for point in workspace.project.notifications.contact_points}
     for item in workspace.alerting:
         if item.shape == "provisioning":
-            found |= {point.child("name").text for point in item.cursor.child("contactPoints").children()}
+            points = item.cursor.child("contactPoints").children()
+            found |= {(org_of(point, 1), point.child("name").text) for point in points}
         elif item.shape == "contact-point":
-            found.add(item.cursor.child("name").text)
-    return found - {""}
+            found.add((0, item.cursor.child("name").text))
+    return {(org, name) for org, name in found if name}
 
 
-def policies(workspace: Workspace) -> Iterator[Cursor]:
-    """The roots of all notification policies of this run."""
+def policies(workspace: Workspace) -> Iterator[tuple[int, Cursor]]:
+    """(organization, root) of all notification policies of this run."""
     for item in workspace.alerting:
         if item.shape == "provisioning":
-            yield from item.cursor.child("policies").children()
+            for policy in item.cursor.child("policies").children():
+                yield org_of(policy, 1), policy
         elif item.shape == "policy":
             route = item.cursor.child("route")
-            yield route if isinstance(route.value, dict) else item.cursor
+            yield 0, route if isinstance(route.value, dict) else item.cursor
 
 
-def receivers(workspace: Workspace) -> Iterator[Cursor]:
-    """Every place that names a contact point."""
-    for policy in policies(workspace):
-        yield from _receivers(policy)
+def receivers(workspace: Workspace) -> Iterator[tuple[int, Cursor]]:
+    """(organization, place) of everything that names a contact point."""
+    for org, policy in policies(workspace):
+        yield from ((org, receiver) for receiver in _receivers(policy))
     for rule in workspace.managed_rules:
         cursor = rule.rule.origin
+        org = org_of(cursor, org_of(rule.group.origin, int(rule.shape == "provisioning")))
         for key in ("notification_settings", "notificationSettings"):
             if cursor is not None and isinstance(cursor.child(key).value, dict):
-                yield cursor.child(key, "receiver")
+                yield org, cursor.child(key, "receiver")
 
 
 def _receivers(route: Cursor) -> Iterator[Cursor]:

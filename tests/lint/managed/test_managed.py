@@ -149,3 +149,62 @@ def test_grafana_has_its_own_contact_point(receiver: str, names: list[str]) -> N
     point = "contactPoints:\n  - {orgId: 1, name: team, receivers: []}\n"
     text = f"apiVersion: 1\n{point}policies:\n  - {{orgId: 1, receiver: {receiver}}}\n"
     assert [name for name, _ in found(text)] == names
+
+
+TWO_ORGANIZATIONS = """\
+apiVersion: 1
+groups:
+{groups}
+contactPoints:
+  - {{orgId: 1, name: first, receivers: [{{uid: a, type: email, settings: {{addresses: a@example.com}}}}]}}
+  - {{orgId: 2, name: second, receivers: [{{uid: b, type: email, settings: {{addresses: a@example.com}}}}]}}
+policies:
+  - orgId: 1
+    receiver: {one}
+    routes: [{{receiver: first, object_matchers: [[team, "=", a]]}}]
+  - orgId: 2
+    receiver: {two}
+    routes: [{{receiver: second, object_matchers: [[team, "=", b]]}}]
+"""
+OF_AN_ORGANIZATION = """\
+  - orgId: {org}
+    name: g{org}
+    folder: f
+    interval: 1m
+    rules:
+      - uid: r{org}
+        title: T
+        condition: A
+        data:
+          - {{refId: A, datasourceUid: loki, model: {{expr: 'sum(rate({{a="b"}}[5m])) > 1', queryType: instant}}}}
+        labels: {{team: {team}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "receivers, teams, expected",
+    [
+        (("first", "second"), ("a", "b"), []),
+        (("second", "first"), ("a", "b"), ["managed/unknown-contact-point"] * 2),
+        (("first", "second"), ("b", "a"), ["managed/unrouted"] * 2),
+        (("first", "third"), ("a", "a"), ["managed/unknown-contact-point", "managed/unrouted"]),
+    ],
+)
+def test_organizations_do_not_share_contact_points_and_policies(
+    receivers: tuple[str, str], teams: tuple[str, str], expected: list[str]
+) -> None:
+    groups = "".join(
+        OF_AN_ORGANIZATION.format(org=org, team=team) for org, team in zip((1, 2), teams, strict=True)
+    )
+    one, two = receivers
+    names = [name for name, _ in found(TWO_ORGANIZATIONS.format(groups=groups, one=one, two=two))]
+    assert sorted(names) == expected
+
+
+def test_an_instant_query_looks_at_its_range_only() -> None:
+    short = query('sum(count_over_time({job="t"}[10s]))', queryType="instant", datasource=LOKI)
+    group = {"name": "g", "folder": "f", "interval": "1m", "rules": [rule([short, threshold("A")], "C")]}
+    text = json.dumps({"apiVersion": 1, "groups": [group]})
+    assert [name for name, _ in found(text, "a.json")] == ["logql/range-below-interval"]
+    long = text.replace("[10s]", "[1m]")
+    assert found(long, "a.json") == []
