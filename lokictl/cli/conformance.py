@@ -160,7 +160,7 @@ def _chosen(folder: Path, topics: tuple[str, ...]) -> list[Path]:
         raise click.UsageError(f"there are no recordings in {folder}")
     for name in topics:
         if name not in known:
-            raise click.UsageError(f'there is no topic "{name}": {suggestion(name, known, ", ".join(known))}')
+            raise click.UsageError(f'unknown topic "{name}": {suggestion(name, known, ", ".join(known))}')
     return [file for file in files if not topics or file.stem in topics]
 
 

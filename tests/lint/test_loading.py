@@ -25,7 +25,7 @@ WRONG = [
     ("no name", GROUP.replace("- name: g", "- interval: 1m"), "rule/syntax", 2, "add `name"),
     ("both", GROUP + "        record: a:b\n", "rule/syntax", 4, ""),
     ("duration", GROUP + "        for: 5\n", "rule/syntax", 6, "write a unit"),
-    ("group twice", GROUP + GROUP.removeprefix("groups:\n"), "rule/syntax", 6, "a name of its own"),
+    ("group twice", GROUP + GROUP.removeprefix("groups:\n"), "rule/syntax", 6, "unique group names"),
     ("rule twice", GROUP + GROUP.split("rules:\n")[1], "rule/duplicate", 6, "rename one"),
     ("misspelt", GROUP.replace("groups", "grups"), "rule/unknown-key", 1, 'did you mean "groups"?'),
     ("no groups", f"- alert: A\n  expr: {RULE}\n", "rule/syntax", 1, "a list of groups"),

@@ -89,7 +89,7 @@ logql_expr_test:
     found = messages(report)
     assert found[-2:] == [
         "embedded and odd differ on ManyErrors at 2 of 10 evaluations",
-        'embedded and odd answer differently at 1m: count_over_time({app="web"}[1m])',
+        'embedded and odd differ at 1m: count_over_time({app="web"}[1m])',
     ]
     details = "\n".join(report.results[1].failures[-2].details)
     assert "at 1m:" in details
