@@ -277,6 +277,22 @@ def _without_ip(node: ast.Node) -> str:
     return str(replace(node, legs=tuple(replace(leg, is_ip=False) for leg in node.legs)))
 
 
+def _folded_beyond_ascii(expression: ast.Expr) -> Iterator[ast.Node]:
+    """Regular expressions of line and label filters that ignore the case of letters beyond ASCII."""
+
+    def folds(pattern: str) -> bool:
+        return pattern.startswith("(?i") and not pattern.isascii()
+
+    for node in expression.find_all(ast.LineFilter):
+        if "~" in node.operator and any(folds(leg.value) for leg in node.legs):
+            yield node
+    yield from (
+        label
+        for label in expression.find_all(ast.StringLabelFilter)
+        if "~" in label.operator and folds(label.value)
+    )
+
+
 def _ipv6(expression: ast.Expr) -> Iterator[ast.Node]:
     yield from (node for node in expression.find_all(ast.IpLabelFilter) if ":" in node.pattern)
     yield from (leg for leg in expression.find_all(ast.LineFilterLeg) if leg.is_ip and ":" in leg.value)
@@ -628,6 +644,7 @@ FIRST_BYTE_FOLDS = Behavior(
     "does not find ПРИВЕТ.",
     "It finds it.",
     since=LokiVersion(3, 4),
+    find=_folded_beyond_ascii,
     recording="3.2",
 )
 ERROR_FIELD_EMPTY = Behavior(

@@ -45,6 +45,20 @@ _MORE = {
     "metadata-names-cleaned-in-log-queries": Example(
         '{app="shop"} | trace_id="7"', ("one",), metadata=_TRACE
     ),
+    "metadata-names-are-ascii": Example('{app="shop"} | pr_f="7"', ("one",), metadata=(("prüf", "7"),)),
+    "metadata-names-collapse": Example('{app="shop"}', ("one",), metadata=(("a..b", "7"),)),
+    "metadata-as-it-is": Example('{app="shop"}', ("one",), metadata=(("said", '"hi"'),)),
+    "queries-run-as-parsed": Example(
+        'sum by (app) (rate({app="shop"} [1m])) > on (app) group_left () '
+        '(sum by (app) (rate({app="shop"} [1m])) / 2)',
+        ("one",),
+    ),
+    "short-group-names": Example('{app="shop"} | regexp "(?<word>[a-z]+)"', ("one",)),
+    "short-group-names-in-line-filters": Example('{app="shop"} |~ "(?<word>o)ne"', ("one",)),
+    "bare-regex-errors": Example('{app=~"a("}'),
+    "group-names-cleaned": Example('{app="shop"} | regexp "(?P<2nd>.)"', ("one",)),
+    "broken-values-kept": Example('{app="shop"} | logfmt', ("a=x\ufffdy",)),
+    "empty-keys-skipped": Example('{app="shop"} | json', ('{"user":{"":1}}',)),
     "dot-matches-newline": Example('{app=~"shop.one"}', ("one",), labels=(("app", "shop\none"),)),
     "first-byte-folds": Example('{app="shop"} |~ "(?i)рив"', ("ПРИВЕТ",)),
     "fewer-level-boundaries": Example('{app="shop"}', ("12:00|warning|no card",), detect_levels=True),
