@@ -1,12 +1,16 @@
-"""Completes pages when the site is built: the index of the lint checks gets its table."""
+"""Completes pages when the site is built: an index for the lint checks, and how to configure each of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lokictl.lint.pages import table
+from lokictl.lint.pages import completed, table
+from lokictl.lint.registry import all_checks
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """The page's text; that of ``checks/README.md`` with every check, its severity and a link to its page."""
-    return f"{markdown}\n{table()}" if page.file.src_uri == "checks/README.md" else markdown
+    """The Markdown of a page; for those below ``checks/`` with what the linter itself knows."""
+    if page.file.src_uri == "checks/README.md":
+        return f"{markdown}\n{table()}"
+    check = all_checks().get(page.file.src_uri.removeprefix("checks/").removesuffix(".md"))
+    return markdown if check is None else completed(markdown, check)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lokictl.engine.levels import SERVICE_LABELS
 
-FOREVER = "87600h"
+TEN_YEARS = "87600h"
 
 
 def loki_configuration(
@@ -65,8 +65,8 @@ def loki_configuration(
         },
         "ingester": {
             "lifecycler": {"min_ready_duration": "0s", "join_after": "0s", "final_sleep": "0s"},
-            "max_chunk_age": FOREVER,
-            "chunk_idle_period": FOREVER,
+            "max_chunk_age": TEN_YEARS,
+            "chunk_idle_period": TEN_YEARS,
             "wal": {"enabled": False},
         },
         # By default the frontend looks for its scheduler every 10 s, and Loki is not ready before.
@@ -91,7 +91,7 @@ def loki_configuration(
 def _limits(unknown: Collection[str]) -> dict[str, Any]:
     limits = {
         "allow_structured_metadata": True,
-        "creation_grace_period": FOREVER,
+        "creation_grace_period": TEN_YEARS,
         "discover_log_levels": False,
         "discover_service_name": [],
         "ingestion_burst_size_mb": 10_000,

@@ -25,7 +25,7 @@ from lokictl.cli.servers import (
 from lokictl.lint import lint
 from lokictl.lint.configuration import Settings
 from lokictl.project import load
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 from lokictl.sync.plan import WRITES, Action, Kind, Outcome
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.pull import pull_conflicts
@@ -304,4 +304,4 @@ def _pull(session: Session, plan: Plan, printer: Printer) -> list[str]:
 
 
 def _shown(path: Path | None) -> str:
-    return shown(path) if path is not None else ""
+    return display_path(path) if path is not None else ""

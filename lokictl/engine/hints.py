@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lokictl.engine.ip import IpPatternError
 from lokictl.engine.label_filter import compile_label_filter, is_no_op
@@ -31,13 +32,11 @@ class Hints:
     no_labels: bool = False
     filter_nodes: Mapping[str, ast.LabelFilter] = field(default_factory=dict)
     version: LokiVersion = DEFAULT
-    filters: Mapping[str, Filter] = field(init=False)
 
-    def __post_init__(self) -> None:
-        compiled = {
-            name: compile_label_filter(node, self.version) for name, node in self.filter_nodes.items()
-        }
-        object.__setattr__(self, "filters", compiled)
+    @cached_property
+    def filters(self) -> Mapping[str, Filter]:
+        """The compiled label filters, by label name."""
+        return {name: compile_label_filter(node, self.version) for name, node in self.filter_nodes.items()}
 
     def wants(self, key: str) -> bool:
         return self.required is None or key in self.required

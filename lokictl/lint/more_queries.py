@@ -15,7 +15,7 @@ from lokictl.lint.items import DashboardItem, DataSourceItem
 from lokictl.lint.query import DocumentText, PartOfText, Query, QueryKind, WholeValue
 from lokictl.logql.grafana_variables import interpolate
 from lokictl.model.yaml_source import YamlDocument, load_documents
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 
 # --- dashboards' variables ---------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ def rule_test_documents(files: Iterable[FilePath]) -> tuple[YamlDocument, ...]:
     documents: list[YamlDocument] = []
     for file in files:
         try:
-            documents += load_documents(file.read_text(encoding="utf-8"), shown(file))
+            documents += load_documents(file.read_text(encoding="utf-8"), display_path(file))
         except (LokictlError, OSError, UnicodeDecodeError):
             continue
     return tuple(documents)

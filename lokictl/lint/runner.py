@@ -29,7 +29,7 @@ from lokictl.logql.ast import Node
 from lokictl.logql.versions import targeting
 from lokictl.model.documents import ModuleDocument
 from lokictl.project import JsonDashboard, Project
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _project_datasources(project: Project) -> list[DataSourceItem]:
             continue
         module = next(
             (
-                shown(project.root / folder / name)
+                display_path(project.root / folder / name)
                 for folder in project.config.folders("datasources")
                 for name in (f"{source.uid}.py", f"{source.type}.py")
                 if (project.root / folder / name).is_file()

@@ -25,7 +25,7 @@ from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import SourceText
 from lokictl.model.managed_alerts import read_managed_groups
 from lokictl.model.yaml_source import YamlDocument
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 
 if TYPE_CHECKING:
     from lokictl.model import RuleFile, Service
@@ -136,11 +136,11 @@ class Workspace:
             text = file.read_text(encoding="utf-8", errors="replace")
             found = re.search(pattern, text)
             if found:
-                source = SourceText(text, shown(file))
+                source = SourceText(text, display_path(file))
                 position = source.position(found.start(), found.end())
                 return Place(position, source.line(position.line))
         fallback = next((file for file in files if file.stem == first), project.config.file)
-        return Place(Position(shown(fallback), 1, 1) if fallback is not None else Position())
+        return Place(Position(display_path(fallback), 1, 1) if fallback is not None else Position())
 
     @cached_property
     def schema(self) -> Schema:

@@ -73,7 +73,7 @@ def caller() -> Origin:
     A factory in another content module is not the place that tells rules apart, so the nearest module body on
     the call stack wins; in a function called from elsewhere (a test), the first line outside this package.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to the caller that costs nothing
     first: Position | None = None
     while frame is not None:
         name = frame.f_code.co_filename

@@ -12,7 +12,7 @@ import yaml
 from lokictl.errors import Error
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.rules import Rule
-from lokictl.model.yaml_source import _loader, _scalar_value, too_deep
+from lokictl.model.yaml_source import new_loader, scalar_value, too_deep
 
 if TYPE_CHECKING:
     import yaml
@@ -69,7 +69,7 @@ def _compose(text: str) -> yaml.Node | None:
     if too_deep(text) is not None:
         raise DecodingError("yaml: exceeded max depth of 10000")
     try:
-        loader = _loader()(text)
+        loader = new_loader()(text)
     except yaml.YAMLError:
         raise DecodingError("yaml: control characters are not allowed") from None
     try:
@@ -273,7 +273,7 @@ class _Decoder:
     def integer(self, node: yaml.Node) -> int:
         if _is_null(node):
             return 0
-        value = _scalar_value(node) if isinstance(node, yaml.ScalarNode) else None
+        value = scalar_value(node) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**63:
             self.wrong_type(node, "int")
             return 0

@@ -50,7 +50,7 @@ class _Nodes:
 
     @cached_property
     def roots(self) -> list[yaml.Node | None]:
-        return list(yaml.compose_all(self.text, Loader=_loader()))
+        return list(yaml.compose_all(self.text, Loader=new_loader()))
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     for documents that never end.
     """
     source, nodes = SourceText(text, file), _Nodes(text)
-    plain = plain_documents(text, _loader(), _value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
+    plain = plain_documents(text, new_loader(), _value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
     values, texts = plain if plain is not None else (_composed(source, nodes), {})
     return [YamlDocument(value, source, nodes, number, texts) for number, value in enumerate(values)]
 
@@ -209,7 +209,7 @@ def too_deep(text: str) -> int | None:
         return None
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=_loader()):
+        for event in yaml.parse(text, Loader=new_loader()):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
@@ -255,7 +255,7 @@ def unknown_keys(
 # --- building ----------------------------------------------------------------------------------------------
 
 
-def _loader() -> Any:
+def new_loader() -> Any:
     global _LOADER
     if _LOADER is None:
         base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -302,7 +302,7 @@ class _Builder:
             message = "an alias refers to itself" if id(node) in self.open else "the document is too large"
             raise LokictlError(Problem("yaml/syntax", message, position=position))
         if isinstance(node, yaml.ScalarNode):
-            return _scalar_value(node)
+            return scalar_value(node)
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -354,7 +354,7 @@ def _is_null(node: yaml.Node | None) -> bool:
     return node is None or node.tag == "tag:yaml.org,2002:null"
 
 
-def _scalar_value(node: yaml.Node) -> Any:
+def scalar_value(node: yaml.Node) -> Any:
     return _value_of(node.tag, str(node.value))
 
 

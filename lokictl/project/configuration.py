@@ -127,11 +127,11 @@ def _read(file: Path) -> dict[str, Any]:
         line, column = (int(found[1]), int(found[2])) if found else (end, 1)
         message = f"not valid TOML: {str(error).partition(' (at')[0]}"
         raise LokictlError(
-            Problem("project/config", message, position=Position(shown(file), line, column))
+            Problem("project/config", message, position=Position(display_path(file), line, column))
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LokictlError(
-            Problem("project/config", f"cannot read the file: {error}", position=Position(shown(file)))
+            Problem("project/config", f"cannot read the file: {error}", position=Position(display_path(file)))
         ) from None
 
 
@@ -190,14 +190,14 @@ def key_position(file: Path, keys: tuple[str, ...]) -> Position:
         if header:
             current = header[1]
             if current == table or current.startswith(table + "."):
-                return Position(shown(file), number, line.index("[") + 1)
+                return Position(display_path(file), number, line.index("[") + 1)
         elif current == parent and (found := re.match(rf'\s*"?{re.escape(keys[-1])}"?\s*[.=]', line)):
             column = len(line) - len(line.lstrip()) + 1
-            return Position(shown(file), number, column, number, found.end())
-    return Position(shown(file))
+            return Position(display_path(file), number, column, number, found.end())
+    return Position(display_path(file))
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """A path as people want to read it: relative to the current folder where it lies below it."""
     try:
         return str(path.relative_to(Path.cwd()))

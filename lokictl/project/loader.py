@@ -22,7 +22,7 @@ from lokictl.model.notifications import Notifications
 from lokictl.model.origin import Origin
 from lokictl.model.rule_files import read_documents
 from lokictl.model.sample import SampleSource
-from lokictl.project.configuration import Configuration, find_configuration, shown
+from lokictl.project.configuration import Configuration, display_path, find_configuration
 from lokictl.project.modules import LoadedModule, import_modules
 
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -181,7 +181,7 @@ class _Collector:
         """Objects in the modules of dashboards, and JSON files of their own."""
         found = [item for _, item in self._unique(self._collect(modules, LibraryPanel))]
         for file in self._files("library_panels", (".json",)):
-            path = shown(file)
+            path = display_path(file)
             try:
                 (document,) = read_documents(file.read_text(encoding="utf-8"), path)
                 value = document.value if isinstance(document.value, dict) else {}
@@ -256,7 +256,7 @@ class _Collector:
         found: list[RuleFile] = []
         for file in self._files("rules", YAML_SUFFIXES):
             try:
-                found.extend(load_rule_files(shown(file)))
+                found.extend(load_rule_files(display_path(file)))
             except LokictlError as error:
                 self.problems += error.problems
         return tuple(found)
@@ -276,7 +276,7 @@ class _Collector:
 
     def _dashboard_file(self, file: Path) -> Iterator[tuple[str, Dashboard]]:
         """The dashboards of a file in any form of docs/formats.md; a JSON file must be one."""
-        path = shown(file)
+        path = display_path(file)
         for document, contents in self._contents(file):
             value = document.value
             if not contents.dashboards and file.suffix == ".json":
@@ -296,7 +296,7 @@ class _Collector:
     def _contents(self, file: Path) -> Iterator[tuple[Document, Contents]]:
         """Each document of a file, and what is in it; what cannot be read is a problem."""
         try:
-            documents = read_documents(file.read_text(encoding="utf-8", errors="replace"), shown(file))
+            documents = read_documents(file.read_text(encoding="utf-8", errors="replace"), display_path(file))
         except LokictlError as error:
             self.problems += error.problems
             return
@@ -417,7 +417,7 @@ def _rule_problem(
 
 def _ungrouped(rule: Rule) -> Problem:
     place = rule.origin.python
-    position = dataclasses.replace(place, file=shown(Path(place.file))) if place.file else place
+    position = dataclasses.replace(place, file=display_path(Path(place.file))) if place.file else place
     message = f'the rule "{rule.name}" is in no group, so nothing would evaluate it'
     return Problem("rule/ungrouped", message, position=position, hint="add it to a RuleGroup of this module")
 
@@ -439,5 +439,5 @@ def _with_short_paths(file: RuleFile) -> RuleFile:
 def _short(origin: Origin, expr: str = "") -> Origin:
     if not origin.python.file:
         return origin
-    position = dataclasses.replace(origin.python, file=shown(Path(origin.python.file)))
+    position = dataclasses.replace(origin.python, file=display_path(Path(origin.python.file)))
     return dataclasses.replace(origin, python=position, expr=expr)

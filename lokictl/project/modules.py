@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 
 LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def import_modules(
     with _importable(root):
         for kind, found in names.items():
             loaded[kind] = [
-                LoadedModule(name, shown(file), module)
+                LoadedModule(name, display_path(file), module)
                 for name, file in found
                 if (module := _import(root, name, file, problems)) is not None
             ]
@@ -134,7 +134,7 @@ def _import(root: Path, name: str, file: Path, problems: list[Problem]) -> Modul
         return None
     if stamp is not None:
         _stamps[str(file)] = stamp
-    LOGGER.info("loaded %s in %.2f s", shown(file), time.monotonic() - started)
+    LOGGER.info("loaded %s in %.2f s", display_path(file), time.monotonic() - started)
     return module
 
 
@@ -142,7 +142,7 @@ def import_problem(root: Path, file: Path, error: BaseException) -> Problem:
     """What a content module raised, at the line of the project that led to it."""
     if isinstance(error, SyntaxError) and error.filename:
         position = Position(
-            shown(Path(error.filename)),
+            display_path(Path(error.filename)),
             error.lineno or 0,
             error.offset or 0,
             error.end_lineno or 0,
@@ -163,11 +163,11 @@ def import_problem(root: Path, file: Path, error: BaseException) -> Problem:
     text = str(error).partition(" (/")[0] or "no message"
     message = f"the module cannot be loaded: {type(error).__name__}: {text}"
     if not own:
-        return Problem("project/import", message, position=Position(shown(file)))
+        return Problem("project/import", message, position=Position(display_path(file)))
     frame = own[-1]
     column = (frame.colno or 0) + 1
     end = (frame.end_colno or 0) + 1 if frame.end_lineno == frame.lineno else 0
-    position = Position(shown(Path(frame.filename)), frame.lineno or 0, column, frame.lineno or 0, end)
+    position = Position(display_path(Path(frame.filename)), frame.lineno or 0, column, frame.lineno or 0, end)
     return Problem("project/import", message, position=position, hint=_hint(error))
 
 

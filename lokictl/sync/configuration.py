@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.http import Access
 from lokictl.model.uids import UID, slug
-from lokictl.project.configuration import shown as display_path
+from lokictl.project.configuration import display_path as display_path
 from lokictl.project.folders import ROOT_FOLDER, folder_parts, wrong_permissions
 from lokictl.secrets import Redactor, Secret, read_secret, without_password
 from lokictl.sync.selection import Selection

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lokictl.http import HttpError
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.files import write_text
-from lokictl.project.configuration import shown as display_path
+from lokictl.project.configuration import display_path as display_path
 from lokictl.sync.configuration import Target, is_pyproject, matches
 from lokictl.sync.desired import desired_state
 from lokictl.sync.differences import differences

@@ -15,7 +15,7 @@ from lokictl.http import Access, HttpClient, HttpError
 from lokictl.logql.versions import configured_target
 from lokictl.loki_api import disagreement
 from lokictl.model.rule_validation import group_problems
-from lokictl.project.configuration import shown as display_path
+from lokictl.project.configuration import display_path as display_path
 from lokictl.sync.apply import Applied, Applier, explained
 from lokictl.sync.backup import write_backup
 from lokictl.sync.configuration import Target

@@ -17,7 +17,7 @@ import pytest
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError
 from lokictl.project import find_configuration
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 from lokictl.reporting import render_problems
 from lokictl.testing.case import run_case
 from lokictl.testing.loading import is_test_text
@@ -86,7 +86,7 @@ class RuleTestFile(pytest.File):
         stash = self.config.stash
         if _LOOKUP not in stash:
             stash[_LOOKUP] = ProjectLookup()
-        suite = discover([shown(self.path)], lookup=stash[_LOOKUP])
+        suite = discover([display_path(self.path)], lookup=stash[_LOOKUP])
         if suite.problems:
             raise self.CollectError(render_problems(suite.problems))
         for file, test, rules in suite.cases():

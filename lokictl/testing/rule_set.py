@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,13 +20,13 @@ class RuleSet:
 
     files: tuple[RuleFile, ...] = ()
     order: tuple[str, ...] = ()
-    groups: tuple[RuleGroup, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def groups(self) -> tuple[RuleGroup, ...]:
+        """The groups of all files in the order of their evaluation."""
         groups = [group for file in self.files for group in file.groups]
         ranks = {name: index for index, name in enumerate(self.order)}
-        groups.sort(key=lambda group: ranks.get(group.name, len(ranks)))
-        object.__setattr__(self, "groups", tuple(groups))
+        return tuple(sorted(groups, key=lambda group: ranks.get(group.name, len(ranks))))
 
     def rules(self) -> Iterable[tuple[RuleGroup, Rule]]:
         """Every rule with its group."""

@@ -13,7 +13,7 @@ from lokictl import model, testing
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.project import load
-from lokictl.project.configuration import shown
+from lokictl.project.configuration import display_path
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile
@@ -85,7 +85,7 @@ def discover(
     files = (
         find_test_files(paths)
         if paths
-        else [Path(shown(path)) for path in (project.tests if project else ())]
+        else [Path(display_path(path)) for path in (project.tests if project else ())]
     )
     tests: list[TestFile] = []
     rules: list[RuleSet] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from lokictl.diagnostics import LokictlError
-from lokictl.lint.pages import listing, page
+from lokictl.lint.pages import listing, page, settings, table
 from lokictl.lint.registry import all_checks
 
 from .helpers import findings, names_of
@@ -68,6 +69,21 @@ def test_explain_prints_the_page() -> None:
     assert "before any check runs" in page("yaml/syntax")
     assert "logql/never-true" in listing("logql")
     assert "rule/missing-for" in listing()
+
+
+@pytest.mark.parametrize("name", all_checks())
+def test_every_page_ends_with_settings_that_can_be_copied(name: str) -> None:
+    """A page's own example of a setting may be any; the one that is made of the defaults is valid TOML."""
+    text = page(name)
+    assert text.count("\n## Configure\n") == text.count("\n## Silence\n") == 1
+    written = tomllib.loads(settings(all_checks()[name]).partition("```toml\n")[2].partition("```")[0])
+    (found,) = written["lint"]["checks"].values()
+    assert set(found) == {"severity", "enabled", *all_checks()[name].options}
+
+
+def test_the_index_links_to_every_page() -> None:
+    found = re.findall(r"^\| \[(.+?)\]\(\1\.md\) \|", table(), re.MULTILINE)
+    assert set(found) == set(all_checks())
 
 
 @pytest.mark.parametrize(
