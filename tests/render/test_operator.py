@@ -179,6 +179,7 @@ def test_rules_in_grafanas_own_form(make_project: Callable[..., Project]) -> Non
     project = make_project({"alerts/own.yaml": OWN_FORM})
     result = rendering(project, what=["operator", "grafana"])
     made = [yaml.safe_load(text) for text in result.files["operator"].values()]
+    assert made
     for manifest in made:
         jsonschema.validate(manifest, strict(SCHEMAS[manifest["kind"]][1]))
     groups = {item["spec"]["name"]: item["spec"] for item in made if item["kind"] == "GrafanaAlertRuleGroup"}
