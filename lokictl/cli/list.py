@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from lokictl.project import load
 if TYPE_CHECKING:
     from lokictl.project import Project
 
-KINDS = ("services", "rules", "dashboards", "datasources", "tests")
+KINDS = ("services", "rules", "alerts", "notifications", "dashboards", "datasources", "tests")
+SHOWN_IF_ANY = ("alerts", "notifications")
 
 
 @click.command(
@@ -43,6 +45,8 @@ def command(kind: str | None, project_root: Path | None, output_format: str, qui
             click.echo(next(row[key] for key in ("name", "uid", "file") if key in row))
         return
     for name, rows in contents.items():
+        if not rows and name in SHOWN_IF_ANY and not kind:
+            continue
         click.echo(f"{name} ({len(rows)})")
         _print_rows(rows)
 
@@ -65,12 +69,28 @@ def summary(project: Project) -> dict[str, list[dict[str, Any]]]:
             for group in file.groups
             for rule in group.rules
         ],
+        "alerts": [
+            {"folder": group.folder, "group": group.name, "name": rule.title}
+            for group in project.managed_groups
+            for rule in group.rules
+        ],
+        "notifications": list(_notifications(project)),
         "dashboards": [{"uid": item.uid, "title": item.title} for item in project.dashboards],
         "datasources": [
             {"uid": item.uid, "type": item.type, "url": item.url} for item in project.datasources
         ],
         "tests": [{"file": str(file)} for file in project.test_files],
     }
+
+
+def _notifications(project: Project) -> Iterator[dict[str, Any]]:
+    """Who is told of alerts, and when not."""
+    notifications = project.notifications
+    if notifications is None:
+        return
+    yield from ({"kind": "contact point", "name": point.name} for point in notifications.contact_points)
+    yield from ({"kind": "mute timing", "name": timing.name} for timing in notifications.mute_timings)
+    yield from ({"kind": "message template", "name": item.name} for item in notifications.templates)
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

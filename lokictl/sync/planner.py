@@ -234,9 +234,8 @@ class _Planner:
         wanted = redacted_settings(resource.body)
         unknown = [name for name in wanted if name not in kept and name not in resource.secrets]
         if unknown:
-            reason = (
-                f"Grafana does not have its secret, and the project does not know it: {', '.join(unknown)}"
-            )
+            place = self.target.section("secrets")
+            reason = f"Grafana does not have its secret yet, and it is not set here ({place}): {', '.join(unknown)}"
             return _change(resource, live, Action.CONFLICT, reason, settled=True)
         return self._owned(resource, live)
 

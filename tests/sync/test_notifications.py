@@ -142,7 +142,7 @@ def test_a_new_contact_point_needs_its_secrets(told: World, monkeypatch: pytest.
     monkeypatch.delenv("SLACK_URL")
     plan = told.plan()
     assert actions(plan)["contact point core"] == "conflict"
-    assert any("the project does not know it: core-0.url" in line for line in lines(plan))
+    assert any("it is not set here ([targets.test.secrets]): core-0.url" in line for line in lines(plan))
 
 
 def test_what_grafana_does_not_keep_secret_is_compared_but_not_shown(

@@ -388,7 +388,7 @@ def test_what_is_pulled_is_adopted_without_a_write(told: Lab) -> None:
     output = told.run("pull")
     assert "not the same" not in output
     assert "pw-0123456789" not in output + "".join(file.read_text() for file in told.root.rglob("*.py"))
-    table = output.partition("so that sync leaves it in place:")[2]
+    table = output.partition("so that sync keeps it:")[2]
     assert "[targets.test.secrets]" in table
     configure(told, table.partition("[targets.test]")[2].partition("[")[0])
     output = told.run("diff", "--prune")

@@ -20,7 +20,7 @@ from lokictl.sync.configuration import load_target
 from lokictl.sync.plan import Outcome, Plan, Status
 from lokictl.sync.session import Servers, Session, only_server
 from tests.stack.grafana_server import NEEDS_GRAFANA, grafana
-from tests.stack.servers import needs
+from tests.stack.servers import needs, wait_for
 from tests.sync.lab import SOURCE, Lab, Urls
 
 pytestmark = [
@@ -332,7 +332,7 @@ def test_a_folder_with_things_of_others_is_kept(lab: Lab) -> None:
     lab.call("POST", "/api/dashboards/db", {"dashboard": {"uid": "x", "title": "X"}, "folderUid": "extra"})
     text = (lab.root / "lokictl.toml").read_text()
     (lab.root / "lokictl.toml").write_text(text.replace(folders, ""))
-    assert 'holds dashboard "X"' in lab.run("sync", "--yes", "--prune")
+    assert 'contains dashboard "X"' in lab.run("sync", "--yes", "--prune")
     lab.run("diff", "--prune")
     assert lab.title("x") == "X"
 
@@ -420,7 +420,7 @@ def test_what_is_pulled_is_adopted_without_a_write(lab: Lab) -> None:
     before = {uid: lab.call("GET", f"/api/dashboards/uid/{uid}") for uid in ("old", "d1")}
     output = lab.run("pull", "--force")
     assert "not the same as on the server" not in output
-    further = output.partition("so that sync leaves it in place:")[2]
+    further = output.partition("so that sync keeps it:")[2]
     with (lab.root / "lokictl.toml").open("a") as file:
         file.write(further)
     plan = lab.run("diff")
@@ -618,6 +618,7 @@ def test_a_stack_of_grafana_cloud_with_provisioned_dashboards(tmp_path: Path) ->
         text = (lab.root / "lokictl.toml").read_text()
         (lab.root / "lokictl.toml").write_text(text.partition("[targets.test.loki]")[0])
         assert lab.call("GET", "/api/frontend/settings")["namespace"] == "stacks-1234"
+        wait_for(lambda: lab.title("d1") == "From a file")
         for count in (3, 10):
             lab.dashboards(**{f"d{number}": f"D {number}" for number in range(count)})
             output = lab.run("sync", "--yes", "--on-conflict", "overwrite", status=1)
