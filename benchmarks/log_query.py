@@ -5,20 +5,20 @@ With ``logcli`` on PATH also against ``logcli --stdin`` on the same lines.
 
 from __future__ import annotations
 
-import os
+import gzip
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO
 
 import orjson
 
-from benchmarks.common import Ratio, show, side_by_side
+from benchmarks.common import Ratio, Used, in_turn, lokictl, show, side_by_side
 from benchmarks.logs import HOUR, START, json_lines
 from lokictl.engine import Engine, LogStore
 
 COUNT = 200_000
+TIMES = 10
+"""The large files have so many times the lines."""
 QUERY = '{a="b"} | json | duration_ms > 1500 | level="error"'
 
 
@@ -49,38 +49,44 @@ def main() -> bool:
 
 
 def against_logcli(lines: list[bytes]) -> bool:
-    """Both from the file to the printed lines, the start of the program included."""
+    """Both from the file to the printed lines, the start of the program included; then ten times the lines."""
     program = shutil.which("logcli")
     if program is None:
         print("  logcli is not on PATH: not compared")
         return True
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "lines.json"
-        file.write_bytes(b"\n".join(lines) + b"\n")
-        limit = ["--limit=5000", "--quiet"]
-        ours = Path(shutil.which("lokictl") or ".venv/bin/lokictl")
-        runs = []
-        for _ in range(3):
-            command = [str(ours), "query", QUERY, str(file), "--labels", "a=b", "--limit", "5000"]
-            with file.open("rb") as source:
-                runs.append((used(command), used([program, "query", QUERY, "--stdin", *limit], source)))
-    first, second = ([pair[side] for pair in runs] for side in (0, 1))
-    ratio = Ratio(min(seconds for seconds, _ in first), min(seconds for seconds, _ in second))
-    memory = [max(size for _, size in side) >> 10 for side in (first, second)]
-    print(f"  peak memory: {memory[0]} MB, logcli {memory[1]} MB")
-    return show("lokictl query, start to finish, CPU", ratio, against="logcli --stdin", target=1)
+        plain, large, packed = (Path(folder) / name for name in ("lines.json", "large.json", "large.json.gz"))
+        block = b"\n".join(lines) + b"\n"
+        plain.write_bytes(block)
+        large.write_bytes(block * TIMES)
+        with gzip.open(packed, "wb", compresslevel=1) as output:
+            output.write(block * TIMES)
+        small = pair(program, plain, rounds=3)
+        title = f"`lokictl query`, {len(block) / 1e6:.0f} MB, whole process, CPU"
+        against = "logcli --stdin"
+        met = show(
+            title,
+            Ratio(small[0].seconds, small[1].seconds),
+            against=against,
+            target=1,
+            memory=small[0].memory,
+        )
+        for file, what in ((large, ""), (packed, " as .gz")):
+            ours, theirs = pair(program, file, rounds=1)
+            size = f"{len(block) * TIMES / 1e6:.0f} MB{what}"
+            growth = f"{ours.seconds / small[0].seconds:.1f} × for {TIMES} × the lines"
+            ratio = Ratio(ours.seconds, theirs.seconds)
+            met &= show(f"{size}, CPU", ratio, against=against, target=1, growth=growth, memory=ours.memory)
+            show(f"{size}, by the clock", Ratio(ours.clock, theirs.clock), against=against)
+    return met
 
 
-def used(command: list[str], source: IO[bytes] | None = None) -> tuple[float, int]:
-    """CPU seconds and peak memory (KiB) of a program that ends well."""
-    with subprocess.Popen(
-        command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+def pair(program: str, file: Path, *, rounds: int) -> tuple[Used, Used]:
+    """What lokictl and logcli take for the query over a file."""
+    ours = lokictl("query", QUERY, file, "--labels", "a=b", "--limit", 5000)
+    reader = "zcat" if file.suffix == ".gz" else "cat"
+    command = f"{reader} {file} | {program} query '{QUERY}' --stdin --limit=5000 --quiet"
+    return in_turn(ours, ["bash", "-c", command], rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,13 @@ _PETABYTES = re.compile(r"[0-9][0-9.]*[pP](?:i?B)")
 _BYTES_CHARACTERS = re.compile(r"[\d.BikKMGTP]+")
 
 
+WORD, STRING, PAIR = 1, 2, 3
+_COMMON = re.compile(
+    r"""[ \t\r\n]*(?:([a-z_][a-z0-9_]*)(?!\w)|("[^"\\\n\ud800-\udfff]*")|([|=!<>]=|[|=!]~|[|!]>)|([,{}()\]=<>+*%^|]))"""
+)
+"""White space, and a lower-case word, a string without escapes, or an operator."""
+
+
 class _Lexer:
     def __init__(self, text: str, version: LokiVersion) -> None:
         self.text, self.version = text, version
@@ -85,17 +92,43 @@ class _Lexer:
         self.pairs = TWO_CHARACTERS if version.has(PATTERN_FILTERS) else TWO_CHARACTERS - {"|>", "!>"}
 
     def run(self) -> list[Token | LexicalError]:
-        tokens: list[Token | LexicalError] = []
         if self.text.startswith("\ufeff"):
             self.position = 1
+        tokens: list[Token | LexicalError] = []
+        common = self.common if "\0" not in self.text else lambda: None
         while True:
-            token = self.next()
+            token = common() or self.next()
             if self.text[token.end : token.end + 1] == "\0" and not isinstance(token, LexicalError):
                 # Go's scanner reads one character ahead, and places the error where the token begins.
                 token = LexicalError("invalid character NUL", token.start, token.end)
             tokens.append(token)
             if isinstance(token, LexicalError) or token.kind == END:
                 return tokens
+
+    def common(self) -> Token | None:
+        """The next token if it is one of the simple ones that most queries are made of: what `next` would give."""
+        found = _COMMON.match(self.text, self.position)
+        if found is None:
+            return None
+        which = found.lastindex or 0
+        text, (start, end) = found[which], found.span(which)
+        known, value = True, ""
+        if which == WORD:
+            kind = value = text
+            if text in self.unknown or text not in RESERVED:
+                kind = "IDENTIFIER"
+                if text not in self.unknown and text in FUNCTION_WORDS and self.called(end):
+                    kind = FUNCTION_WORDS[text]
+        elif which == STRING:
+            kind, value = "STRING", text[1:-1]
+        elif which == PAIR:
+            if text not in self.pairs:
+                return None
+            kind, known = text, False
+        else:
+            kind = text
+        self.position = end
+        return tuple.__new__(Token, (kind, text, value, start, end, known))
 
     def next(self) -> Token | LexicalError:
         text = self.text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from lokictl.logql import ast
 from lokictl.logql import parser_tables as tables
@@ -75,6 +76,18 @@ def parse(
     return expression
 
 
+class Build(NamedTuple):
+    """How queries of one build are parsed: shifts (None) and the methods that reduce so many values."""
+
+    steps: tuple[tuple[Callable[..., Any] | None, int], ...]
+    depth: int
+
+
+MAX_BUILDS = 2_000
+_BUILDS: dict[tuple[str, ...], Build] = {}
+"""The builds of the queries parsed so far, by the kinds of their tokens."""
+
+
 class _Parser:
     def __init__(self, query: str, max_depth: int = MAX_DEPTH, version: LokiVersion = DEFAULT) -> None:
         self.query, self.max_depth, self.version = query, max_depth, version
@@ -85,6 +98,49 @@ class _Parser:
 
     def run(self) -> ast.Expr:
         self.tokens = tokenize(self.query, self.version)
+        # What the tables make of a query depends on the kinds of its tokens alone.
+        kinds = tuple([token.kind for token in self.tokens if isinstance(token, Token)])
+        known = _BUILDS.get(kinds) if len(kinds) == len(self.tokens) else None
+        if known is not None and known.depth <= self.max_depth:
+            return self.build(known)
+        expression, build = self.by_tables()
+        if len(_BUILDS) >= MAX_BUILDS:
+            _BUILDS.clear()
+        _BUILDS[kinds] = build
+        return expression
+
+    def build(self, known: Build) -> ast.Expr:
+        """The expression, by the steps that were right for another query of the same build."""
+        values: Values = []
+        starts: list[int] = []
+        ends: list[int] = []
+        position = 0
+        for function, count in known.steps:
+            if function is None:
+                token = self.tokens[position]
+                position += 1
+                values.append(token)
+                starts.append(token.start)
+                ends.append(token.end)
+            elif count:
+                arguments, start, end = values[-count:], starts[-count], ends[-1]
+                del values[-count:], starts[-count:], ends[-count:]
+                values.append(function(self, arguments, Span(start, end)))
+                starts.append(start)
+                ends.append(end)
+            else:
+                here = ends[-1] if ends else 0
+                values.append(function(self, [], Span(here, here)))
+                starts.append(here)
+                ends.append(here)
+        result = values[-1]
+        assert isinstance(result, ast.Expr)
+        return result
+
+    def by_tables(self) -> tuple[ast.Expr, Build]:
+        """The expression, and the steps that led to it.  Raises `ParseError`."""
+        steps: list[tuple[Callable[..., Any] | None, int]] = []
+        deepest = 0
         states = [0]
         values: Values = []
         spans: list[tuple[int, int]] = []
@@ -101,13 +157,14 @@ class _Parser:
                 if token.kind == END and state == tables.ACCEPT:
                     result = values[-1]
                     assert isinstance(result, ast.Expr)
-                    return result
+                    return result, Build(tuple(steps), deepest)
                 target = shifts[state].get(token.kind)
                 if target is not None:
                     states.append(target)
                     values.append(token)
                     spans.append((token.start, token.end))
                     depths.append(0)
+                    steps.append((None, 0))
                     position += 1
                     continue
                 rule = reduces[state].get(token.kind, defaults[state])
@@ -128,6 +185,8 @@ class _Parser:
                 arguments, span, depth = [], Span(here, here), 0
             if depth > self.max_depth:
                 raise self.error(f"the query nests deeper than {self.max_depth} levels", span, placed=False)
+            deepest = max(deepest, depth)
+            steps.append((getattr(_Parser, METHODS[rule]), count))
             values.append(getattr(self, METHODS[rule])(arguments, span))
             spans.append((span.start, span.end))
             depths.append(depth)

@@ -90,7 +90,12 @@ _TARGET = "LOKICTL_LOKI_VERSION"
 def target() -> LokiVersion:
     """The Loki that this run is for: what everything behaves like that is not told otherwise."""
     text = os.environ.get(_TARGET, "")
-    return LokiVersion.parse(text) if text else DEFAULT
+    return _parsed(text) if text else DEFAULT
+
+
+@lru_cache
+def _parsed(text: str) -> LokiVersion:
+    return LokiVersion.parse(text)
 
 
 def configured_target() -> LokiVersion | None:
