@@ -44,8 +44,8 @@ def names(node: ast.AST) -> set[str]:
     return found | {child.attr for child in ast.walk(node) if isinstance(child, ast.Attribute)}
 
 
-def constants(tree: ast.Module) -> set[str]:
-    """Names of the module that are literals with something in them."""
+def constants(tree: ast.Module | Function) -> set[str]:
+    """Names that a module or a function gives to literals with something in them."""
     found = set()
     for statement in tree.body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
@@ -96,6 +96,7 @@ def outer_loops(function: Function) -> list[ast.For | ast.AsyncFor]:
 
 def vacuous(function: Function, known: set[str]) -> Iterator[str]:
     """The loops that check something, over what may be empty and no assertion outside of them speaks of."""
+    known = known | constants(function)
     loops = outer_loops(function)
     looped = {id(child) for loop in loops for child in ast.walk(loop)}
     asserted = {
@@ -123,6 +124,8 @@ TABLE: dict[str, int] = {
     "for x in found():\n        assert x": 1,
     "for x in ():\n        assert x": 1,
     "for x in (1, *found()):\n        assert x": 0,
+    "y = {1: 2}\n    for x in y.items():\n        assert x": 0,
+    "y = {}\n    for x in y.items():\n        assert x": 1,
     "for x in range(3):\n        assert x": 0,
     "for x in TABLE.items():\n        assert x": 0,
     "y = found()\n    assert y\n    for x in y:\n        assert x": 0,

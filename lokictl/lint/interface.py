@@ -39,7 +39,7 @@ Example::
 
 from __future__ import annotations
 
-from lokictl.diagnostics import Place
+from lokictl.diagnostics import Place, Severity
 from lokictl.lint.check import (
     Check,
     DashboardCheck,
@@ -76,6 +76,7 @@ __all__ = [
     "QueryKind",
     "RuleCheck",
     "RuleItem",
+    "Severity",
     "TextSource",
     "Workspace",
     "WorkspaceCheck",

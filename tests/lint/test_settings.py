@@ -205,6 +205,20 @@ def test_an_installed_package_adds_checks(plugin: Path) -> None:
     assert lint_text(text, "q.logql", Settings(ignore=("acme/no-production",))).findings == ()
 
 
+def test_the_check_in_the_documentation_works(plugin: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/linting.md").read_text(encoding="utf-8")
+    example = text.partition("## Checks of your own")[2].partition("```python\n")[2].partition("```")[0]
+    plugin.write_text(example)
+    names = {
+        'sum(rate({app="a"}[5m]))': ["acme/namespace"],
+        'sum(rate({app="a", namespace="b"}[5m]))': [],
+    }
+    for query, expected in names.items():
+        findings = lint_text(query, "q.logql", Settings(select=("acme",))).findings
+        assert [item.name for item in findings] == expected
+    assert "read the logs of all environments" in page("acme/namespace")
+
+
 def test_a_package_whose_checks_cannot_be_loaded_is_named(plugin: Path) -> None:
     plugin.write_text("raise RuntimeError('no')")
     with pytest.raises(LokictlError, match="cannot load the checks of acme_checks: RuntimeError: no"):
