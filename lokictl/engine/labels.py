@@ -59,7 +59,7 @@ class LabelBuilder:
         version: LokiVersion = DEFAULT,
     ) -> None:
         self.keeps_metadata = version.has(METADATA_FIRST)
-        self.metadata_counts = not version.has(METADATA_GIVES_WAY)
+        self.metadata_counts = not (self.keeps_metadata or version.has(METADATA_GIVES_WAY))
         self.base = base
         self.base_labels = base_labels
         self.blank_keys: dict[str, bool] = {}

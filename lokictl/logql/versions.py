@@ -491,7 +491,7 @@ WINDOW_END = Behavior(
 METADATA_FIRST = Behavior(
     "metadata-first",
     "A parsed field with the name of structured metadata becomes `name_extracted`.",
-    "The field is not extracted.",
+    "The field is not extracted (in 3.6 it takes the place of the metadata).",
     since=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
     by_lines=True,
@@ -504,6 +504,7 @@ METADATA_GIVES_WAY = Behavior(
     "A parsed field takes the place of structured metadata of its name.",
     "Parsers leave the names of structured metadata alone.",
     since=LokiVersion(3, 6),
+    until=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
     by_lines=True,
     recording="3.5",
@@ -606,9 +607,9 @@ BACKTICKS_IN_LABEL_REGEXES = Behavior(
     "backticks-in-label-regexes",
     'The regular expression of a label filter may have backticks: ``level=~"`.*`"``.',
     "Such a query fails (HTTP 500, before 3.0 a syntax error): Loki does not read what it prints.",
-    since=LokiVersion(3, 6),
+    since=LokiVersion(3, 6, 5),
     find=_where(ast.StringLabelFilter, lambda node: node.operator == "=~" and "`" in node.value),
-    source="changelog 3.6",
+    source="changelog 3.6.5",
     recording="3.5",
 )
 LONG_CHAINS = Behavior(

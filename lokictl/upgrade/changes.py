@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from lokictl.diagnostics import Position
 from lokictl.lint.findings import Edit
-from lokictl.lint.query import Query
+from lokictl.lint.query import Query, QueryKind
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.versions import BEHAVIORS, Behavior, LokiVersion, changed
@@ -81,6 +81,11 @@ def changes_everywhere(old: LokiVersion, new: LokiVersion) -> list[Change]:
     ]
 
 
+def name_of(version: LokiVersion, other: LokiVersion) -> str:
+    """A version in words: without its patch release, unless that is all that tells it from the other one."""
+    return version.minor_text if version.minor_text != other.minor_text else str(version)
+
+
 class _Finder:
     """Collects the changes of one query after the other; each message and each behavior is one change."""
 
@@ -90,7 +95,7 @@ class _Finder:
         self.answers: dict[str, Change] = {}
         self.better: dict[str, Change] = {}
         self.unread = Change(
-            Kind.UNREAD, f"LogQL that neither Loki {old.minor_text} nor {new.minor_text} reads"
+            Kind.UNREAD, f"LogQL that neither Loki {name_of(old, new)} nor {name_of(new, old)} reads"
         )
 
     def found(self) -> list[Change]:
@@ -103,6 +108,8 @@ class _Finder:
         text = query.filled.text
         before, after = parse_cached(text, self.old), parse_cached(text, self.new)
         if isinstance(before, LogQLError) and isinstance(after, LogQLError):
+            if query.kind == QueryKind.PLAIN and query.templated:
+                return  # A link of a data source, which may lead to another one with a language of its own.
             place = query.place()
             note = str(after).split("\n")[0]
             self.unread.places.append(Place(place.position, place.source_line, query.item, note=note))
@@ -121,7 +128,10 @@ class _Finder:
         note = str(error).split("\n")[0]
         respelled = dict(_by_start(expression, by)) if kind == Kind.REFUSED else {}
         for called, node in _unknown_syntax(expression, by) or [("", expression)]:
-            message = f"Loki {by.minor_text} refuses it" + (f": it does not have {called}" if called else "")
+            other = self.old if by == self.new else self.new
+            message = f"Loki {name_of(by, other)} refuses it" + (
+                f": it does not have {called}" if called else ""
+            )
             change = self.refusals.setdefault(f"{kind}{message}", Change(kind, message))
             change.places.append(_place(query, node, rewrite=respelled.get(node.span.start), note=note))
 
@@ -190,4 +200,4 @@ def _edit(query: Query, node: ast.Node, rewrite: str) -> Edit | None:
     return query.source.edit(start, span.end, rewrite)
 
 
-__all__ = ["HARMLESS", "Change", "Kind", "Place", "changes_everywhere", "changes_in_queries"]
+__all__ = ["HARMLESS", "Change", "Kind", "Place", "changes_everywhere", "changes_in_queries", "name_of"]

@@ -13,7 +13,7 @@ from lokictl.diagnostics import LokictlError
 from lokictl.logql.versions import MAIN, LokiVersion
 from lokictl.model.documents import Cursor, value_at
 from lokictl.model.yaml_source import load_documents, load_embedded_documents
-from lokictl.upgrade.changes import Change, Kind, Place
+from lokictl.upgrade.changes import Change, Kind, Place, name_of
 from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, UNKNOWN_LIMITS_IGNORED
 
 Keys = tuple[str | int, ...]
@@ -234,7 +234,7 @@ def _in_one(configuration: Configuration, old: LokiVersion, new: LokiVersion) ->
     yield from _removed(configuration, old, new)
     yield from _stores(configuration, old, new)
     if old < _3_0 <= new:
-        yield from _needed_by_three(configuration, f"Loki {new.minor_text}")
+        yield from _needed_by_three(configuration, f"Loki {name_of(new, old)}")
 
 
 def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -> Iterator[Found]:
@@ -246,13 +246,13 @@ def _removed(configuration: Configuration, old: LokiVersion, new: LokiVersion) -
             if key.path.startswith("limits_config.") and new >= UNKNOWN_LIMITS_IGNORED:
                 if old >= key.gone:
                     continue
-                message = f"Loki {new.minor_text} ignores {name}, and says nothing"
+                message = f"Loki {name_of(new, old)} ignores {name}, and says nothing"
             elif old < key.gone:
-                message = f"Loki {new.minor_text} does not start with {name}"
+                message = f"Loki {name_of(new, old)} does not start with {name}"
             else:
-                message = f"neither Loki {old.minor_text} nor {new.minor_text} starts with {name}"
-                if old.minor_text == new.minor_text:
-                    message = f"Loki {new.minor_text} does not start with {name}"
+                message = f"neither Loki {name_of(old, new)} nor {name_of(new, old)} starts with {name}"
+                if old == new:
+                    message = f"Loki {name_of(new, old)} does not start with {name}"
                 yield Kind.BROKEN, message, key.instead, keys
                 continue
             yield Kind.REMOVED, message, key.instead, keys
@@ -265,9 +265,7 @@ def _stores(configuration: Configuration, old: LokiVersion, new: LokiVersion) ->
             continue
         keys = (*configuration.keys("schema_config.configs"), index, "store")
         if old < STORES_REMOVED <= new:
-            message = (
-                f"Loki {new.minor_text} does not start: it does not have the index store {store} of a period"
-            )
+            message = f"Loki {name_of(new, old)} does not start: it does not have the index store {store} of a period"
             hint = "begin a period with tsdb and v13, and upgrade once the data of the older periods is gone"
             yield Kind.REFUSED, message, hint, keys
         else:

@@ -72,7 +72,7 @@ def _versions(behaviors: list[Behavior]) -> list[LokiVersion]:
 
 
 def _of_version(version: LokiVersion, behaviors: list[Behavior]) -> Iterator[str]:
-    yield f"## {'After 3.8 (main)' if version >= MAIN else version.minor_text}"
+    yield f"## {'After 3.8 (main)' if version >= MAIN else _date(version)}"
     yield ""
     for behavior in behaviors:
         if behavior.since == version:
@@ -80,6 +80,11 @@ def _of_version(version: LokiVersion, behaviors: list[Behavior]) -> Iterator[str
         if behavior.until == version:
             yield from _entry(behavior, version, behavior.otherwise, behavior.what)
     yield ""
+
+
+def _date(version: LokiVersion) -> str:
+    """A version as a date: the patch release counts where it is not the first."""
+    return str(version) if version.patch else version.minor_text
 
 
 def _entry(behavior: Behavior, version: LokiVersion, now: str, earlier: str) -> Iterator[str]:
@@ -110,7 +115,7 @@ def _example(behavior: Behavior, version: LokiVersion) -> Iterator[str]:
         yield f"  line  {line}" + (f"   (structured metadata: {metadata})" if metadata else "")
     yield f"  query {example.query}" + ("   (at the time of the last line)" if not example.later else "")
     for one in (earlier, version):
-        yield f"  {one.minor_text:<5} {example_answers(behavior, one)}"
+        yield f"  {_date(version) if one == version else one.minor_text:<5} {example_answers(behavior, one)}"
     yield "  ```"
     yield ""
 

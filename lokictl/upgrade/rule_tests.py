@@ -11,7 +11,7 @@ from lokictl.logql.versions import LokiVersion, targeting
 from lokictl.project import Project
 from lokictl.testing.outcome import Observation, TestResult
 from lokictl.testing.runner import discover, run_tests
-from lokictl.upgrade.changes import Change, Kind, Place
+from lokictl.upgrade.changes import Change, Kind, Place, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def _difference(before: TestResult, after: TestResult, old: LokiVersion, new: Lo
     if before.passed != after.passed:
         words = {True: "passes", False: "fails"}
         return (
-            f"the test {words[before.passed]} on Loki {old.minor_text} and {words[after.passed]} on "
-            f"{new.minor_text}"
+            f"the test {words[before.passed]} on Loki {name_of(old, new)} and {words[after.passed]} on "
+            f"{name_of(new, old)}"
         )
     if _seen(before) == _seen(after):
         return ""

@@ -8,7 +8,7 @@ from os.path import normpath
 from typing import Any
 
 from lokictl.logql.versions import Behavior, LokiVersion
-from lokictl.upgrade.changes import Change, Kind, Place
+from lokictl.upgrade.changes import Change, Kind, Place, name_of
 from lokictl.upgrade.examples import example_answers, example_of
 from lokictl.upgrade.report import Report
 
@@ -44,7 +44,7 @@ def as_text(report: Report, *, everything: bool = False) -> str:
 
 def _verdict(report: Report) -> str:
     counted = [change for change in report.changes if change.kind not in (Kind.UNREAD, Kind.BROKEN)]
-    old, new = report.old.minor_text, report.new.minor_text
+    old, new = name_of(report.old, report.new), name_of(report.new, report.old)
     looked = [
         _plural(count, one, many)
         for count, one, many in (
@@ -106,8 +106,8 @@ def _example_lines(behavior: Behavior, versions: tuple[LokiVersion, LokiVersion]
     for index, line in enumerate(example.lines):
         metadata = ", ".join(f"{name}={value}" for name, value in example.metadata_of(index).items())
         yield f"      line: {line}" + (f"   (structured metadata: {metadata})" if metadata else "")
-    for version in versions:
-        yield f"      {version.minor_text} answers: {example_answers(behavior, version)}"
+    for version, other in (versions, versions[::-1]):
+        yield f"      {name_of(version, other)} answers: {example_answers(behavior, version)}"
 
 
 # --- programs --------------------------------------------------------------------------------------------------------

@@ -70,6 +70,15 @@ def test_what_changes_is_found(
     assert answer.status == (3 if says else 0)
 
 
+def test_patch_releases_are_told_apart(tmp_path: Path, lokictl: Lokictl) -> None:
+    file = tmp_path / "q.logql"
+    file.write_text('{a="b"} | logfmt | level=~"`.*`"')
+    answer = lokictl("upgrade", "--from", "3.6.4", "--to", "3.6.5", str(file))
+    assert answer.status == 3
+    assert "1 change from Loki 3.6.4 to 3.6.5" in answer.output
+    assert lokictl("upgrade", "--from", "3.6.5", "--to", "3.6.12", str(file)).status == 0
+
+
 def test_refused_and_newly_accepted_queries(tmp_path: Path, lokictl: Lokictl) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(RULES.format(json.dumps('count_over_time({a="b"} |= "x" or "y" [5m]) > 1')))
