@@ -16,6 +16,7 @@ from lokictl.durations import MINUTE, SECOND
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import Cursor
+from lokictl.model.provisioning import all_escaped, all_filled, escaped
 from lokictl.model.uids import slug
 
 EXPRESSIONS = "__expr__"
@@ -111,16 +112,9 @@ class ManagedRule:
             rule["labels"] = {name: escape(text) for name, text in self.labels.items()}
         rule["isPaused"] = self.paused
         if self.notification_settings:
-            rule["notification_settings"] = dict(self.notification_settings)
+            settings = dict(self.notification_settings)
+            rule["notification_settings"] = all_escaped(settings) if for_file else settings
         return rule
-
-
-def escaped(text: str) -> str:
-    """A string of a provisioning file in which Grafana fills variables: names, titles and labels.
-
-    It fills none in annotations and queries.
-    """
-    return text.replace("$", "$$")
 
 
 def panel_link(annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -213,7 +207,8 @@ def _filled(group: ManagedGroup) -> ManagedGroup:
         replace(
             rule,
             title=rule.title.replace("$$", "$"),
-            labels={name: text.replace("$$", "$") for name, text in rule.labels.items()},
+            labels=all_filled(rule.labels),
+            notification_settings=all_filled(rule.notification_settings),
         )
         for rule in group.rules
     ]

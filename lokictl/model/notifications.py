@@ -12,6 +12,7 @@ from typing import Any
 
 from lokictl.durations import DurationField
 from lokictl.logql.units import format_prometheus_duration
+from lokictl.model.provisioning import all_escaped, escaped
 from lokictl.model.uids import slug
 
 OPERATORS = ("=", "!=", "=~", "!~")
@@ -238,8 +239,10 @@ class ContactPoint:
         ]
 
     def to_grafana(self, secret: Secret) -> dict[str, Any]:
-        """The contact point in a provisioning file."""
-        return {"orgId": 1, "name": self.name, "receivers": self.receivers(secret)}
+        """The contact point in a provisioning file, where ``secret`` gives references such as ``$__file{…}``."""
+        plain = [replace(item, settings=all_escaped(item.settings)) for item in self.integrations]
+        receivers = replace(self, integrations=tuple(plain)).receivers(secret)
+        return {"orgId": 1, "name": escaped(self.name), "receivers": receivers}
 
 
 @dataclass(frozen=True)
@@ -313,7 +316,7 @@ class Notifications:
         found: dict[str, Any] = {
             "apiVersion": 1,
             "contactPoints": [point.to_grafana(secret) for point in self.contact_points],
-            "policies": [{"orgId": 1, **self.route.to_grafana()}],
+            "policies": [{"orgId": 1, **all_escaped(self.route.to_grafana())}],
         }
         if self.mute_timings:
             found["muteTimes"] = [

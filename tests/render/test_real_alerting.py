@@ -11,8 +11,15 @@ import pytest
 import requests
 import yaml
 
+from lokictl.http import Access, HttpClient
 from lokictl.project import Project
 from lokictl.render import render
+from lokictl.secrets import Secret
+from lokictl.sync.configuration import GrafanaTarget, Target
+from lokictl.sync.desired import desired_state
+from lokictl.sync.grafana.server import Grafana
+from lokictl.sync.normal_form import normal_form
+from lokictl.sync.plan import NOTIFICATIONS, Kind
 from tests.render.test_real_loki import configuration
 from tests.stack.grafana_server import ADMIN, NEEDS_GRAFANA, grafana
 from tests.stack.servers import free_ports, get_json, needs, program, server, wait_for
@@ -122,3 +129,73 @@ def test_both_homes_say_the_same(make_project: Callable[..., Project], tmp_path:
     assert alerts["Over"] == {("alertname=Over", "app=shop", "severity=page", "who=shop", "shop: 9 9.0 9")}
     assert {name for name, found in alerts.items() if found} == {"Over", "Waits", "Zero", "Ratio", "Absent"}
     assert (health(ruler, "Broken"), health(managed, "Broken")) == ("err", "error")
+
+
+TOLD = """\
+from lokictl.model.notifications import (
+    ContactPoint, Integration, Matcher, MessageTemplate, MuteTiming, Notifications, Route,
+)
+
+CORE = Integration(
+    "webhook", {"url": "http://w/$5/$$6", "title": "{{ $v }} costs ${HOME}"}, {"hmacConfig.secret": "hook"}
+)
+NOTIFICATIONS = Notifications(
+    Route("core $5", group_by=("$x",), routes=(
+        Route("core $5", (Matcher("a", "=", "x $5 $$6 $HOME"), Matcher("b", "=~", "a$|b$")), mute_timings=("off $5",)),
+    )),
+    (ContactPoint("core $5", (CORE, Integration("email", {"addresses": "a@example.com"}))),),
+    mute_timings=(MuteTiming("off $5", ({"months": ["1:3"]},)),),
+    templates=(MessageTemplate("text $5", "{{ $v := 1 }}{{ $v }} $HOME $$6"),),
+)
+"""
+OWN_FORM = """\
+apiVersion: 1
+groups:
+  - name: own $$5
+    folder: Own
+    interval: 1m
+    rules:
+      - uid: own
+        title: T $$5
+        condition: A
+        data:
+          - refId: A
+            datasourceUid: __expr__
+            relativeTimeRange: {from: 0, to: 0}
+            model: {type: math, refId: A, expression: "1"}
+        labels: {cost: $$5}
+        annotations: {text: "{{ $labels.cost }} $5"}
+        notification_settings: {receiver: core $$5, mute_time_intervals: [off $$5]}
+"""
+
+
+def test_files_and_sync_say_the_same_of_notifications(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    """What a Grafana reads from files is what sync uploads: dollar signs, secrets, uids."""
+    files = {"stack/told.py": TOLD, "alerts/own.yaml": OWN_FORM}
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "hook").write_text("quite-a-secret")
+    project = make_project(files, f'name = "live"\n[render]\nsecrets_path = "{tmp_path}/secrets"\n')
+    render(project, tmp_path / "out", what=["grafana"])
+    target = Target(
+        "t", "live", "live", "live", GrafanaTarget(Access("http://x")), notifications=True, policies="tree"
+    )
+    resources = desired_state(project, target).resources
+    with grafana(tmp_path / "out/grafana/provisioning", tmp_path) as url:
+        access = Access(url, user="admin", password=Secret("test", "admin"))
+        server = Grafana(HttpClient(access, target.redactor))
+        server.connect()
+        wait_for(lambda: len(server.alerts.all()) == 1)
+        lives = server.read(key for key in resources if key.kind in NOTIFICATIONS)
+        (group,) = server.read(server.alerts.all()).values()
+        exported = get_json(
+            f"{url}/api/v1/provisioning/contact-points/export?decrypt=true&format=json", auth=ADMIN
+        )
+    assert len(lives) == 4
+    for key, live in lives.items():
+        assert live.read_only.startswith("provisioned from a file")
+        assert normal_form(live) == normal_form(resources[key]), key
+    (wanted,) = [resource for key, resource in resources.items() if key.kind is Kind.ALERT_GROUP]
+    assert normal_form(group) == normal_form(wanted)
+    assert "quite-a-secret" in str(exported)
