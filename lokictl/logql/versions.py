@@ -406,8 +406,9 @@ NEGATIVE_NUMBERS = Behavior(
 
 TYPED_FILTERS_DROP_ERRORS = Behavior(
     "typed-filters-drop-errors",
-    "A filter of a number, duration or size drops a line that lacks the label, also one that could not be parsed.",
-    "It lets a line through that has an error.",
+    "A label filter that compares a number, duration or size drops every line without the label, even a line "
+    "that could not be parsed.",
+    "A label filter that compares a number, duration or size lets through lines that could not be parsed.",
     since=LokiVersion(3, 0),
     find=_typed_filters_of_errors,
     recording="2.9",
@@ -415,8 +416,8 @@ TYPED_FILTERS_DROP_ERRORS = Behavior(
 )
 NUMBER_ON_THE_LEFT = Behavior(
     "number-on-the-left",
-    "A comparison with a number on its left (`0 < rate(…)`) keeps the values of the vector.",
-    "Every value becomes the number.",
+    "A comparison with the number on its left (`0 < rate(…)`) keeps the values of the vector.",
+    "A comparison with the number on its left (`0 < rate(…)`) replaces every value by the number.",
     since=LokiVersion(3, 0),
     find=_where(
         ast.BinaryOperation,
@@ -441,36 +442,36 @@ EMPTY_GROUPING_KEPT = Behavior(
 NUMBERS_ARE_EVALUATED = Behavior(
     "label-replace-of-a-number",
     "`label_replace` of a number fails when it runs (HTTP 500).",
-    "It is refused for having no selector (HTTP 400).",
+    "`label_replace` of a number is refused for having no stream selector (HTTP 400).",
     since=LokiVersion(3, 6),
     recording="3.5",
 )
 QUERIES_RUN_AS_PARSED = Behavior(
     "queries-run-as-parsed",
-    "The query API runs the expression itself; only sizes in label filters are rounded as they print.",
-    "It runs the printed text, as the ruler does: `group_left` without labels in front of a compound side, `-0` and "
-    "`vector(1e-9)` get lost or fail.",
+    "The query API runs the query as it was parsed; only sizes in label filters are rounded as they print.",
+    "The query API prints the query, and runs the printed text: `group_left ()` in front of a compound "
+    "expression fails, `-0` and `vector(1e-9)` get lost.",
     since=LokiVersion(3, 0),
     recording="2.9",
 )
 NO_INSTANT_LOG_QUERIES = Behavior(
     "no-instant-log-queries",
-    "A log query cannot be asked at an instant.",
-    "It gives the lines of the 30 seconds before.",
+    "A log query as an instant query is an error.",
+    "A log query as an instant query gives the lines of the last 30 seconds.",
     since=LokiVersion(3, 2),
     recording="3.1",
 )
 STREAM_LABELS_AS_THEY_ARE = Behavior(
     "stream-labels-as-they-are",
-    "Stream labels are shown as they are.",
-    "Characters beyond ASCII, quotes and control characters of stream labels are kept as escapes (`\\u00fc`).",
+    "Values of stream labels are shown as they are.",
+    "Values of stream labels that were pushed as JSON keep their escapes (`\\u00fc`, `\\n`).",
     since=LokiVersion(3, 0),
     recording="2.9",
 )
 STRINGS_IN_ARRAYS = Behavior(
     "strings-in-arrays",
     '`json` paths read strings in arrays: `json x="tags[0]"`.',
-    "They fail with a JSONParserErr.",
+    '`json` paths to a string in an array (`json x="tags[0]"`) fail with a JSONParserErr.',
     since=LokiVersion(3, 0),
     find=_where(ast.Extraction, lambda node: "[" in node.path),
     source="changelog 3.0",
@@ -512,10 +513,10 @@ METADATA_GIVES_WAY = Behavior(
 )
 SET_LABELS_BESIDE_METADATA = Behavior(
     "set-labels-beside-metadata",
-    "What `label_format` and named fields (`json a`) set stands beside structured metadata of that name: answers and "
-    "templates show what was set, filters and groupings see the metadata; a label that `label_format` gives another "
-    "name stays what it was, structured metadata or a label of the stream.",
-    "It takes the place of the metadata.",
+    "What `label_format` and named fields (`json level`) set stands beside structured metadata of that name: "
+    "answers and templates show what was set, filters and groupings see the metadata.",
+    "What `label_format` and named fields (`json level`) set takes the place of structured metadata of that "
+    "name.",
     since=LokiVersion(3, 0),
     until=LokiVersion(3, 3),
     find=_nodes(ast.LabelFormat, ast.Extraction),
@@ -530,9 +531,9 @@ SET_LABELS_BESIDE_METADATA = Behavior(
 )
 FIRST_OF_EQUALS = Behavior(
     "first-of-equals",
-    "Whether a parser sets a field is decided for each line; of two equal names in a line the first counts.",
-    "It is decided where the name is first seen in the query and holds for all later lines; of two equal names in a "
-    "line the last counts.",
+    "Whether a parser sets a field is decided for each line; of two equal names in a line, the first counts.",
+    "Whether a parser sets a field is decided where its name is first seen in the query, for all later lines; "
+    "of two equal names in a line, the last counts.",
     since=LokiVersion(3, 6),
     find=_nodes(*PARSERS),
     by_lines=True,
@@ -542,7 +543,8 @@ FIRST_OF_EQUALS = Behavior(
 CONFLICTS_EACH_LINE = Behavior(
     "conflicts-each-line",
     "Whether a field must be called `name_extracted` is decided for each line.",
-    "It is decided where the name is first seen in the query and holds for the lines of all other streams.",
+    "Whether a field must be called `name_extracted` is decided where its name is first seen in the query, "
+    "also for the lines of other streams.",
     since=LokiVersion(3, 7),
     find=_nodes(*PARSERS),
     by_lines=True,
@@ -551,53 +553,55 @@ CONFLICTS_EACH_LINE = Behavior(
 )
 METADATA_TELLS_APART = Behavior(
     "metadata-tells-apart",
-    "Lines of one time and text with other structured metadata are all kept.",
-    "The first one is kept.",
+    "Lines of one time with the same text and different structured metadata are all kept.",
+    "Of lines of one time with the same text, only the first is kept, whatever their structured metadata.",
     since=LokiVersion(3, 7),
     recording="3.6",
 )
 METADATA_NAMES_CLEANED = Behavior(
     "metadata-names-cleaned",
-    "Names of structured metadata are cleaned as lines come in: `dotted.key` is read as `dotted_key`.",
-    "They are stored as they are; a query cannot name them.",
+    "Names of structured metadata are cleaned when lines are pushed: `trace.id` is `trace_id`.",
+    "Names of structured metadata are stored as pushed; metric queries cannot name `trace.id`.",
     since=LokiVersion(3, 4),
     source="changelog 3.4",
     recording="3.2",
 )
 METADATA_NAMES_CLEANED_IN_LOG_QUERIES = Behavior(
     "metadata-names-cleaned-in-log-queries",
-    "Log queries read `dotted.key` of structured metadata as `dotted_key`.",
-    "No query can name it.",
+    "Log queries read `trace.id` of structured metadata as `trace_id`.",
+    "No query can name `trace.id` of structured metadata.",
     since=LokiVersion(3, 2),
     source="changelog 3.2",
     recording="3.2",
 )
 METADATA_NAMES_ARE_ASCII = Behavior(
     "metadata-names-are-ascii",
-    "Cleaned names of structured metadata have no letters beyond ASCII: `prüf` is read as `pr_f`.",
-    "Such letters stay; no query can name the label.",
+    "Letters beyond ASCII in names of structured metadata become `_`: `prüf` is `pr_f`.",
+    "Letters beyond ASCII stay in names of structured metadata; no query can name `prüf`.",
     since=LokiVersion(3, 5),
     recording="3.4",
 )
 METADATA_NAMES_COLLAPSE = Behavior(
     "metadata-names-collapse",
-    "Cleaned names of structured metadata have no two `_` in a row: `a..b` is read as `a_b`, `_x` as `_x`.",
-    "Every character becomes a `_` of its own: `a..b` is read as `a__b`; a single `_` at the start becomes `key_`.",
+    "In names of structured metadata, several characters that are not allowed become one `_`: `a..b` is `a_b`.",
+    "In names of structured metadata, each character that is not allowed becomes a `_`: `a..b` is `a__b`; a "
+    "single `_` at the start becomes `key_`.",
     since=LokiVersion(3, 6),
     recording="3.5",
 )
 METADATA_AS_IT_IS = Behavior(
     "metadata-as-it-is",
     "Structured metadata that is pushed as JSON keeps its characters.",
-    "Its JSON escapes stay as they were written (`\\u00fc`, `\\n`), and empty values are kept.",
+    "Structured metadata that is pushed as JSON keeps its escapes (`\\u00fc`, `\\n`), and empty values are "
+    "kept.",
     since=LokiVersion(3, 6),
     source="changelog 3.6",
     recording="3.5",
 )
 APPROX_TOPK_RUNS = Behavior(
     "approx-topk-runs",
-    "`approx_topk` runs without sharding, too.",
-    "It runs only where Loki shards queries; elsewhere it fails (HTTP 500).",
+    "`approx_topk` works with and without sharding.",
+    "`approx_topk` works only where Loki shards queries; elsewhere it fails (HTTP 500).",
     since=LokiVersion(3, 6),
     find=_operations("approx_topk"),
     source="changelog 3.6",
@@ -606,7 +610,7 @@ APPROX_TOPK_RUNS = Behavior(
 BACKTICKS_IN_LABEL_REGEXES = Behavior(
     "backticks-in-label-regexes",
     'The regular expression of a label filter may have backticks: ``level=~"`.*`"``.',
-    "Such a query fails (HTTP 500, before 3.0 a syntax error): Loki does not read what it prints.",
+    "A label filter whose regular expression has backticks fails (HTTP 500; a syntax error before 3.0).",
     since=LokiVersion(3, 6, 5),
     find=_where(ast.StringLabelFilter, lambda node: node.operator == "=~" and "`" in node.value),
     source="changelog 3.6.5",
@@ -614,8 +618,8 @@ BACKTICKS_IN_LABEL_REGEXES = Behavior(
 )
 LONG_CHAINS = Behavior(
     "long-chains",
-    'All texts of a chain are what its operator says: `|~ "a" or "b" or "c.d"`.',
-    "From the third one on they are plain text.",
+    'All strings of a chain are what its operator says: `|~ "a" or "b" or "c.d"`.',
+    'From the third string of a chain on (`|~ "a" or "b" or "c.d"`), strings are plain text.',
     since=LokiVersion(3, 1),
     find=_where(ast.LineFilter, lambda node: len(node.legs) > 2 and node.operator not in ("|=", "!=")),
     source="changelog 3.1",
@@ -625,7 +629,7 @@ LONG_CHAINS = Behavior(
 PATTERNS_BEYOND_ASCII = Behavior(
     "patterns-beyond-ascii",
     "Patterns of `|>` and `!>` may have characters beyond ASCII.",
-    "Such a pattern matches no line.",
+    "A pattern of `|>` or `!>` with characters beyond ASCII matches no line.",
     since=LokiVersion(3, 1),
     find=_where(
         ast.LineFilter,
@@ -638,25 +642,24 @@ PATTERNS_BEYOND_ASCII = Behavior(
 DOT_MATCHES_NEWLINE = Behavior(
     "dot-matches-newline",
     "In a stream selector, and in `drop` and `keep`, the dot of a regular expression matches a newline.",
-    "It does not.",
+    "In a stream selector, and in `drop` and `keep`, the dot of a regular expression does not match a newline.",
     since=LokiVersion(3, 5),
-    find=_where(ast.Matcher, lambda node: "~" in node.operator and "." in node.value),
-    by_lines=True,
     recording="3.4",
 )
 FIRST_BYTE_FOLDS = Behavior(
     "first-byte-folds",
-    "`(?i)` in a line or label filter that is plain text compares letters beyond ASCII by their first byte: `(?i)рив` "
-    "does not find ПРИВЕТ.",
-    "It finds it.",
+    "`(?i)` in a line or label filter compares letters beyond ASCII by their first byte: `(?i)рив` does not "
+    "find ПРИВЕТ.",
+    "`(?i)` in a line or label filter ignores the case of letters beyond ASCII: `(?i)рив` finds ПРИВЕТ.",
     since=LokiVersion(3, 4),
     find=_folded_beyond_ascii,
     recording="3.2",
 )
 ERROR_FIELD_EMPTY = Behavior(
     "error-field-empty",
-    '`line_format "{{.__error__}}"` makes the line empty; with any other text in the template it shows the error.',
-    "It shows the error.",
+    '`line_format "{{.__error__}}"` makes the line empty; with any other text in the template it shows the '
+    "error.",
+    '`line_format "{{.__error__}}"` shows the error.',
     since=LokiVersion(3, 4),
     find=lambda expression: (
         node for node in expression.find_all(ast.LineFormat) if _ONLY_THE_ERROR.fullmatch(node.template)
@@ -666,8 +669,9 @@ ERROR_FIELD_EMPTY = Behavior(
 )
 INT_OF_FRACTION = Behavior(
     "int-of-fraction",
-    '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max`, `min` cut off the fraction of a string: `int "4.9"` is 4.',
-    "A string with a fraction counts as 0.",
+    '`int`, `add`, `sub`, `mul`, `div`, `mod`, `max` and `min` cut off the fraction of a string: `int "4.9"` '
+    "is 4.",
+    "`int`, `add`, `sub`, `mul`, `div`, `mod`, `max` and `min` count a string with a fraction as 0.",
     since=LokiVersion(3, 7),
     find=_templates("int", "add", "sub", "mul", "div", "mod", "max", "min"),
     recording="3.6",
@@ -675,8 +679,8 @@ INT_OF_FRACTION = Behavior(
 )
 FEWER_BOUNDARIES = Behavior(
     "fewer-level-boundaries",
-    "`|` and `'` do not end a word when a level is looked for in the text of a line (`detected_level`).",
-    "They do.",
+    "`|` and `'` do not end a word when Loki looks for a level in a line (`detected_level`).",
+    "`|` and `'` end a word when Loki looks for a level in a line (`detected_level`).",
     since=LokiVersion(3, 7),
     until=LokiVersion(3, 8),
     source="changelog 3.7 and 3.8",
@@ -684,7 +688,7 @@ FEWER_BOUNDARIES = Behavior(
 B64_WITHOUT_PADDING = Behavior(
     "base64-without-padding",
     "`b64dec` reads text without `=` at its end.",
-    "`b64dec` gives an error text for it.",
+    "`b64dec` gives an error as its result for text without `=` at its end.",
     since=LokiVersion(3, 8),
     find=_templates("b64dec"),
     source="changelog 3.8",
@@ -694,7 +698,7 @@ B64_WITHOUT_PADDING = Behavior(
 RATE_COUNTER_UNITS = Behavior(
     "rate-counter-units",
     "`rate_counter` extrapolates to the edges of its window, as `rate` does in Prometheus.",
-    "`rate_counter` hardly extrapolates: it mixes up its units.",
+    "`rate_counter` mixes up its units, and hardly extrapolates.",
     since=MAIN,
     find=_operations("rate_counter"),
     source="changelog after 3.8",
@@ -704,7 +708,7 @@ RATE_COUNTER_UNITS = Behavior(
 IP_IN_CHAINS = Behavior(
     "ip-in-chains",
     '`ip()` works in a chain: `|= "a" or ip("10.0.0.0/8")`.',
-    "In a chain `ip()` counts as its plain text.",
+    "In a chain of line filters, `ip()` counts as its plain text.",
     since=MAIN,
     find=_where(ast.LineFilter, _ip_in_chain),
     source="changelog after 3.8",
@@ -715,7 +719,7 @@ IP_IN_CHAINS = Behavior(
 SHORT_IPV6 = Behavior(
     "ipv6-at-the-end",
     "`ip()` finds a short IPv6 address at the end of the line.",
-    "It does not.",
+    "`ip()` does not find a short IPv6 address at the end of the line.",
     since=MAIN,
     find=_ipv6,
     source="changelog after 3.8",
@@ -733,64 +737,64 @@ PETABYTES = Behavior(
 )
 SHORT_GROUP_NAMES = Behavior(
     "short-group-names",
-    "Regular expressions may name a group `(?<name>…)`, too.",
-    "Only `(?P<name>…)`; `(?<` is a bad expression.",
+    "Regular expressions may name a group `(?<name>…)`.",
+    "Regular expressions cannot name a group `(?<name>…)`; only `(?P<name>…)` is read.",
     since=LokiVersion(3, 0),
     recording="2.9",
 )
 SHORT_GROUP_NAMES_IN_LINE_FILTERS = Behavior(
     "short-group-names-in-line-filters",
-    "Line filters take groups named `(?<name>…)`.",
-    "`(?<` is a bad expression there.",
+    "Line filters may name a group `(?<name>…)`.",
+    "Line filters cannot name a group `(?<name>…)`.",
     since=LokiVersion(3, 2),
     recording="3.1",
 )
 BARE_REGEX_ERRORS = Behavior(
     "bare-regex-errors",
-    "The error of a bad regular expression in a matcher quotes the expression.",
-    "It quotes the end of `^(?:…)$` around it, too.",
+    "The error for a bad regular expression in a stream selector quotes the expression.",
+    "The error for a bad regular expression in a stream selector quotes it with `^(?:…)$` around.",
     since=LokiVersion(3, 2),
     recording="3.1",
 )
 GROUP_NAMES_CLEANED = Behavior(
     "group-names-cleaned",
     "A group of `regexp` may begin with a digit: `(?P<2nd>.)` gives the label `_2nd`.",
-    "Such a name is refused.",
+    "A group of `regexp` whose name begins with a digit is refused.",
     since=LokiVersion(3, 5),
     recording="3.4",
 )
 BROKEN_VALUES_KEPT = Behavior(
     "broken-values-kept",
-    "`logfmt` puts a blank in the place of bytes that are not UTF-8 and of U+FFFD.",
-    "A value with one counts as empty.",
+    "`logfmt` reads a value with bytes that are not UTF-8, or with U+FFFD: a space takes their place.",
+    "`logfmt` drops a value with bytes that are not UTF-8, or with U+FFFD.",
     since=LokiVersion(3, 3),
     recording="3.2",
 )
 EMPTY_KEYS_SKIPPED = Behavior(
     "empty-keys-skipped",
-    'An empty key in nested JSON adds nothing to the name: `{"app":{"":1}}` gives `app`.',
-    "It adds `_`: `app_`.",
+    'An empty key in nested JSON adds nothing to the name: `{"user":{"":1}}` gives `user`.',
+    'An empty key in nested JSON adds `_` to the name: `{"user":{"":1}}` gives `user_`.',
     since=LokiVersion(3, 5),
     recording="3.4",
 )
 STREAMS_AT_THE_START = Behavior(
     "streams-at-the-start",
     "A log query finds a stream whose lines all lie at its very start.",
-    "It does not.",
+    "A log query misses a stream whose lines all lie at its very start.",
     since=LokiVersion(3, 2),
     recording="3.1",
 )
 CATEGORIES = Behavior(
     "categories",
-    "Answers can tell labels of the stream, structured metadata and parsed labels apart.",
-    "They cannot.",
+    "Answers can keep labels of the stream, structured metadata and parsed labels apart.",
+    "Answers do not keep labels of the stream, structured metadata and parsed labels apart.",
     since=LokiVersion(3, 0),
     recording="2.9",
 )
 NO_BINARY_AFTER_BLANK = Behavior(
     "no-binary-after-blank",
-    "A number that begins with `0b` behind a blank is `decimal literal has no digits`.",
-    "It is a binary number, which no number of LogQL can be.",
+    "A number that begins with `0b` after a space is refused with `decimal literal has no digits`.",
+    "A number that begins with `0b` after a space is read as a binary number, which LogQL does not have.",
     since=LokiVersion(3, 4),
     recording="3.2",
     syntax=True,
@@ -798,7 +802,7 @@ NO_BINARY_AFTER_BLANK = Behavior(
 FILTER_NUMBERS_CHECKED = Behavior(
     "filter-numbers-checked",
     "A number in a label filter that does not convert (`x > 0x10`) is refused.",
-    "It counts as 0.",
+    "A number in a label filter that does not convert (`x > 0x10`) counts as 0.",
     since=MAIN,
     source="changelog after 3.8",
     recording="main",

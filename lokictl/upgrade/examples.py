@@ -156,7 +156,7 @@ def real_answers(behavior: Behavior, client: LokiClient) -> str:
 
 def _wait(client: LokiClient, example: Example) -> None:
     """Waits until the lines of an example can be queried."""
-    selector = "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in example.labels) + "}"
+    selector = "{" + ", ".join(f"{name}={_quoted(value)}" for name, value in example.labels) + "}"
     asked = {"query": selector, "start": str(NOON - SECOND), "end": str(_last(example) + SECOND)}
     deadline = clock.monotonic() + WAIT_SECONDS
     while clock.monotonic() < deadline:
@@ -177,8 +177,7 @@ def shown(answer: dict[str, Any]) -> str:
     if kind == "streams":
         ordered = sorted(result, key=lambda stream: _labels(stream["stream"]))
         parts = [
-            f"{_labels(stream['stream'])} "
-            + ", ".join(json.dumps(value[1], ensure_ascii=False) for value in stream["values"])
+            f"{_labels(stream['stream'])} " + ", ".join(_quoted(value[1]) for value in stream["values"])
             for stream in ordered
         ]
         return "; ".join(parts) or "no lines"
@@ -192,7 +191,11 @@ def _number(value: str) -> str:
 
 
 def _labels(labels: dict[str, str]) -> str:
-    return "{" + ", ".join(f'{name}="{labels[name]}"' for name in sorted(labels)) + "}"
+    return "{" + ", ".join(f"{name}={_quoted(labels[name])}" for name in sorted(labels)) + "}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _refused(text: str) -> str:

@@ -30,8 +30,10 @@ def test_names_of_behaviors_are_unique_and_strings_are_sentences() -> None:
     assert len(set(names)) == len(names)
     assert BEHAVIORS
     for behavior in BEHAVIORS:
-        assert behavior.what.endswith(".")
-        assert behavior.otherwise.endswith(".")
+        for text in (behavior.what, behavior.otherwise):
+            assert text.endswith(".")
+            # Each is shown without the other: before or after, in an upgrade or in a downgrade.
+            assert text.partition(" ")[0] not in ("It", "They", "Such", "Its", "This")
         assert behavior.source
 
 
