@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
@@ -64,6 +64,7 @@ class Project:
     root: Path
     config: Configuration
     services: tuple[Service, ...] = ()
+    _: KW_ONLY
     rule_files: tuple[RuleFile, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     datasources: tuple[DataSource, ...] = ()
@@ -164,17 +165,17 @@ class _Collector:
             self.root,
             self.configuration,
             tuple(item for _, item in services),
-            rule_files,
-            tuple(item for _, item in dashboards),
-            datasources,
-            tuple(item for _, item in self._unique(self._collect(modules["stack"], Component))),
-            samples,
-            tuple(self._files("tests", YAML_SUFFIXES)),
-            {item.uid: place for place, item in dashboards},
-            tuple(dict.fromkeys(self.problems)),
-            notifications,
-            library_panels,
-            alerts,
+            rule_files=rule_files,
+            dashboards=tuple(item for _, item in dashboards),
+            datasources=datasources,
+            components=tuple(item for _, item in self._unique(self._collect(modules["stack"], Component))),
+            samples=samples,
+            test_files=tuple(self._files("tests", YAML_SUFFIXES)),
+            dashboard_files={item.uid: place for place, item in dashboards},
+            problems=tuple(dict.fromkeys(self.problems)),
+            notifications=notifications,
+            library_panels=library_panels,
+            alerts=alerts,
         )
 
     def _library_panels(self, modules: list[LoadedModule]) -> tuple[LibraryPanel, ...]:

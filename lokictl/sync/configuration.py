@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -84,6 +84,7 @@ class Target:
     folder_uid: str
     folder_title: str
     grafana: GrafanaTarget | None = None
+    _: KW_ONLY
     loki: LokiTarget | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     prune_limit: int = DEFAULT_PRUNE_LIMIT
@@ -200,18 +201,19 @@ class _Reader:
             folder_uid,
             folder_title,
             self._grafana(table["grafana"]) if "grafana" in table else None,
-            self._loki(table["loki"]) if "loki" in table else None,
-            {
+            loki=self._loki(table["loki"]) if "loki" in table else None,
+            environment={
                 key: self._text(value, "environment", key)
                 for key, value in table.get("environment", {}).items()
             },
-            int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
-            self.redactor,
-            folder_uid == "" or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
-            self._schema(table.get("schema", "v1")),
-            self._permissions(table.get("folder")),
-            folder_path,
-            ("tool", "lokictl") if is_pyproject(self.configuration) else (),
+            prune_limit=int(table.get("prune_limit", DEFAULT_PRUNE_LIMIT)),
+            redactor=self.redactor,
+            has_fixed_folder=folder_uid == ""
+            or (isinstance(table.get("folder"), dict) and "uid" in table["folder"]),
+            schema=self._schema(table.get("schema", "v1")),
+            folder_permissions=self._permissions(table.get("folder")),
+            folder_path=folder_path,
+            tables=("tool", "lokictl") if is_pyproject(self.configuration) else (),
             alerting=self._home(table.get("alerting", "")),
             editable_alerts=bool(table["editable_alerts"]) if "editable_alerts" in table else None,
             notifications=bool(table.get("notifications", False)),

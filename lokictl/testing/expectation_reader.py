@@ -184,16 +184,16 @@ class ExpectationReader(Reader):
             samples = tuple(self.samples(value.get("exp_samples"), (*path, "exp_samples"), count))
         return QueryExpectation(
             expr,
-            times,
-            start,
-            end,
-            step,
-            self.integer(value.get("limit"), (*path, "limit"), 1000),
-            self.choice(value.get("direction"), (*path, "direction"), DIRECTIONS) or "forward",
-            samples,
-            logs,
-            self.text(value["exp_error"], (*path, "exp_error")) if "exp_error" in value else None,
-            Cursor(self.document, path),
+            times=times,
+            start=start,
+            end=end,
+            step=step,
+            limit=self.integer(value.get("limit"), (*path, "limit"), 1000),
+            direction=self.choice(value.get("direction"), (*path, "direction"), DIRECTIONS) or "forward",
+            samples=samples,
+            logs=logs,
+            error=self.text(value["exp_error"], (*path, "exp_error")) if "exp_error" in value else None,
+            place=Cursor(self.document, path),
         )
 
     def _span(self, value: dict[str, Any], path: Path) -> tuple[int, int]:

@@ -124,17 +124,19 @@ class FileReader(Reader):
         expectations = ExpectationReader(self.document, self.problems, start, interval)
         return TestCase(
             name,
-            start,
-            interval,
-            inputs,
-            tuple(expectations.alerts(value.get("alert_rule_test"), (*path, "alert_rule_test"))),
-            tuple(expectations.recordings(value.get("recording_rule_test"), (*path, "recording_rule_test"))),
-            tuple(expectations.queries(value.get("logql_expr_test"), (*path, "logql_expr_test"))),
-            self.labels(value.get("external_labels"), (*path, "external_labels")),
-            self.text(value.get("external_url"), (*path, "external_url")),
-            self.switch("discover_service_name"),
-            self.switch("discover_log_levels"),
-            Cursor(self.document, path),
+            start=start,
+            interval=interval,
+            streams=inputs,
+            alerts=tuple(expectations.alerts(value.get("alert_rule_test"), (*path, "alert_rule_test"))),
+            recordings=tuple(
+                expectations.recordings(value.get("recording_rule_test"), (*path, "recording_rule_test"))
+            ),
+            queries=tuple(expectations.queries(value.get("logql_expr_test"), (*path, "logql_expr_test"))),
+            external_labels=self.labels(value.get("external_labels"), (*path, "external_labels")),
+            external_url=self.text(value.get("external_url"), (*path, "external_url")),
+            discover_service_name=self.switch("discover_service_name"),
+            discover_log_levels=self.switch("discover_log_levels"),
+            place=Cursor(self.document, path),
         )
 
     def switch(self, key: str) -> bool:

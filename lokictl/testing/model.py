@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, overload
 
 from lokictl.backends.interface import LogEntry
@@ -168,6 +168,7 @@ class QueryExpectation:
     """
 
     expr: str
+    _: KW_ONLY
     times: tuple[int, ...] = ()
     start: int = 0
     end: int = 0
@@ -201,6 +202,7 @@ class TestCase:
     __test__ = False  # pytest: this is not a test class
 
     name: str
+    _: KW_ONLY
     start: int
     interval: int
     streams: tuple[InputStream, ...] = ()
