@@ -12,14 +12,20 @@ import heapq
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
 
+from lokictl.diagnostics import LokictlError
 from lokictl.engine import Engine, EngineError, LogStore, Result
 from lokictl.engine.line_query import Found, LineQuery, as_result
 from lokictl.model.log_files.opening import encoding_of, keep_standard_input, line_blocks, open_log, peek
 from lokictl.model.log_files.reading import LineClock, NotPlainError
+from lokictl.parallel import in_processes
 
 BOM = b"\xef\xbb\xbf"
+WORTH_A_PROCESS = 16_000_000
+"""So many bytes take longer to search than a process takes to start."""
 PIECES = (b" stdout P ", b" stderr P ")
 """What a container runtime's line in pieces has."""
 DOCKER = (b'"stream":"std',)
@@ -32,12 +38,40 @@ Identity = tuple[int, int, Found]
 """What makes a line: its stream, its time, and what the query makes of it."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """A log query over files: one `LineQuery` for each, and which lines are wanted."""
+
+    files: Sequence[str]
+    queries: Sequence[LineQuery]
+    limit: int
+    backward: bool
+    is_shared: bool
+    """Whether all files are one stream."""
+
+    def best_of(self, numbers: Sequence[int]) -> Best:
+        """The best lines of these files.  Raises `NotPlainError` and `LokictlError`."""
+        best = Best(self.limit, self.backward)
+        for number in numbers:
+            if self.queries[number].selects:
+                _search_file(self.files[number], number, self.queries[number], best, is_shared=self.is_shared)
+        return best
+
+    def lines_of(self, numbers: Sequence[int]) -> list[tuple[Place, Identity]] | None:
+        """The best lines of these files in the order in which they are found; None where something is in the way."""
+        try:
+            return self.best_of(numbers).as_found()
+        except (NotPlainError, LokictlError, OSError):
+            return None
+
+
 def search(
-    query: str, files: Sequence[str], labels: Mapping[str, str], *, limit: int, backward: bool
+    query: str, files: Sequence[str], labels: Mapping[str, str], *, limit: int, backward: bool, jobs: int = 1
 ) -> Result | None:
     """The answer of a log query over all lines of ``files``; None where only the store can tell.
 
-    ``labels`` are those of all lines; without any, each file's name is its label ``filename``.
+    ``labels`` are those of all lines; without any, each file's name is its label ``filename``.  Large files are shared
+    out to ``jobs`` processes.
     """
     compiled = Engine(LogStore()).compile(query)
     try:
@@ -47,18 +81,58 @@ def search(
     # Where lines are changed, different ones can become alike, of which the store keeps the last.
     if not any(stream.selects for stream in streams) or (backward and streams[0].changes_lines):
         return None
-    best = Best(limit, backward)
+    task = Search(files, streams, limit, backward, bool(labels))
+    groups = shares([_size(file) for file in files], jobs) if "-" not in files else []
+    best = _best_of_groups(task, groups) if len(groups) > 1 else None
     if "-" in files:
         keep_standard_input()
     try:
-        for number, (file, stream) in enumerate(zip(files, streams, strict=True)):
-            if stream.selects:
-                _search_file(file, number, stream, best, is_shared=bool(labels))
+        best = best or task.best_of(range(len(files)))
     except NotPlainError:
         if "-" in files:
             sys.stdin.buffer.seek(0)
         return None
     return as_result(best.in_order())
+
+
+def _size(file: str) -> int:
+    try:
+        return Path(file).stat().st_size
+    except OSError:
+        return 0
+
+
+def shares(sizes: Sequence[int], jobs: int) -> list[range]:
+    """Files of these sizes in at most ``jobs`` runs of about the same size; in one where processes do not pay."""
+    total = sum(sizes)
+    count = min(jobs, len(sizes), total // WORTH_A_PROCESS)
+    if count < 2:
+        return [range(len(sizes))]
+    ends: list[int] = []
+    reached = 0
+    for number, size in enumerate(sizes):
+        # A file belongs where its middle lies.
+        if (2 * reached + size) * count >= 2 * total * (len(ends) + 1) and len(ends) < count - 1:
+            ends.append(number)
+        reached += size
+    edges = [0, *ends, len(sizes)]
+    return [range(first, last) for first, last in pairwise(edges) if first < last]
+
+
+def _best_of_groups(task: Search, groups: Sequence[range]) -> Best | None:
+    """The best lines of all files, of which each process reads a run; None where one process has to do it all."""
+    best = Best(task.limit, task.backward)
+    times: list[set[int]] = []
+    for found in in_processes(task.lines_of, groups, len(groups)):
+        if found is None:
+            return None
+        times.append({place[0] for place, _ in found})
+        for place, (stream, _, line) in found:
+            best.add(place, stream, line)
+    # Of alike lines in two runs, the later one may have kept out another line of the very time where the answer ends.
+    if task.is_shared and best.is_full and sum(best.worst_time in found for found in times) > 1:
+        return None
+    return best
 
 
 class Best:
@@ -110,6 +184,19 @@ class Best:
             self._gone.add(identity)
         else:
             self._gone.clear()
+
+    @property
+    def worst_time(self) -> int:
+        """The time of the worst line that is kept."""
+        return -self.sign * self._heap[0][0]
+
+    def as_found(self) -> list[tuple[Place, Identity]]:
+        """What is left, with the places, in the order in which it was found."""
+        found = [
+            ((-self.sign * time, -self.sign * file, -self.sign * offset), identity)
+            for (time, file, offset), identity in self._kept.items()
+        ]
+        return sorted(found, key=lambda item: item[0][1:])
 
     def in_order(self) -> list[tuple[int, Found]]:
         """What is left, with the times, in the order of the answer."""

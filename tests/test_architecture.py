@@ -16,7 +16,7 @@ PACKAGE = ROOT / "lokictl"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "lazy"),
-    ("diagnostics", "logql"),
+    ("diagnostics", "logql", "parallel"),
     ("durations", "reporting", "secrets"),
     ("http", "templates"),
     ("engine", "loki_api", "model"),

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from lokictl.cli.query import _load, _run
+from lokictl.diagnostics import LokictlError
 from lokictl.engine import Result
-from lokictl.log_search import search
+from lokictl.log_search import search, shares
 from lokictl.logql import parse
 from lokictl.model.log_files import opening
 
@@ -118,6 +119,60 @@ def test_the_store_agrees(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
         answered += 1
         wanted = by_store(query, tuple(files), labels, limit, direction)
         assert found.to_loki(categorize=True) == wanted.to_loki(categorize=True), query
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_several_processes_agree_with_one(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(seed)
+    monkeypatch.setattr("lokictl.log_search.WORTH_A_PROCESS", 1)
+    files = []
+    # Many lines are alike, and have the same times in several files.
+    texts = [made(chance) for _ in range(2)]
+    for number in range(chance.randrange(2, 6)):
+        file = tmp_path / f"{number}.log"
+        data = (chance.choice(texts) if chance.random() < 0.5 else made(chance)).encode()
+        file.write_bytes(gzip.compress(data) if chance.random() < 0.3 else data)
+        files.append(str(file))
+    for query in chance.sample(QUERIES, 6):
+        labels = chance.choice(({"a": "b"}, {"a": "b"}, {}))
+        limit, backward = chance.choice((1, 3, 10, 100)), chance.random() < 0.5
+        one = search(query, files, labels, limit=limit, backward=backward)
+        several = search(query, files, labels, limit=limit, backward=backward, jobs=chance.choice((2, 3)))
+        assert (one is None) == (several is None), query
+        if one is not None and several is not None:
+            assert several.to_loki(categorize=True) == one.to_loki(categorize=True), query
+
+
+@pytest.mark.parametrize(
+    "sizes, jobs, expected",
+    [
+        ([5, 5], 2, [range(1), range(1, 2)]),
+        ([5, 5], 1, [range(2)]),
+        ([10], 2, [range(1)]),
+        ([1, 1, 8], 2, [range(2), range(2, 3)]),
+        ([8, 1, 1], 2, [range(1), range(1, 3)]),
+        ([2, 2, 2, 2, 2], 3, [range(2), range(2, 3), range(3, 5)]),
+        ([0, 0], 2, [range(2)]),
+    ],
+)
+def test_shares(sizes: list[int], jobs: int, expected: list[range], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lokictl.log_search.WORTH_A_PROCESS", 1)
+    found = shares(sizes, jobs)
+    assert [number for run in found for number in run] == list(range(len(sizes)))
+    assert found == expected
+
+
+def test_a_file_that_cannot_be_read_is_one_problem_in_several_processes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lokictl.log_search.WORTH_A_PROCESS", 1)
+    good, bad = tmp_path / "good.log", tmp_path / "bad.log.gz"
+    good.write_text("2026-01-01T00:00:00Z error\n" * 50)
+    bad.write_bytes(gzip.compress(b"2026-01-01T00:00:00Z error\n" * 50)[:-20])
+    with pytest.raises(LokictlError):
+        search('{a="b"} |= "error"', [str(good), str(bad)], {"a": "b"}, limit=9, backward=False)
+    with pytest.raises(LokictlError):
+        search('{a="b"} |= "error"', [str(good), str(bad)], {"a": "b"}, limit=9, backward=False, jobs=2)
 
 
 def test_most_files_need_no_store(tmp_path: Path) -> None:

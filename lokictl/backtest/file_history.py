@@ -34,8 +34,8 @@ from lokictl.engine.extraction import compile_selector_test
 from lokictl.engine.store import Stream
 from lokictl.logql import LogQLError, ast, parse
 from lokictl.model.log_files import LogReader
+from lokictl.parallel import in_processes
 from lokictl.ruler.expansion import Vector
-from lokictl.testing.parallel import in_processes
 
 SEGMENT_BYTES = 96_000_000
 """A segment of lines that is in memory at once has about this many bytes of text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time as clock
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,8 @@ def _search(
     """The answer of a log query over all lines, without a store; None where that needs one."""
     if not isinstance(expr, LogExpr) or not 0 < limit <= MAX_LINES or files.count("-") > 1:
         return None
-    return search(str(expr), files, labels, limit=limit, backward=direction == "backward")
+    jobs = os.cpu_count() or 1
+    return search(str(expr), files, labels, limit=limit, backward=direction == "backward", jobs=jobs)
 
 
 def _parse(expression: str) -> Expr:

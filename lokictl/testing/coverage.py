@@ -11,11 +11,11 @@ from lokictl.backends import EmbeddedBackend, QueryError
 from lokictl.diagnostics import Position
 from lokictl.logql import LogQLError
 from lokictl.model import AlertingRule, Rule
+from lokictl.parallel import in_processes
 from lokictl.testing.case import run_and_keep
 from lokictl.testing.edits import Edit, removals
 from lokictl.testing.execution import TestRun, Timeline
 from lokictl.testing.model import MutationException, TestCase, TestFile
-from lokictl.testing.parallel import in_processes
 from lokictl.testing.rule_set import RuleSet
 from lokictl.testing.runner import Suite
 

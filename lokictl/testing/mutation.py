@@ -13,12 +13,12 @@ from lokictl.logql import LogQLError, ast
 from lokictl.logql.ast import Span
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model import AlertingRule, Rule, RuleGroup
+from lokictl.parallel import Tick, in_processes
 from lokictl.testing.compare import Comparison
 from lokictl.testing.coverage import RuleKey, excuses, keyed_rules
 from lokictl.testing.edits import mutations
 from lokictl.testing.execution import evaluate, log_streams
 from lokictl.testing.model import MutationException, TestCase, TestFile
-from lokictl.testing.parallel import Tick, in_processes
 from lokictl.testing.rule_set import RuleSet
 from lokictl.testing.runner import Suite
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from lokictl import model, testing
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.parallel import in_processes
 from lokictl.project import load
 from lokictl.project.configuration import display_path
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile
 from lokictl.testing.outcome import Failure, Report, TestResult
-from lokictl.testing.parallel import in_processes
 from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
 
 if TYPE_CHECKING:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lokictl.lazy import lazy
+
+if TYPE_CHECKING:
+    import multiprocessing
+    from concurrent import futures
+else:
+    # Most runs make no process.
+    multiprocessing, futures = lazy("multiprocessing"), lazy("concurrent.futures")
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -48,7 +55,7 @@ def _outcomes(
     gc.freeze()
     try:
         context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(min(jobs, len(items)), mp_context=context) as pool:
+        with futures.ProcessPoolExecutor(min(jobs, len(items)), mp_context=context) as pool:
             yield from pool.map(_one, range(len(items)), chunksize=chunk)
     finally:
         gc.unfreeze()
