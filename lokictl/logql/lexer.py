@@ -212,7 +212,12 @@ class _Lexer:
         end, error = scan_number(self.text, start, blank_matters=self.version.has(NO_BINARY_AFTER_BLANK))
         petabytes = _PETABYTES.match(self.text, start) if self.version.has(PETABYTES) else None
         if petabytes:
-            size = parse_bytes(petabytes[0])
+            try:
+                size = parse_bytes(petabytes[0])
+            except ValueError:
+                # Too large for a size, it is a number and a word.
+                end = start + len(petabytes[0].rstrip("PpIiBb"))
+                return self.token("NUMBER", start, end, self.text[start:end])
             return self.token("BYTES", start, petabytes.end(), size, line_known=False)
         if error:
             return LexicalError(error, start, end)

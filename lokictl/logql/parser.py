@@ -13,14 +13,15 @@ from lokictl.logql import parser_tables as tables
 from lokictl.logql.arithmetic import fold
 from lokictl.logql.ast import Span
 from lokictl.logql.errors import ParseError
-from lokictl.logql.grammar import RULES, TOKENS
+from lokictl.logql.grammar import RANGE_OPERATIONS, RULES, TOKENS
 from lokictl.logql.lexer import END, LexicalError, Token, tokenize
-from lokictl.logql.units import MAX_INT64, format_float, parse_float
+from lokictl.logql.units import MAX_INT64, format_float, parse_float, quote
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
 from lokictl.logql.versions import (
     BARE_REGEX_ERRORS,
     DEFAULT,
     FILTER_NUMBERS_CHECKED,
+    FLAG_OF_FUNCTIONS,
     NEGATIVE_NUMBERS,
     OR_FILTERS,
     LokiVersion,
@@ -88,6 +89,10 @@ _BUILDS: dict[tuple[str, ...], Build] = {}
 """The builds of the queries parsed so far, by the kinds of their tokens."""
 
 
+_SIZE = re.compile(r"[0-9]{1,4}[KMGTP]i?B", re.IGNORECASE)
+"""A size that is no problem as such, whatever is wrong with its letters."""
+
+
 class _Parser:
     def __init__(self, query: str, max_depth: int = MAX_DEPTH, version: LokiVersion = DEFAULT) -> None:
         self.query, self.max_depth, self.version = query, max_depth, version
@@ -153,13 +158,13 @@ class _Parser:
             if rule < 0:
                 token = self.tokens[position]
                 if isinstance(token, LexicalError):
-                    raise self.lexical(token)
+                    raise self.lexical(token, state)
                 if token.kind == END and state == tables.ACCEPT:
                     result = values[-1]
                     assert isinstance(result, ast.Expr)
                     return result, Build(tuple(steps), deepest)
                 target = shifts[state].get(token.kind)
-                if target is not None:
+                if target is not None and not self.is_sign_of_filter(token, state):
                     states.append(target)
                     values.append(token)
                     spans.append((token.start, token.end))
@@ -167,9 +172,9 @@ class _Parser:
                     steps.append((None, 0))
                     position += 1
                     continue
-                rule = reduces[state].get(token.kind, defaults[state])
+                rule = reduces[state].get(token.kind, defaults[state]) if target is None else -1
                 if rule < 0:
-                    raise self.unexpected(token, state)
+                    raise self.unexpected(token, state, position)
             if CHAINS[rule]:
                 states[-1] = gotos[states[-2]][CHAINS[rule]]
                 continue
@@ -194,13 +199,55 @@ class _Parser:
 
     # --- errors ------------------------------------------------------------------------------------------------
 
-    def lexical(self, error: LexicalError) -> ParseError:
+    def is_sign_of_filter(self, token: Token, state: int) -> bool:
+        """Whether a token is a sign of a label filter's number, and this Loki has none."""
+        signs = token.kind in ("+", "-") and "BYTES" in tables.SHIFTS[state]
+        return signs and not self.version.has(NEGATIVE_NUMBERS)
+
+    def is_filter_value(self, error: LexicalError, state: int) -> bool:
+        """Whether a label filter's value begins here that this Loki converts at once."""
+        if self.version.has(NEGATIVE_NUMBERS) and not self.version.has(FILTER_NUMBERS_CHECKED):
+            return False
+        kinds = [
+            token.kind for token in self.tokens if isinstance(token, Token) and token.start < error.start
+        ]
+        equals = kinds[-1:] in (["="], ["!="]) and kinds.count("{") == kinds.count("}")
+        return equals or "BYTES" in tables.SHIFTS[state]
+
+    def lexical(self, error: LexicalError, state: int) -> ParseError:
+        text = self.query[error.start : error.end]
+        if (
+            text[:1].isdigit()
+            and self.is_filter_value(error, state)
+            and not _SIZE.match(self.query, error.start)
+        ):
+            # A label filter converts its number before anybody asks whether it is well-formed.
+            try:
+                parse_float(text)
+            except ValueError:
+                what = "literal as a float" if self.version.has(FILTER_NUMBERS_CHECKED) else "float"
+                problem = f"unable to parse {what}: strconv.ParseFloat: parsing {quote(text)}: invalid syntax"
+                raise self.fail(problem, Span(error.start, error.end)) from None
         return self.error(error.message, Span(error.start, error.end), line_known=error.line_known)
 
-    def unexpected(self, token: Token, state: int) -> ParseError:
-        message = f"syntax error: unexpected {token.kind}"
+    def unexpected(self, token: Token, state: int, position: int) -> ParseError:
+        kind = token.kind
+        if kind == "FUNCTION_FLAG" and not self.version.has(FLAG_OF_FUNCTIONS):
+            kind = "PARSER_FLAG"
+        message = f"syntax error: unexpected {kind}"
         row = tables.SHIFTS[state]
         expected = [name for name in TOKENS if name in row]
+        if "BYTES" in row and not self.version.has(NEGATIVE_NUMBERS):
+            expected = [name for name in expected if name not in ("+", "-")]
+        before = self.tokens[position - 1] if position else None
+        if isinstance(before, Token) and before.kind == "or" and not self.version.has(OR_FILTERS):
+            expected = []
+        if (
+            isinstance(before, Token)
+            and before.kind in ("=", "!=")
+            and not self.version.has(NEGATIVE_NUMBERS)
+        ):
+            expected = [] if "BYTES" in row else expected
         if 0 < len(expected) <= 4:
             message += ", expecting " + " or ".join(expected)
         return self.error(message, Span(token.start, token.end), line_known=token.line_known)
@@ -229,10 +276,20 @@ class _Parser:
         expression is inside of a range aggregation.
         """
         place = next(index for index, other in enumerate(self.tokens) if other is token or other == token)
-        depth = sum({"(": 1, ")": -1}.get(getattr(other, "kind", ""), 0) for other in self.tokens[:place])
+        opened: list[int] = []
+        for index, other in enumerate(self.tokens[:place]):
+            kind = getattr(other, "kind", "")
+            if kind == "(":
+                opened.append(index)
+            elif kind == ")" and opened:
+                opened.pop()
+        callers = [getattr(self.tokens[index - 1], "kind", "") for index in opened if index]
+        inside = any(caller.lower() in RANGE_OPERATIONS for caller in callers)
         following = self.tokens[place + 1]
-        wrong = token if depth > 0 or not isinstance(following, Token) else following
+        wrong = token if inside or not isinstance(following, Token) else following
         message = f"syntax error: unexpected {wrong.kind}"
+        if inside and any(getattr(other, "kind", "") == "RANGE" for other in self.tokens[opened[-1] : place]):
+            message += ", expecting )"
         return self.error(message, Span(wrong.start, wrong.end), line_known=wrong.line_known)
 
     def fail(self, message: str, span: Span) -> ParseError:
@@ -446,12 +503,12 @@ class _Parser:
 
     def do_number_filter(self, values: Values, span: Span) -> ast.LabelFilter:
         literal = values[2]
-        if not self.version.has(NEGATIVE_NUMBERS) and literal.span.start < len(self.query):
-            sign = self.query[literal.span.start]
-            if sign in "+-":
-                listed = "" if values[1].text in ("=", "!=") else ", expecting BYTES or NUMBER or DURATION"
-                message = f"syntax error: unexpected {sign}{listed}"
-                raise self.error(message, Span(literal.span.start, literal.span.start + 1))
+        sign = self.query[literal.span.start : literal.span.start + 1]
+        if sign in ("+", "-") and not self.version.has(NEGATIVE_NUMBERS):
+            # Where the build of a query comes from another version's parser, the sign gets here.
+            listed = "" if values[1].text in ("=", "!=") else ", expecting BYTES or NUMBER or DURATION"
+            message = f"syntax error: unexpected {sign}{listed}"
+            raise self.error(message, Span(literal.span.start, literal.span.start + 1))
         node = ast.NumberLabelFilter(values[0].text, _comparison(values[1]), literal.value, span=span)
         problem = self.failures.get(id(literal), "")
         if problem and self.version.has(FILTER_NUMBERS_CHECKED):

@@ -639,6 +639,13 @@ PATTERNS_BEYOND_ASCII = Behavior(
     recording="3.0",
     example=Example('{app="shop"} |> "<_>✓<_>"', ("a ✓ b",)),
 )
+FLAG_OF_FUNCTIONS = Behavior(
+    "flag-of-functions",
+    "A syntax error calls a flag in the wrong place FUNCTION_FLAG.",
+    "PARSER_FLAG.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
 DOT_MATCHES_NEWLINE = Behavior(
     "dot-matches-newline",
     "In a stream selector, and in `drop` and `keep`, the dot of a regular expression matches a newline.",
