@@ -23,6 +23,7 @@ from lokictl.logql.versions import (
     FILTER_NUMBERS_CHECKED,
     FLAG_OF_FUNCTIONS,
     NEGATIVE_NUMBERS,
+    NO_BINARY_AFTER_BLANK,
     OR_FILTERS,
     LokiVersion,
     target,
@@ -90,6 +91,7 @@ _BUILDS: dict[tuple[str, ...], Build] = {}
 
 
 _SIZE = re.compile(r"[0-9]{1,4}[KMGTP]i?B", re.IGNORECASE)
+_NO_BYTES = re.compile("0b", re.IGNORECASE)
 """A size that is no problem as such, whatever is wrong with its letters."""
 
 
