@@ -210,6 +210,8 @@ class _Parser:
         """Whether a label filter's value begins here that this Loki converts at once."""
         if self.version.has(NEGATIVE_NUMBERS) and not self.version.has(FILTER_NUMBERS_CHECKED):
             return False
+        if self.version.has(NO_BINARY_AFTER_BLANK) and _NO_BYTES.match(self.query, error.start):
+            return False
         kinds = [
             token.kind for token in self.tokens if isinstance(token, Token) and token.start < error.start
         ]
