@@ -642,7 +642,7 @@ PATTERNS_BEYOND_ASCII = Behavior(
 FLAG_OF_FUNCTIONS = Behavior(
     "flag-of-functions",
     "A syntax error calls a flag in the wrong place FUNCTION_FLAG.",
-    "It calls it PARSER_FLAG.",
+    "A syntax error calls such a flag PARSER_FLAG.",
     since=LokiVersion(3, 5),
     recording="3.4",
 )
