@@ -309,7 +309,7 @@ def _ipv6(expression: ast.Expr) -> Iterator[ast.Node]:
 def _since(version: tuple[int, int], name: str, find: Find, called: str) -> Behavior:
     return Behavior(
         name,
-        f"There is {called}.",
+        f"Queries may have {called}.",
         "A syntax error.",
         since=LokiVersion(*version),
         find=find,
@@ -361,7 +361,7 @@ PATTERN_FILTERS = Behavior(
 
 APPROX_TOPK = Behavior(
     "approx-topk",
-    "There is `approx_topk`.",
+    "`approx_topk` estimates the largest values.",
     "A syntax error.",
     since=LokiVersion(3, 3),
     find=_operations("approx_topk"),
@@ -372,7 +372,7 @@ APPROX_TOPK = Behavior(
 )
 VARIANTS = Behavior(
     "variants",
-    "There is `variants (…) of (…)`, disabled unless the tenant's limits allow it.",
+    "Queries with `variants (…) of (…)` run where the tenant's limits enable them.",
     "A syntax error.",
     since=LokiVersion(3, 5),
     until=MAIN,
