@@ -133,7 +133,9 @@ def test_several_processes_agree_with_one(seed: int, tmp_path: Path, monkeypatch
         data = (chance.choice(texts) if chance.random() < 0.5 else made(chance)).encode()
         file.write_bytes(gzip.compress(data) if chance.random() < 0.3 else data)
         files.append(str(file))
-    for query in chance.sample(QUERIES, 6):
+    queries = chance.sample(QUERIES, 6)
+    assert queries
+    for query in queries:
         labels = chance.choice(({"a": "b"}, {"a": "b"}, {}))
         limit, backward = chance.choice((1, 3, 10, 100)), chance.random() < 0.5
         one = search(query, files, labels, limit=limit, backward=backward)

@@ -70,8 +70,8 @@ PETABYTES = '{app="a"} | logfmt | size > 1PB'
         ("3.0", EITHER, ""),
         ("3.8", PETABYTES, "(logql/syntax)"),
         ("main", PETABYTES, ""),
-        ("3.4.2", 'approx_topk(3, rate({app="a"}[5m]))', ""),
-        ("3.3.2", 'approx_topk(3, rate({app="a"}[5m]))', "`approx_topk` needs Loki 3.4; this is for 3.3"),
+        ("3.3.2", 'approx_topk(3, rate({app="a"}[5m]))', ""),
+        ("3.2.1", 'approx_topk(3, rate({app="a"}[5m]))', "`approx_topk` needs Loki 3.3; this is for 3.2"),
     ],
 )
 @pytest.mark.parametrize("configured", [False, True])

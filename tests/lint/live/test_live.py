@@ -145,7 +145,7 @@ def test_without_a_version_the_one_that_runs_counts(
     monkeypatch.chdir(tmp_path)
     Path("q.logql").write_text('approx_topk(3, sum by (level) (rate({service="shop"}[5m])))')
     assert (
-        "`approx_topk` needs Loki 3.4; this is for 3.2" in lokictl("lint", "q.logql", "--loki", loki).output
+        "`approx_topk` needs Loki 3.3; this is for 3.2" in lokictl("lint", "q.logql", "--loki", loki).output
     )
     monkeypatch.setattr(FakeLoki, "version", "3.7.6")
     assert "needs Loki" not in lokictl("lint", "q.logql", "--loki", loki).output
