@@ -227,7 +227,8 @@ def graph_links(page: Tab) -> list[tuple[str, str]]:
 
 
 GRAPHS = {
-    "Lines by level": ('{service="ryot", level=', "lines"),
+    # Of one level, or (dashed, from metrics) of all.
+    "Lines by level": ('{service="ryot"', "lines"),
     "Durations": ("duration_ms > 5000", "objective"),
     "Database time-outs": ("time(d[ -]?|-)?out", "time-outs"),
 }
