@@ -195,7 +195,7 @@ def collected(
         start = command(request.param, folder, place)
         start[0] = program(request.param) or ""
         with server(start, ready, folder / "collector.log"):
-            wait_for(lambda: lines_in(road) == lines_by_service(entries), seconds=120)
+            wait_for(lambda: lines_in(road) == lines_by_service(entries), seconds=240)
             yield Collected(road, lambda: requests.get(f"{url}/metrics", timeout=60).text, entries, syslog)
 
 
@@ -293,7 +293,7 @@ def test_the_metrics_of_the_document(collected: Collected) -> None:
 
 
 def test_a_rule_fires_and_alertmanager_has_the_alert(collected: Collected) -> None:
-    wait_for(lambda: expected_alerts() <= set(alerts_in(collected.road.alertmanager)), seconds=120)
+    wait_for(lambda: expected_alerts() <= set(alerts_in(collected.road.alertmanager)), seconds=240)
 
 
 def test_syslog_of_machines_arrives(collected: Collected) -> None:
