@@ -12,7 +12,7 @@ from typing import Any
 from lokictl.backends.http import LokiClient, refusal
 from lokictl.backends.interface import BackendError, UnreachableError
 from lokictl.conformance.placement import Placement, Query, Suite, counting, shift_to
-from lokictl.durations import SECOND
+from lokictl.durations import DAY, SECOND
 from lokictl.http import Answer as HttpAnswer
 
 Answer = tuple[Any, Any]
@@ -156,6 +156,24 @@ class Endpoint:
             return 0
         return int(float(data["result"][0]["value"][1]))
 
+    def added_labels(self, placement: Placement, suite: Suite) -> set[str]:
+        """The labels that the endpoint adds to what it is given, as a Loki with default limits does."""
+        query, last, _ = counting(suite, placement)
+        selector = query[query.index("{") : query.index("}") + 1]
+        parameters = {
+            "query": selector,
+            "start": str(last - DAY),
+            "end": str(last + SECOND),
+            "limit": "1",
+            "direction": "backward",
+        }
+        client = self._client(self.url, placement.tenant)
+        status, data = self._get(client, "/loki/api/v1/query_range", parameters)
+        if status != "success" or data["resultType"] != "streams":
+            return set()
+        found = {name for item in data["result"] for name in item.get("stream", {})}
+        return found & {"detected_level", "service_name"} - _names(suite)
+
     # --- queries ---------------------------------------------------------------------------------------------------
 
     def ask(self, placement: Placement, query: Query) -> Answer:
@@ -223,6 +241,16 @@ class Endpoint:
             return "success", {**data, "resultType": data["resultType"], "result": data["result"] or []}
         except (ValueError, KeyError, TypeError):
             return answer.status, f"not an answer of Loki's query API: {answer.text()[:200]}"
+
+
+def _names(suite: Suite) -> set[str]:
+    """The labels and structured metadata that a suite has itself."""
+    return {name for stream in suite["streams"] for name in stream["labels"]} | {
+        name
+        for stream in suite["streams"]
+        for entry in stream["entries"]
+        for name in (entry[2] if len(entry) > 2 else ())
+    }
 
 
 def _json(answer: HttpAnswer) -> Any:

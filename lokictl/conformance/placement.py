@@ -67,6 +67,8 @@ class Placement:
 
     def cannot_ask(self, suite: Suite, query: Query) -> str:
         """Why a query of a suite cannot be asked here; "" where it can."""
+        if self.label and _tells_the_label(query):
+            return "shows all labels at once, or compares labels that only one side has"
         if not self.shift:
             return ""
         if _TELLS_THE_TIME.search(query["expr"]):
@@ -117,6 +119,46 @@ def _without(labels: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if name != LABEL}
 
 
+# --- queries that see the label ------------------------------------------------------------------------------------
+
+_ALL_LABELS = re.compile(r"""\{\{[^}]*(?<![\w."])\.\s*(?:[|)]|-?\}\})""")
+"""A template that reads all labels at once: ``{{.}}``, ``{{ . | toJson }}``, ``{{range $name, $value := .}}``."""
+KEEPING = ("topk", "bottomk", "sort", "sort_desc", "approx_topk")
+"""Vector aggregations whose results have the labels of their input."""
+
+
+def _tells_the_label(query: Query) -> bool:
+    """Whether a label more can change the answer beyond being in it."""
+    if _ALL_LABELS.search(query["expr"]):
+        return True
+    try:
+        expression = parse(query["expr"], version=DEFAULT)
+    except LogQLError:
+        return False
+    return any(
+        (node.matching is None or not node.matching.on) and _keeps(node.left) is not _keeps(node.right)
+        for node in expression.find_all(ast.BinaryOperation)
+        if None not in (_keeps(node.left), _keeps(node.right))
+    )
+
+
+def _keeps(node: ast.Node) -> bool | None:
+    """Whether a vector has the labels of its streams; None for a number, and where that is open."""
+    if isinstance(node, ast.RangeAggregation):
+        kept = node.grouping is None or node.grouping.without
+        return kept and not any(node.find_all(ast.KeepLabels))
+    if isinstance(node, ast.VectorAggregation):
+        return _keeps(node.inner) if node.operation in KEEPING or node.grouping.without else False
+    if isinstance(node, ast.LabelReplace):
+        return _keeps(node.inner)
+    if isinstance(node, ast.BinaryOperation):
+        left, right = _keeps(node.left), _keeps(node.right)
+        if node.matching is not None and node.matching.on and node.matching.group is None:
+            return False
+        return right if left is None else left
+    return None
+
+
 # --- suites ----------------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +193,9 @@ def _common_label(labels: list[dict[str, str]]) -> str:
 
 
 def _ends(suite: Suite) -> set[int]:
-    """The milliseconds of the last line of each stream."""
-    return {max(entry[0] for entry in stream["entries"]) // MILLISECOND for stream in suite["streams"]}
+    """The milliseconds of the last line of each stream that has earlier ones."""
+    spans = [[entry[0] // MILLISECOND for entry in stream["entries"]] for stream in suite["streams"]]
+    return {max(times) for times in spans if min(times) < max(times)}
 
 
 def _times(suite: Suite) -> Iterator[int]:

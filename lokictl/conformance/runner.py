@@ -77,6 +77,8 @@ def ask_all(
             for first in range(0, len(suites), BATCH):
                 batch = suites[first : first + BATCH]
                 placed, refused = _push(endpoint, batch, number, note)
+                if number == 0:
+                    _note_added_labels(endpoint, placed, refused, note)
                 number += len(batch)
                 asked = []
                 for index, (placement, suite) in enumerate(placed):
@@ -117,6 +119,24 @@ def _push(
         endpoint.recent = True
         places = placed()
         return places, endpoint.push(places)
+
+
+def _note_added_labels(
+    endpoint: Endpoint,
+    placed: list[tuple[Placement, Suite]],
+    refused: dict[int, str],
+    note: Callable[[str], None],
+) -> None:
+    """Says what a Loki with default limits adds, which makes most answers differ."""
+    for index, (placement, suite) in enumerate(placed):
+        if index not in refused and suite["streams"] and not suite.get("discover_log_levels"):
+            added = " and ".join(sorted(endpoint.added_labels(placement, suite)))
+            if added:
+                note(
+                    f"it adds {added}, and the recordings were made without: set discover_log_levels: false and "
+                    "discover_service_name: [] in limits_config"
+                )
+            return
 
 
 def _ask(endpoint: Endpoint, placement: Placement, suite: dict[str, Any], options: Options) -> Topic:

@@ -42,7 +42,9 @@ class LokiVersion(NamedTuple):
         minor = (numbers[0], numbers[1])
         found = cls(*numbers) if len(numbers) == 3 else cls(*minor, NEWEST_PATCH.get(minor, 0))
         if not FIRST <= found < MAIN:
-            raise ValueError(f"Loki {text} is not known: {FIRST.minor_text} to {NEWEST.minor_text} are")
+            raise ValueError(
+                f"Loki {text} is not known: {FIRST.minor_text} to {NEWEST.minor_text} and main are"
+            )
         return found
 
     @classmethod

@@ -14,6 +14,7 @@ from lokictl.conformance.endpoint import Endpoint
 from lokictl.conformance.placement import LABEL, Placement
 from lokictl.conformance.recordings import RECORDINGS, load, topics
 from lokictl.conformance.runner import Options, Topic, ask_all
+from lokictl.engine import LogStore
 
 Lokictl = Callable[..., Any]
 FILES = [RECORDINGS / f"{name}.json" for name in ("json_empty_names", "duration_seconds")]
@@ -157,6 +158,21 @@ def test_the_result_for_programs(fake_loki: Any, lokictl: Lokictl) -> None:
     ]
 
 
+class DefaultLimits(dict[str, LogStore]):
+    """Stores of a Loki that adds the service's name."""
+
+    def setdefault(self, tenant: str, store: LogStore | None = None) -> LogStore:  # type: ignore[override]
+        if tenant not in self:
+            self[tenant] = LogStore(discover_service_name=True)
+        return self[tenant]
+
+
+def test_labels_that_the_endpoint_adds_are_named(fake_loki: Any, lokictl: Lokictl) -> None:
+    fake_loki.stores = DefaultLimits()
+    answer = lokictl("conformance", fake_loki.url, "--topic", "json_empty_names")
+    assert "note: it adds service_name, and the recordings were made without" in answer.error
+
+
 @pytest.mark.parametrize(
     "arguments, says",
     [
@@ -218,6 +234,34 @@ def test_recordings_can_be_others(tmp_path: Path, fake_loki: Any) -> None:
 def test_the_matcher_of_a_suite(text: str, error: str, asked: str) -> None:
     query = {"expr": text, **({"error": error} if error else {})}
     assert Placement(label="s").expression(query) == asked.replace("L=", f"{LABEL}=")
+
+
+RATE, SUM = 'rate({a="b"}[1m])', 'sum by (a) (rate({a="b"}[1m]))'
+
+
+@pytest.mark.parametrize(
+    "text, asked",
+    [
+        (f"{RATE} / {RATE}", True),
+        (f"{SUM} / {SUM}", True),
+        (f"{RATE} / {SUM}", False),
+        (f"{RATE} / ignoring (x) {SUM}", False),
+        (f"{RATE} / on (a) {SUM}", True),
+        (f"{RATE} / on (a) group_left () {SUM}", True),
+        (f"topk(1, {RATE}) / {SUM}", False),
+        (f"{SUM} / (2 * {SUM})", True),
+        (f"{RATE} > 2", True),
+        ('{a="b"} | line_format "{{.}}"', False),
+        ('{a="b"} | line_format "{{ . | toJson }}"', False),
+        ('{a="b"} | line_format "{{range $k, $v := .}}{{$k}}{{end}}"', False),
+        ('{a="b"} | line_format "{{.x}}. {{ .y | lower }}."', True),
+        ('{a="b"} |= "{{" |= "."', True),
+    ],
+)
+def test_queries_that_would_see_the_label_are_left_out(text: str, asked: bool) -> None:
+    suite: dict[str, Any] = {"streams": []}
+    assert (Placement(label="s").cannot_ask(suite, {"expr": text}) == "") is asked
+    assert Placement(tenant="t").cannot_ask(suite, {"expr": text}) == ""
 
 
 @pytest.mark.parametrize("texts", [True, False])
