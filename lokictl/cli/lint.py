@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,9 @@ def command(
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
         report = lint_text(text, stdin_filename, settings, project=project)
     else:
-        report = lint(paths or _required(project), settings, project=project, loki=loki)
+        report = lint(
+            paths or _required(project), settings, project=project, loki=loki, jobs=os.cpu_count() or 1
+        )
     if write_baseline is not None:
         return _write_baseline(write_baseline, report)
     report = _apply_baseline(report, baseline, settings, quiet).down_to(Severity(severity))

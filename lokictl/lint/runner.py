@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,10 +13,12 @@ from lokictl.lint.configuration import Settings, settings_from
 from lokictl.lint.interface import (
     Check,
     DashboardCheck,
+    DashboardItem,
     DataSourceCheck,
     DataSourceItem,
     Finding,
     GroupCheck,
+    GroupItem,
     LokiOptions,
     ManagedRuleCheck,
     QueryCheck,
@@ -25,11 +28,16 @@ from lokictl.lint.interface import (
     about,
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
+from lokictl.lint.query import Query
 from lokictl.logql.ast import Node
 from lokictl.logql.versions import targeting
 from lokictl.model.documents import ModuleDocument
+from lokictl.parallel import in_processes
 from lokictl.project import JsonDashboard, Project
 from lokictl.project.configuration import display_path
+
+WORTH_A_PROCESS = 1_000
+"""So many queries, groups and dashboards take longer to check than a process takes to start."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +71,25 @@ def lint(
     *,
     project: Project | None = None,
     loki: LokiOptions | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Lints a content project, or files and folders (``-``: standard input).
 
-    ``settings`` default to the project's own; ``project`` gives the services that files are compared with;
-    ``loki`` turns on the checks that ask a server.  Raises `LokictlError` for paths that do not exist and for
-    wrong settings; whatever is wrong with the files themselves is a finding.
+    ``settings`` default to the project's own; ``project`` gives the services that files are compared with; ``loki``
+    turns on the checks that ask a server; ``jobs`` processes share the work where there is much.  Raises
+    `LokictlError` for paths that do not exist and for wrong settings; whatever is wrong with the files themselves is a
+    finding.
     """
     if isinstance(target, Project):
         settings = settings or settings_from(target.config)
         with targeting(settings.parses_as):
             workspace, loaded = project_workspace(target)
-            return _finish(workspace, loaded, settings, loki)
+            return _finish(workspace, loaded, settings, loki, jobs)
     settings = settings or (settings_from(project.config) if project is not None else Settings())
     with targeting(settings.parses_as):
         loaded = load_paths(target, excluded=settings.excluded)
         workspace = files_workspace(loaded, project)
-        return _finish(workspace, loaded, settings, loki)
+        return _finish(workspace, loaded, settings, loki, jobs)
 
 
 def lint_text(
@@ -173,13 +183,15 @@ def _types(datasources: Iterable[DataSourceItem]) -> dict[str, str]:
     }
 
 
-def _finish(workspace: Workspace, loaded: Loaded, settings: Settings, loki: LokiOptions | None) -> Report:
+def _finish(
+    workspace: Workspace, loaded: Loaded, settings: Settings, loki: LokiOptions | None, jobs: int = 1
+) -> Report:
     workspace.loki = loki
     workspace.loki_version = settings.loki_version
     workspace.names_a_version = settings.names_a_version
     workspace.default_interval = settings.interval
     checks = [check for check in settings.build(workspace) if _can_run(check, workspace)]
-    found = _without_superseded([*loaded.findings, *_findings(workspace, checks)], checks)
+    found = _without_superseded([*loaded.findings, *_findings(workspace, checks, jobs)], checks)
     found = [finding for finding in found if settings.shows(finding.name, finding.position.file)]
     kept, comments = suppression.apply(found, loaded.texts)
     suppressed = len(found) - len(kept)
@@ -218,11 +230,40 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str]:
     return (position.file, position.line, position.column, finding.severity.rank, finding.name)
 
 
-def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
+def _findings(workspace: Workspace, checks: list[Check], jobs: int) -> Iterator[Finding]:
+    """The findings of all checks, in the order of queries, rules, dashboards and the rest."""
+    sizes = [len(workspace.rule_and_panel_queries), len(workspace.groups), len(workspace.dashboards)]
+    # What a process has parsed is not there in the others, and what asks a server is best asked by one.
+    count = min(jobs, sum(sizes) // WORTH_A_PROCESS) if workspace.loki is None else 1
+    shares = [[range(size * n // count, size * (n + 1) // count) for size in sizes] for n in range(count)]
+    if count > 1:
+        work = functools.partial(_share_of_findings, workspace, checks)
+        found = list(in_processes(work, shares, count))
+    else:
+        found = [_share_of_findings(workspace, checks, [range(size) for size in sizes])]
+    for kind in range(len(sizes)):
+        for share in found:
+            yield from share[kind]
+    yield from _other_findings(workspace, checks)
+
+
+def _share_of_findings(
+    workspace: Workspace, checks: list[Check], share: list[range]
+) -> tuple[list[Finding], list[Finding], list[Finding]]:
+    """The findings about some of the queries, groups of rules, and dashboards."""
+    queries, groups, dashboards = share
+    return (
+        list(_query_findings(workspace.rule_and_panel_queries[queries.start : queries.stop], checks)),
+        list(_rule_findings(workspace.groups[groups.start : groups.stop], checks)),
+        list(_dashboard_findings(workspace.dashboards[dashboards.start : dashboards.stop], checks)),
+    )
+
+
+def _query_findings(found: Iterable[Query], checks: list[Check]) -> Iterator[Finding]:
     queries = [check for check in checks if isinstance(check, QueryCheck)]
     # Most queries are built alike: which checks can find something is worked out once for each build.
     plans: dict[frozenset[type[Node]], list[QueryCheck]] = {}
-    for query in workspace.rule_and_panel_queries:
+    for query in found:
         kinds = query.kinds
         plan = plans.get(kinds)
         if plan is None:
@@ -230,9 +271,12 @@ def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
         for check in plan:
             for finding in check.check(query):
                 yield about(query.item, finding)
+
+
+def _rule_findings(found: Iterable[GroupItem], checks: list[Check]) -> Iterator[Finding]:
     rules = [check for check in checks if isinstance(check, RuleCheck)]
     groups = [check for check in checks if isinstance(check, GroupCheck)]
-    for group in workspace.groups:
+    for group in found:
         for group_check in groups:
             for finding in group_check.check(group):
                 yield about(group.item, finding)
@@ -240,15 +284,17 @@ def _findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
             for rule_check in rules:
                 for finding in rule_check.check(rule):
                     yield about(rule.item, finding)
-    yield from _document_findings(workspace, checks)
 
 
-def _document_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
+def _dashboard_findings(found: Iterable[DashboardItem], checks: list[Check]) -> Iterator[Finding]:
     of_dashboards = [check for check in checks if isinstance(check, DashboardCheck)]
-    for dashboard in workspace.dashboards:
+    for dashboard in found:
         for dashboard_check in of_dashboards:
             for finding in dashboard_check.check(dashboard):
                 yield about(dashboard.item, finding)
+
+
+def _other_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:
     for check in checks:
         if isinstance(check, DataSourceCheck):
             for datasource in workspace.datasources:
