@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class Error(Exception):
-    """Anything that lokictl refuses or cannot do; ``str(error)`` is the message for the user."""
+    """Base class of all errors of lokictl; ``str(error)`` is the message for the user."""

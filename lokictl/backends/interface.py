@@ -28,7 +28,7 @@ __all__ = [
 class LogEntry(NamedTuple):
     """One line: ``timestamp`` in ns, its text, structured metadata.
 
-    ``arrives_at`` (ns) is set for a late line: no query asked for an earlier time sees it.
+    ``arrives_at`` (ns) is set for a late line: queries for an earlier time do not see it.
     """
 
     timestamp: int

@@ -6,7 +6,7 @@ from lokictl.errors import Error
 
 
 class EngineError(Error):
-    """A query that cannot be answered; ``str(error)`` is Loki's text, ``status`` its HTTP status."""
+    """A query that fails at run time; ``str(error)`` is Loki's message, ``status`` its HTTP status."""
 
     status = 400
 

@@ -71,7 +71,7 @@ TOO_MANY_POINTS = (
 
 
 class Engine:
-    """Answers LogQL queries over a `LogStore` as Loki does."""
+    """Runs LogQL queries over a `LogStore`, with the same results as Loki."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Engine:
         self._compiled: dict[ast.Expr | str, CompiledQuery] = {}
 
     def compile(self, expression: ast.Expr | str) -> CompiledQuery:
-        """A query ready to run; the same text gives the same object, which keeps the samples it has extracted."""
+        """Compiles a query.  The same text returns the same object, which caches extracted samples."""
         compiled = self._compiled.get(expression)
         if compiled is None:
             compiled = self._compiled[expression] = CompiledQuery(
@@ -96,7 +96,7 @@ class Engine:
         return compiled
 
     def query(self, expression: ast.Expr | str, *, time: Time) -> Result:
-        """An instant query at ``time``: nanoseconds since the epoch, or a `datetime` with a time zone.
+        """Runs an instant query at ``time``: nanoseconds since the epoch, or a `datetime` with a time zone.
 
         Raises `LogQLError` for a string that is not a query, `EngineError` for a query that cannot be answered, and
         `ValueError` for a `datetime` without a time zone.
@@ -114,7 +114,7 @@ class Engine:
         direction: str = "backward",
         interval: Duration = 0,
     ) -> Result:
-        """A range query: samples every ``step`` from ``start`` to ``end``, or ``limit`` lines of [start, end).
+        """Runs a range query: samples every ``step`` from ``start`` to ``end``, or ``limit`` lines of [start, end).
 
         Times are nanoseconds since the epoch or `datetime`s with a time zone, durations nanoseconds, strings such as
         "5m" or `timedelta`s.  Raises as `query` does, and `ValueError` for a string that is not a duration.

@@ -86,7 +86,8 @@ class LogStore:
     """Streams in memory.
 
     ``discover_service_name`` and ``discover_log_levels`` add what a default Loki adds on ingestion: the stream label
-    ``service_name`` and the structured metadata ``detected_level``.  ``version`` is the Loki that takes the lines in.
+    ``service_name`` and the structured metadata ``detected_level``.  ``version`` is the Loki version that ingests the
+    lines.
     """
 
     def __init__(

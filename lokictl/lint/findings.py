@@ -30,7 +30,7 @@ class Edit:
 class Finding(Problem):
     """A problem that a check found.
 
-    ``edit`` is a repair that cannot change an answer; ``item`` names what the finding is about, for people and
+    ``edit`` is a repair that cannot change results; ``item`` names what the finding is about, for people and
     for baselines ("alert RyotErrors", "dashboard Ryot, panel Errors").
     """
 

@@ -95,7 +95,7 @@ def lint(
 def lint_text(
     text: str, file: str, settings: Settings | None = None, *, project: Project | None = None
 ) -> Report:
-    """Lints one string as if it were the file of that name."""
+    """Lints a string as if it were the content of a file with that name."""
     loaded = Loaded()
     settings = settings or (settings_from(project.config) if project is not None else Settings())
     with targeting(settings.parses_as):

@@ -24,18 +24,18 @@ __all__ = [
 
 
 def parse(query: str, *, validate: bool = True, version: LokiVersion | str | None = None) -> Expr:
-    """The expression that ``query`` is; ``str()`` of it is Loki's canonical text.
+    """Parses ``query``; ``str()`` of the expression is Loki's canonical form.
 
-    ``validate=False`` leaves out the checks of whole expressions; ``version`` is the Loki whose language it is (that of
-    this run by default).  Raises `ParseError`, whose text is Loki's.
+    ``validate=False`` skips the checks of whole expressions; ``version`` is the Loki version whose language to parse
+    (default: the version of this run).  Raises `ParseError` with Loki's message.
     """
     loki = LokiVersion.parse(version) if isinstance(version, str) else version or target()
     return parse_query(query, validate=validate, version=loki)
 
 
 def format(query: str) -> str:  # noqa: A001 - the name the language's users look for
-    """``query`` in its pretty form: on several lines where it is longer than 100 characters.
+    """Pretty-prints ``query``, on several lines if it is longer than 100 characters.
 
-    Grafana's variables stay as they are.  Raises `ParseError`.
+    Grafana variables are kept.  Raises `ParseError`.
     """
     return format_templated(query, pretty)

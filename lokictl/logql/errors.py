@@ -6,11 +6,11 @@ from lokictl.errors import Error
 
 
 class LogQLError(Error):
-    """Any problem with a LogQL text; ``str(error)`` is what Loki says."""
+    """Any problem with a LogQL query; ``str(error)`` is Loki's message."""
 
 
 class ParseError(LogQLError):
-    """The text is not LogQL, or is LogQL that Loki refuses before running it.
+    """The query is not LogQL, or Loki refuses it before running it.
 
     ``line`` (1-based) and ``col`` (characters, 1-based) say where, as exactly as is known, for carets; they are
     both 0 where the problem has no place.  ``str(error)`` keeps Loki's own words and position (which has the

@@ -78,7 +78,7 @@ Manifest = Mapping[str, Any] | When
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One piece of the platform.
+    """One component of the platform.
 
     ``configuration`` maps file names to their text, or to a mapping that is written as YAML; ``manifests`` are
     Kubernetes objects, in which any value may be a `HelmValue`, `HelmExpression` or `Checksum`, or objects under a

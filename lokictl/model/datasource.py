@@ -24,7 +24,7 @@ class DataSource:
     ``secure_json_data`` are Grafana's own maps.  Secrets must be references (``$__env{…}``, ``$__file{…}``).
     ``url`` may hold ``${VARIABLE}`` references that Grafana fills when it reads the file, and a plain ``$``
     is written ``$$`` there, as everywhere in these files.  ``environment`` has the default of every variable
-    that the data source reads: Grafana itself has no defaults, so whoever starts it sets them.  ``correlations``
+    that the data source reads: Grafana itself has no defaults, so its environment must set them.  ``correlations``
     are Grafana's links from this data source to others; ``further`` are its other keys (``database``,
     ``withCredentials``, …), as they are.
     """

@@ -72,7 +72,7 @@ class AlertingRule(_Rule):
         return self.alert
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule in the words of a rule file, keys in the usual order."""
+        """The rule as a mapping for a rule file, keys in the usual order."""
         rule: dict[str, Any] = {"alert": self.alert, "expr": self.expr}
         if self.for_:
             rule["for"] = format_prometheus_duration(self.for_)
@@ -100,7 +100,7 @@ class RecordingRule(_Rule):
         return self.record
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule in the words of a rule file, keys in the usual order."""
+        """The rule as a mapping for a rule file, keys in the usual order."""
         rule: dict[str, Any] = {"record": self.record, "expr": self.expr}
         if self.labels:
             rule["labels"] = dict(self.labels)
@@ -115,10 +115,9 @@ class RuleGroup:
     """Rules evaluated together, in order.
 
     ``interval`` and ``query_offset`` take any `lokictl.durations.Duration` and are nanoseconds afterwards (0: the
-    ruler's own interval); ``limit`` 0 for none; ``query_offset`` and ``labels`` are accepted by Loki and dropped;
-    ``remote_write`` exists for lokitool only.  ``alerting`` is "loki" or "grafana" where the group is not evaluated
-    where the project says; ``folder`` the folder in Grafana that it is in there, as a path of titles
-    (``Platform/Loki``).
+    ruler's own interval); ``limit`` 0 for none; ``query_offset`` and ``labels`` are ignored by Loki; only lokitool
+    reads ``remote_write``.  ``alerting`` is "loki" or "grafana" where the group is not evaluated where the project
+    says; ``folder`` the folder in Grafana that it is in there, as a path of titles (``Platform/Loki``).
     """
 
     name: str
@@ -139,7 +138,7 @@ class RuleGroup:
 
     @classmethod
     def from_yaml(cls, text: str, file: str = "") -> RuleGroup:
-        """One group, as the ruler's API takes it: unknown keys are ignored there, and here.
+        """Reads one group in the format of the ruler's API; like the API, ignores unknown keys.
 
         Raises `lokictl.diagnostics.LokictlError`.
         """
@@ -154,7 +153,7 @@ class RuleGroup:
         return group
 
     def to_dict(self) -> dict[str, Any]:
-        """The group in the words of a rule file, keys in the usual order."""
+        """The group as a mapping for a rule file, keys in the usual order."""
         group: dict[str, Any] = {"name": self.name}
         if self.interval:
             group["interval"] = format_prometheus_duration(self.interval)
@@ -170,7 +169,7 @@ class RuleGroup:
         return group
 
     def to_yaml(self) -> str:
-        """The group as the ruler's API takes it (and `from_yaml` reads it)."""
+        """The group in the format of the ruler's API, which `from_yaml` reads."""
         return dump_yaml(self.to_dict())
 
 

@@ -69,7 +69,7 @@ class Objectives:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One watched service: the only place where its labels and fields are named.
+    """One monitored service: the single place that names its labels and fields.
 
     ``name`` is the value of the ``service`` label; ``retention`` and ``debug_retention`` take any
     `lokictl.durations.Duration` and are nanoseconds afterwards;

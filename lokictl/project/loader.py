@@ -58,7 +58,7 @@ class JsonDashboard:
 class Project:
     """Everything a content project defines.
 
-    ``problems`` is what was wrong with it; empty unless it was loaded with ``strict=False``.
+    ``problems`` lists what is wrong with it; empty unless it was loaded with ``strict=False``.
     """
 
     root: Path

@@ -53,14 +53,14 @@ class AlertSample:
 
 
 class AlertState:
-    """What Loki's ruler remembers of one alerting rule from evaluation to evaluation.
+    """The state that Loki's ruler keeps for one alerting rule between evaluations.
 
     After each `step` or `fail`: ``alerts`` (ordered by labels), ``health`` ("ok", "err", "unknown" before the
     first), ``error`` (of the last evaluation, "" if it succeeded), ``state`` (the highest of the alerts),
     ``notifications`` and ``samples`` of that evaluation.
 
-    ``limit``, ``interval`` and ``resend_delay`` are the group's and the ruler's settings; ``query`` answers
-    the template function of that name: it gets LogQL and the time of the evaluation.  ``lazy``: annotations are
+    ``limit``, ``interval`` and ``resend_delay`` are the group's and the ruler's settings; ``query`` implements the
+    template function of that name: it is called with LogQL and the time of the evaluation.  ``lazy``: annotations are
     mappings that expand their templates when they are first read.
     """
 
@@ -97,7 +97,7 @@ class AlertState:
 
     @property
     def alerts(self) -> list[Alert]:
-        """Every alert that the rule remembers, ordered by labels."""
+        """All alerts of the rule, ordered by labels."""
         return [self._alerts[key] for key in sorted(self._alerts)]
 
     @property
@@ -114,9 +114,9 @@ class AlertState:
         return self._samples
 
     def step(self, time_ns: Time, vector: Iterable[tuple[Mapping[str, str], float]]) -> list[Alert]:
-        """One evaluation at ``time_ns`` whose query gave ``vector``; the alerts after it.
+        """Evaluates the rule at ``time_ns`` with the query result ``vector``; returns the alerts.
 
-        The value of an element does not matter: NaN, 0 and negative values are results, too.
+        The value of an element does not matter: NaN, 0 and negative values also fire.
         """
         time = epoch_nanoseconds(time_ns)
         self.notifications, self._samples = [], []
@@ -142,7 +142,7 @@ class AlertState:
         return self.alerts
 
     def fail(self, time_ns: Time, message: str) -> list[Alert]:
-        """An evaluation whose query failed with ``message``: the alerts stay as they were."""
+        """Evaluates the rule when its query failed with ``message``: the alerts do not change."""
         self.notifications, self._samples = [], []
         return self._failed(f"rule evaluation failed: {message}")
 
@@ -153,7 +153,7 @@ class AlertState:
     # --- the current set ---------------------------------------------------------------------------------------
 
     def new_alert(self, time: int, result_labels: Mapping[str, str], value: float) -> Alert:
-        """A pending alert for an element of the answer: its labels and annotations expanded."""
+        """A pending alert for an element of the result, with labels and annotations expanded."""
         labels = {name: text for name, text in result_labels.items() if name != "__name__" and text != ""}
         for name in sorted(self.rule.labels):
             labels[name] = self.expand(self.rule.labels[name], time, result_labels, value)

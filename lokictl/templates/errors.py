@@ -6,7 +6,7 @@ from lokictl.errors import Error
 
 
 class TemplateError(Error):
-    """A template that does not parse or cannot be executed; ``str(error)`` is Go's text.
+    """A template that does not parse or fails; ``str(error)`` is Go's message.
 
     ``offset`` is the character offset in the template, where it is known (-1: not known).
     """

@@ -111,7 +111,7 @@ def run_mutations(
     progress: Callable[[Rule, list[MutantResult]], None] | None = None,
     tick: Tick | None = None,
 ) -> MutationReport:
-    """Tries every change of every rule that a test names (embedded engine).
+    """Runs mutation testing on every rule that a test names (embedded engine).
 
     ``tick`` is called whenever the changes of one more rule have been tried, ``progress`` with the results.
     """

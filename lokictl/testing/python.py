@@ -25,7 +25,7 @@ Moment = Duration | datetime
 
 
 class RuleTest:
-    """One test: rules, lines, and what comes of them.
+    """One test: rules, log lines, and the resulting alerts and samples.
 
     Times are durations after ``start``, or `datetime`s with a time zone.  Rules are evaluated from the start on, every
     interval of their group (``evaluation_interval`` where it has none).
@@ -74,7 +74,9 @@ class RuleTest:
         arrives_at: Moment | None = None,
         structured_metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Adds ``count`` lines, the first at ``at``, ``every`` so long; ``${index}`` in the text counts from 0."""
+        """Adds ``count`` lines, the first at ``at``, the others ``every`` apart; ``${index}`` in the text counts from
+        0.
+        """
         kind, value = (
             ("json", json)
             if json is not None
@@ -99,19 +101,19 @@ class RuleTest:
         return "firing" if "firing" in states else "pending" if "pending" in states else "inactive"
 
     def alerts(self, alertname: str, at: Moment) -> list[Alert]:
-        """The alerts that fire."""
+        """The firing alerts."""
         return [alert for found in self._evaluations(alertname, at) for alert in found.firing]
 
     def samples(self, record: str, at: Moment) -> list[RecordedSample]:
-        """What a recording rule writes."""
+        """The samples that a recording rule writes."""
         return [sample for found in self._evaluations(record, at) for sample in found.samples]
 
     def errors(self, rule: str, at: Moment) -> list[str]:
-        """The errors of a rule's evaluation; empty when all is well."""
+        """The errors of a rule's evaluation; empty if it succeeded."""
         return [found.error for found in self._evaluations(rule, at) if found.error]
 
     def query(self, expression: str, at: Moment) -> Result:
-        """The answer of an instant query.  Raises `lokictl.backends.QueryError`."""
+        """The result of an instant query.  Raises `lokictl.backends.QueryError`."""
         return self.backend.query(expression, time=self._time(at))
 
     @property

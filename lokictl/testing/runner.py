@@ -168,7 +168,7 @@ def select(file: TestFile, pattern: str) -> TestFile:
 def run_tests(suite: Suite, options: RunOptions | None = None, *, progress: Progress | None = None) -> Report:
     """Runs all tests of a suite; ``progress`` is called after each.
 
-    Raises `BackendError` for engines that are unusable or go out of reach.
+    Raises `BackendError` for engines that are unusable or become unreachable.
     """
     options = options or RunOptions()
     started = clock.perf_counter()
