@@ -45,7 +45,6 @@ STAYS_A_TABLE = frozenset(
         "convertFieldType",
         "filterFieldsByName",
         "sortBy",
-        "calculateField",
     )
 )
 """Transformations that leave one table with its rows."""
@@ -83,7 +82,8 @@ class ReducedTable(DashboardCheck):
             if metric.type != "prometheus" or data.get("format") != "table" or not is_instant(data):
                 continue
             labels = returned_labels(interpolate(str(data.get("expr") or "")).text)
-            if (labels is None or labels) and shows_one_row(metric.panel, data):
+            # A metric as it is may well have one series, of one machine for instance.
+            if labels and shows_one_row(metric.panel, data):
                 place = dashboard.place(*metric.path, "format")
                 yield self._finding(place, metric.panel, "a query in the format table")
 

@@ -376,6 +376,12 @@ CASES: list[Case] = [
             panel("bargauge", {**promql("sum(up)"), "format": "table", "instant": True}),
             panel("table", {**promql("sum by (job) (up)"), "format": "table", "instant": True}),
             panel("stat", {**promql("sum by (job) (up)"), "format": "table"}),
+            panel("gauge", {**promql('up{instance="$node"}'), "format": "table", "instant": True}),
+            panel(
+                "gauge",
+                {**promql("sum by (job) (up)"), "format": "table", "instant": True},
+                transformations=[{"id": "calculateField"}],
+            ),
             panel(
                 "stat",
                 {**promql("build_info"), "format": "table", "instant": True},
