@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime
 import re
 from collections.abc import Iterable, Iterator
@@ -61,6 +63,7 @@ OF_A_COLLECTOR = ("scrape_configs", "clients", "positions")
 """Sections of Promtail's configuration, which has limits, too."""
 CHART_NAMES = {"schemaConfig": "schema_config", "commonConfig": "common", "rulerConfig": "ruler"}
 """What the Loki chart calls sections in its values."""
+_SECRET = re.compile(r"^kind:\s*Secret\b", re.MULTILINE)
 _WORDS = re.compile(
     r"schema_?[cC]onfig|limits_config|storage_config|structuredConfig|^overrides:", re.MULTILINE
 )
@@ -128,12 +131,21 @@ def configurations(files: Iterable[Path]) -> Iterator[Configuration]:
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")
-            if not _WORDS.search(text):
-                continue
-            for document in load_documents(text, str(file)):
-                yield from _below(Cursor(document))
-        except (OSError, UnicodeDecodeError, LokictlError):
+        except (OSError, UnicodeDecodeError):
             continue
+        yield from configurations_in(text, str(file))
+
+
+def configurations_in(text: str, file: str) -> Iterator[Configuration]:
+    """The configurations in a YAML text; ``file`` names it."""
+    if not (_WORDS.search(text) or _SECRET.search(text)):
+        return
+    try:
+        documents = load_documents(text, file)
+    except LokictlError:
+        return
+    for document in documents:
+        yield from _below(Cursor(document))
 
 
 def _below(cursor: Cursor) -> Iterator[Configuration]:
@@ -141,6 +153,9 @@ def _below(cursor: Cursor) -> Iterator[Configuration]:
     if isinstance(value, str):
         if _WORDS.search(value):
             yield from _embedded(cursor)
+    elif isinstance(value, dict) and value.get("kind") == "Secret" and isinstance(value.get("data"), dict):
+        for name, encoded in value["data"].items():
+            yield from _embedded(cursor.child("data", name), _decoded(encoded))
     elif isinstance(value, dict) and is_configuration(value) and not _is_chart(value):
         yield Configuration(cursor)
     elif isinstance(value, dict) and _is_chart(value):
@@ -167,10 +182,21 @@ def _part(cursor: Cursor) -> Iterator[Configuration]:
         yield from _below(cursor)
 
 
-def _embedded(cursor: Cursor) -> Iterator[Configuration]:
-    """The configurations in a string, such as the value of a ConfigMap."""
+def _decoded(encoded: Any) -> str:
+    """The text of a value of a Secret; "" where it is none, or cannot hold a configuration."""
     try:
-        documents = load_embedded_documents(cursor)
+        text = base64.b64decode(str(encoded)).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return text if _WORDS.search(text) else ""
+
+
+def _embedded(cursor: Cursor, text: str | None = None) -> Iterator[Configuration]:
+    """The configurations in a string, such as the value of a ConfigMap; ``text`` is what it decodes to."""
+    if text == "":
+        return
+    try:
+        documents = load_embedded_documents(cursor, text)
     except LokictlError:
         return
     for document in documents:
@@ -314,4 +340,10 @@ def _active(periods: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     return index, periods[index] if periods else {}
 
 
-__all__ = ["Configuration", "changes_in_configuration", "configurations", "is_configuration"]
+__all__ = [
+    "Configuration",
+    "changes_in_configuration",
+    "configurations",
+    "configurations_in",
+    "is_configuration",
+]

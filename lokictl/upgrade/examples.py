@@ -59,6 +59,7 @@ _MORE = {
     "group-names-cleaned": Example('{app="shop"} | regexp "(?P<2nd>.)"', ("one",)),
     "broken-values-kept": Example('{app="shop"} | logfmt', ("a=x\ufffdy",)),
     "empty-keys-skipped": Example('{app="shop"} | json', ('{"user":{"":1}}',)),
+    "flag-of-functions": Example('{app="shop"} | json --strict'),
     "dot-matches-newline": Example('{app=~"shop.one"}', ("one",), labels=(("app", "shop\none"),)),
     "first-byte-folds": Example('{app="shop"} |~ "(?i)рив"', ("ПРИВЕТ",)),
     "fewer-level-boundaries": Example('{app="shop"}', ("12:00|warning|no card",), detect_levels=True),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lokictl.diagnostics import Problem, Severity
-from lokictl.lint.loading import YAML_SUFFIXES, Loaded, files_below, load_paths
+from lokictl.lint.loading import STDIN, YAML_SUFFIXES, Loaded, files_below, load_paths
 from lokictl.lint.more_queries import rule_test_documents, rule_test_queries
 from lokictl.lint.query import Query
 from lokictl.lint.runner import files_workspace, project_workspace
@@ -16,7 +16,7 @@ from lokictl.logql.versions import LokiVersion
 from lokictl.project import Project
 from lokictl.testing.runner import find_test_files
 from lokictl.upgrade.changes import HARMLESS, Change, Kind, changes_everywhere, changes_in_queries
-from lokictl.upgrade.configuration import changes_in_configuration, configurations
+from lokictl.upgrade.configuration import changes_in_configuration, configurations, configurations_in
 from lokictl.upgrade.rule_tests import compare_tests
 
 
@@ -72,7 +72,7 @@ def upgrade(
         files = list(_files(paths))
         tests = _tests(paths, files)
         queries = [*workspace.all_queries, *_queries_of_tests(tests)]
-    found = list(configurations(files))
+    found = [*configurations(files), *configurations_in(loaded.texts.get(STDIN, ""), STDIN)]
     report = Report(old, new, queries=len(queries), configurations=len(found))
     report.changes += changes_in_queries(queries, old, new)
     report.changes += changes_in_configuration(found, old, new)

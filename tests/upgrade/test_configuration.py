@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import subprocess
 from pathlib import Path
@@ -156,6 +157,14 @@ overrides:
   shop:
     enforce_metric_name: false
 """
+SECRET = f"""\
+apiVersion: v1
+kind: Secret
+metadata: {{name: loki}}
+data:
+  other: AAAA
+  config.yaml: {base64.b64encode(PLAIN.encode()).decode()}
+"""
 TWO_DOCUMENTS = "kind: Namespace\n---\n" + PLAIN
 
 
@@ -169,9 +178,20 @@ TWO_DOCUMENTS = "kind: Namespace\n---\n" + PLAIN
         (CONFIG_STRING, (5, 7)),
         (OF_A_SUBCHART, (5, 7)),
         (OVERRIDES, (3, 5)),
+        (SECRET, (6, 3)),
         (TWO_DOCUMENTS, (5, 3)),
     ],
-    ids=["plain", "ConfigMap", "values", "structuredConfig", "config", "subchart", "overrides", "documents"],
+    ids=[
+        "plain",
+        "ConfigMap",
+        "values",
+        "structuredConfig",
+        "config",
+        "subchart",
+        "overrides",
+        "Secret",
+        "documents",
+    ],
 )
 def test_a_removed_limit_is_found_wherever_it_is(tmp_path: Path, text: str, place: tuple[int, int]) -> None:
     (change,) = [change for change in changes(tmp_path, text) if change.kind == Kind.REMOVED]
