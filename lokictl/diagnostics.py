@@ -87,7 +87,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return matches[0] if matches else ""
 
 
-def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
+def did_you_mean(guess: str, form: str = '"{}"') -> str:
+    """The hint that ``guess``, written as in ``form``, was probably meant."""
+    return f"did you mean {form.replace('{}', guess)}?"
+
+
+def suggestion(word: str, known: Iterable[str], otherwise: str = "", form: str = '"{}"') -> str:
     """A hint for an unknown word: the known one that was probably meant, else ``otherwise``."""
     guess = nearest(word, known)
-    return f'did you mean "{guess}"?' if guess else otherwise
+    return did_you_mean(guess, form) if guess else otherwise

@@ -18,6 +18,7 @@ from lokictl.backtest.reduction import reduced
 from lokictl.backtest.series import Labels
 from lokictl.backtest.session import Session
 from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.durations import MILLISECOND, SECOND
 from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
@@ -26,7 +27,6 @@ from lokictl.ruler import Alert, GroupEvaluator
 from lokictl.ruler.groups import never_runs
 from lokictl.testing import discover, run_tests
 
-SECOND, MILLISECOND = 1_000_000_000, 1_000_000
 SLICES = 40
 LINES_PER_SLICE = 400
 REDUCTION_SECONDS = 40.0

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from lokictl.backtest.comparison import Comparison
 from lokictl.backtest.incidents import Score
 from lokictl.backtest.results import Backtest
-from lokictl.diagnostics import LokictlError, Problem, nearest
+from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.durations import SECOND
 from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import parse_prometheus_duration
 
-SECOND = 1_000_000_000
 MEASURES = {
     "pages": "how often any alert fired",
     "pages_per_week": "the same, per week",
@@ -54,8 +54,7 @@ def parse_condition(text: str, *, with_comparison: bool, with_incidents: bool) -
         raise _wrong(text, "write it as MEASURE>NUMBER: pages>5, removed>0, firing>1h")
     name, operator, limit = found.groups()
     if name not in MEASURES:
-        guess = nearest(name, MEASURES)
-        raise _wrong(text, f'did you mean "{guess}"?' if guess else f"measures: {', '.join(MEASURES)}")
+        raise _wrong(text, suggestion(name, MEASURES, f"measures: {', '.join(MEASURES)}"))
     if name in COMPARED and not with_comparison:
         raise _wrong(text, f"{name} needs --against")
     if name in SCORED and not with_incidents:

@@ -10,11 +10,9 @@ from itertools import pairwise
 from lokictl.backtest.cache import Cache
 from lokictl.backtest.history import History, Progress, RangeRequest, no_progress
 from lokictl.backtest.series import Answers, Grid, merged_gaps
+from lokictl.durations import DAY, HOUR
 from lokictl.logql import ast, parse
 
-SECOND = 1_000_000_000
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 POINTS = 10_000
 """Steps of one request; Loki refuses more than 11,000."""
 SETTLED = HOUR

@@ -10,11 +10,11 @@ from lokictl.backtest.fetch import log_ranges
 from lokictl.backtest.history import FoundLine, LinesRequest
 from lokictl.backtest.results import Episode, RuleHistory
 from lokictl.backtest.session import Session
+from lokictl.durations import MINUTE
 from lokictl.ruler.groups import never_runs
 
 SHOWN_LINES = 3
 EPISODES_WITH_LINES = 20
-MINUTE = 60_000_000_000
 
 Chosen = Sequence[tuple[RuleHistory, Episode]]
 

@@ -22,12 +22,12 @@ from lokictl.backtest.history import (
 )
 from lokictl.backtest.series import Answers, Gap, Grid, Labels
 from lokictl.backtest.sharding import safe
+from lokictl.durations import SECOND
 from lokictl.logql.units import parse_float, parse_prometheus_duration
 from lokictl.logql.versions import configured_target
 from lokictl.loki_api import BUILDINFO_PATH, disagreement
 from lokictl.ruler.expansion import Vector
 
-SECOND = 1_000_000_000
 JOBS = 4
 MAX_LINES = 5_000
 LOGGER = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from lokictl.backtest.series import Answers, Grid
+from lokictl.durations import WEEK
 from lokictl.logql.ast import BinaryOperation
 from lokictl.model.rules import AlertingRule, Rule, RuleGroup
 
-WEEK = 7 * 86_400 * 1_000_000_000
 Stretch = tuple[int, int]
 """From a time up to another (ns)."""
 

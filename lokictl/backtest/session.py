@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 from lokictl.backtest.cache import Cache
 from lokictl.backtest.evaluation import Settings, evaluate_rule, shared_lead
-from lokictl.backtest.fetch import DAY, Fetch, Query, log_ranges
+from lokictl.backtest.fetch import Fetch, Query, log_ranges
 from lokictl.backtest.history import FoundLine, History, LinesRequest, Progress, RangeRequest, no_progress
 from lokictl.backtest.managed import evaluate_managed
 from lokictl.backtest.plan import queries
 from lokictl.backtest.results import Backtest, Missing, RuleHistory
 from lokictl.backtest.series import Grid
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.durations import DAY, SECOND
 from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.units import format_bytes, format_prometheus_duration
 from lokictl.model.rules import Rule, RuleGroup
 from lokictl.model.times import format_time
 from lokictl.ruler.groups import never_runs
 
-SECOND = 1_000_000_000
 TOO_MANY_SERIES = "maximum number of series"
 
 

@@ -11,7 +11,7 @@ from lokictl.backtest.incidents import Incident, Score, judge
 from lokictl.backtest.plan import comparisons
 from lokictl.backtest.results import Backtest, RuleHistory
 from lokictl.backtest.session import Session
-from lokictl.diagnostics import LokictlError, Problem, nearest
+from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.units import format_float, format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
@@ -102,9 +102,10 @@ def parse_axis(text: str) -> Axis:
     name, equals, values = text.partition("=")
     kind, dot, which = name.strip().partition(".")
     if kind not in KINDS or not equals or (dot and not re.fullmatch(r"[1-9]\d*", which)):
-        guess = nearest(kind, KINDS)
-        hint = f'did you mean "{guess}={values}"?' if guess and kind not in KINDS else f"such as {EXAMPLES}"
-        raise _wrong(f'"{text}" says not what to vary', hint)
+        hint = f"such as {EXAMPLES}"
+        if kind not in KINDS:
+            hint = suggestion(kind, KINDS, hint, f'"{{}}={values}"')
+        raise _wrong(f'"{text}" does not say what to vary', hint)
     try:
         found, texts = _values(kind, values)
     except ValueError as error:

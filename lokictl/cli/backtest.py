@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from lokictl.model import RuleGroup
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-HOUR = 3_600_000_000_000
 DEFAULT_SINCE = "7d"
 
 

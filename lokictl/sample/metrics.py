@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lokictl.durations import SECOND
 from lokictl.model.log_metric import LogMetric
 from lokictl.model.sample import SampleEntry, SampleSource
 from lokictl.sample.lines import fields_of
 
-SECOND = 1_000_000_000
 SCRAPE_INTERVAL = 15 * SECOND
 
 TARGET = {"job": "collector", "instance": "10.42.1.7:9080", "pod": "collector-x7k2p", "node": "node-a"}

@@ -6,13 +6,13 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.durations import MILLISECOND
 from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.sample.metrics import Labels, Scrape
 from lokictl.secrets import without_password
 
 TIMEOUT_SECONDS = 30
 SAMPLES_PER_REQUEST = 5_000
-MILLISECOND = 1_000_000
 
 _CONTENT_TYPE = "application/x-protobuf"
 _HEADERS = {

@@ -9,11 +9,11 @@ from itertools import pairwise
 from operator import attrgetter
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.durations import SECOND
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.sample import SampleEntry, SampleRequest, SampleSource
 from lokictl.model.times import format_time, parse_time
 
-SECOND = 1_000_000_000
 DEFAULT_LENGTH = 3600 * SECOND
 PIECE = 6 * 3600 * SECOND
 """Logs are made in pieces of this length, so that weeks of them need no more memory than hours."""

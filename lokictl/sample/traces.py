@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.durations import MILLISECOND
 from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.model.sample import SampleEntry
 from lokictl.sample.lines import fields_of
@@ -15,7 +16,6 @@ from lokictl.secrets import without_password
 
 BATCH = 500
 TIMEOUT_SECONDS = 30
-MILLISECOND = 1_000_000
 
 RESOURCE = {
     "service": "service.name",

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from lokictl.backtest.outputs.report import DAY, Report, cells, duration, labels_text, ranked, time_text
+from lokictl.backtest.outputs.report import Report, cells, duration, labels_text, ranked, time_text
 from lokictl.backtest.results import Backtest, Headroom, RuleHistory, Stretch
 from lokictl.backtest.series import Column
 from lokictl.backtest.sweep import Setting, SweptAlert
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.durations import DAY, SECOND
 
-SECOND = 1_000_000_000
 WIDTH = 860
 POINTS = 500
 """Points of a line: of each stretch of time the worst value is drawn."""

@@ -10,10 +10,9 @@ from lokictl.backtest.incidents import Score
 from lokictl.backtest.outputs.report import Report
 from lokictl.backtest.results import Episode, Headroom, RuleHistory, StateStretch
 from lokictl.backtest.sweep import Setting, Sweep
+from lokictl.durations import SECOND
 from lokictl.model.rules import AlertingRule
 from lokictl.model.times import format_time
-
-SECOND = 1_000_000_000
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -13,10 +13,8 @@ from lokictl.backtest.history import FoundLine
 from lokictl.backtest.incidents import Score
 from lokictl.backtest.results import Backtest, Headroom, RuleHistory, Stretch
 from lokictl.backtest.sweep import Sweep
+from lokictl.durations import DAY, MINUTE, SECOND
 from lokictl.logql.units import format_bytes, format_prometheus_duration, format_value
-
-SECOND = 1_000_000_000
-MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 
 FIRING, PENDING, FAILED, MISSING, NO_DATA, QUIET = (
     "firing",

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from lokictl.diagnostics import Severity, nearest
+from lokictl.diagnostics import Severity, did_you_mean, nearest
 from lokictl.lint.dashboard_json import (
     Json,
     annotation_queries,
@@ -82,7 +82,7 @@ class UndefinedVariable(DashboardCheck):
         return self.finding(
             place,
             f'the dashboard has no variable "{name}": Grafana sends {text[start:end]} as it is',
-            hint=f'did you mean "${guess}"?' if guess else "add the variable, or remove it from the query",
+            hint=did_you_mean(guess, '"${}"') if guess else "add the variable, or remove it from the query",
             severity=Severity.INFO if is_text else None,
         )
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from lokictl.diagnostics import Severity, nearest, suggestion
+from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
@@ -213,11 +213,11 @@ class DerivedFieldWithoutMatch(DataSourceCheck):
                     for name in (*item.label_names, *item.field_names)
                 }
                 if not any(pattern.search(name) for name in names):
-                    guess = nearest(read(str(text)).strip("^$"), names)
+                    word = read(str(text)).strip("^$")
                     yield self.finding(
                         datasource.place(*path, "matcherRegex"),
                         f'no service has a label or field that "{text}" finds',
-                        hint=f'did you mean "^{guess}$$"?' if guess else "use the name of a label or field",
+                        hint=suggestion(word, names, "use the name of a label or field", '"^{}$$"'),
                     )
             elif not any(pattern.search(line) for line in self._lines()):
                 yield self.finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lokictl.diagnostics import Position, Severity, nearest, suggestion
+from lokictl.diagnostics import Position, Severity, suggestion
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import Finding, Place, Query, QueryKind, RuleItem, Workspace, WorkspaceCheck
 from lokictl.lint.loki_client import LiveLoki
@@ -102,13 +102,12 @@ class UnknownLabel(WorkspaceCheck):
             for item in selected(workspace):
                 for matcher in item.matchers if known else ():
                     if matcher.name not in known and not matcher.name.startswith("__"):
-                        guess = nearest(matcher.name, known)
                         yield self.finding(
                             item.query.place(matcher),
                             f'no stream of the last {_days(loki.options.since)} has the label "{matcher.name}"',
-                            hint=f'did you mean "{guess}"?'
-                            if guess
-                            else f"there are: {', '.join(sorted(known)[:20])}",
+                            hint=suggestion(
+                                matcher.name, known, f"there are: {', '.join(sorted(known)[:20])}"
+                            ),
                             item=item.query.item,
                         )
 

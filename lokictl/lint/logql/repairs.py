@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lokictl.diagnostics import nearest
+from lokictl.diagnostics import did_you_mean, nearest
 from lokictl.lint.promql import is_promql, metrics_of
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
@@ -270,7 +270,7 @@ def promql_functions(text: str, masked: str, error: LogQLError) -> Iterator[Repa
             yield Repair(f"`{word}` is a PromQL function without a LogQL equivalent")
         elif guess := nearest(lower, known):
             yield Repair(
-                f"unknown function `{word}`; did you mean `{guess}`?",
+                f"unknown function `{word}`; {did_you_mean(guess, '`{}`')}",
                 text[: found.start(1)] + guess + text[found.end(1) :],
             )
     for found in re.finditer(r"\bgroup\b(?=\s+(?:by|without)\b)", masked):
@@ -449,7 +449,7 @@ def misspelt_stage(text: str, masked: str, error: LogQLError) -> Iterator[Repair
         if word in ("where", "filter", "search"):
             yield Repair(f"LogQL has no `{word}`", text[: found.start(1)] + text[found.end(1) :].lstrip())
         elif guess := nearest(word, STAGE_WORDS):
-            advice = f"unknown stage `{found[1]}`; did you mean `{guess}`?"
+            advice = f"unknown stage `{found[1]}`; {did_you_mean(guess, '`{}`')}"
             yield Repair(advice, text[: found.start(1)] + guess + text[found.end(1) :])
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lokictl.diagnostics import Severity, nearest
+from lokictl.diagnostics import Severity, did_you_mean, nearest
 from lokictl.lint.interface import (
     Finding,
     GroupCheck,
@@ -210,7 +210,7 @@ class SeverityValue(RuleCheck):
         guess = value.lower() if value.lower() in values else nearest(value, values)
         known = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
         message = f'"{value}" is an unknown {label}'
-        hint = f'did you mean "{guess}"?' if guess else f"known: {known}"
+        hint = did_you_mean(guess) if guess else f"known: {known}"
         yield self.finding(rule.place("labels", label), message, hint=hint)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest, suggestion
+from lokictl.diagnostics import LokictlError, Position, Problem, Severity, did_you_mean, nearest, suggestion
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
 from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
@@ -70,8 +70,7 @@ class Link(RuleCheck):
             if file.parent.is_dir():
                 if not file.is_file():
                     known = [item.name for item in file.parent.glob("*.md")]
-                    guess = nearest(file.name, known)
-                    hint = f"did you mean {guess}?" if guess else "write the page"
+                    hint = suggestion(file.name, known, "write the page", "{}")
                     message = f"{'/'.join(parts[start:])} does not exist"
                     yield self.finding(rule.place("annotations", name), message, hint=hint)
                 return
@@ -100,7 +99,7 @@ class UnknownRecording(WorkspaceCheck):
                             message = f"no rule of this project records `{name}`"
                             place = dashboard.place(*path, "targets", index, "expr")
                             item = dashboard.item
-                            yield self.finding(place, message, hint=f"did you mean {guess}?", item=item)
+                            yield self.finding(place, message, hint=did_you_mean(guess, "{}"), item=item)
 
 
 def _recorded_names(expr: str) -> Iterable[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from lokictl.diagnostics import Severity, nearest
+from lokictl.diagnostics import Severity, did_you_mean, nearest
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
@@ -82,7 +82,7 @@ class TemplateLabel(RuleCheck):
         guess = nearest(name, known)
         message = f"`{name}` is always empty: the expression does not return it ({kept})"
         if guess:
-            hint = f"did you mean {guess}?"
+            hint = did_you_mean(guess, "{}")
         elif name in rule.rule.labels:
             hint = "labels of the rule itself cannot be read by templates; write the text"
         elif name in FIXED:

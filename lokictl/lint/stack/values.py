@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lokictl.diagnostics import Severity, nearest
+from lokictl.diagnostics import Severity, did_you_mean, nearest
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Query, Workspace, WorkspaceCheck
@@ -126,7 +126,7 @@ class ImpossibleValue(WorkspaceCheck):
         return self.finding(
             query.place(node),
             f'{what} can never be "{wrong}"{effect}',
-            hint=f'did you mean "{guess}"? It can be {shown}' if guess else f"it can be {shown}",
+            hint=f"{did_you_mean(guess)} It can be {shown}" if guess else f"it can be {shown}",
             severity=Severity.WARNING if negative or is_part else None,
             item=query.item,
         )
