@@ -648,6 +648,27 @@ FLAG_OF_FUNCTIONS = Behavior(
     since=LokiVersion(3, 5),
     recording="3.4",
 )
+LATE_ALERT_FUNCTIONS = Behavior(
+    "late-alert-functions",
+    "Templates of alerting rules have the functions `now`, `toDuration` and `urlQueryEscape`.",
+    "A rule whose template calls `now`, `toDuration` or `urlQueryEscape` is refused.",
+    since=LokiVersion(3, 6),
+    recording="3.5",
+)
+SIGNED_DURATIONS_IN_ALERTS = Behavior(
+    "signed-durations-in-alerts",
+    "`parseDuration` in templates of alerting rules takes a sign: `-5m` is -300.",
+    "`parseDuration` in templates of alerting rules fails for a duration with a sign.",
+    since=LokiVersion(3, 6),
+    recording="3.5",
+)
+TITLE_BY_WORDS = Behavior(
+    "title-by-words",
+    "`title` in templates of alerting rules looks for the first letter of a word: `1w` becomes `1W`.",
+    "`title` in templates of alerting rules changes a letter only where a word begins with it: `1w` stays.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
 DOT_MATCHES_NEWLINE = Behavior(
     "dot-matches-newline",
     "In a stream selector, and in `drop` and `keep`, the dot of a regular expression matches a newline.",

@@ -7,13 +7,21 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from lokictl.logql.versions import (
+    LATE_ALERT_FUNCTIONS,
+    SIGNED_DURATIONS_IN_ALERTS,
+    TITLE_BY_WORDS,
+    LokiVersion,
+    target,
+)
 from lokictl.templates import nodes as n
-from lokictl.templates.alert_functions import FUNCTIONS
+from lokictl.templates.alert_functions import FUNCTIONS, parse_unsigned_duration
 from lokictl.templates.errors import FunctionError, TemplateError
 from lokictl.templates.executor import execute
 from lokictl.templates.functions import BUILTINS, Function
 from lokictl.templates.parser import Parsed, parse
 from lokictl.templates.pipeline import walk_nodes
+from lokictl.templates.pipeline_functions import title
 from lokictl.templates.values import QueryResult, Sample, StringMap, Struct
 
 Vector = list[tuple[dict[str, str], float]]
@@ -35,9 +43,28 @@ NAMES = frozenset([*BUILTINS, *FUNCTIONS, *_PER_CALL])
 """The functions that a rule's templates may call."""
 
 
+LATE_NAMES = frozenset(["now", "toDuration", "urlQueryEscape"])
+
+
 @lru_cache(maxsize=4096)
+def _parsed_for(name: str, text: str, version: LokiVersion) -> Parsed:
+    names = NAMES if version.has(LATE_ALERT_FUNCTIONS) else NAMES - LATE_NAMES
+    return parse(f"__alert_{name}", text, names)
+
+
 def _parsed(name: str, text: str) -> Parsed:
-    return parse(f"__alert_{name}", text, NAMES)
+    return _parsed_for(name, text, target())
+
+
+@lru_cache(maxsize=16)
+def _dated_functions(version: LokiVersion) -> dict[str, Function]:
+    """The functions that a version has otherwise."""
+    found: dict[str, Function] = {}
+    if not version.has(TITLE_BY_WORDS):
+        found["title"] = Function(title, ("string",))
+    if not version.has(SIGNED_DURATIONS_IN_ALERTS):
+        found["parseDuration"] = Function(parse_unsigned_duration, ("string",))
+    return found
 
 
 def expand_alert(
@@ -74,6 +101,7 @@ def expand_alert(
     functions = {
         **BUILTINS,
         **FUNCTIONS,
+        **_dated_functions(target()),
         "query": Function(lambda expr: _asked(query, expr, time_ns), ("string",)),
         "now": Function(lambda: time_ns // 1_000_000 / 1000),
         "externalURL": Function(lambda: external_url),

@@ -149,6 +149,13 @@ def parse_duration(text: str) -> float:
     return (-nanoseconds if text[0] == "-" else nanoseconds) / SECOND
 
 
+def parse_unsigned_duration(text: str) -> float:
+    """As `parse_duration`, in Lokis that take no sign."""
+    if text[:1] in ("-", "+"):
+        raise FunctionError(f"not a valid duration string: {quote(text)}")
+    return parse_duration(text)
+
+
 def split_host_port(text: str) -> tuple[str, str] | None:
     """``net.SplitHostPort``; None where it fails."""
     if text.startswith("["):

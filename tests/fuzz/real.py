@@ -29,12 +29,13 @@ QUERIES = 40
 def batch(url: str, suites: list[dict[str, Any]]) -> None:
     """Puts the Loki's answers into the queries of the suites."""
     endpoint = Endpoint(url)
-    endpoint.push((endpoint.tenant(number), one) for number, one in enumerate(suites))
+    placements = [endpoint.placement(number, one) for number, one in enumerate(suites)]
+    endpoint.push(list(zip(placements, suites, strict=True)))
 
     def ask(number: int) -> None:
         own = Endpoint(url)
         for query in suites[number]["queries"]:
-            status, answer = own.ask(endpoint.tenant(number), query)
+            status, answer = own.ask(placements[number], query)
             query["status"] = status
             if status == "success":
                 query |= {"resultType": answer["resultType"], "result": answer["result"]}
