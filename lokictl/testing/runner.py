@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lokictl.model import RuleFile
     from lokictl.project import Project
 
+MOST_AT_ONCE = 32
+"""So many tests at most are handed to a process at once."""
 YAML_SUFFIXES = (".yaml", ".yml")
 Progress = Callable[[TestResult], None]
 
@@ -223,7 +225,10 @@ def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestR
     if jobs <= 1:
         yield from map(_embedded, cases)
         return
-    for case, (failures, seconds) in zip(cases, in_processes(_embedded_outcome, cases, jobs), strict=True):
+    # Handing over one test after the other takes longer than a small test.
+    chunk = max(1, min(MOST_AT_ONCE, len(cases) // (8 * jobs)))
+    outcomes = in_processes(_embedded_outcome, cases, jobs, chunk=chunk)
+    for case, (failures, seconds) in zip(cases, outcomes, strict=True):
         yield TestResult(case[0], case[1], "embedded", failures, seconds)
 
 
