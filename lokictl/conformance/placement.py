@@ -73,7 +73,9 @@ class Placement:
             return ""
         if _TELLS_THE_TIME.search(query["expr"]):
             return "shows the time of a line, and the times were moved"
-        if query.get("resultType") == "streams" and query.get("start", 0) // MILLISECOND in _ends(suite):
+        start = query.get("start", 0)
+        at_the_edge = start == query.get("end") or start // MILLISECOND in _ends(suite)
+        if query.get("resultType") == "streams" and at_the_edge:
             return "begins at the last line of a stream: Loki finds it in memory, and not in its store"
         return ""
 
