@@ -325,6 +325,12 @@ def _needed_by_three(configuration: Configuration, loki: str) -> Iterator[Found]
         message = f"{loki} adds the label service_name to every stream: answers and alerts have it"
         hint = "limits_config.discover_service_name: [] turns it off"
         yield Kind.ANSWER, message, hint, configuration.keys("limits_config.discover_service_name")
+    if configuration.complete and not configuration.has("limits_config.discover_log_levels"):
+        message = (
+            f"{loki} adds detected_level to the structured metadata of every line: series are split by it"
+        )
+        hint = "limits_config.discover_log_levels: false turns it off, `sum by` leaves it out"
+        yield Kind.ANSWER, message, hint, configuration.keys("limits_config.discover_log_levels")
 
 
 def _periods(configuration: Configuration) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ SCHEMA = """schema_config:
   configs: [{from: 2020-01-01, store: %s, object_store: filesystem, schema: %s, index: {prefix: i_, period: 24h}}]
 limits_config:
   discover_service_name: []
+  discover_log_levels: false
 %s
 """
 
@@ -93,6 +94,17 @@ def test_a_store_of_an_old_period(tmp_path: Path, new: str, kind: Kind, says: st
     assert (change.places[0].position.line, change.places[0].position.column) == (3, 24)
 
 
+@pytest.mark.parametrize(
+    "limit, says", [("discover_service_name", "service_name"), ("discover_log_levels", "detected_level")]
+)
+def test_labels_that_loki_3_adds(tmp_path: Path, limit: str, says: str) -> None:
+    text = SCHEMA % ("tsdb", "v13", "")
+    without = "\n".join(line for line in text.split("\n") if limit not in line)
+    (change,) = [change for change in changes(tmp_path, without) if change.kind == Kind.ANSWER]
+    assert says in change.message
+    assert not [change for change in changes(tmp_path, without, "3.0") if change.kind == Kind.ANSWER]
+
+
 def test_main_ignores_limits_that_it_does_not_know(tmp_path: Path) -> None:
     (change,) = [change for change in changes(tmp_path, PLAIN, "2.9", "main") if change.kind == Kind.REMOVED]
     assert change.message == "Loki main ignores limits_config.enforce_metric_name, and says nothing"
@@ -104,7 +116,7 @@ def test_the_period_that_is_active_decides(tmp_path: Path) -> None:
         "schema_config:\n  configs:\n"
         "  - {from: 2020-01-01, store: tsdb, schema: v12}\n"
         "  - {from: %s, store: tsdb, schema: v13}\n"
-        "limits_config: {discover_service_name: []}\n"
+        "limits_config: {discover_service_name: [], discover_log_levels: false}\n"
     )
     assert not [c for c in changes(tmp_path, text % "2024-01-01") if c.kind == Kind.REFUSED]
     assert [c for c in changes(tmp_path, text % "2999-01-01") if c.kind == Kind.REFUSED]
