@@ -238,7 +238,10 @@ def route_matchers(body: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def policy(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A branch of the tree of policies with all below it; the order of branches counts, that of matchers does not."""
+    """A branch of the tree of policies with all below it; the order of branches counts, that of matchers does not.
+
+    By which contact points branches are known (``receivers``) is no part of them.
+    """
     found: dict[str, Any] = {}
     if body.get("receiver"):
         found["receiver"] = body["receiver"]
@@ -247,8 +250,6 @@ def policy(body: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("group_by", "mute_time_intervals", "active_time_intervals"):
         if body.get(key):
             found[key] = sorted(body[key])
-    if body.get("receivers") is not None:
-        found["receivers"] = sorted(body["receivers"])
     for key in ("group_wait", "group_interval", "repeat_interval"):
         if wait := _duration(body.get(key)):
             found[key] = wait

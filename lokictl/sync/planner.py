@@ -86,8 +86,6 @@ class _Planner:
         # Resources that are not in the project, and that a change of the project waits for or replaces.
         self.replaced: set[Key] = set()
         self.in_the_way: dict[Key, Resource] = {}
-        # Alert groups whose rules another one takes.
-        self.emptied: set[Key] = set()
 
     # --- what the project has ----------------------------------------------------------------------------
 
@@ -111,7 +109,7 @@ class _Planner:
             elif (
                 resource.key.kind is Kind.ALERT_GROUP and live is None and (old := self._moved_from(resource))
             ):
-                yield self._moved_alerts(resource, old)
+                yield self._moved_alerts(self._with_possible_provenance(resource, old), old)
             elif resource.key.kind is Kind.DASHBOARD and live is None:
                 yield self._new_dashboard(resource)
             elif resource.key.kind is Kind.CONTACT_POINT:
@@ -201,17 +199,19 @@ class _Planner:
         uids = _rule_uids(resource.body)
         for key in self.record.entries:
             live = self.actual.lives.get(key) if key.kind is Kind.ALERT_GROUP else None
-            if live is not None and key not in self.desired.resources and uids & _rule_uids(live.body):
+            known = key in self.desired.resources or key in self.replaced
+            if live is not None and not known and uids & _rule_uids(live.body):
                 return live
         return None
 
     def _moved_alerts(self, resource: Resource, old: Live) -> Change:
+        self.replaced.add(old.key)
         entry = self.record.get(old.key)
+        places = (Difference("folder", old.folder, resource.folder),) if old.folder != resource.folder else ()
         if entry is None or not entry.wrote(old, digest(old)):
             reason = f"takes the rules of {old.key}, which was edited on the server since the last sync"
-            return _change(resource, None, Action.CONFLICT, reason, settled=True)
-        self.emptied.add(old.key)
-        return _change(resource, None, Action.CREATE, f"takes the rules of {old.key}")
+            return _change(resource, old, Action.CONFLICT, reason, places)
+        return _change(resource, old, Action.REPLACE, f"takes the rules of {old.key}", places)
 
     def _with_possible_provenance(self, resource: Resource, live: Live | None) -> Resource:
         """The resource as it can be: Grafana never opens to people what the API has locked."""
@@ -455,8 +455,6 @@ class _Planner:
             return Change(
                 live.key, Action.DELETE, live.title, live=live, reason="was replaced by the last sync"
             )
-        if live.key in self.emptied:
-            return Change(live.key, Action.DELETE, live.title, live=live, reason="its rules move")
         if not self.options.prune:
             return keep("is not in the project any more; --prune deletes it")
         if not self._has_others(live.key) and not self.options.allow_empty:

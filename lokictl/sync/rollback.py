@@ -13,6 +13,7 @@ from lokictl.secrets import Secret, matches_fingerprint
 from lokictl.sync.apply import Applied, Applier
 from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup
 from lokictl.sync.configuration import Target
+from lokictl.sync.differences import Difference
 from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import digest, stored_secrets
 from lokictl.sync.origin import origin_of
@@ -120,9 +121,10 @@ class Rollback:
             return Change(state.key, action, desired.title, desired, live, reason=reason)
         if live is None:
             return Change(state.key, Action.CREATE, desired.title, desired)
-        if digest(live) == digest(desired):
+        secrets = self._earlier_secrets(state, desired)
+        if digest(live) == digest(desired) and not secrets:
             return Change(state.key, Action.UNCHANGED, desired.title, desired, live)
-        found = what_changes(live, desired)
+        found = (*what_changes(live, desired), *secrets)
         if state.is_as_left(live) and not live.read_only:
             return Change(state.key, Action.UPDATE, desired.title, desired, live, found)
         change = Change(state.key, self._conflict_action(Action.UPDATE), desired.title, desired, live, found)
@@ -155,6 +157,13 @@ class Rollback:
     def _secrets_for(self, key: Key, before: Live) -> Mapping[str, Secret]:
         known = self.secrets.get(key, {})
         return {name: known[name] for name in stored_secrets(before) if name in known}
+
+    def _earlier_secrets(self, state: Earlier, desired: Resource) -> tuple[Difference, ...]:
+        """The difference where the runs changed secrets, and the project knows those from before."""
+        mark, now = state.entry.secrets if state.entry is not None else "", self.record.get(state.key)
+        if not mark or now is None or now.secrets == mark or not matches_fingerprint(desired.secrets, mark):
+            return ()
+        return (Difference("secrets", ", ".join(sorted(desired.secrets)), "as before"),)
 
     def _lost_secrets(self, before: Live, live: Live | None) -> list[str]:
         """The secrets of a contact point that neither the server still has nor the project knows."""

@@ -103,10 +103,8 @@ def test_groups_in_folders_of_their_own_and_their_moves(managed: World) -> None:
     # A group that moves takes its rules along: nothing is pruned, nothing is there twice.
     managed.tables["sync"]["folders"]["pages"]["alerts"] = ["own/other"]
     assert actions(managed.plan()) == {
-        "alert group shop/shop": "create",
-        "alert group pages/other": "create",
-        "alert group pages/shop": "delete",
-        "alert group shop/other": "delete",
+        "alert group shop/shop": "replace",
+        "alert group pages/other": "replace",
     }
     assert managed.sync().complete
     assert set(managed.grafana.alert_groups) == {("shop", "shop"), ("pages", "other")}
@@ -121,6 +119,10 @@ def test_a_group_that_was_edited_is_not_moved(managed: World) -> None:
     managed.tables["sync"] = {"folders": {"pages": {"title": "Pages", "alerts": ["own"]}}}
     assert "alert group pages/shop" in actions(managed.plan())
     assert actions(managed.plan())["alert group pages/shop"] == "conflict"
+    assert managed.sync(on_conflict="overwrite").complete
+    assert set(managed.grafana.alert_groups) == {("pages", "shop")}
+    managed.rollback()
+    assert managed.grafana.alert_groups["shop", "shop"]["interval"] == 300
 
 
 @pytest.mark.parametrize("name", ["alerts/shop", "alerts/shop/shop", "alerts/shop/*", "alerts"])

@@ -233,6 +233,20 @@ def test_a_rollback_to_another_secret_says_that_it_is_not_put_back(
     assert words in plan.warnings
 
 
+def test_a_rollback_brings_the_old_secret_back_where_the_project_knows_it(
+    told: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.sync()
+    monkeypatch.setenv("SLACK_URL", URL + "-new")
+    told.sync()
+    monkeypatch.setenv("SLACK_URL", URL)
+    plan, _ = told.rollback()
+    assert actions(plan) == {"contact point core": "update"}
+    assert plan.warnings == ()
+    assert told.grafana.notifications.integrations["core-0"]["settings"]["url"] == URL
+    assert not told.plan().pending
+
+
 def test_the_tree_of_others_is_a_conflict_that_names_what_would_go(told: World) -> None:
     theirs = {"receiver": "theirs", "object_matchers": [["team", "=", "b"]]}
     found = told.grafana.notifications

@@ -82,6 +82,7 @@ class World:
             if value is not None
         }
         known = {"name": self.name, "id": self.project_id, "targets": {"test": table}}
+        known |= {key: self.tables[key] for key in ("alert_folders",) if key in self.tables}
         return Configuration(self.root, None, {**known, "sync": self.tables.get("sync", {})})
 
     def without_grafana(self) -> None:
