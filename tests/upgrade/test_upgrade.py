@@ -72,6 +72,18 @@ def test_what_changes_is_found(
     assert answer.status == (3 if says else 0)
 
 
+def test_functions_of_alert_templates(tmp_path: Path, lokictl: Lokictl) -> None:
+    file = tmp_path / "rules.yaml"
+    template = "        annotations: {summary: '{{ urlQueryEscape \"a b\" }}'}\n"
+    file.write_text(RULES.format('rate({a="b"}[5m])') + template)
+    later = lokictl("upgrade", "--from", "3.5", "--to", "3.6", str(file))
+    assert 'Loki 3.5 refuses the rule: function "urlQueryEscape" not defined' in later.output
+    assert "works only afterwards" in later.output
+    back = lokictl("upgrade", "--from", "3.6", "--to", "3.5", str(file))
+    assert back.status == 3
+    assert "rules.yaml:6:" in back.output
+
+
 def test_patch_releases_are_told_apart(tmp_path: Path, lokictl: Lokictl) -> None:
     file = tmp_path / "q.logql"
     file.write_text('{a="b"} | logfmt | level=~"`.*`"')
