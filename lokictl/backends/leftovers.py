@@ -31,7 +31,7 @@ YOUNG_SECONDS = 10.0
 class RunFolder:
     """A temporary folder that counts as in use while this process lives.
 
-    Its path is known before it is made, so that whoever removes it after a crash can be started first.
+    Its path is known before it is made, so that the process that removes it after a crash can start first.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class RunFolder:
         self.give_up()
 
     def give_up(self) -> None:
-        """Leaves the folder to whoever finds it."""
+        """Leaves the folder to the next run."""
         if self._lock is not None:
             self._lock.close()
 

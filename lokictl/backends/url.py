@@ -290,7 +290,7 @@ def new_tenant() -> str:
 
 
 def _known_to_loki(labels: Mapping[str, str]) -> Labels:
-    """Labels or structured metadata as Loki keeps them: an empty value is none."""
+    """Labels or structured metadata as Loki keeps them: empty values are dropped."""
     return tuple(sorted((name, _utf8(value)) for name, value in labels.items() if value != ""))
 
 

@@ -14,7 +14,7 @@ from lokictl.model.times import parse_time
 from lokictl.model.yaml_source import YamlDocument, load_documents
 
 EARLY = 10 * 60 * 1_000_000_000
-"""An alert may fire this long before an incident is said to begin; one that fired long before tells of nothing new."""
+"""An alert may fire this long before an incident is said to begin; one that fired long before is unrelated."""
 KEYS = ("name", "start", "end", "alerts")
 EXAMPLE = """incidents:
   - name: database down

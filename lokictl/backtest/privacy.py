@@ -1,6 +1,6 @@
 """Replaces what looks personal in log lines: the same value by the same replacement, wherever it stands.
 
-What looks personal is told by its form (addresses, e-mails, tokens, ids) or by the name of its field (``user``,
+Personal data is recognized by its form (addresses, e-mails, tokens, ids) or by the name of its field (``user``,
 ``password``, …).  This is care, not a proof: look at the lines before they are published.
 """
 

@@ -70,7 +70,7 @@ def command(
     """Lint, test and render the whole content project.
 
     If nothing has changed since the last run that found nothing wrong, shows its result again; --no-cache
-    does everything anew.
+    runs everything again.
 
     Exits with 0 only if the linter reports no errors or warnings, every test passes, every alert fires in some test
     (unless `require_tests = false` in the table `check`), and everything renders.

@@ -84,7 +84,7 @@ def summary(project: Project) -> dict[str, list[dict[str, Any]]]:
 
 
 def _notifications(project: Project) -> Iterator[dict[str, Any]]:
-    """Who is told of alerts, and when not."""
+    """Who is notified of alerts, and when not."""
     notifications = project.notifications
     if notifications is None:
         return

@@ -67,7 +67,7 @@ def ask_all(
     *,
     note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Topic]:
-    """The outcome of each file; ``note`` is told what happens on the way.  Raises `BackendError`."""
+    """The outcome of each file; ``note`` is called with progress messages.  Raises `BackendError`."""
     options = options or Options()
     number = 0
     with ThreadPoolExecutor(max_workers=options.jobs) as pool:

@@ -1,6 +1,6 @@
 """What a query needs of its parsers: which labels, and which filters run while a line is read.
 
-These hints are an optimisation in Loki that shows in its answers (a line may be dropped by a filter that stands later
+These hints are an optimization in Loki that shows in its answers (a line may be dropped by a filter that stands later
 in the pipeline, a parser may stop before it meets an error), so they are part of the contract here.
 """
 

@@ -14,7 +14,7 @@ _LOGFMT_TOKENS = re.compile(r'\s*(?:(?P<KEY>[A-Za-z_][A-Za-z0-9_]*)|(?P<STRING>"
 
 
 class _Tokens:
-    """The tokens of a path. A character that begins none ends them; it is told only if all else is well."""
+    """The tokens of a path. An invalid character ends them; it is reported only if everything else is valid."""
 
     def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
         self.text = text

@@ -60,7 +60,7 @@ class Names:
 
     ``remembers`` False: the parser (``pattern``) decides for each line in every version.
 
-    Since `CONFLICTS_EACH_LINE` that is decided anew for each line.  Before, the name was decided where the key was
+    Since `CONFLICTS_EACH_LINE` that is decided for each line.  Before, the name was decided where the key was
     first seen, and held for every later line of the query; before `FIRST_OF_EQUALS` even whether to set it.
     """
 

@@ -218,7 +218,7 @@ def unknown(text: str, color: str = NEUTRAL) -> dict[str, Any]:
 
 @attr.s(auto_attribs=True, kw_only=True)
 class TimeSeries(Panel):
-    """Lines, bars or points over time.  ``stack`` is none, normal or percent; ``legend`` list, table or hidden.
+    """Lines, bars or points over time.  ``stack`` can be none, normal or percent; ``legend`` list, table or hidden.
 
     Where a panel has queries to Loki and to Prometheus, those to Prometheus are drawn as dashed lines: the same thing
     from logs and from metrics.  ``gaps`` bridges so many seconds without a value (0: none).

@@ -173,7 +173,7 @@ def load_bytes(data: bytes, file: str, loaded: Loaded, *, explicit: bool) -> Non
 
 
 def load_text(text: str, file: str, loaded: Loaded, *, explicit: bool = True) -> None:
-    """As `load_file`, for a string; its kind is told from the name and the text."""
+    """As `load_file`, for a string; its kind is detected from the name and the text."""
     language = next((LANGUAGES[suffix] for suffix in LANGUAGES if file.endswith(suffix)), "")
     if language:
         _not_read(language, text, file, loaded, explicit=explicit)

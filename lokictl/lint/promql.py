@@ -20,7 +20,7 @@ _WORDS = frozenset(
 
 
 def parse_promql(text: str) -> Any:
-    """The syntax tree of a PromQL expression.  Raises ValueError where it is none."""
+    """The syntax tree of a PromQL expression.  Raises ValueError if it is not PromQL."""
     # A heavy library, needed for files with metrics only.
     import promql_parser  # noqa: PLC0415 - slow to import, and only Prometheus queries need it
 

@@ -52,7 +52,7 @@ class Node:
         """A copy with ``function`` applied to every node from the top down.
 
         ``function`` gives the node itself to go on below it, another node to put in its place (which is not looked
-        into), or None to take it out of the tuple that holds it.  Parts that do not change are shared.
+        into), or None to remove it from the tuple that contains it.  Parts that do not change are shared.
         """
         new = function(self)
         return self._with_parts(function) if new is self else new
@@ -74,7 +74,7 @@ class Node:
         return replace(self, **changes) if changes else self
 
     def replace(self, target: Node, new: Node | None) -> Any:
-        """A copy with the very node ``target`` replaced by ``new``; None takes it out of the tuple that holds it."""
+        """A copy with the very node ``target`` replaced by ``new``; None removes it from the tuple that contains it."""
         return self.transform(lambda node: new if node is target else node)
 
     def __str__(self) -> str:

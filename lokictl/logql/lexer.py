@@ -440,7 +440,7 @@ def scan_quoted(text: str, start: int, mark: str) -> tuple[int, int, str]:
 
 
 def _escape_length(text: str, position: int, mark: str) -> int:
-    """The length of the escape at ``position``; 0 where it is none."""
+    """The length of the escape at ``position``; 0 if it is not an escape."""
     letter = text[position + 1 : position + 2]
     if letter == mark or (letter and letter in _SIMPLE_ESCAPES):
         return 2

@@ -57,7 +57,7 @@ class FoundRules:
 class FoundDashboard:
     """A dashboard: its model is at ``cursor``, in the classic schema or in ``schema`` "v2".
 
-    ``name`` is where its uid is when the model has none (``metadata.name``), ``inputs`` names what whoever
+    ``name`` is where its uid is when the model has none (``metadata.name``), ``inputs`` names what the person who
     deploys it fills (``DS_LOKI``).
     """
 

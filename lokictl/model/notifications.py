@@ -1,4 +1,4 @@
-"""Who is told of which alerts: one description for Alertmanager and for Grafana's own alerting.
+"""Who is notified of which alerts: one description for Alertmanager and for Grafana's own alerting.
 
 A content project defines one `Notifications`: `Notifications.to_alertmanager_route` gives Alertmanager's routing tree,
 `Notifications.to_provisioning` a provisioning file of Grafana's, and `lokictl sync` uploads the same objects.
@@ -79,7 +79,7 @@ class Route:
     """A branch of the routing tree: alerts that fit all ``matchers`` go to ``receiver``, or to a branch below.
 
     The first branch that fits decides, unless it says ``go_on``.  Times take any `lokictl.durations.Duration`; 0 and
-    an empty ``group_by`` are those of the branch above.  Nobody is told during ``mute_timings``, nor outside
+    an empty ``group_by`` are those of the branch above.  Nobody is notified during ``mute_timings``, nor outside
     ``active_timings``, if there are any; both are names of a `MuteTiming`.  An empty ``receiver`` is that of the branch
     above.
     """
@@ -217,7 +217,7 @@ def with_setting(settings: Mapping[str, Any], path: str, value: Any) -> dict[str
 
 @dataclass(frozen=True)
 class ContactPoint:
-    """Somebody who is told, in one or several ways."""
+    """Somebody who is notified, in one or several ways."""
 
     name: str
     integrations: tuple[Integration, ...]
@@ -247,7 +247,7 @@ class ContactPoint:
 
 @dataclass(frozen=True)
 class MuteTiming:
-    """Times at which nobody is told; ``intervals`` in the words of Alertmanager, which Grafana shares."""
+    """Times at which nobody is notified; ``intervals`` in the words of Alertmanager, which Grafana shares."""
 
     name: str
     intervals: tuple[Mapping[str, Any], ...]
@@ -263,7 +263,7 @@ class MessageTemplate:
 
 @dataclass(frozen=True)
 class Notifications:
-    """Who is told of what.
+    """Who is notified of what.
 
     Raises `ValueError` for a route to somebody, or with a time, that is not described, for two things of one name, and
     for a root that does not take every alert.

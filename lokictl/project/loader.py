@@ -196,7 +196,7 @@ class _Collector:
         return tuple(found)
 
     def _notifications(self, modules: list[LoadedModule]) -> Notifications | None:
-        """The one description of who is told of what, anywhere in ``stack``."""
+        """The one description of who is notified of what, anywhere in ``stack``."""
         found = self._unique(self._collect(modules, Notifications))
         if len(found) > 1:
             place = Position(found[1][0])

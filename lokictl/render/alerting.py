@@ -84,7 +84,7 @@ def managed_groups(
     refused = [problem for problem in translation.problems if problem.severity == Severity.ERROR]
     for group in translation.groups:
         if not group.folder:
-            message = f'the group "{group.name}" needs a folder in Grafana, and General is none'
+            message = f'the group "{group.name}" needs a folder in Grafana, and General is not a folder'
             hint = "name one: `folder` in [render], the group's `folder`, or alerts in [sync.folders.<uid>]"
             place = group.origin.position() if group.origin is not None else Position()
             refused.append(Problem("render/folder", message, position=place, hint=hint))
@@ -109,7 +109,7 @@ def _path(tree: FolderTree, uid: str) -> str:
 
 
 def alerting_notes(project: Project, settings: Settings) -> Iterator[str]:
-    """What whoever ships the files should know."""
+    """Notes for the person who deploys the files."""
     translation = translation_of(project, settings)
     if not translation.groups and not project.managed_groups:
         return

@@ -37,7 +37,7 @@ def render_operator(project: Project, settings: Settings) -> dict[str, str]:
 
 
 def operator_notes(project: Project, settings: Settings) -> Iterator[str]:
-    """What whoever applies the manifests should know."""
+    """Notes for the person who applies the manifests."""
     if rule_files_of(project, settings, "loki"):
         yield "operator/loki is for the Loki operator, operator/alloy for Alloy's loki.rules.kubernetes: apply one"
     if any(not item.folder for item in dashboard_files(project, settings)):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Output:
     """Something that can be rendered: ``files`` gives path -> text, paths relative to the output folder.
 
-    ``applies`` says whether a project has it at all; ``notes`` are sentences for whoever ships the files.
+    ``applies`` says whether a project has it at all; ``notes`` are sentences for the person who deploys the files.
     """
 
     name: str
@@ -79,7 +79,7 @@ def classic_notes(project: Project) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What would be written: output name -> path -> text; and what whoever ships it should know."""
+    """What would be written: output name -> path -> text; and notes for the person who deploys it."""
 
     files: Mapping[str, Mapping[str, str]]
     notes: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class Settings:
 
     ``name`` is the project's name in file and object names; ``folder`` the title of the Grafana folder of
     dashboards that name none; ``dashboards_path`` where Grafana finds the dashboards' files; ``namespace`` the
-    Kubernetes namespace of plain manifests ("": that of whoever applies them); ``grafana_version`` (major, minor);
+    Kubernetes namespace of plain manifests ("": that of `kubectl apply`); ``grafana_version`` (major, minor);
     ``delete_datasources`` are former names of data sources, for Grafana to forget.
 
     ``alerting`` says who evaluates the rules, "loki" or "grafana"; ``recording_target`` is the uid of the Prometheus

@@ -1,4 +1,4 @@
-"""What a sample line says, for whoever makes metrics or traces of it."""
+"""The fields of a sample line, for metrics and traces."""
 
 from __future__ import annotations
 

@@ -301,7 +301,7 @@ class _Collector:
         return self.tree.folders[uid].title if uid in self.tree.folders else "", uid
 
     def _notifications(self) -> list[Resource]:
-        """Who is told of what, where the target says that this is the project's."""
+        """Who is notified of what, where the target says that this is the project's."""
         notifications = self.project.notifications
         if not self.target.notifications:
             return []

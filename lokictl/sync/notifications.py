@@ -1,4 +1,4 @@
-"""Who is told of alerts, as resources of a sync: templates, contact points, mute timings, the tree of policies."""
+"""Who is notified of alerts, as resources of a sync: templates, contact points, mute timings, the tree of policies."""
 
 from __future__ import annotations
 

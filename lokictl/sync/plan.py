@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 NOTIFICATIONS = (Kind.TEMPLATE, Kind.CONTACT_POINT, Kind.MUTE_TIMING, Kind.POLICY)
-"""Who is told of alerts, how, and when."""
+"""Who is notified of alerts, how, and when."""
 
 
 class Action(StrEnum):

@@ -245,7 +245,7 @@ class _Puller:
         for key, live in lives.items():
             if live.read_only:
                 self.pulled.notes.append(f"{key}: {live.read_only}; sync will leave it alone")
-        text = _module("Who is told of which alerts.", *notifications_source(list(lives.values())))
+        text = _module("Who is notified of which alerts.", *notifications_source(list(lives.values())))
         try:
             made = _run(text)["NOTIFICATIONS"]
         except Exception as error:

@@ -52,7 +52,7 @@ def _with_folder_uids(data: Any, groups: Iterable[ManagedGroup]) -> Any:
 
 
 def read_back(text: str) -> list[dict[str, Any]]:
-    """The normal forms of the groups that a text has, for the comparison with what it was made from."""
+    """The normal forms of the groups that a document has, for the comparison with what it was made from."""
     found = [item for document in load_documents(text, "") for item in contents_of(document).alerting]
     groups = [group for item in found for group in managed_groups(item)]
     return [alert_group(group.to_api()) for group in groups]

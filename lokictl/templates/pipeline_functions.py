@@ -46,7 +46,7 @@ def parse_int(text: str) -> int:
 
 
 def to_int(value: Any) -> int:
-    """A number from anything; what is none counts as 0."""
+    """A number from any value; other values count as 0."""
     if isinstance(value, str):
         text = re.sub(r"^([+-]?[0-9]+)\.[0-9]*$", r"\1", value)
         try:
@@ -61,7 +61,7 @@ def to_int(value: Any) -> int:
 
 
 def to_float(value: Any) -> float:
-    """A float from anything; what is none counts as 0."""
+    """A float from any value; other values count as 0."""
     if isinstance(value, str):
         try:
             return parse_float(value)
@@ -356,7 +356,7 @@ def _go_json(value: Any) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """``fromJson``: any JSON value; nothing where the text is none."""
+    """``fromJson``: any JSON value; nothing if the string is not JSON."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(constant)

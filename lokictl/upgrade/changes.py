@@ -192,7 +192,7 @@ def _place(query: Query, node: ast.Node, *, rewrite: str | None = None, note: st
 
 
 def _edit(query: Query, node: ast.Node, rewrite: str) -> Edit | None:
-    """The edit of the file that spells a part anew; a part that goes takes the space before it along."""
+    """The edit of the file that rewrites a part; a part that goes takes the space before it along."""
     span = query.original(node.span)
     start = span.start
     if not rewrite:

@@ -183,7 +183,7 @@ def _part(cursor: Cursor) -> Iterator[Configuration]:
 
 
 def _decoded(encoded: Any) -> str:
-    """The text of a value of a Secret; "" where it is none, or cannot hold a configuration."""
+    """The text of a value of a Secret; "" if it is not one, or cannot hold a configuration."""
     try:
         text = base64.b64decode(str(encoded)).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):

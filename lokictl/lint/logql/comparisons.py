@@ -67,7 +67,7 @@ class NeverTrue(QueryCheck):
 
 
 def _absent_text(query: Query, expression: ast.MetricExpr) -> str:
-    """The expression as one that tells of silence."""
+    """The expression as one that detects silence."""
     ranges = list(expression.find_all(ast.LogRange))
     written = " ".join(query.written(ranges[0]).split()) if len(ranges) == 1 else "{…} [5m]"
     return f"absent_over_time({written})"

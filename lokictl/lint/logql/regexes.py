@@ -1,4 +1,4 @@
-"""Regular expressions that are none, that are not anchored where one expects it, or that can never match."""
+"""Regular expressions that are plain strings, are not anchored as expected, or can never match."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def expressions_in(query: Query) -> Iterator[tuple[ast.Node, ast.Node, str, str]
 
 
 def tree_of(pattern: str) -> Regex | None:
-    """The parsed expression; None where it is none."""
+    """The parsed expression; None if it is invalid."""
     try:
         return regex.parse_regex(pattern).root
     except LogQLError:

@@ -92,11 +92,11 @@ class HiddenErrors(ManagedRuleCheck):
         state = rule.rule.exec_err_state
         if state == "OK":
             message = (
-                "when the query fails (a broken expression, a Loki that does not answer), nobody is told"
+                "when the query fails (a broken expression, a Loki that does not answer), nobody is notified"
             )
             yield self.finding(self._place(rule), message, hint="write execErrState: Error")
         elif state == "KeepLast":
-            message = "when the query fails for good, the alert keeps its last state, and nobody is told"
+            message = "when the query fails for good, the alert keeps its last state, and nobody is notified"
             hint = "watch the health of rules, or write execErrState: Error"
             yield self.finding(self._place(rule), message, hint=hint, severity=Severity.INFO)
 

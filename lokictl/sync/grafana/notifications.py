@@ -1,4 +1,4 @@
-"""Who is told of alerts: message templates, contact points, mute timings, and the one tree of policies."""
+"""Who is notified of alerts: message templates, contact points, mute timings, and the one tree of policies."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class MessageTemplates:
 
 @dataclass
 class MuteTimings:
-    """Times at which nobody is told, or only at which somebody is."""
+    """Times at which nobody is notified, or only at which somebody is."""
 
     connection: Connection
 
