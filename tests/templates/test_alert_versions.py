@@ -26,6 +26,7 @@ LOKIS = sorted({loki for row in ROWS for found in row["answers"] for loki in fou
 def test_other_rulers_expand_otherwise(loki: str) -> None:
     wrong = []
     with targeting(LokiVersion.parse(loki)):
+        assert ROWS
         for row in ROWS:
             for found in row["answers"]:
                 if loki not in found["loki"]:
