@@ -120,7 +120,7 @@ OTHER_LINES = Logs(
     description="What the vault says of itself.",
     targets=[lines(f'{selected(SERVICE)} | json | event="" | line_format `{{{{ .msg }}}}`', limit=200)],
     width=12,
-    height=5,
+    height=4,
 )
 
 OWN = Row(
@@ -196,7 +196,7 @@ OWN = Row(
             description="Everything that the actor of the variable at the top did; of everybody, when it is empty.",
             targets=[lines(f"{OF_ACTOR} {ENTRY}")],
             width=12,
-            height=10,
+            height=9,
             wrap=False,
         ),
         Column([PRIVILEGED_TABLE, OTHER_LINES], width=12),
