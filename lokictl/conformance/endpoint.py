@@ -20,6 +20,8 @@ Answer = tuple[Any, Any]
 
 BUSY = (429, 502, 503, 504)
 """Statuses after which the same request may succeed."""
+NOT_THERE = (401, 403, 404, 405)
+"""Statuses of an endpoint that does not have what it is asked for."""
 TOO_OLD = ("too old", "greater than max", "too far behind", "out of retention", "too early")
 """What endpoints say about lines of the past that they do not take."""
 
@@ -60,12 +62,24 @@ class Endpoint:
     def connect(self) -> str:
         """Finds out what the endpoint is, and describes it.  Raises `BackendError` where nothing can be asked."""
         version = self.client.version()
-        if self.shared_tenant is None and not self.client.has_tenants():
+        if self.shared_tenant is None and not self._has_tenants():
             self.shared_tenant = ""
         kept = (
             "a tenant for each suite" if self.shared_tenant is None else "one tenant, a label for each suite"
         )
         return f"{self.client.shown}: {f'Loki {version}' if version else 'no version given'}, {kept}"
+
+    def _has_tenants(self) -> bool:
+        """Whether the endpoint keeps tenants apart; an endpoint that lists no labels counts as one that does not."""
+        try:
+            return self.client.has_tenants()
+        except UnreachableError:
+            raise
+        except BackendError:
+            asked = {"query": "vector(1)", "time": str(self.now)}
+            if self.client.request("GET", "/loki/api/v1/query", query=asked).status in NOT_THERE:
+                raise
+            return False
 
     def placement(self, number: int, suite: Suite) -> Placement:
         """Where suite number ``number`` of this run is."""
@@ -107,7 +121,7 @@ class Endpoint:
             text = " ".join(answer.text().split())
             if not self.recent and any(words in text for words in TOO_OLD):
                 raise OldLinesError(text)
-            if answer.status in (401, 403, 404, 405):
+            if answer.status in NOT_THERE:
                 raise self._cannot_push(placement, answer)
             refused[index] = f"refused its logs ({answer.status}): {text[:200]}"
         self._client(self.push_url, "").flush()

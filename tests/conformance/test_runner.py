@@ -158,6 +158,12 @@ def test_the_result_for_programs(fake_loki: Any, lokictl: Lokictl) -> None:
     ]
 
 
+def test_an_endpoint_that_lists_no_labels(fake_loki: Any) -> None:
+    fake_loki.tenants = False
+    fake_loki.broken["/loki/api/v1/labels"] = (404, "no such path")
+    assert [topic.differences for topic in ask(fake_loki)] == [[], []]
+
+
 class DefaultLimits(dict[str, LogStore]):
     """Stores of a Loki that adds the service's name."""
 
