@@ -394,7 +394,9 @@ class CompiledQuery:
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
         count, last = 0, None
-        for entry, stream, (labels, line, categories) in self._passing(streams, self._pipeline, backward):
+        for entry, stream, (labels, line, categories) in self._passing(
+            streams, self._pipeline, start, end, backward
+        ):
             if count >= limit:
                 break
             if last is not None and interval and abs(entry.timestamp - last) < interval:
@@ -417,14 +419,14 @@ class CompiledQuery:
         )
 
     def _opened(
-        self, selector: ast.StreamSelector, start: int, end: int
+        self, selector: ast.StreamSelector, start: int, end: int, *, whole: bool = False
     ) -> list[tuple[Stream, Sequence[Entry]]]:
-        """The streams that a log query opens, with their entries in its time."""
+        """The streams that a log query opens, with their entries in its time (``whole``: with all of them)."""
         selects = compile_selector_test(selector, self.version)
         opened: list[tuple[Stream, Sequence[Entry]]] = []
         for stream in self.store:
             if selects(stream) and _is_found(stream, start, end, self.version):
-                entries = stream.between(start, max(end, start + 1))
+                entries = stream.entries if whole else stream.between(start, max(end, start + 1))
                 if not self.version.has(METADATA_TELLS_APART):
                     entries = told_apart(entries)
                 if entries:
@@ -432,7 +434,12 @@ class CompiledQuery:
         return opened
 
     def _passing(
-        self, streams: list[tuple[Stream, Sequence[Entry]]], pipeline: Pipeline, backward: bool
+        self,
+        streams: list[tuple[Stream, Sequence[Entry]]],
+        pipeline: Pipeline,
+        start: int,
+        end: int,
+        backward: bool,
     ) -> Iterator[tuple[Entry, Stream, Passed]]:
         """The lines that pass, in the order of the answer, with what became of each."""
         builders: dict[Labels, LabelBuilder] = {}
@@ -447,10 +454,11 @@ class CompiledQuery:
             line = pipeline.run(entry.line, entry.timestamp, builder)
             return None if line is None else (builder.labels(), line, builder.categorized())
 
-        if not self.version.has(CONFLICTS_EACH_LINE):
-            yield from merged(streams, run, backward=backward)
-            return
         assert isinstance(self.expression, ast.LogExpr)
+        if not self.version.has(CONFLICTS_EACH_LINE):
+            every = self._opened(self.expression.selector, start, end, whole=True)
+            yield from merged(every, run, start, max(end, start + 1), backward=backward)
+            return
         required = required_texts(self.expression.stages)
         entries = [(entry, stream) for stream, own in streams for entry in candidates(stream, own, required)]
         # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.

@@ -122,26 +122,42 @@ class Extractor:
         self.builders.clear()
         if not apart:
             self.pipeline = None
-        waiting: list[tuple[Stream, Sequence[Entry]]] = []
-        for stream in self.store:
+        for stream in self.store if apart else ():
             if self.selects(stream):
                 entries = stream.between(first + 1, last + 1)
                 if not self.version.has(METADATA_TELLS_APART):
                     entries = told_apart(entries)
-                if entries and not apart:
-                    waiting.append((stream, entries))
-                elif entries:
+                if entries:
                     self._run(stream, entries, found)
                     self._check(found)
-        # What a parser decides about a name holds for all later lines.
-        for _ in merged(waiting, lambda stream, entry: self._run(stream, [entry], found) or None):
-            pass
+        if not apart:
+            self._extract_in_order(first, last, found)
         self._check(found)
         for labels, samples in found.items():
             samples.sort()
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
             self.series[labels] = Series(labels, times, values)
         self.seen, self.covered = self.store.version, (first, last)
+
+    def _extract_in_order(
+        self, first: int, last: int, found: dict[Labels, list[tuple[int, int, float]]]
+    ) -> None:
+        """Runs the lines of all streams in the order of Loki: what a parser decides about a name holds for the next."""
+        tells_apart = self.version.has(METADATA_TELLS_APART)
+        streams: list[tuple[Stream, Sequence[Entry]]] = [
+            (stream, stream.entries if tells_apart else told_apart(stream.entries))
+            for stream in self.store
+            if self.selects(stream)
+            and stream.entries[0].timestamp <= last
+            and stream.entries[-1].timestamp > first
+        ]
+
+        def run(stream: Stream, entry: Entry) -> int | None:
+            counts = first < entry.timestamp <= last
+            return self._run(stream, [entry], found if counts else {}) or None
+
+        for _ in merged(streams, run, first + 1, last + 1):
+            pass
 
     def _check(self, found: dict[Labels, list[tuple[int, int, float]]]) -> None:
         limit = self.limits.max_samples

@@ -2,7 +2,8 @@
 
 Every stream is read until one of its lines passes; then always the stream goes on whose passing line is next in time.
 So a line that no filter lets through is read before its time comes.  A query that reads backward reads each stream
-as a whole, from its first line on, and turns round what passes.
+as a whole, from its first line on, and turns round what passes.  Whether a line lies in the time of the query is
+looked at when it has passed: the pipeline meets the lines before it, too.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ Run = Callable[[Stream, Entry], Passed | None]
 
 
 def merged(
-    streams: Sequence[tuple[Stream, Sequence[Entry]]], run: Run[Passed], *, backward: bool = False
+    streams: Sequence[tuple[Stream, Sequence[Entry]]],
+    run: Run[Passed],
+    start: int,
+    end: int,
+    *,
+    backward: bool = False,
 ) -> Iterator[tuple[Entry, Stream, Passed]]:
-    """The lines that pass, in the order of their times (backward: the latest first).
+    """The lines of [start, end) that pass, in the order of their times (backward: the latest first).
 
-    In Loki chance decides which stream is read first, most often for the one whose lines begin first (backward: end
-    last); here it is that one.
+    ``streams`` come with all of their entries.  In Loki chance decides which stream is read first, most often for the
+    one whose lines begin first (backward: end last); here it is that one.
     """
     sign = -1 if backward else 1
     edge = -1 if backward else 0
     streams = sorted(streams, key=lambda item: sign * item[0].entries[edge].timestamp)
-    readers = [_passing(stream, entries, run) for stream, entries in streams]
+    readers = [_passing(stream, entries, run, start, end, whole=backward) for stream, entries in streams]
     if backward:
         readers = [iter(list(reader)[::-1]) for reader in readers]
     heap: list[tuple[int, int, Entry, Passed]] = []
@@ -46,8 +52,14 @@ def merged(
             break
 
 
-def _passing(stream: Stream, entries: Sequence[Entry], run: Run[Passed]) -> Iterator[tuple[Entry, Passed]]:
+def _passing(
+    stream: Stream, entries: Sequence[Entry], run: Run[Passed], start: int, end: int, *, whole: bool
+) -> Iterator[tuple[Entry, Passed]]:
     for entry in entries:
         passed = run(stream, entry)
-        if passed is not None:
+        if passed is None or entry.timestamp < start:
+            continue
+        if entry.timestamp < end:
             yield entry, passed
+        elif not whole:
+            break
