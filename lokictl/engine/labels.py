@@ -231,17 +231,28 @@ class SideBySideBuilder(LabelBuilder):
         self.renamed.pop(name, None)
 
     def labels(self) -> Labels:
-        if not self.renamed:
-            return super().labels()
-        found = {name: value for name, value in super().labels() if name not in self.renamed}
-        return tuple(sorted({**found, **self.renamed}.items()))
+        return self._with_both(super().labels(), ())
 
     def grouped(self, names: tuple[str, ...], without: bool) -> Labels:
-        if not self.renamed or self.error:
-            return super().grouped(names, without)
-        found = dict(super().grouped(names, without))
-        found |= {name: value for name, value in self.renamed.items() if (name in names) is not without}
-        return tuple(sorted(found.items()))
+        if self.error:
+            return self.labels()
+        if without:
+            return self._with_both(super().grouped(names, without), names)
+        renamed = {name: value for name, value in self.renamed.items() if name in names}
+        return tuple(sorted({**dict(super().grouped(names, without)), **renamed}.items()))
+
+    def _with_both(self, labels: Labels, left_out: tuple[str, ...]) -> Labels:
+        """The labels with the renamed ones, and with metadata in front of what was set beside it.
+
+        Such a name is there twice: series that differ in the hidden value only are two.
+        """
+        both = [name for name in self.metadata if name in self.parsed and name not in left_out]
+        if not both and not self.renamed:
+            return labels
+        found = [item for item in labels if item[0] not in self.renamed]
+        found += [item for item in self.renamed.items() if item[0] not in left_out]
+        hidden = [(name, self.metadata[name]) for name in both]
+        return tuple(sorted(hidden + found, key=itemgetter(0)))
 
 
 def label_builder(base: Mapping[str, str], base_labels: Labels, version: LokiVersion) -> LabelBuilder:
