@@ -105,7 +105,7 @@ class Comparison:
                 details,
             )
         if expectation.state and state != expectation.state:
-            message = f"{name}: expected {expectation.state}, is {state}"
+            message = f"{name}: expected {expectation.state}, but it is {state}"
             details = [line for timeline in timelines for line in self.explain(timeline, time)]
             return self._failure(expectation, time, index, message, details, expectation.state, state)
         if expectation.alerts is not None and not same_alerts(expectation.alerts, actual):
@@ -148,7 +148,7 @@ class Comparison:
                 message = f"{expectation.record}: the evaluation did not fail with the expected error"
                 failure = self._failure(expectation, time, index, message, details)
             elif not self.same_samples(expectation.samples, actual, expectation.record):
-                message = f"{expectation.record}: other samples than expected"
+                message = f"{expectation.record}: samples differ from the expected ones"
                 details = sample_table(expectation.samples, actual)
                 for timeline in self.run.of(expectation.record):
                     details += self.explain(timeline, time)
@@ -204,7 +204,7 @@ class Comparison:
             if not same_logs(query.logs, lines):
                 details = log_table(query.logs, lines, self.test.start)
                 return self._failure(
-                    query, answer.time, index, f"{shown}: other lines than expected", details
+                    query, answer.time, index, f"{shown}: lines differ from the expected ones", details
                 )
         if query.samples is not None:
             if result.kind == "streams":
@@ -214,7 +214,7 @@ class Comparison:
             if not self.same_samples(query.samples, actual):
                 details = sample_table(query.samples, actual)
                 return self._failure(
-                    query, answer.time, index, f"{shown}: other samples than expected", details
+                    query, answer.time, index, f"{shown}: samples differ from the expected ones", details
                 )
         return None
 
@@ -328,7 +328,7 @@ def matched(expected: Sequence[ExpectedAlert], actual: Sequence[tuple[Labels, La
 def _counted(expected: tuple[ExpectedAlert, ...], actual: list[tuple[Labels, Labels]]) -> str:
     if len(expected) != len(actual):
         return f"expected {_alerts(len(expected))} to fire, {len(actual) or 'none'} did"
-    return "other labels or annotations than expected"
+    return "labels or annotations differ from the expected ones"
 
 
 def _alerts(count: int) -> str:

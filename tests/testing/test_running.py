@@ -42,7 +42,7 @@ def test_every_word_of_the_format_works() -> None:
         ("{eval_time: 1m, alertname: ManyErrors, exp_state: pending}", []),
         (
             "{eval_time: [1m, 2m], alertname: ManyErrors, exp_state: pending}",
-            ["ManyErrors: expected pending, is firing, at 2m"],
+            ["ManyErrors: expected pending, but it is firing, at 2m"],
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors}",
@@ -54,12 +54,12 @@ def test_every_word_of_the_format_works() -> None:
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels: {app: web}}]}",
-            ["ManyErrors: other labels or annotations than expected, at 2m"],
+            ["ManyErrors: labels or annotations differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, "
             "exp_alerts: [{exp_labels: {app: web, severity: page}, exp_annotations: {summary: 9 errors}}]}",
-            ["ManyErrors: other labels or annotations than expected, at 2m"],
+            ["ManyErrors: labels or annotations differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, "
@@ -70,7 +70,7 @@ def test_every_word_of_the_format_works() -> None:
         ("{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {}}]}", []),
         (
             "{eval_time: 2m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {app: api}}]}",
-            ["ManyErrors: other labels or annotations than expected, at 2m"],
+            ["ManyErrors: labels or annotations differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 2m, alertname: ManyErrors, "
@@ -80,7 +80,7 @@ def test_every_word_of_the_format_works() -> None:
         (
             "{eval_time: 2m, alertname: ManyErrors, "
             "exp_alerts: [{exp_labels_include: {app: web}, exp_annotations_include: {summary: 5 errors}}]}",
-            ["ManyErrors: other labels or annotations than expected, at 2m"],
+            ["ManyErrors: labels or annotations differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 1m, alertname: ManyErrors, exp_alerts: [{exp_labels_include: {app: web}}]}",
@@ -132,11 +132,11 @@ def test_alert_expectations(run_one: RunOne, entry: str, expected: list[str]) ->
         ("{eval_time: 20m, record: web:lines:count2m}", []),
         (
             "{eval_time: 2m, record: web:lines:count2m, exp_samples: [{labels: {app: web}, value: 4.001}]}",
-            ["web:lines:count2m: other samples than expected, at 2m"],
+            ["web:lines:count2m: samples differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 2m, record: web:lines:count2m, exp_samples: []}",
-            ["web:lines:count2m: other samples than expected, at 2m"],
+            ["web:lines:count2m: samples differ from the expected ones, at 2m"],
         ),
         (
             "{eval_time: 2m, record: web:lines, exp_samples: []}",
