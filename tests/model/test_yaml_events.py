@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def fast(text: str) -> list[Any] | None:
     found = plain_documents(
         text,
-        yaml_source._loader(),
+        yaml_source.new_loader(),
         yaml_source._value_of,
         max_nodes=yaml_source.MAX_NODES,
         max_depth=yaml_source.MAX_DEPTH,
