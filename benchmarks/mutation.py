@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.common import Ratio, lokictl, show, side_by_side, used
@@ -19,7 +20,12 @@ SIZES = (250, 500)
 def main() -> bool:
     suite = discover(project=load())
     changes = len(run_mutations(suite, jobs=JOBS).results)
-    ratio = side_by_side(lambda: run_mutations(suite, jobs=JOBS), lambda: run_tests(suite), rounds=2)
+    ratio = side_by_side(
+        lambda: run_mutations(suite, jobs=JOBS),
+        lambda: run_tests(suite),
+        rounds=2,
+        clock=time.perf_counter,
+    )
     show(f"{changes} changes of the content, {JOBS} processes", ratio, against=f"its {len(suite)} tests once")
     with tempfile.TemporaryDirectory() as name:
         took = []

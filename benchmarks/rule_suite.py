@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from benchmarks.common import show, side_by_side
 from lokictl.backends import BackendError, open_backend
 from lokictl.project import load
@@ -27,7 +29,12 @@ def main() -> bool:
     engine = real_engine()
     if not engine:
         return True
-    ratio = side_by_side(lambda: run_tests(suite), lambda: run_tests(suite, RunOptions((engine,))), rounds=3)
+    ratio = side_by_side(
+        lambda: run_tests(suite),
+        lambda: run_tests(suite, RunOptions((engine,))),
+        rounds=3,
+        clock=time.perf_counter,
+    )
     against = f"a real Loki ({engine}), start to stop"
     return show(f"the content's {len(suite)} rule tests, embedded", ratio, against=against, target=TARGET)
 
