@@ -648,6 +648,38 @@ FLAG_OF_FUNCTIONS = Behavior(
     since=LokiVersion(3, 5),
     recording="3.4",
 )
+QUERY_OFFSET_OF_GROUPS = Behavior(
+    "query-offset-of-groups",
+    "A rule group may have `query_offset`; Loki drops it.",
+    "A rule file whose group has `query_offset` is refused.",
+    since=LokiVersion(3, 2),
+    recording="3.1",
+)
+LABELS_OF_GROUPS = Behavior(
+    "labels-of-groups",
+    "A rule group may have `labels`; Loki drops them.",
+    "A rule file whose group has `labels` is refused.",
+    since=LokiVersion(3, 5),
+    recording="3.4",
+)
+ANY_NAMES_IN_RULES = Behavior(
+    "any-names-in-rules",
+    "Labels, annotations and recording rules may have any name: `a-b`.",
+    "A rule is refused if the name of a label, an annotation or a recorded metric has other characters than "
+    "ASCII letters, digits and `_`.",
+    since=LokiVersion(3, 5),
+    until=LokiVersion(3, 6),
+    recording="3.4",
+)
+RULES_READ_AS_TEXT = Behavior(
+    "rules-read-as-text",
+    "A list or mapping as `alert`, `record` or `expr` of a rule is a YAML error; messages call a rule "
+    "`rulefmt.Rule`.",
+    "A list or mapping as `alert`, `record` or `expr` of a rule counts as empty; messages call a rule "
+    "`rulefmt.RuleNode`.",
+    since=LokiVersion(3, 6),
+    recording="3.5",
+)
 LATE_ALERT_FUNCTIONS = Behavior(
     "late-alert-functions",
     "Templates of alerting rules have the functions `now`, `toDuration` and `urlQueryEscape`.",

@@ -11,6 +11,7 @@ import yaml
 
 from lokictl.errors import Error
 from lokictl.logql.units import parse_prometheus_duration
+from lokictl.logql.versions import LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, RULES_READ_AS_TEXT, target
 from lokictl.model.rules import Rule
 from lokictl.model.yaml_source import new_loader, scalar_value, too_deep
 
@@ -122,6 +123,9 @@ class _Decoder:
         self.problems: list[str] = []
         self.open: set[int] = set()
         self.structs = 0
+        self.loki = target()
+        self.as_text = RULES_READ_AS_TEXT.holds(self.loki)
+        self.rule_type = "rulefmt.Rule" if self.as_text else "rulefmt.RuleNode"
 
     def file(self, node: yaml.Node) -> list[RawGroup]:
         found: list[RawGroup] = []
@@ -133,29 +137,28 @@ class _Decoder:
 
     def group(self, node: yaml.Node) -> RawGroup:
         group = RawGroup()
-        self.struct(
-            node,
-            "rulefmt.RuleGroup",
-            {
-                "name": lambda value: setattr(group, "name", self.text(value)),
-                "interval": lambda value: setattr(group, "interval", self.duration(value)),
-                "query_offset": lambda value: setattr(group, "query_offset", self.duration(value)),
-                "limit": lambda value: setattr(group, "limit", self.integer(value)),
-                "labels": lambda value: group.labels.update(self.texts(value)),
-                "rules": lambda value: group.rules.extend(self.items(value, "[]rulefmt.Rule", self.rule)),
-            },
-        )
+        fields: dict[str, Callable[[yaml.Node], Any]] = {
+            "name": lambda value: setattr(group, "name", self.text(value)),
+            "interval": lambda value: setattr(group, "interval", self.duration(value)),
+            "limit": lambda value: setattr(group, "limit", self.integer(value)),
+            "rules": lambda value: group.rules.extend(self.items(value, f"[]{self.rule_type}", self.rule)),
+        }
+        if QUERY_OFFSET_OF_GROUPS.holds(self.loki):
+            fields["query_offset"] = lambda value: setattr(group, "query_offset", self.duration(value))
+        if LABELS_OF_GROUPS.holds(self.loki):
+            fields["labels"] = lambda value: group.labels.update(self.texts(value))
+        self.struct(node, "rulefmt.RuleGroup", fields)
         return group
 
     def rule(self, node: yaml.Node) -> RawRule:
         rule = RawRule()
         self.struct(
             node,
-            "rulefmt.Rule",
+            self.rule_type,
             {
-                "record": lambda value: setattr(rule, "record", self.text(value)),
-                "alert": lambda value: setattr(rule, "alert", self.text(value)),
-                "expr": lambda value: setattr(rule, "expr", self.text(value)),
+                "record": lambda value: setattr(rule, "record", self.main_text(value)),
+                "alert": lambda value: setattr(rule, "alert", self.main_text(value)),
+                "expr": lambda value: setattr(rule, "expr", self.main_text(value)),
                 "for": lambda value: setattr(rule, "for_", self.duration(value)),
                 "keep_firing_for": lambda value: setattr(rule, "keep_firing_for", self.duration(value)),
                 "labels": lambda value: rule.labels.update(self.texts(value)),
@@ -269,6 +272,10 @@ class _Decoder:
             self.wrong_type(node, "string")
             return ""
         return str(node.value)
+
+    def main_text(self, node: yaml.Node) -> str:
+        """The name or expression of a rule."""
+        return self.text(node) if self.as_text or isinstance(node, yaml.ScalarNode) else ""
 
     def integer(self, node: yaml.Node) -> int:
         if _is_null(node):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.logql import parse
 from lokictl.logql.errors import LogQLError, ParseError
+from lokictl.logql.versions import ANY_NAMES_IN_RULES, LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, target
 from lokictl.model.rule_decoding import DecodingError, RawGroup, RawRule, decode_rule_file
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.model.yaml_source import Path
@@ -78,9 +79,22 @@ def refusals(groups: Iterable[RawGroup]) -> list[Refusal]:
             message = f'groupname: "{group.name}" is repeated in the same file'
             found.append(Refusal(message, index, path=("name",)))
         seen.add(group.name)
+        found.extend(_unknown_settings(group, index))
         for number, rule in enumerate(group.rules):
             found.extend(_first_refusal(rule, group.name, index, number))
     return found
+
+
+def _unknown_settings(group: RawGroup, index: int) -> Iterator[Refusal]:
+    """Settings of a group that an old Loki does not know: it reads nothing of such a file."""
+    for key, is_set, known in (
+        ("query_offset", group.query_offset, QUERY_OFFSET_OF_GROUPS),
+        ("labels", group.labels, LABELS_OF_GROUPS),
+    ):
+        if is_set and not known.holds(target()):
+            message = f"field {key} not found in type rulefmt.RuleGroup"
+            hint = f"Loki {known.since.minor_text} is the first that accepts it"
+            yield Refusal(message, index, path=(key,), key=True, hint=hint)
 
 
 def _first_refusal(rule: RawRule, group_name: str, index: int, number: int) -> list[Refusal]:
@@ -129,7 +143,7 @@ def _recording_refusals(rule: RawRule) -> Iterator[_Found]:
         yield "invalid field 'annotations' in recording rule", ("annotations",), True, hint, None
     if rule.for_:
         yield "invalid field 'for' in recording rule", ("for",), True, hint, None
-    if not METRIC_NAME.fullmatch(rule.record):
+    if not _is_name(rule.record, METRIC_NAME):
         hint = "a metric name has ASCII letters, digits, `_` and `:`, and does not start with a digit"
         yield f"invalid recording rule name: {rule.record}", ("record",), False, hint, None
 
@@ -137,12 +151,12 @@ def _recording_refusals(rule: RawRule) -> Iterator[_Found]:
 def _name_refusals(rule: RawRule) -> Iterator[_Found]:
     hint = "a name has ASCII letters, digits and `_`, and does not start with a digit"
     for name, value in rule.labels.items():
-        if name == "__name__" or not LABEL_NAME.fullmatch(name):
+        if name == "__name__" or not _is_name(name, LABEL_NAME):
             yield f"invalid label name: {name}", ("labels", name), True, hint, None
         if not _is_utf8(value):
             yield f"invalid label value: {value}", ("labels", name), False, "labels are UTF-8 text", None
     for name in rule.annotations:
-        if not LABEL_NAME.fullmatch(name):
+        if not _is_name(name, LABEL_NAME):
             yield f"invalid annotation name: {name}", ("annotations", name), True, hint, None
 
 
@@ -161,6 +175,12 @@ def _template_refusals(rule: RawRule) -> Iterator[_Found]:
                 yield f'{kind} "{name}": {error}', (key, name), False, hint, span
 
 
+def _is_name(name: str, usual: re.Pattern[str]) -> bool:
+    if ANY_NAMES_IN_RULES.holds(target()):
+        return bool(name) and _is_utf8(name)
+    return usual.fullmatch(name) is not None
+
+
 def _is_utf8(text: str) -> bool:
     try:
         text.encode()
@@ -175,10 +195,10 @@ def _is_utf8(text: str) -> bool:
 def dropped_settings(group: RuleGroup) -> list[Problem]:
     """Settings of a group and its rules that Loki accepts and drops before it evaluates anything."""
     found: list[Problem] = []
-    if group.query_offset:
+    if group.query_offset and QUERY_OFFSET_OF_GROUPS.holds(target()):
         hint = "write the offset into the expressions: `[5m] offset 1m`"
         found.append(_dropped(group, ("query_offset",), "`query_offset` of the group", hint))
-    if group.labels:
+    if group.labels and LABELS_OF_GROUPS.holds(target()):
         hint = "write the labels into each rule"
         found.append(_dropped(group, ("labels",), "`labels` of the group", hint))
     for rule in group.rules:

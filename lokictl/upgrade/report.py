@@ -17,7 +17,7 @@ from lokictl.project import Project
 from lokictl.testing.runner import find_test_files
 from lokictl.upgrade.changes import HARMLESS, Change, Kind, changes_everywhere, changes_in_queries
 from lokictl.upgrade.configuration import changes_in_configuration, configurations, configurations_in
-from lokictl.upgrade.rule_templates import changes_in_templates
+from lokictl.upgrade.rule_refusals import changes_in_refusals
 from lokictl.upgrade.rule_tests import compare_tests
 
 
@@ -76,7 +76,7 @@ def upgrade(
     found = [*configurations(files), *configurations_in(loaded.texts.get(STDIN, ""), STDIN)]
     report = Report(old, new, queries=len(queries), configurations=len(found))
     report.changes += changes_in_queries(queries, old, new)
-    report.changes += changes_in_templates(workspace.rule_files, old, new)
+    report.changes += changes_in_refusals(workspace.rule_files, old, new)
     report.changes += changes_in_configuration(found, old, new)
     report.everywhere = changes_everywhere(old, new) if queries else []
     read = {query.place().position.file for query in queries}

@@ -60,6 +60,22 @@ def test_the_project_says_which_loki_it_is_for(run: Run, folder: Path) -> None:
     assert run("format", "--loki-version", "3.7", EITHER)[0] == 0
 
 
+@pytest.mark.parametrize(
+    "version, says",
+    [
+        ("3.4", "error: field labels not found in type rulefmt.RuleGroup (rule/refused-by-loki)"),
+        ("3.5", "warning: `labels` of the group a has no effect"),
+    ],
+)
+def test_the_linter_says_what_a_version_does_with_a_group(
+    run: Run, folder: Path, version: str, says: str
+) -> None:
+    (folder / "rules.yaml").write_text(
+        "groups:\n  - {name: a, labels: {b: c}, rules: [{alert: A, expr: vector(1)}]}\n"
+    )
+    assert says in run("lint", "--loki-version", version, "rules.yaml")[1]
+
+
 PETABYTES = '{app="a"} | logfmt | size > 1PB'
 
 

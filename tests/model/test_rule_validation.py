@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokictl.diagnostics import Severity
+from lokictl.logql.versions import LokiVersion, targeting
 from lokictl.model import AlertingRule, RecordingRule, RuleGroup, parse_rule_files
 from lokictl.model.rule_validation import (
     check_rule_file,
@@ -29,6 +30,31 @@ CASES = json.loads(DATA.read_text(encoding="utf-8"))
 def test_loader(case: dict[str, Any]) -> None:
     assert check_rule_file(case["yaml"]) == case["errors"]
     assert case["ok"] == (not case["errors"])
+
+
+VERSIONS = Path(__file__).resolve().parent.parent / "data" / "rule_validation_versions.json"
+OTHER_ANSWERS = [
+    (version, case["yaml"], message)
+    for case in json.loads(VERSIONS.read_text(encoding="utf-8"))
+    for version, message in case["messages"].items()
+]
+"""What real Lokis of other versions say where it is not what 3.7.6 says; the empty string: nothing."""
+
+
+@pytest.mark.parametrize("version, text, message", OTHER_ANSWERS)
+def test_loaders_of_other_versions(version: str, text: str, message: str) -> None:
+    with targeting(LokiVersion.parse(version)):
+        assert check_rule_file(text) == ([message] if message else [])
+        assert not check_rule_file("groups:\n- name: g\n  rules:\n  - {alert: A, expr: vector(1)}\n")
+
+
+@pytest.mark.parametrize("version", sorted({version for version, _, _ in OTHER_ANSWERS}))
+def test_all_else_is_answered_alike(version: str) -> None:
+    others = {text for other, text, _ in OTHER_ANSWERS if other == version}
+    alike = [case for case in CASES if case["yaml"] not in others]
+    assert alike
+    with targeting(LokiVersion.parse(version)):
+        assert [case["errors"] for case in alike] == [check_rule_file(case["yaml"]) for case in alike]
 
 
 LOADER_CASES = [

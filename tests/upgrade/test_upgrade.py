@@ -84,6 +84,31 @@ def test_functions_of_alert_templates(tmp_path: Path, lokictl: Lokictl) -> None:
     assert "rules.yaml:6:" in back.output
 
 
+@pytest.mark.parametrize(
+    "old, new, setting, says",
+    [
+        ("3.1", "3.2", "query_offset: 1m", "Loki 3.1 refuses the file: field query_offset not found"),
+        ("3.4", "3.5", "labels: {a: b}", "Loki 3.4 refuses the file: field labels not found"),
+        (
+            "3.5",
+            "3.6",
+            "rules: [{record: a-b, expr: vector(1)}]",
+            "Loki 3.6 refuses the rule: invalid recording rule",
+        ),
+        ("3.4", "3.6", "rules: [{record: a-b, expr: vector(1)}]", ""),
+    ],
+)
+def test_what_a_rule_file_may_have(
+    tmp_path: Path, lokictl: Lokictl, old: str, new: str, setting: str, says: str
+) -> None:
+    file = tmp_path / "rules.yaml"
+    rules = "" if setting.startswith("rules") else "    rules: [{alert: A, expr: vector(1)}]\n"
+    file.write_text(f"groups:\n  - name: a\n    {setting}\n{rules}")
+    answer = lokictl("upgrade", "--from", old, "--to", new, str(file))
+    assert (says in answer.output) if says else "refuses" not in answer.output
+    assert answer.status == (3 if f"Loki {new} refuses" in says else 0)
+
+
 def test_patch_releases_are_told_apart(tmp_path: Path, lokictl: Lokictl) -> None:
     file = tmp_path / "q.logql"
     file.write_text('{a="b"} | logfmt | level=~"`.*`"')

@@ -20,6 +20,7 @@ from lokictl.lint.interface import (
 )
 from lokictl.lint.rule.templates import is_plain
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
+from lokictl.logql.versions import LokiVersion, targeting
 from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME, dropped_settings, group_problems
 from lokictl.model.rules import AlertingRule, RecordingRule
 from lokictl.project.loader import repeated_rules
@@ -34,11 +35,14 @@ class RefusedByLoki(GroupCheck):
 
     def check(self, group: GroupItem) -> Iterator[Finding]:
         yield from self._name(group)
-        if not any(map(_is_suspicious, group.rules)) and group.group.name:
+        has_settings = bool(group.group.query_offset or group.group.labels)
+        if not has_settings and group.group.name and not any(map(_is_suspicious, group.rules)):
             return
         # The expressions are parsed already, and logql/syntax tells what is wrong with them.
         rules = tuple(dataclasses.replace(rule, expr="vector(1)") for rule in group.group.rules)
-        for problem in group_problems([dataclasses.replace(group.group, rules=rules)]):
+        with targeting(LokiVersion.of_minor(*self.workspace.loki_version)):
+            problems = group_problems([dataclasses.replace(group.group, rules=rules)])
+        for problem in problems:
             place = Place(problem.position, problem.source_line)
             yield self.finding(place, problem.message, hint=problem.hint)
 
@@ -72,7 +76,9 @@ class DroppedByLoki(GroupCheck):
     summary = "a setting that Loki accepts and drops"
 
     def check(self, group: GroupItem) -> Iterator[Finding]:
-        for problem in dropped_settings(group.group):
+        with targeting(LokiVersion.of_minor(*self.workspace.loki_version)):
+            problems = dropped_settings(group.group)
+        for problem in problems:
             place = Place(problem.position, problem.source_line)
             yield self.finding(place, problem.message, hint=problem.hint)
         if group.group.remote_write:
