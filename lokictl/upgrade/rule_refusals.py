@@ -12,9 +12,10 @@ from lokictl.upgrade.changes import Change, Kind, Place, name_of
 
 OF_QUERIES = "could not parse expression"
 """How Loki's messages about queries begin; what changes there is found query by query."""
-
 OF_TEMPLATES = ("annotation ", "label ")
+"""How messages about templates begin: they end with the reason, which is the same for every rule."""
 OF_GROUPS = "field "
+"""How messages about settings of a group begin: Loki then reads nothing of the file."""
 
 
 def changes_in_refusals(files: Iterable[RuleFile], old: LokiVersion, new: LokiVersion) -> list[Change]:
