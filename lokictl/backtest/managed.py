@@ -20,11 +20,10 @@ from lokictl.backtest.series import Answers, Column, Grid, Labels
 from lokictl.diagnostics import Severity
 from lokictl.logql import parse
 from lokictl.logql.units import format_prometheus_duration
-from lokictl.model.managed_alerts import ManagedRule
 from lokictl.model.managed_translation import translate
 from lokictl.model.rules import AlertingRule, RuleFile, RuleGroup
 from lokictl.ruler.alerts import AlertState
-from lokictl.ruler.managed import ManagedCondition
+from lokictl.ruler.managed import ManagedCondition, managed_rule_of
 from lokictl.ruler.managed_state import ALERTING, ERROR, PENDING, RECOVERING, Instance, ManagedState
 
 ERROR_ALERT = "DatasourceError"
@@ -102,16 +101,7 @@ class _Walk:
         self.fires: Callable[[float], bool] = (lambda value: True) if whole else condition.fires
         self.series = [(dict(labels), column) for labels, column in answers.series.items()]
         self.skipped = answers.missing()
-        self.state = ManagedState(
-            ManagedRule(
-                rule.alert,
-                for_=rule.for_,
-                keep_firing_for=rule.keep_firing_for,
-                no_data_state="OK",
-                exec_err_state="Error",
-                missing_series=1,
-            )
-        )
+        self.state = ManagedState(managed_rule_of(rule))
         self.instances: list[Instance] = []
         due = {0, *failures, *(index + 1 for index in failures)}
         for _, column in self.series:

@@ -39,22 +39,25 @@ class ManagedCondition:
         return cls(str(left), lambda value: value < number)
 
 
+def managed_rule_of(rule: AlertingRule) -> ManagedRule:
+    """The Grafana-managed rule that an alerting rule of Loki becomes: no data is quiet, an error is one."""
+    return ManagedRule(
+        rule.alert,
+        for_=rule.for_,
+        keep_firing_for=rule.keep_firing_for,
+        no_data_state="OK",
+        exec_err_state="Error",
+        missing_series=1,
+    )
+
+
 class ManagedGroupEvaluator(GroupEvaluator):
     """Evaluates the alerting rules of a group as Grafana would; recording rules stay as they are."""
 
     @cached_property
     def _managed(self) -> dict[int, ManagedState]:
         return {
-            id(rule): ManagedState(
-                ManagedRule(
-                    rule.alert,
-                    for_=rule.for_,
-                    keep_firing_for=rule.keep_firing_for,
-                    no_data_state="OK",
-                    exec_err_state="Error",
-                    missing_series=1,
-                )
-            )
+            id(rule): ManagedState(managed_rule_of(rule))
             for rule in self.group.rules
             if isinstance(rule, AlertingRule)
         }

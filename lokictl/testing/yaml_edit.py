@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from lokictl.logql.units import format_value
 from lokictl.model.yaml_source import Path, YamlDocument
-
-if TYPE_CHECKING:
-    import yaml
 
 PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%(+-][A-Za-z0-9_./%()+-]*)*")
 NOT_TEXT = re.compile(r"(?i)true|false|null|yes|no|on|off|~|[-+.]?[0-9].*|[-+.].*")
