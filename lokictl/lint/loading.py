@@ -14,7 +14,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity, neare
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
 from lokictl.lint.promql import is_promql
 from lokictl.lint.query import DocumentText
-from lokictl.logql.ast import Node, StreamSelector
+from lokictl.logql.ast import StreamSelector
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
 from lokictl.model import RuleFile
@@ -391,11 +391,16 @@ def _is_promql(file: RuleFile, found: FoundRules, loaded: Loaded, *, explicit: b
     """Whether these are Prometheus's rules: no expression reads logs, and nearly all are PromQL."""
     if found.for_loki:
         return False
-    texts = [rule.expr for group in file.groups for rule in group.rules if rule.expr.strip()]
-    results = [parse_cached(text) for text in texts]
-    if all(not isinstance(result, LogQLError) for result in results) or any(map(_reads_logs, results)):
+    texts = (rule.expr for group in file.groups for rule in group.rules if rule.expr.strip())
+    refused = []
+    for text in texts:
+        result = parse_cached(text)
+        if isinstance(result, LogQLError):
+            refused.append(text)
+        elif any(result.find_all(StreamSelector)):
+            return False
+    if not refused:
         return False
-    refused = [text for text, result in zip(texts, results, strict=True) if isinstance(result, LogQLError)]
     # Functions that are newer than the PromQL parser are no reason to call the file one for Loki.
     if sum(map(is_promql, refused)) < MOSTLY * len(refused):
         return False
@@ -406,10 +411,6 @@ def _is_promql(file: RuleFile, found: FoundRules, loaded: Loaded, *, explicit: b
     message = "these are rules for Prometheus: the expressions are PromQL, and none reads logs"
     _skip(file.path, message, "lokictl lints rules for Loki; use promtool or pint for these", loaded)
     return True
-
-
-def _reads_logs(result: Any) -> bool:
-    return isinstance(result, Node) and any(result.find_all(StreamSelector))
 
 
 def _skip(file: str, message: str, hint: str, loaded: Loaded, severity: Severity = Severity.INFO) -> None:

@@ -219,7 +219,7 @@ class CountThreshold(QueryCheck):
         if query.kind not in (QueryKind.ALERT, QueryKind.PLAIN):
             return
         for node, expression, operator, value in thresholds(query):
-            if semantics.is_count(expression) and value != int(value):
+            if semantics.is_count(expression) and not value.is_integer():
                 message = (
                     f"counts are whole numbers, so comparing with {format_float(value)} is probably a mistake"
                 )
@@ -228,7 +228,7 @@ class CountThreshold(QueryCheck):
             elif (
                 operator in (">", ">=")
                 and value >= 5
-                and value == int(value)
+                and value.is_integer()
                 and (log_range := _line_rate(expression)) is not None
             ):
                 lines = int(value * log_range.range / SECOND)
