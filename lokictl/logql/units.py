@@ -5,6 +5,7 @@ Durations are int nanoseconds.  Errors are ValueError with Go's own words.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -25,6 +26,7 @@ _PROMETHEUS_UNITS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d"
 _PROMETHEUS_ORDER = ("ms", "s", "m", "h", "d", "w", "y")
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_prometheus_duration(text: str) -> int:
     """Nanoseconds of a duration such as ``1d12h`` (units strictly decreasing, whole numbers, no sign)."""
     if text == "0":

@@ -308,7 +308,15 @@ class Cursor:
     @property
     def text(self) -> str:
         """The scalar here as written; "" for null, for mappings and lists, and when it is missing."""
-        return self.document.scalar_text(*self.path)
+        value = self.value
+        if isinstance(value, str):
+            return value
+        return "" if value is None else self.document.scalar_text(*self.path)
+
+    def member_text(self, key: str) -> str:
+        """As `text`, of a member of the mapping that is here."""
+        value = self.value.get(key)
+        return value if isinstance(value, str) else self.child(key).text
 
     def child(self, *parts: str | int) -> Cursor:
         """A place below this one."""

@@ -216,12 +216,12 @@ class GroupReader:
         listed = rules.children() if isinstance(rules.value, list) else ()
         built = [self.rule(child) for child in listed]
         return RuleGroup(
-            cursor.child("name").text,
+            cursor.member_text("name"),
             tuple(rule for rule in built if rule is not None),
-            interval=self._duration(cursor.child("interval")),
+            interval=self._duration(cursor, "interval"),
             limit=self._integer(cursor.child("limit")),
-            query_offset=self._duration(cursor.child("query_offset")),
-            labels=self._texts(cursor.child("labels")),
+            query_offset=self._duration(cursor, "query_offset"),
+            labels=self._texts(cursor, "labels"),
             remote_write=self._remote_write(cursor.child("remote_write")),
             origin=Origin(cursor),
         )
@@ -239,20 +239,20 @@ class GroupReader:
             )
             self.problem(cursor, message)
             return None
-        expr = cursor.child("expr").text
+        expr = cursor.member_text("expr")
         if not expr.strip():
             self.problem(cursor, "a rule needs an expression", hint="add `expr: …`")
-        labels = self._texts(cursor.child("labels"))
+        labels = self._texts(cursor, "labels")
         if record is not None:
             self._alert_only(cursor)
-            return RecordingRule(cursor.child("record").text, expr, labels=labels, origin=Origin(cursor))
+            return RecordingRule(cursor.member_text("record"), expr, labels=labels, origin=Origin(cursor))
         return AlertingRule(
-            cursor.child("alert").text,
+            cursor.member_text("alert"),
             expr,
-            for_=self._duration(cursor.child("for")),
-            keep_firing_for=self._duration(cursor.child("keep_firing_for")),
+            for_=self._duration(cursor, "for"),
+            keep_firing_for=self._duration(cursor, "keep_firing_for"),
             labels=labels,
-            annotations=self._texts(cursor.child("annotations")),
+            annotations=self._texts(cursor, "annotations"),
             origin=Origin(cursor),
         )
 
@@ -261,17 +261,18 @@ class GroupReader:
             if cursor.value.get(key):
                 self.problem(cursor, f"a recording rule has no `{key}`", key, key=True)
 
-    def _texts(self, cursor: Cursor) -> dict[str, str]:
-        value = cursor.value
+    def _texts(self, owner: Cursor, name: str) -> dict[str, str]:
+        value = owner.value.get(name)
         if value is None:
             return {}
+        cursor = owner.child(name)
         if not isinstance(value, dict):
-            self.problem(cursor, f"`{cursor.path[-1]}` must be a map of strings")
+            self.problem(cursor, f"`{name}` must be a map of strings")
             return {}
         for key, item in value.items():
             if isinstance(item, dict | list):
                 self.problem(cursor, f"`{key}` must be a string", key)
-        texts = {str(key): cursor.child(key).text for key in value}
+        texts = {str(key): cursor.member_text(key) for key in value}
         if self.final:
             return texts
         # A tool that makes the rule file out of this may fill names of its own.
@@ -286,9 +287,11 @@ class GroupReader:
             return ()
         return tuple(value)
 
-    def _duration(self, cursor: Cursor) -> int:
-        text = cursor.text
-        if cursor.value is None or has_placeholder(text):
+    def _duration(self, owner: Cursor, name: str) -> int:
+        if owner.value.get(name) is None:
+            return 0
+        text = owner.member_text(name)
+        if has_placeholder(text):
             return 0
         try:
             return parse_prometheus_duration(text)
@@ -298,7 +301,7 @@ class GroupReader:
                 if text.isdigit()
                 else 'durations look like "30s", "5m", "1h30m"'
             )
-            self.problem(cursor, str(error), hint=hint)
+            self.problem(owner, str(error), name, hint=hint)
             return 0
 
     def _integer(self, cursor: Cursor) -> int:

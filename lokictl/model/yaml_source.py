@@ -86,6 +86,8 @@ class YamlDocument(Document):
         known = value_at(self.value, path)
         if isinstance(known, str):
             return known
+        if known is None:
+            return ""
         if isinstance(known, int | float) and (type(known), known) in self.texts:
             return self.texts[type(known), known]
         node, _ = self.find(path)

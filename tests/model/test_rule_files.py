@@ -114,3 +114,19 @@ def test_python_rules_know_where_they_were_written() -> None:
     rule = AlertingRule("A", 'count_over_time({a="b"}[5m]) > 1')
     assert rule.origin.position("expr").file == __file__
     assert rule.origin.position().line > 0
+
+
+def test_reading_rules_composes_no_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing keys, nulls and numbers need no places, which cost more than the values of the whole file."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the file was composed")
+
+    monkeypatch.setattr("yaml.compose_all", refuse)
+    nulls = GROUP + "  - alert: B\n    expr: vector(1)\n    for:\n    annotations: {a: ~, b: 1.50}\n"
+    (file,) = parse_rule_files(nulls, "f.yaml")
+    first, _, last = file.groups[0].rules
+    assert isinstance(first, AlertingRule)
+    assert isinstance(last, AlertingRule)
+    assert first.labels == {"severity": "1", "on": "yes"}
+    assert last.annotations == {"a": "", "b": "1.50"}
