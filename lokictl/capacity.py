@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
 from lokictl.durations import DAY
 from lokictl.model.capacity import CapacityPlan, StorageTier
 from lokictl.model.service import Service
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.project import Project

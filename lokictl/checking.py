@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from lokictl.lint.baseline import read_baseline, without_baseline
 from lokictl.logql.versions import configured_target
 from lokictl.model import AlertingRule
 from lokictl.project import Project, load
+from lokictl.records import dataclass
 from lokictl.render import rendering, write
 from lokictl.testing import discover, run_tests
 

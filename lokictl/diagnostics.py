@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from lokictl.errors import Error
+from lokictl.records import dataclass
 
 
 class Severity(StrEnum):

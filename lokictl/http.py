@@ -14,13 +14,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.errors import Error
+from lokictl.records import dataclass
 from lokictl.secrets import Redactor, Secret, without_password
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import heapq
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from lokictl.engine.line_query import Found, LineQuery, as_result
 from lokictl.model.log_files.opening import encoding_of, keep_standard_input, line_blocks, open_log, peek
 from lokictl.model.log_files.reading import LineClock, NotPlainError
 from lokictl.parallel import in_processes
+from lokictl.records import dataclass
 
 BOM = b"\xef\xbb\xbf"
 WORTH_A_PROCESS = 16_000_000

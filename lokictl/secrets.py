@@ -16,12 +16,13 @@ import secrets as random_bytes
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.records import dataclass
 
 MASK = "***"
 # Shorter secrets are not masked: it would make output unreadable and protect nothing.

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lokictl"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "lazy"),
+    ("errors", "lazy", "records"),
     ("diagnostics", "logql", "parallel"),
     ("durations", "reporting", "secrets"),
     ("http", "templates"),
@@ -174,14 +174,29 @@ def test_imports_are_at_the_top() -> None:
     assert len(reasons) == FUNCTION_IMPORTS, "fewer than before: lower FUNCTION_IMPORTS"
 
 
-def test_the_language_imports_nothing_of_ours_but_the_root_exception() -> None:
+def test_the_language_imports_nothing_of_ours_but_the_lowest_floor() -> None:
     wrong = [
         f"{file.name}:{line} imports {module}"
         for file in (PACKAGE / "logql").rglob("*.py")
         for module, line in imports(file)
-        if package(module) not in ("logql", "errors", "")
+        if package(module) not in ("logql", *FLOORS[0], "")
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_dataclasses_are_those_that_cost_little() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in PACKAGE.rglob("*.py")
+        if file.name != "records.py"
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if (
+            (isinstance(node, ast.ImportFrom) and node.module == "dataclasses")
+            and any(alias.name == "dataclass" for alias in node.names)
+        )
+        or (isinstance(node, ast.Attribute) and ast.unparse(node) == "dataclasses.dataclass")
+    ]
+    assert not wrong, f"take `dataclass` from lokictl.records: {wrong}"
 
 
 def test_the_engine_knows_no_rules_no_grafana_and_no_http() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
@@ -12,6 +11,7 @@ from lokictl.diagnostics import LokictlError, Problem
 from lokictl.durations import Duration, Time
 from lokictl.engine.result import LogLine, Result
 from lokictl.logql.ast import Expr
+from lokictl.records import dataclass
 
 __all__ = [
     "Backend",

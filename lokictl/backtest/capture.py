@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from lokictl.logql import ast
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
 from lokictl.model.times import format_time, parse_time
+from lokictl.records import dataclass
 from lokictl.ruler import Alert, GroupEvaluator
 from lokictl.ruler.groups import never_runs
 from lokictl.testing import discover, run_tests

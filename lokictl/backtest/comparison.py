@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.backtest.results import Backtest, Episode, RuleHistory
+from lokictl.records import dataclass
 
 Pair = tuple[Episode, Episode]
 """An episode under the old rules, and the same one under the new rules."""

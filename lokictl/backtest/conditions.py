@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lokictl.backtest.comparison import Comparison
 from lokictl.backtest.incidents import Score
@@ -12,6 +11,7 @@ from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.durations import SECOND
 from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import parse_prometheus_duration
+from lokictl.records import dataclass
 
 MEASURES = {
     "pages": "how often any alert fired",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.backtest.loki_history import LokiHistory, RefusedError
 from lokictl.http import Access, HttpClient, HttpError
 from lokictl.loki_api import tenant_headers
+from lokictl.records import dataclass
 from lokictl.secrets import Redactor
 
 

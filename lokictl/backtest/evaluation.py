@@ -10,7 +10,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from lokictl.backtest.plan import Lookup, apply, comparisons
 from lokictl.backtest.results import (
@@ -30,6 +30,7 @@ from lokictl.logql import ast
 from lokictl.logql.ast import COMPARISONS
 from lokictl.logql.semantics import COUNTING
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
+from lokictl.records import dataclass
 from lokictl.ruler.alerts import Alert, AlertState
 from lokictl.ruler.expansion import Vector
 from lokictl.ruler.groups import never_runs, record

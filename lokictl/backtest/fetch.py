@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from lokictl.backtest.cache import Cache
@@ -12,6 +12,7 @@ from lokictl.backtest.history import History, Progress, RangeRequest, no_progres
 from lokictl.backtest.series import Answers, Grid, merged_gaps
 from lokictl.durations import DAY, HOUR
 from lokictl.logql import ast, parse
+from lokictl.records import dataclass
 
 POINTS = 10_000
 """Steps of one request; Loki refuses more than 11,000."""

@@ -8,7 +8,7 @@ import tempfile
 import time as clock
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -35,6 +35,7 @@ from lokictl.engine.store import Stream
 from lokictl.logql import LogQLError, ast, parse
 from lokictl.model.log_files import LogReader
 from lokictl.parallel import in_processes
+from lokictl.records import dataclass
 from lokictl.ruler.expansion import Vector
 
 SEGMENT_BYTES = 96_000_000

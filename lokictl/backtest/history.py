@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.backtest.series import Answers, Grid
+from lokictl.records import dataclass
 from lokictl.ruler.expansion import Vector
 
 Progress = Callable[[str, int, int], None]

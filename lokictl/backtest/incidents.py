@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,6 +12,7 @@ from lokictl.backtest.results import Backtest, Episode, RuleHistory
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.model.times import parse_time
 from lokictl.model.yaml_source import YamlDocument, load_documents
+from lokictl.records import dataclass
 
 EARLY = 10 * 60 * 1_000_000_000
 """An alert may fire this long before an incident is said to begin; one that fired long before is unrelated."""

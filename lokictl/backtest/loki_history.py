@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from lokictl.backends.interface import BackendError, QueryError
@@ -26,6 +26,7 @@ from lokictl.durations import SECOND
 from lokictl.logql.units import parse_float, parse_prometheus_duration
 from lokictl.logql.versions import configured_target
 from lokictl.loki_api import BUILDINFO_PATH, disagreement
+from lokictl.records import dataclass
 from lokictl.ruler.expansion import Vector
 
 JOBS = 4

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from lokictl.records import dataclass
 
 _HEX = "0123456789abcdef"
 NAMES = (

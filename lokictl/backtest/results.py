@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import median
 
 from lokictl.backtest.series import Answers, Grid
 from lokictl.durations import WEEK
 from lokictl.logql.ast import BinaryOperation
 from lokictl.model.rules import AlertingRule, Rule, RuleGroup
+from lokictl.records import dataclass
 
 Stretch = tuple[int, int]
 """From a time up to another (ns)."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from lokictl.records import dataclass
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]

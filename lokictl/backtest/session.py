@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.backtest.cache import Cache
 from lokictl.backtest.evaluation import Settings, evaluate_rule, shared_lead
@@ -20,6 +20,7 @@ from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.units import format_bytes, format_prometheus_duration
 from lokictl.model.rules import Rule, RuleGroup
 from lokictl.model.times import format_time
+from lokictl.records import dataclass
 from lokictl.ruler.groups import never_runs
 
 TOO_MANY_SERIES = "maximum number of series"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from lokictl.backtest.incidents import Incident, Score, judge
 from lokictl.backtest.plan import comparisons
@@ -15,6 +15,7 @@ from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.units import format_float, format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.rules import AlertingRule, RuleGroup
+from lokictl.records import dataclass
 
 KINDS = ("threshold", "for", "range")
 MOST_SETTINGS = 500

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +52,7 @@ from lokictl.logql.units import parse_bytes, parse_prometheus_duration
 from lokictl.model.times import format_time, parse_time
 from lokictl.project import load
 from lokictl.project.configuration import find_configuration
+from lokictl.records import dataclass
 from lokictl.sync.configuration import load_target
 
 if TYPE_CHECKING:

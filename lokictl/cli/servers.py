@@ -6,13 +6,13 @@ import contextlib
 import functools
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lokictl.cli.common import loki_version_option, print_problems, project_option, wants_color, write_json
+from lokictl.records import dataclass
 from lokictl.sync.configuration import load_target
 from lokictl.sync.errors import SyncError
 from lokictl.sync.report import legend, plan_data, plan_lines, problem_lines, redacted, summary_line

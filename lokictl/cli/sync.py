@@ -6,7 +6,6 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +25,7 @@ from lokictl.lint import lint
 from lokictl.lint.configuration import Settings
 from lokictl.project import load
 from lokictl.project.configuration import display_path
+from lokictl.records import dataclass
 from lokictl.sync.plan import WRITES, Action, Kind, Outcome
 from lokictl.sync.planner import OnConflict, Options
 from lokictl.sync.pull import pull_conflicts

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from lokictl.durations import HOUR, MILLISECOND, SECOND
 from lokictl.logql import ast, parse
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.versions import DEFAULT
+from lokictl.records import dataclass
 
 Suite = dict[str, Any]
 Query = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lokictl.conformance.answers import Query, difference
 from lokictl.conformance.endpoint import Endpoint, OldLinesError
 from lokictl.conformance.placement import Placement, Suite
 from lokictl.conformance.recordings import load
+from lokictl.records import dataclass
 
 BATCH = 20
 """Suites whose logs are pushed together."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.engine.errors import LimitError
 from lokictl.engine.flat_json import FlatJson, flat_json
@@ -26,6 +26,7 @@ from lokictl.logql.versions import (
     METADATA_TELLS_APART,
     LokiVersion,
 )
+from lokictl.records import dataclass
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")

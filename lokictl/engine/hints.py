@@ -7,7 +7,7 @@ in the pipeline, a parser may stop before it meets an error), so they are part o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from lokictl.engine.ip import IpPatternError
@@ -15,6 +15,7 @@ from lokictl.engine.label_filter import compile_label_filter, is_no_op
 from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, PRESERVE_ERROR, LabelBuilder
 from lokictl.logql import ast
 from lokictl.logql.versions import DEFAULT, LokiVersion
+from lokictl.records import dataclass
 from lokictl.templates import TemplateError, compile_line_template
 
 Filter = Callable[[LabelBuilder], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lokictl.lint.registry import READING, all_checks, known_names, matches
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.logql.versions import DEFAULT, MAIN, NEWEST, LokiVersion
 from lokictl.project.configuration import Configuration
+from lokictl.records import dataclass
 
 KEYS = ("select", "ignore", "enable", "loki-version", "baseline", "interval", "checks", "paths", "exclude")
 PATH_KEYS = ("ignore",)

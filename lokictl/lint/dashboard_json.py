@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 from lokictl.lint.findings import Path
 from lokictl.logql.grafana_variables import names
+from lokictl.records import dataclass
 
 Json = Mapping[str, Any]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lokictl.diagnostics import Place, Position, Problem
 from lokictl.model.documents import Document
+from lokictl.records import dataclass
 
 PathPart = str | int
 Path = tuple[PathPart, ...]

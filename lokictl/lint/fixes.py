@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from lokictl.lint.interface import Edit, Finding
 from lokictl.lint.loading import Loaded, load_text
 from lokictl.lint.runner import files_workspace
 from lokictl.model.yaml_source import SourceText
+from lokictl.records import dataclass
 
 PASSES = 10
 

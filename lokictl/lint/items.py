@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from lokictl.logql.placeholders import has_placeholder
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.managed_alerts import ManagedGroup, ManagedQuery, ManagedRule
 from lokictl.model.rules import AlertingRule
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.model import DataSource, Rule, RuleFile, RuleGroup

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from lokictl.model.rule_files import read_rules
 from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import load_documents
 from lokictl.project.loader import Dashboard, JsonDashboard
+from lokictl.records import dataclass
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")
 SUFFIXES = (*YAML_SUFFIXES, ".json", ".logql")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.backends.http import LokiClient
 from lokictl.backends.interface import BackendError
 from lokictl.durations import SECOND
 from lokictl.loki_api import BUILDINFO_PATH
+from lokictl.records import dataclass
 
 MAX_STEPS = 1_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -18,6 +17,7 @@ from lokictl.logql.placeholders import as_variables
 from lokictl.logql.semantics import Labels, labels_of
 from lokictl.model.documents import Document
 from lokictl.model.origin import Origin
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.lint.items import DashboardItem, RuleItem

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from lokictl.diagnostics import LokictlError, Severity
 from lokictl.lint import suppression
@@ -35,6 +34,7 @@ from lokictl.model.documents import ModuleDocument
 from lokictl.parallel import in_processes
 from lokictl.project import JsonDashboard, Project
 from lokictl.project.configuration import display_path
+from lokictl.records import dataclass
 
 WORTH_A_PROCESS = 1_000
 """So many queries, groups and dashboards take longer to check than a process takes to start."""

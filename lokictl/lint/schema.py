@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from lokictl.logql import ast, semantics
@@ -13,6 +12,7 @@ from lokictl.logql.errors import LogQLError
 from lokictl.logql.grafana_variables import STAND_IN, holds_variable
 from lokictl.logql.matching import compile_matcher
 from lokictl.model import FieldType, LogField, Service
+from lokictl.records import dataclass
 
 AUTOMATIC = frozenset(
     [

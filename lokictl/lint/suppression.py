@@ -13,12 +13,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from lokictl.diagnostics import Position, Severity, suggestion
 from lokictl.lint.interface import Finding
 from lokictl.lint.registry import known_names, matches
+from lokictl.records import dataclass
 
 _COMMENT = re.compile(
     r"#\s*lokictl:\s*disable\s*=\s*(?P<names>[\w/*.-]+(?:\s*,\s*[\w/*.-]+)*)(?P<rest>[^\n]*)"

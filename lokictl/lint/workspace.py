@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from lokictl.model.documents import SourceText
 from lokictl.model.managed_alerts import read_managed_groups
 from lokictl.model.yaml_source import YamlDocument
 from lokictl.project.configuration import display_path
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.model import RuleFile, Service

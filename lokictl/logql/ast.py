@@ -9,9 +9,11 @@ nanoseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
+
+from lokictl.records import dataclass
 
 NodeType = TypeVar("NodeType", bound="Node")
 

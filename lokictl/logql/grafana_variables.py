@@ -18,12 +18,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
 from lokictl.logql.ast import Span
 from lokictl.logql.units import HOUR, MILLISECOND, MINUTE, SECOND
+from lokictl.records import dataclass
 
 Value = str | int | float | Sequence[str]
 

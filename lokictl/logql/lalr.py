@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from lokictl.logql.grammar import PRECEDENCE, RULES, TOKENS
+from lokictl.records import dataclass
 
 Rule = tuple[str, str, tuple[str, ...]]
 Item = tuple[int, int]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
@@ -18,6 +17,7 @@ from lokictl.logql.versions import (
     VARIANTS,
     LokiVersion,
 )
+from lokictl.records import dataclass
 
 FUNCTION_WORDS = {
     **{name: name.upper() for name in (*RANGE_OPERATIONS, *VECTOR_OPERATIONS, "vector")},

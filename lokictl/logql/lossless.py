@@ -8,10 +8,11 @@ must not do that to people's queries.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lokictl.logql import ast
 from lokictl.logql.units import format_bytes, format_float, format_value, parse_bytes, quote
+from lokictl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import re2
 
 from lokictl.logql.errors import LogQLError
+from lokictl.records import dataclass
 
 MAX_RUNE = 0x10FFFF
 MAX_REPEAT = 1000

@@ -8,7 +8,6 @@ is in `lokictl.logql.versions`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from lokictl.logql import ast
@@ -16,6 +15,7 @@ from lokictl.logql.ast import COMPARISONS, MatchOperator
 from lokictl.logql.grafana_variables import STAND_IN
 from lokictl.logql.regex import RegexError, parse_regex
 from lokictl.logql.validation import split_pattern
+from lokictl.records import dataclass
 
 COUNTING = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
 """Range aggregations that count lines or their bytes."""

@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from lokictl.logql import ast
 from lokictl.logql.ast import COMPARISONS
+from lokictl.records import dataclass
 
 Find = Callable[[ast.Expr], Iterator[ast.Node]]
 """The parts of an expression that a behavior concerns."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from lokictl.model.capacity import CapacityPlan
 from lokictl.model.yaml_writer import dump_yaml
+from lokictl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

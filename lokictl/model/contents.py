@@ -12,13 +12,14 @@ import binascii
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.json_source import load_embedded_json
 from lokictl.model.yaml_source import load_embedded_documents
+from lokictl.records import dataclass
 
 MAX_DECODED = 64_000_000
 """Bytes of a compressed string that are read; a dashboard has a million at most."""

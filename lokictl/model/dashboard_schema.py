@@ -8,10 +8,11 @@ What only v2 can say (tabs, automatic grids, conditions) becomes rows and grid p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.model.documents import Path
+from lokictl.records import dataclass
 
 COLUMNS = 24
 ROW_HEIGHTS = {"short": 5, "standard": 9, "tall": 14}

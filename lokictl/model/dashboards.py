@@ -6,12 +6,13 @@ The checks, the project and `sync` read one schema; a `ClassicView` keeps the pl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.model.contents import FoundDashboard
 from lokictl.model.dashboard_schema import Classic, to_classic
 from lokictl.model.documents import Cursor, Document, Path, Stretch
+from lokictl.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lokictl.model.documents import Cursor
+from lokictl.records import dataclass
 
 KNOWN = (
     *("name", "type", "uid", "access", "url", "isDefault", "editable", "basicAuth", "basicAuthUser"),

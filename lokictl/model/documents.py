@@ -15,12 +15,13 @@ import itertools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import Position, Problem, suggestion
+from lokictl.records import dataclass
 
 Path = tuple[str | int, ...]
 Stretch = tuple[int, int]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lokictl.logql import LogQLError, parse
 from lokictl.logql import format as pretty
 from lokictl.logql.placeholders import has_placeholder
 from lokictl.model.documents import Cursor, EmbeddedDocument
 from lokictl.model.rule_files import parse_rule_files
 from lokictl.model.yaml_source import YamlDocument
+from lokictl.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import orjson
@@ -21,6 +21,7 @@ from lokictl.model.documents import (
     Stretch,
     value_at,
 )
+from lokictl.records import dataclass
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _ESCAPE = re.compile(

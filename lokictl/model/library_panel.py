@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.model.dashboards import ClassicView
 from lokictl.model.documents import Cursor, Document
+from lokictl.records import dataclass
 
 # What a dashboard says of the panel at its place; everything else comes from the library.
 OF_THE_PLACE = ("id", "gridPos", "libraryPanel")

@@ -9,7 +9,7 @@ docs/formats.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from lokictl.durations import MINUTE, SECOND
@@ -18,6 +18,7 @@ from lokictl.model.contents import FoundAlerting
 from lokictl.model.documents import Cursor
 from lokictl.model.provisioning import all_escaped, all_filled, escaped
 from lokictl.model.uids import slug
+from lokictl.records import dataclass
 
 EXPRESSIONS = "__expr__"
 """The data source uid of Grafana's own expressions (math, reduce, threshold, …)."""

@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.diagnostics import Problem, Severity
 from lokictl.durations import MINUTE, SECOND
@@ -22,6 +22,7 @@ from lokictl.logql import LogQLError
 from lokictl.logql.ast import BinaryOperation, Expr, Literal, LogExpr
 from lokictl.model.managed_alerts import EXPRESSIONS, ManagedGroup, ManagedQuery, ManagedRule
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup
+from lokictl.records import dataclass
 from lokictl.templates.lexer import tokenize
 
 BASE_INTERVAL = 10 * SECOND

@@ -7,13 +7,14 @@ A content project defines one `Notifications`: `Notifications.to_alertmanager_ro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, field, replace
 from typing import Any
 
 from lokictl.durations import DurationField
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model.provisioning import all_escaped, escaped
 from lokictl.model.uids import slug
+from lokictl.records import dataclass
 
 OPERATORS = ("=", "!=", "=~", "!~")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from types import FrameType
 
 from lokictl.diagnostics import Position
 from lokictl.model.documents import Cursor, Path
+from lokictl.records import dataclass
 
 _PACKAGE = str(FilePath(__file__).resolve().parent.parent)
 

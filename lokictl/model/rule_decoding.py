@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
@@ -14,6 +14,7 @@ from lokictl.logql.units import parse_prometheus_duration
 from lokictl.logql.versions import LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, RULES_READ_AS_TEXT, target
 from lokictl.model.rules import Rule
 from lokictl.model.yaml_source import new_loader, scalar_value, too_deep
+from lokictl.records import dataclass
 
 LONGEST_SHOWN = 10
 MOST_STRUCTS = 200_000

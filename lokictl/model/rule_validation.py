@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from lokictl.diagnostics import Position, Problem, Severity
 from lokictl.logql import parse
@@ -18,6 +17,7 @@ from lokictl.logql.versions import ANY_NAMES_IN_RULES, LABELS_OF_GROUPS, QUERY_O
 from lokictl.model.rule_decoding import DecodingError, RawGroup, RawRule, decode_rule_file
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
 from lokictl.model.yaml_source import Path
+from lokictl.records import dataclass
 from lokictl.templates.alert import load_error
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from lokictl.model.documents import Cursor, Document
 from lokictl.model.origin import Origin, caller
 from lokictl.model.yaml_source import load_documents
 from lokictl.model.yaml_writer import dump_yaml
+from lokictl.records import dataclass
 from lokictl.templates.alert import NAMES
 
 if TYPE_CHECKING:

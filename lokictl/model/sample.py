@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 from typing import NamedTuple
 
 from lokictl.durations import SECOND
 from lokictl.model.log_metric import LogMetric
 from lokictl.model.service import Service
+from lokictl.records import dataclass
 
 
 class SampleEntry(NamedTuple):

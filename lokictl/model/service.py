@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TypeVar
 
 from lokictl.durations import DurationField
+from lokictl.records import dataclass
 
 
 class FieldType(StrEnum):

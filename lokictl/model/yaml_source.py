@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ from lokictl.model.documents import (
     value_at,
 )
 from lokictl.model.yaml_events import plain_documents
+from lokictl.records import dataclass
 
 __all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "unknown_keys"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
+from lokictl.records import dataclass
 
 FOLDERS = {
     "services": "services",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.uids import UID, slug
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.model.managed_alerts import ManagedGroup

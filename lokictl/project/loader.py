@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
@@ -24,6 +24,7 @@ from lokictl.model.rule_files import read_documents
 from lokictl.model.sample import SampleSource
 from lokictl.project.configuration import Configuration, display_path, find_configuration
 from lokictl.project.modules import LoadedModule, import_modules
+from lokictl.records import dataclass
 
 YAML_SUFFIXES = (".yaml", ".yml")
 

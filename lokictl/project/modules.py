@@ -10,12 +10,12 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
 from lokictl.project.configuration import display_path
+from lokictl.records import dataclass
 
 LOGGER = logging.getLogger(__name__)
 

@@ -15,11 +15,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from lokictl.project.configuration import FOLDERS, Configuration
+from lokictl.records import dataclass
 
 MAX_FILES = 20_000
 MAX_BYTES = 200_000_000

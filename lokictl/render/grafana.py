@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
@@ -13,6 +12,7 @@ from lokictl.model.library_panel import with_library_panels
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Project
 from lokictl.project.folders import ROOT_FOLDER, FolderTree, folder_parts
+from lokictl.records import dataclass
 from lokictl.render.names import check_unique, file_name
 from lokictl.render.settings import Settings
 

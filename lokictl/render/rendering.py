@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.model.dashboard_schema import lost_in_classic, to_v2
 from lokictl.model.dashboards import written_as_v2
+from lokictl.records import dataclass
 from lokictl.render.alerting import alerting_notes, folders_of_alerts, render_alerting
 from lokictl.render.git_sync import render_git_sync
 from lokictl.render.grafana import flat_folder_notes, render_grafana, sidecar_folder_notes

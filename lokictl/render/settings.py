@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.records import dataclass
 from lokictl.render.names import slug
 
 if TYPE_CHECKING:

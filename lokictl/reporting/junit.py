@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from lokictl.records import dataclass
 from lokictl.reporting.xml import document, element, printable
 
 

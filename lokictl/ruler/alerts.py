@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lokictl.durations import MINUTE, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.model.rules import AlertingRule
+from lokictl.records import dataclass
 from lokictl.ruler.expansion import ExpansionError, Vector, expand
 
 RESOLVED_RETENTION = 15 * MINUTE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from lokictl.logql import parse
 from lokictl.logql.ast import LogExpr
 from lokictl.logql.errors import LogQLError
 from lokictl.model.rules import AlertingRule, RecordingRule, Rule, RuleGroup
+from lokictl.records import dataclass
 from lokictl.ruler.alerts import Alert, AlertState, Notification
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ remembers between evaluations.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from lokictl.backends.interface import QueryError
 from lokictl.model.managed_alerts import ManagedRule
 from lokictl.model.managed_translation import threshold_of
 from lokictl.model.rules import AlertingRule
+from lokictl.records import dataclass
 from lokictl.ruler.alerts import Alert, AlertState
 from lokictl.ruler.groups import GroupEvaluator, RuleEvaluation, Vector, never_runs, vector_of
 from lokictl.ruler.managed_state import ALERTING, PENDING, RECOVERING, Instance, Key, ManagedState, key_of

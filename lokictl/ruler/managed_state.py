@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.model.managed_alerts import ManagedRule

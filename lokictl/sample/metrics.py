@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.durations import SECOND
 from lokictl.model.log_metric import LogMetric
 from lokictl.model.sample import SampleEntry, SampleSource
+from lokictl.records import dataclass
 from lokictl.sample.lines import fields_of
 
 SCRAPE_INTERVAL = 15 * SECOND

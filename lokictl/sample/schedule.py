@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
 
@@ -13,6 +12,7 @@ from lokictl.durations import SECOND
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.sample import SampleEntry, SampleRequest, SampleSource
 from lokictl.model.times import format_time, parse_time
+from lokictl.records import dataclass
 
 DEFAULT_LENGTH = 3600 * SECOND
 PIECE = 6 * 3600 * SECOND

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Any
 
@@ -11,6 +11,7 @@ from lokictl.diagnostics import LokictlError, Problem
 from lokictl.durations import MILLISECOND
 from lokictl.http import HttpClient, HttpError, access_of
 from lokictl.model.sample import SampleEntry
+from lokictl.records import dataclass
 from lokictl.sample.lines import fields_of
 from lokictl.secrets import without_password
 

@@ -11,11 +11,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FrameType
 from typing import Protocol
 
 from lokictl.http import HttpError
+from lokictl.records import dataclass
 from lokictl.sync.backup import BackupWriter
 from lokictl.sync.configuration import Target
 from lokictl.sync.grafana.aside import giving_way

@@ -6,13 +6,14 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.uids import slug
+from lokictl.records import dataclass
 from lokictl.sync.configuration import Target
 from lokictl.sync.errors import SyncError
 from lokictl.sync.grafana.aside import giving_way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from lokictl.http import Access
 from lokictl.model.uids import UID, slug
 from lokictl.project.configuration import display_path as display_path
 from lokictl.project.folders import ROOT_FOLDER, folder_parts, wrong_permissions
+from lokictl.records import dataclass
 from lokictl.secrets import Redactor, Secret, read_secret, without_password
 from lokictl.sync.selection import Selection
 

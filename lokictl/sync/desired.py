@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
@@ -15,6 +15,7 @@ from lokictl.model.datasource import Reference, references, resolve
 from lokictl.model.managed_translation import TranslationOptions, translate
 from lokictl.model.uids import UID, slug
 from lokictl.project.folders import ROOT_FOLDER, Folder, FolderTree
+from lokictl.records import dataclass
 from lokictl.secrets import Secret
 from lokictl.sync.configuration import (
     GrafanaTarget,

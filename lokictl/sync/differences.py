@@ -6,9 +6,10 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+from lokictl.records import dataclass
 
 # How items of a list are called, by the list's key.
 ITEMS = {

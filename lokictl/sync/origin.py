@@ -12,12 +12,12 @@ import re
 import secrets
 import subprocess
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lokictl.model.files import write_text
+from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.project import Configuration

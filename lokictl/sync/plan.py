@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
+from lokictl.records import dataclass
 from lokictl.secrets import Secret
 from lokictl.sync.differences import Difference
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from lokictl.model.library_panel import library_references
+from lokictl.records import dataclass
 from lokictl.secrets import MASK, fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target, matches
 from lokictl.sync.desired import Desired

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from lokictl.http import HttpError
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.files import write_text
 from lokictl.project.configuration import display_path as display_path
+from lokictl.records import dataclass
 from lokictl.sync.configuration import Target, is_pyproject, matches
 from lokictl.sync.desired import desired_state
 from lokictl.sync.differences import differences

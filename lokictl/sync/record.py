@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.model.uids import slug
+from lokictl.records import dataclass
 from lokictl.sync.configuration import Target
 from lokictl.sync.origin import Origin
 from lokictl.sync.plan import Key, Kind, Live

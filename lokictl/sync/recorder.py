@@ -6,9 +6,10 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.http import HttpError
+from lokictl.records import dataclass
 from lokictl.sync.configuration import Target
 from lokictl.sync.grafana.server import Grafana
 from lokictl.sync.normal_form import digest

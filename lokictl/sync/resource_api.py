@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpClient, HttpError
 from lokictl.model.dashboard_schema import spec_for
+from lokictl.records import dataclass
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
 GROUP = "/apis/dashboard.grafana.app"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.project import Configuration
+from lokictl.records import dataclass
 from lokictl.secrets import Secret, matches_fingerprint
 from lokictl.sync.apply import Applied, Applier
 from lokictl.sync.backup import Backup, Earlier, damaged, earlier_states, write_backup

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
 from lokictl.loki_api import BUILDINFO_PATH, RULES_PATH, tenant_headers
 from lokictl.model.yaml_writer import dump_yaml
+from lokictl.records import dataclass
 from lokictl.sync.normal_form import rule_group
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.files import write_text
+from lokictl.records import dataclass
 from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target
 from lokictl.sync.errors import SyncError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
+from lokictl.records import dataclass
 from lokictl.sync.plan import Key, Kind
 
 KINDS = {

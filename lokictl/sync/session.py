@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from lokictl.logql.versions import configured_target
 from lokictl.loki_api import disagreement
 from lokictl.model.rule_validation import group_problems
 from lokictl.project.configuration import display_path as display_path
+from lokictl.records import dataclass
 from lokictl.sync.apply import Applied, Applier, explained
 from lokictl.sync.backup import write_backup
 from lokictl.sync.configuration import Target

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lokictl.http import HttpError
 from lokictl.model.library_panel import library_references
+from lokictl.records import dataclass
 from lokictl.sync.configuration import Target
 from lokictl.sync.desired import Desired
 from lokictl.sync.grafana.server import Grafana

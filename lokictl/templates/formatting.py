@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from lokictl.logql.units import format_float, quote
+from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.values import (
     Duration,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import html_escape, js_escape, query_escape, sprint, sprintf, sprintln
 from lokictl.templates.values import (

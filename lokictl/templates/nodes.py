@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.logql.units import quote
+from lokictl.records import dataclass
 
 
 @dataclass(slots=True)

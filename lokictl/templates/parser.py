@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.logql.lexer import unescape
 from lokictl.logql.units import parse_float, quote
+from lokictl.records import dataclass
 from lokictl.templates import nodes as n
 from lokictl.templates.errors import TemplateError
 from lokictl.templates.lexer import Token, tokenize

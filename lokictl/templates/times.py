@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lokictl.durations import SECOND
 from lokictl.logql.units import format_go_duration
+from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.values import Duration, wrap_int64
 

@@ -19,10 +19,11 @@ an interface that is nil   `NIL` (an element of a map or slice)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.logql.units import format_float, format_go_duration
+from lokictl.records import dataclass
 
 
 class Int64(int):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Position
+from lokictl.records import dataclass
 from lokictl.testing.compare import Comparison
 from lokictl.testing.execution import TestRun, run_test
 from lokictl.testing.explain import Explainer

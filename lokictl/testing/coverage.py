@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from lokictl.backends import EmbeddedBackend, QueryError
@@ -12,6 +12,7 @@ from lokictl.diagnostics import Position
 from lokictl.logql import LogQLError
 from lokictl.model import AlertingRule, Rule
 from lokictl.parallel import in_processes
+from lokictl.records import dataclass
 from lokictl.testing.case import run_and_keep
 from lokictl.testing.edits import Edit, removals
 from lokictl.testing.execution import TestRun, Timeline

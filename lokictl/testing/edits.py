@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lokictl.logql import LogQLError, ast, parse
 from lokictl.logql.ast import ComparisonOperator, LineFilterOperator, MatchOperator, Span
 from lokictl.logql.semantics import is_count, is_positive
 from lokictl.logql.units import format_float, format_prometheus_duration
+from lokictl.records import dataclass
 
 WHOLE_STEP_BELOW = 100
 """Whole thresholds below this move by 1, others by a fifth."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lokictl import ruler
@@ -12,6 +12,7 @@ from lokictl.backends import LogEntry, LogStream, QueryError
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.model import Rule, RuleGroup
+from lokictl.records import dataclass
 from lokictl.ruler import GroupEvaluator, evaluate_groups
 from lokictl.testing.model import QueryExpectation, TestCase
 from lokictl.testing.rule_set import RuleSet

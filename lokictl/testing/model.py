@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, overload
 
 from lokictl.backends.interface import LogEntry
@@ -11,6 +11,7 @@ from lokictl.diagnostics import Problem
 from lokictl.durations import MINUTE
 from lokictl.model.documents import Cursor
 from lokictl.model.yaml_source import YamlDocument
+from lokictl.records import dataclass
 
 DEFAULT_INTERVAL = MINUTE
 DEFAULT_START = 1_767_225_600 * 1_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lokictl.backends import EmbeddedBackend
@@ -14,6 +14,7 @@ from lokictl.logql.ast import Span
 from lokictl.logql.units import format_prometheus_duration
 from lokictl.model import AlertingRule, Rule, RuleGroup
 from lokictl.parallel import Tick, in_processes
+from lokictl.records import dataclass
 from lokictl.testing.compare import Comparison
 from lokictl.testing.coverage import RuleKey, excuses, keyed_rules
 from lokictl.testing.edits import mutations

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lokictl.diagnostics import Position, Problem
+from lokictl.records import dataclass
 from lokictl.testing.model import (
     AlertExpectation,
     QueryExpectation,

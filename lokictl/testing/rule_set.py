@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.model import Rule, RuleFile, RuleGroup, load_rule_files
 from lokictl.model.rule_validation import dropped_settings, group_problems
+from lokictl.records import dataclass
 from lokictl.testing.loading import is_test_text
 from lokictl.testing.model import TestFile
 

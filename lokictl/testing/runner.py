@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from lokictl.diagnostics import LokictlError, Position, Problem, Severity
 from lokictl.parallel import in_processes
 from lokictl.project import load
 from lokictl.project.configuration import display_path
+from lokictl.records import dataclass
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
 from lokictl.testing.loading import is_test_text, load_test_file
 from lokictl.testing.model import TestCase, TestFile

@@ -7,12 +7,13 @@ would leave a file that cannot be read (because the replaced text defines an anc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError
 from lokictl.model.documents import Cursor
+from lokictl.records import dataclass
 from lokictl.testing.compare import logs_of, same_alerts, samples_of, since
 from lokictl.testing.loading import parse_test_file
 from lokictl.testing.model import (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from lokictl.logql.units import format_value
 from lokictl.model.yaml_source import Path, YamlDocument
+from lokictl.records import dataclass
 
 PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%(+-][A-Za-z0-9_./%()+-]*)*")
 NOT_TEXT = re.compile(r"(?i)true|false|null|yes|no|on|off|~|[-+.]?[0-9].*|[-+.].*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from lokictl.diagnostics import Position
@@ -12,6 +12,7 @@ from lokictl.lint.query import Query, QueryKind
 from lokictl.logql import LogQLError, ast
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.versions import BEHAVIORS, Behavior, LokiVersion, changed
+from lokictl.records import dataclass
 from lokictl.upgrade.spellings import as_old_syntax, better_spellings
 
 

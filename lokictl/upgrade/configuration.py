@@ -7,7 +7,7 @@ import binascii
 import datetime
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lokictl.diagnostics import LokictlError
 from lokictl.logql.versions import MAIN, LokiVersion
 from lokictl.model.documents import Cursor, value_at
 from lokictl.model.yaml_source import load_documents, load_embedded_documents
+from lokictl.records import dataclass
 from lokictl.upgrade.changes import Change, Kind, Place, name_of
 from lokictl.upgrade.configuration_keys import DEFAULTS, REMOVED, UNKNOWN_LIMITS_IGNORED
 

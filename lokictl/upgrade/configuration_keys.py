@@ -6,9 +6,8 @@ Each entry was tried on real Lokis: the newest one before takes a removed key, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lokictl.logql.versions import MAIN, LokiVersion
+from lokictl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

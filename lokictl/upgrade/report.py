@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from lokictl.diagnostics import Problem, Severity
@@ -14,6 +14,7 @@ from lokictl.lint.query import Query
 from lokictl.lint.runner import files_workspace, project_workspace
 from lokictl.logql.versions import LokiVersion
 from lokictl.project import Project
+from lokictl.records import dataclass
 from lokictl.testing.runner import find_test_files
 from lokictl.upgrade.changes import HARMLESS, Change, Kind, changes_everywhere, changes_in_queries
 from lokictl.upgrade.configuration import changes_in_configuration, configurations, configurations_in

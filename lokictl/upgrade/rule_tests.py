@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lokictl.diagnostics import Position, Problem
 from lokictl.logql.versions import LokiVersion, targeting
 from lokictl.project import Project
+from lokictl.records import dataclass
 from lokictl.testing.outcome import Observation, TestResult
 from lokictl.testing.runner import discover, run_tests
 from lokictl.upgrade.changes import Change, Kind, Place, name_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from lokictl.logql import ast
 from lokictl.logql.units import quote
 from lokictl.logql.versions import OR_FILTERS, PETABYTES, Behavior, LokiVersion
+from lokictl.records import dataclass
 
 Respelled = Iterator[tuple[ast.Node, str]]
 """Parts of an expression, each with its new text."""

@@ -61,8 +61,8 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     "arguments, most",
     [
         (("--help",), 5),
-        (("test", "--help"), 10),
-        (("check", "--help"), 10),
+        (("test", "--help"), 11),
+        (("check", "--help"), 11),
         (("query", "--help"), 80),
         (("lint", "--help"), 150),
         (("backtest", "--help"), 195),

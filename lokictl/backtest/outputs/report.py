@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from lokictl.backtest.comparison import Comparison
@@ -15,6 +15,7 @@ from lokictl.backtest.results import Backtest, Headroom, RuleHistory, Stretch
 from lokictl.backtest.sweep import Sweep
 from lokictl.durations import DAY, MINUTE, SECOND
 from lokictl.logql.units import format_bytes, format_prometheus_duration, format_value
+from lokictl.records import dataclass
 
 FIRING, PENDING, FAILED, MISSING, NO_DATA, QUIET = (
     "firing",

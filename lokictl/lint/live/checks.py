@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lokictl.diagnostics import Position, Severity, suggestion
 from lokictl.lint.dashboard_json import as_dict
@@ -20,6 +19,7 @@ from lokictl.logql.validation import matches_empty
 from lokictl.logql.versions import LokiVersion
 from lokictl.loki_api import disagreement
 from lokictl.model import AlertingRule
+from lokictl.records import dataclass
 
 GIGABYTE = 1_000_000_000
 

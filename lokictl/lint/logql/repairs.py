@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from lokictl.diagnostics import did_you_mean, nearest
 from lokictl.lint.promql import is_promql, metrics_of
@@ -12,6 +11,7 @@ from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.logql.semantics import STAGES
+from lokictl.records import dataclass
 
 MAX_PARSES = 60
 LONGEST = 4_000

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from lokictl.model.log_files.documents import records_of_document
 from lokictl.model.log_files.line_times import match_time, number_time, parse_log_time
 from lokictl.model.log_files.time_fields import TIME_FIELDS
 from lokictl.model.times import match_rfc3339, parse_time, unix_nanoseconds
+from lokictl.records import dataclass
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 

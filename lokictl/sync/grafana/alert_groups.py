@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from lokictl.records import dataclass
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.grafana.provenance import owner_of, provenance_headers, provenance_of
 from lokictl.sync.normal_form import LOCKED, alert_group

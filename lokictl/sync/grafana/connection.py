@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lokictl.http import HttpClient, HttpError
+from lokictl.records import dataclass
 
 FIRST_WITH_UIDS_EVERYWHERE = 9
 FIRST_WITH_EQUAL_TITLES = 11

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpError
+from lokictl.records import dataclass
 from lokictl.sync.grafana.connection import FIRST_WITH_RESOURCES, Connection
 from lokictl.sync.grafana.folders import Folders, folder_uid_of, managed
 from lokictl.sync.plan import Key, Live, Resource, Written

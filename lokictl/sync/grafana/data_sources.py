@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import quote
 
+from lokictl.records import dataclass
 from lokictl.secrets import fingerprint
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.normal_form import DATA_SOURCE_DEFAULTS, MARK, digest

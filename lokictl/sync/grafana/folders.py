@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpError
+from lokictl.records import dataclass
 from lokictl.sync.grafana.connection import FIRST_WITH_RESOURCES, Connection
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 from lokictl.sync.resource_api import FILE_MANAGER, OUR_MANAGER, edited, managed_words

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from lokictl.records import dataclass
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.grafana.folders import folder_uid_of
 from lokictl.sync.plan import Key, Live, Resource, Written

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpError
 from lokictl.model.notifications import with_setting
+from lokictl.records import dataclass
 from lokictl.secrets import Secret
 from lokictl.sync.grafana.connection import Connection
 from lokictl.sync.grafana.provenance import owner_of, provenance_headers, provenance_of
