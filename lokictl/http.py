@@ -16,8 +16,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, field
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+import orjson
 
 from lokictl.diagnostics import LokictlError, Problem
 from lokictl.errors import Error
@@ -112,7 +115,7 @@ class ReadOnlyError(AssertionError):
     """A bug of lokictl: a run that only looks was about to write."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What a server answered; ``reason`` is HTTP's phrase for the status."""
 
@@ -127,8 +130,16 @@ class Answer:
         return self.status < 400
 
     def json(self) -> Any:
-        """The body as JSON; raises ValueError."""
-        return json.loads(self.body)
+        """The body as JSON, decoded once; raises ValueError."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> Any:
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            # What some servers write all the same: NaN, a byte order mark, half of a surrogate pair.
+            return json.loads(self.body)
 
     def text(self) -> str:
         """The body as text."""

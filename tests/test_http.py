@@ -114,6 +114,21 @@ def test_pauses_grow_unless_the_server_names_one(
     assert pauses == [0.5, 1.0, 7.0, 30.0]
 
 
+ODD_JSON: dict[str, tuple[bytes, str]] = {
+    "not a number": (b"[NaN, Infinity]", "[nan, inf]"),
+    "byte order mark": (b"\xef\xbb\xbf[1]", "[1]"),
+    "half of a surrogate pair": (rb'["\ud800"]', r"['\ud800']"),
+    "UTF-16": ("[1]".encode("utf-16"), "[1]"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_JSON)
+def test_json_that_only_some_libraries_read(name: str, counter: Counter, new_client: NewClient) -> None:
+    body, value = ODD_JSON[name]
+    counter.answers = [Answer(200, body)]
+    assert repr(new_client().request("GET", "/x").json()) == value
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 413, 422, 500])
 def test_other_errors_are_not_repeated(status: int, counter: Counter, new_client: NewClient) -> None:
     counter.answers = [json_answer(status, {"message": "no", "status": "code"})]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lokictl.cli.common import debug_option, format_option, quiet_option
+from lokictl.cli.common import debug_option, format_option, quiet_option, without_collection
 from lokictl.cli.servers import (
     FAILED,
     NOTHING,
@@ -55,7 +55,8 @@ class PlanOptions:
 
     def session(self, servers: ServerOptions, *, read_only: bool) -> Session:
         """The session that these options describe; its rules are checked."""
-        project = load(servers.project_root)
+        with without_collection():
+            project = load(servers.project_root)
         target, connections = servers.open(project, read_only=read_only, names=self.names)
         options = Options(self.prune, self.allow_empty, OnConflict(self.on_conflict))
         session = Session(project, target, connections, options, self.strict)
@@ -65,7 +66,8 @@ class PlanOptions:
 
     def plan(self, session: Session) -> Plan:
         """The plan, checked by Grafana where that was asked for."""
-        plan = session.plan()
+        with without_collection():
+            plan = session.plan()
         if self.validate:
             session.validate(plan)
         if not self.no_check:

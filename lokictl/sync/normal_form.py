@@ -76,6 +76,22 @@ def normal(key: Key, body: Mapping[str, Any], folder: str = "") -> dict[str, Any
     return {"folder": folder, **dashboard(body)}
 
 
+def are_alike(resource: Resource, live: Live, *, ignored_tag: str) -> bool:
+    """Whether two dashboards are equal as they were written: a quick look that knows no normal form.
+
+    Where it is False, their normal forms may still be equal.
+    """
+    if (resource.schema, resource.folder) != (live.schema, live.folder):
+        return False
+    one, other = _without_added(resource.body), _without_added(live.body)
+    tags = [{str(tag) for tag in plain.pop("tags", None) or ()} - {ignored_tag} for plain in (one, other)]
+    return tags[0] == tags[1] and one == other
+
+
+def _without_added(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in DASHBOARD_ADDED}
+
+
 def library_panel(body: Mapping[str, Any]) -> dict[str, Any]:
     """A library panel without what Grafana adds: its place in a dashboard, an empty description."""
     model = {key: value for key, value in (body.get("model") or {}).items() if key not in OF_THE_PLACE}
@@ -86,7 +102,7 @@ def library_panel(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def dashboard(body: Mapping[str, Any]) -> dict[str, Any]:
     """A dashboard without the keys that Grafana sets; null is the same as absent; tags are a set."""
-    plain = {key: value for key, value in body.items() if key not in DASHBOARD_ADDED}
+    plain = _without_added(body)
     plain["tags"] = sorted({str(tag) for tag in plain.get("tags") or []})
     normalised: dict[str, Any] = json_value(plain)
     return normalised
@@ -329,16 +345,20 @@ def _whole(value: Any) -> int:
 
 def json_value(value: Any) -> Any:
     """A JSON value without null members, with numbers as another JSON library would give them back."""
-    if isinstance(value, Mapping):
-        return {str(key): json_value(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [json_value(item) for item in value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, str) or value is None or value is True or value is False:
         return value
-    number = float(value)
-    if number.is_integer() and abs(number) < LARGEST_EXACT:
-        return int(number)
-    return number
+    if isinstance(value, int | float):
+        number = float(value)
+        return int(number) if number.is_integer() and abs(number) < LARGEST_EXACT else number
+    if isinstance(value, list | tuple):
+        return [item if type(item) is str else json_value(item) for item in value]
+    if isinstance(value, dict | Mapping):
+        return {
+            key if type(key) is str else str(key): item if type(item) is str else json_value(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    return value
 
 
 def digest(resource: Resource | Live) -> str:

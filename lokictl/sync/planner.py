@@ -17,6 +17,7 @@ from lokictl.sync.grafana.aside import GIVES_WAY, before_giving_way, gives_way
 from lokictl.sync.normal_form import (
     DEFAULT_POLICY,
     LOCKED,
+    are_alike,
     digest,
     normal_form,
     redacted_settings,
@@ -316,9 +317,7 @@ class _Planner:
         if live is None:
             return self._owned_content(resource, live, entry)
         secrets = self._secret_differences(resource, live, entry)
-        same = self._is_same(resource, live)
-        kept = entry is not None and entry.digest == digest(resource) and entry.same_write(live)
-        if (same or kept) and not secrets:
+        if not secrets and (self._is_same(resource, live) or self._was_kept(resource, live, entry)):
             return _change(resource, live, Action.UNCHANGED)
         if live.read_only:
             return _change(resource, live, Action.CONFLICT, live.read_only, secrets, settled=True)
@@ -378,12 +377,19 @@ class _Planner:
 
     def _is_same(self, resource: Resource, live: Live) -> bool:
         """Whether both are the same but for the project's tag: what was adopted is not written for the tag alone."""
+        if resource.key.kind is not Kind.DASHBOARD:
+            return normal_form(resource) == normal_form(live)
         mark = mark_tag(self.target)
+        if are_alike(resource, live, ignored_tag=mark):
+            return True
         desired, there = normal_form(resource), normal_form(live)
-        if resource.key.kind is Kind.DASHBOARD:
-            for form in (desired, there):
-                form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
+        for form in (desired, there):
+            form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
         return desired == there
+
+    def _was_kept(self, resource: Resource, live: Live, entry: Entry | None) -> bool:
+        """Whether the server keeps in a form of its own what we wrote, and that has not changed since."""
+        return entry is not None and entry.same_write(live) and entry.digest == digest(resource)
 
     def with_names_free(self, changes: list[Change]) -> list[Change]:
         """The changes, with those marked that have to give up their name before another can have it."""
@@ -553,6 +559,8 @@ def settled_entries(changes: Iterable[Change], record: Record, target: Target) -
         if change.action is not Action.UNCHANGED or change.desired is None or change.live is None:
             continue
         known = record.get(key)
+        if known is not None and not known.pending and known.same_write(change.live):
+            continue
         mark = digest(change.desired)
         if known is not None and not known.pending and known.digest == mark:
             continue
