@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from lokictl.errors import Error
+from lokictl.lazy import lazy
 from lokictl.records import dataclass
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = lazy("difflib")
 
 
 class Severity(StrEnum):

@@ -1,8 +1,10 @@
-"""Modules that are imported when something of theirs is first used: `--help` of a command needs none of its work."""
+"""Modules and names that are imported when they are first used: a command needs few of those that it could use."""
 
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -19,3 +21,20 @@ class LazyModule:
 def lazy(name: str) -> Any:
     """The module ``name``, not yet imported.  Under `TYPE_CHECKING` write the real import beside it."""
     return LazyModule(name)
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """``__getattr__`` of a package whose names come from its modules: each is imported when a name is asked for.
+
+    ``homes`` has the module of every name; ``module:other`` where it is called otherwise there.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, other = homes[name].partition(":")
+        value = getattr(importlib.import_module(f"{package}.{module}"), other or name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return find

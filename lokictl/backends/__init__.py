@@ -9,26 +9,42 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lokictl.backends.embedded import EmbeddedBackend
-from lokictl.backends.interface import (
-    Backend,
-    BackendError,
-    LogEntry,
-    LogStream,
-    QueryError,
-    UnreachableError,
-)
+from lokictl.backends import interface
+from lokictl.lazy import lazy, lazy_names
 
 if TYPE_CHECKING:
+    from lokictl.backends import binary, container, embedded, url
     from lokictl.backends.binary import BinaryBackend
     from lokictl.backends.container import ContainerBackend
+    from lokictl.backends.embedded import EmbeddedBackend
+    from lokictl.backends.interface import (
+        Backend,
+        BackendError,
+        LogEntry,
+        LogStream,
+        QueryError,
+        UnreachableError,
+    )
     from lokictl.backends.url import UrlBackend
+else:
+    # Servers, HTTP and containers are of no use to the embedded engine, nor that to them.
+    binary, container = lazy("lokictl.backends.binary"), lazy("lokictl.backends.container")
+    embedded, url = lazy("lokictl.backends.embedded"), lazy("lokictl.backends.url")
 
-# Imported when they are asked for: servers, HTTP and containers are of no use to the embedded engine.
-_MODULES = {"BinaryBackend": "binary", "ContainerBackend": "container", "UrlBackend": "url"}
+_MODULES = {
+    "Backend": "interface",
+    "BackendError": "interface",
+    "BinaryBackend": "binary",
+    "ContainerBackend": "container",
+    "EmbeddedBackend": "embedded",
+    "LogEntry": "interface",
+    "LogStream": "interface",
+    "QueryError": "interface",
+    "UnreachableError": "interface",
+    "UrlBackend": "url",
+}
 
 __all__ = [
     "Backend",
@@ -52,25 +68,19 @@ def open_backend(engine: str = "embedded", *, allow_push: bool = False) -> Backe
     engine is not known, not there or does not start.
     """
     if engine == "embedded":
-        return EmbeddedBackend()
-    if engine in ("binary", "docker"):
-        made: Backend = _backend_class("BinaryBackend" if engine == "binary" else "ContainerBackend")()
-        return made
+        return embedded.EmbeddedBackend()
+    if engine == "binary":
+        return binary.BinaryBackend()
+    if engine == "docker":
+        return container.ContainerBackend()
     if engine.startswith(("http://", "https://")):
-        backend: UrlBackend = _backend_class("UrlBackend")(engine, allow_push=allow_push)
+        backend = url.UrlBackend(engine, allow_push=allow_push)
         backend.check()
         return backend
-    raise BackendError(
+    raise interface.BackendError(
         f'unknown engine "{engine}"',
         hint="embedded, docker, binary, or a URL such as http://localhost:3100",
     )
 
 
-def _backend_class(name: str) -> Any:
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _backend_class(name)
+__getattr__ = lazy_names(__name__, _MODULES)

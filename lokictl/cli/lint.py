@@ -20,22 +20,24 @@ from lokictl.cli.common import (
     wants_color,
 )
 from lokictl.diagnostics import LokictlError, Severity
+from lokictl.lazy import lazy
 from lokictl.lint import LokiOptions, Settings, lint, settings_from
 from lokictl.lint.baseline import read_baseline, without_baseline, write_baseline
 from lokictl.lint.configuration import check_patterns, parse_version
-from lokictl.lint.fixes import fix_text
 from lokictl.lint.loading import STDIN, load_paths
 from lokictl.lint.loki_client import LiveLoki
 from lokictl.lint.outputs import text as output
 from lokictl.lint.runner import lint_text
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.files import write_text
-from lokictl.project import load
 from lokictl.project.configuration import find_configuration
 
 if TYPE_CHECKING:
-    from lokictl.lint import Finding, Report
-    from lokictl.project import Project
+    from lokictl.lint import Finding, Report, fixes
+    from lokictl.project import Project, loader
+else:
+    # Files alone need no project, and most runs repair nothing.
+    fixes, loader = lazy("lokictl.lint.fixes"), lazy("lokictl.project.loader")
 
 EPILOG = """\b
 Examples:
@@ -154,7 +156,7 @@ def _paths_without_project(root: Path | None) -> tuple[str, ...]:
 def _project_and_settings(paths: tuple[str, ...], root: Path | None) -> tuple[Project | None, Settings]:
     """The content project (loaded when it is linted or asked for), and its settings, or the defaults."""
     if root is not None or not paths:
-        project = load(root, strict=False)
+        project = loader.load(root, strict=False)
         return project, settings_from(project.config)
     try:
         return None, settings_from(find_configuration())
@@ -228,7 +230,7 @@ def _fix(paths: tuple[str, ...], settings: Settings, project: Project | None, *,
         def findings(current: str, file: str = file) -> tuple[Finding, ...]:
             return lint_text(current, file, settings, project=project).findings
 
-        fixed = fix_text(file, text, findings)
+        fixed = fixes.fix_text(file, text, findings)
         if fixed.count and file != STDIN:
             click.echo(fixed.diff(), nl=False)
             total += fixed.count

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import logging
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from lokictl.lazy import lazy
 
-class _Echo(logging.Handler):
-    """Writes log records to the current stderr."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+if TYPE_CHECKING:
+    from lokictl.cli import log_handler
+else:
+    log_handler = lazy("lokictl.cli.log_handler")
 
 
 def log_to_stderr(verbose: bool) -> None:
     """Shows warnings; with ``verbose`` also requests with status and time, servers started and modules loaded."""
-    logger = logging.getLogger("lokictl")
-    if not any(isinstance(handler, _Echo) for handler in logger.handlers):
-        logger.addHandler(_Echo())
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    # Python shows warnings by itself, as plain text on stderr; so most commands need no `logging`.
+    if verbose or "logging" in sys.modules:
+        log_handler.install(verbose)
 
 
 def add_verbose_option(command: click.Command) -> None:

@@ -6,12 +6,23 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lokictl import __version__
 from lokictl.cli.logs import add_verbose_option, log_to_stderr
+from lokictl.lazy import lazy
+
+if TYPE_CHECKING:
+    import difflib
+
+    from lokictl import diagnostics, errors
+    from lokictl.cli import common
+else:
+    # The help needs none of them.
+    common, difflib = lazy("lokictl.cli.common"), lazy("difflib")
+    diagnostics, errors = lazy("lokictl.diagnostics"), lazy("lokictl.errors")
 
 # name -> (module, one-line help).  The help stands here so that `lokictl --help` need not import the modules.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -62,8 +73,6 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415 - the help needs none of it
-
             letters = sorted(args[0])
             near = [name for name in COMMANDS if sorted(name) == letters]
             near = near or difflib.get_close_matches(args[0], COMMANDS, n=1)
@@ -121,15 +130,10 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _report(error: Exception) -> int:
-    from lokictl.diagnostics import LokictlError  # noqa: PLC0415 - the help needs none of it
-    from lokictl.errors import Error  # noqa: PLC0415 - the help needs none of it
-
-    if isinstance(error, LokictlError):
-        from lokictl.cli.common import print_problems  # noqa: PLC0415 - the help needs none of it
-
-        print_problems(error.problems, err=True)
+    if isinstance(error, diagnostics.LokictlError):
+        common.print_problems(error.problems, err=True)
         return 2
-    if isinstance(error, Error):
+    if isinstance(error, errors.Error):
         click.echo(f"error: {str(error).strip()}", err=True)
         return 2
     if isinstance(error, OSError):

@@ -32,7 +32,7 @@ from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import read_rules
 from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import load_documents
-from lokictl.project.loader import Dashboard, JsonDashboard
+from lokictl.project.objects import Dashboard, JsonDashboard
 from lokictl.records import dataclass
 
 YAML_SUFFIXES = (".yaml", ".yml", ".rules", ".rule")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lokictl.backends.http import LokiClient
-from lokictl.backends.interface import BackendError
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy
 from lokictl.loki_api import BUILDINFO_PATH
 from lokictl.records import dataclass
+
+if TYPE_CHECKING:
+    from lokictl.backends import http, interface
+else:
+    # Lint of files asks nobody.
+    http, interface = lazy("lokictl.backends.http"), lazy("lokictl.backends.interface")
 
 MAX_STEPS = 1_000
 
@@ -45,7 +50,7 @@ class LiveLoki:
     now: int = field(default_factory=time.time_ns)
     failure: tuple[str, str] = ("", "")
     _answers: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    _client: LokiClient | None = None
+    _client: http.LokiClient | None = None
 
     def version(self) -> str:
         """The version that Loki says it has; "" where it does not say."""
@@ -116,7 +121,7 @@ class LiveLoki:
     def _ask(self, path: str, parameters: dict[str, str], optional: bool) -> Any:
         try:
             if self._client is None:
-                self._client = LokiClient(self.options.url, headers=self.options.headers)
+                self._client = http.LokiClient(self.options.url, headers=self.options.headers)
             answer = self._client.request("GET", path, query=parameters)
             if answer.ok:
                 return answer.json()
@@ -124,7 +129,7 @@ class LiveLoki:
             if optional or answer.status in (400, 422, 500):
                 return None
             raise self._client.unexpected(answer, f"asked for {path}")
-        except BackendError as error:
+        except interface.BackendError as error:
             problem = error.problems[0]
             self.failure = (problem.message, problem.hint)
         except ValueError:

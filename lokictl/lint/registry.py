@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.lazy import lazy
 from lokictl.lint.interface import Check
+
+if TYPE_CHECKING:
+    from importlib import metadata
+else:
+    metadata = lazy("importlib.metadata")
 
 FAMILIES = ("logql", "rule", "dashboard", "datasource", "managed", "stack", "live")
 
@@ -29,6 +38,9 @@ READING = {
 ENTRY_POINTS = "lokictl.checks"
 """The group under which other packages register modules with a tuple ``CHECKS``."""
 
+METADATA = (".dist-info", ".egg-info", ".egg")
+"""How the names of folders end that say what an installed package registers."""
+
 
 @cache
 def all_checks() -> dict[str, type[Check]]:
@@ -39,7 +51,8 @@ def all_checks() -> dict[str, type[Check]]:
     found: dict[str, type[Check]] = {}
     for family in FAMILIES:
         _add(importlib.import_module(f"lokictl.lint.{family}").CHECKS, found, f"lokictl.lint.{family}")
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda item: item.name):
+    installed = metadata.entry_points(group=ENTRY_POINTS) if may_be_registered(ENTRY_POINTS) else ()
+    for entry in sorted(installed, key=lambda item: item.name):
         try:
             _add(entry.load().CHECKS, found, entry.value)
         except Exception as error:
@@ -49,6 +62,31 @@ def all_checks() -> dict[str, type[Check]]:
             )
             raise LokictlError(Problem("lint/plugin", message, hint=hint)) from error
     return found
+
+
+def may_be_registered(group: str) -> bool:
+    """Whether a package on ``sys.path`` may register something under ``group``.
+
+    That none does is the rule, and `importlib.metadata` takes long to say so.
+    """
+    for folder in map(Path, sys.path):
+        if not folder.is_dir():
+            if folder.exists():
+                return True  # an archive
+            continue
+        with os.scandir(folder) as entries:
+            found = [Path(entry.path) for entry in entries if entry.name.endswith(METADATA)]
+        if any(_names_group(path, group) for path in found):
+            return True
+    return False
+
+
+def _names_group(metadata: Path, group: str) -> bool:
+    inner = "EGG-INFO" if metadata.suffix == ".egg" else ""
+    try:
+        return group.encode() in (metadata / inner / "entry_points.txt").read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _add(checks: Iterable[type[Check]], found: dict[str, type[Check]], source: str) -> None:

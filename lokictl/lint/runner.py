@@ -32,8 +32,8 @@ from lokictl.logql.ast import Node
 from lokictl.logql.versions import targeting
 from lokictl.model.documents import ModuleDocument
 from lokictl.parallel import in_processes
-from lokictl.project import JsonDashboard, Project
 from lokictl.project.configuration import display_path
+from lokictl.project.objects import JsonDashboard, Project
 from lokictl.records import dataclass
 
 WORTH_A_PROCESS = 1_000

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from typing import TYPE_CHECKING
+
+from lokictl.lazy import lazy
+
+if TYPE_CHECKING:
+    import hashlib
+else:
+    # Few strings collide, and it loads OpenSSL.
+    hashlib = lazy("hashlib")
 
 UID_LENGTH = 40
 UID = re.compile(rf"[A-Za-z0-9_-]{{1,{UID_LENGTH}}}\Z")

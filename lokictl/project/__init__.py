@@ -13,21 +13,24 @@ configuration names folders (each with its default): ``services``, ``rules``, ``
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lokictl.project.configuration import Configuration, find_configuration
+from lokictl.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lokictl.project.loader import JsonDashboard, Project, load
+    from lokictl.project.configuration import Configuration, find_configuration
+    from lokictl.project.loader import load
+    from lokictl.project.objects import JsonDashboard, Project
+
+# Commands that only look for a configuration do without the loader and all that it reads.
+_MODULES = {
+    "Configuration": "configuration",
+    "JsonDashboard": "objects",
+    "Project": "objects",
+    "find_configuration": "configuration",
+    "load": "loader",
+}
 
 __all__ = ["Configuration", "JsonDashboard", "Project", "find_configuration", "load"]
 
-
-def __getattr__(name: str) -> Any:
-    # Commands that only look for a configuration do without the loader and all that it reads.
-    if name not in ("JsonDashboard", "Project", "load"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module("lokictl.project.loader"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, suggestion
+from lokictl.lazy import lazy
 from lokictl.records import dataclass
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    # Where there is no configuration, nothing is read.
+    tomllib = lazy("tomllib")
 
 FOLDERS = {
     "services": "services",

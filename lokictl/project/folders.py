@@ -20,7 +20,7 @@ from lokictl.records import dataclass
 if TYPE_CHECKING:
     from lokictl.model.managed_alerts import ManagedGroup
     from lokictl.project.configuration import Configuration
-    from lokictl.project.loader import Project
+    from lokictl.project.objects import Project
 
 ROOT_FOLDER = "general"
 """What Grafana calls the place of dashboards without a folder; no folder can have that title."""

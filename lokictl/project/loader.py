@@ -5,113 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import KW_ONLY, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from lokictl.diagnostics import LokictlError, Position, Problem, Severity, suggestion
+from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model import DataSource, Rule, RuleFile, RuleGroup, Service, load_rule_files
 from lokictl.model.component import Component
 from lokictl.model.contents import Contents, FoundAlerting, contents_of
 from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.library_panel import LibraryPanel
-from lokictl.model.managed_alerts import ManagedGroup, managed_groups
 from lokictl.model.notifications import Notifications
 from lokictl.model.origin import Origin
+from lokictl.model.repeated_rules import repeated_rules
 from lokictl.model.rule_files import read_documents
 from lokictl.model.sample import SampleSource
 from lokictl.project.configuration import Configuration, display_path, find_configuration
 from lokictl.project.modules import LoadedModule, import_modules
-from lokictl.records import dataclass
+from lokictl.project.objects import Dashboard, JsonDashboard, Project
 
 YAML_SUFFIXES = (".yaml", ".yml")
-
-
-class Dashboard(Protocol):
-    """What counts as a dashboard: `lokictl.grafana.Dashboard`, or anything that looks like it."""
-
-    @property
-    def uid(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    def to_json(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class JsonDashboard:
-    """A dashboard that is plain data: a JSON file, or what grafanalib made."""
-
-    uid: str
-    title: str
-    data: dict[str, Any] = field(repr=False)
-    path: str = ""
-    origin: Cursor | None = field(default=None, compare=False, repr=False)
-    """Where the model is in its file; None for one that a program made."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The dashboard's JSON model."""
-        return self.data
-
-
-@dataclass(frozen=True)
-class Project:
-    """Everything a content project defines.
-
-    ``problems`` lists what is wrong with it; empty unless it was loaded with ``strict=False``.
-    """
-
-    root: Path
-    config: Configuration
-    services: tuple[Service, ...] = ()
-    _: KW_ONLY
-    rule_files: tuple[RuleFile, ...] = ()
-    dashboards: tuple[Dashboard, ...] = ()
-    datasources: tuple[DataSource, ...] = ()
-    components: tuple[Component, ...] = ()
-    samples: tuple[SampleSource, ...] = ()
-    test_files: tuple[Path, ...] = ()
-    dashboard_files: dict[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    notifications: Notifications | None = None
-    library_panels: tuple[LibraryPanel, ...] = ()
-    alerts: tuple[FoundAlerting, ...] = ()
-
-    @property
-    def managed_groups(self) -> tuple[ManagedGroup, ...]:
-        """The groups of ``alerts``: rules that are written in Grafana's own form."""
-        return tuple(group for found in self.alerts for group in managed_groups(found))
-
-    @property
-    def name(self) -> str:
-        """The project's name: the key ``name``, else the name of its folder."""
-        return str(self.config["name"]) or self.root.name
-
-    @property
-    def tests(self) -> tuple[Path, ...]:
-        """The rule test files."""
-        return self.test_files
-
-    @property
-    def build_folder(self) -> Path:
-        """Where rendered files go by default."""
-        return self.root / str(self.config["build"])
-
-    @property
-    def rules(self) -> Iterator[Rule]:
-        """Every rule of every group."""
-        return (rule for file in self.rule_files for group in file.groups for rule in group.rules)
-
-    def service(self, name: str) -> Service:
-        """The service called ``name``.  Raises `LokictlError` with the nearest known name."""
-        for service in self.services:
-            if service.name == name:
-                return service
-        known = [service.name for service in self.services]
-        hint = suggestion(name, known, f"known services: {', '.join(known) or 'none'}")
-        raise LokictlError(Problem("project/service", f'unknown service "{name}"', hint=hint))
-
 
 KINDS = ("services", "rules", "dashboards", "datasources", "stack")
 """The kinds of folders with modules, in the order in which they are loaded."""
@@ -378,43 +292,6 @@ def as_dashboard(item: Any, path: str = "") -> Dashboard | None:
         data = json.loads(json.dumps(item.auto_panel_ids(), cls=DashboardEncoder))
         return JsonDashboard(str(data.get("uid") or ""), str(data.get("title") or ""), data, path)
     return None
-
-
-def repeated_rules(rule_files: tuple[RuleFile, ...]) -> list[Problem]:
-    """Groups that share a name within a namespace; rules that share name and labels within a group."""
-    problems: list[Problem] = []
-    groups: dict[tuple[str, str, str], RuleGroup] = {}
-    for file in rule_files:
-        for group in file.groups:
-            key = (file.tenant, file.namespace, group.name)
-            if key in groups and file.form == "python":
-                message = f'the group "{group.name}" exists twice in the namespace "{file.namespace}"'
-                problems.append(_rule_problem(group.origin, message, "name"))
-            groups.setdefault(key, group)
-            problems += _repeated_in(group)
-    return problems
-
-
-def _repeated_in(group: RuleGroup) -> Iterator[Problem]:
-    seen: dict[tuple[type, str, frozenset[tuple[str, str]]], Rule] = {}
-    for rule in group.rules:
-        key = (type(rule), rule.name, frozenset(rule.labels.items()))
-        if key in seen:
-            first = seen[key].origin.position()
-            message = f'the group "{group.name}" has two rules with the name "{rule.name}"'
-            hint = f"the other is at {first}; rename one, or distinguish them by a label"
-            key_name = "alert" if hasattr(rule, "alert") else "record"
-            # Loki accepts these; lokitool warns of them.
-            yield _rule_problem(rule.origin, message, key_name, hint, Severity.WARNING)
-        seen.setdefault(key, rule)
-
-
-def _rule_problem(
-    origin: Origin, message: str, key: str, hint: str = "", severity: Severity = Severity.ERROR
-) -> Problem:
-    position = origin.position(key)
-    line = origin.source_line(position)
-    return Problem("rule/duplicate", message, severity, position, hint, line)
 
 
 def _ungrouped(rule: Rule) -> Problem:

@@ -24,7 +24,7 @@ from lokictl.render.writing import check_apart, write_files
 
 if TYPE_CHECKING:
     from lokictl.project import Project
-    from lokictl.project.loader import Dashboard
+    from lokictl.project.objects import Dashboard
 
 
 @dataclass(frozen=True, slots=True)

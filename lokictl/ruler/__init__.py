@@ -22,24 +22,43 @@ Groups over time, answers from a backend (`lokictl.backends`)::
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lokictl.ruler.alerts import Alert, AlertSample, AlertState, Notification
-from lokictl.ruler.expansion import ExpansionError, expand
-from lokictl.ruler.groups import (
-    GroupEvaluation,
-    GroupEvaluator,
-    RecordedSample,
-    RuleEvaluation,
-    evaluate_groups,
-    instant_vector,
-    never_runs,
-    record,
-)
+from lokictl.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lokictl.ruler.alerts import Alert, AlertSample, AlertState, Notification
+    from lokictl.ruler.expansion import ExpansionError, expand
+    from lokictl.ruler.groups import (
+        GroupEvaluation,
+        GroupEvaluator,
+        RecordedSample,
+        RuleEvaluation,
+        evaluate_groups,
+        instant_vector,
+        never_runs,
+        record,
+    )
     from lokictl.ruler.managed import ManagedGroupEvaluator
+
+# Imported when asked for: lint only expands templates, and few rules are evaluated as Grafana does it.
+_MODULES = {
+    "Alert": "alerts",
+    "AlertSample": "alerts",
+    "AlertState": "alerts",
+    "ExpansionError": "expansion",
+    "GroupEvaluation": "groups",
+    "GroupEvaluator": "groups",
+    "ManagedGroupEvaluator": "managed",
+    "Notification": "alerts",
+    "RecordedSample": "groups",
+    "RuleEvaluation": "groups",
+    "evaluate_groups": "groups",
+    "expand": "expansion",
+    "instant_vector": "groups",
+    "never_runs": "groups",
+    "record": "groups",
+}
 
 __all__ = [
     "Alert",
@@ -59,9 +78,4 @@ __all__ = [
     "record",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Few rules are evaluated as Grafana does it.
-    if name != "ManagedGroupEvaluator":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module("lokictl.ruler.managed").ManagedGroupEvaluator
+__getattr__ = lazy_names(__name__, _MODULES)

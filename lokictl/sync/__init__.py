@@ -11,8 +11,9 @@ In short::
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lokictl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lokictl.sync.apply import Applied
@@ -64,8 +65,4 @@ __all__ = [
     "target_names",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lokictl.sync.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -12,8 +12,9 @@ In short::
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lokictl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lokictl.testing.case import RunOptions
@@ -51,13 +52,12 @@ _MODULES = {
     "measure_coverage": "coverage",
     "run_mutations": "mutation",
     "parse_test_file": "loading",
-    "run_again": "watch",
+    "run_again": "watch:watch",
     "run_on_engines": "engines",
     "run_tests": "runner",
-    "update_expectations": "update",
-    "write_files": "update",
+    "update_expectations": "update:update",
+    "write_files": "update:write",
 }
-_OTHER_NAMES = {"run_again": "watch", "update_expectations": "update", "write_files": "write"}
 
 __all__ = [
     "CoverageReport",
@@ -84,9 +84,4 @@ __all__ = [
     "write_files",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"lokictl.testing.{_MODULES[name]}")
-    return getattr(module, _OTHER_NAMES.get(name, name))
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,17 @@ HEAVY = {
     ),
     *("yaml", "zstandard"),
 }
+
+RULES = """\
+groups:
+  - name: shop
+    rules:
+      - alert: ShopErrors
+        expr: sum by (level) (rate({service="shop"} |= "error" | json | status=~"5.." [5m])) > 1
+        for: 5m
+        labels: {severity: page}
+        annotations: {summary: "{{ $labels.level }} {{ $value }}"}
+"""
 
 
 def modules(*arguments: str) -> set[str]:
@@ -63,10 +75,13 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
         (("--help",), 5),
         (("test", "--help"), 11),
         (("check", "--help"), 11),
-        (("query", "--help"), 80),
-        (("lint", "--help"), 150),
-        (("backtest", "--help"), 195),
-        (("sync", "--help"), 185),
+        (("query", "--help"), 72),
+        (("lint", "--help"), 95),
+        (("backtest", "--help"), 185),
+        (("sync", "--help"), 142),
+        (("render", "--help"), 95),
+        (("pull", "--help"), 120),
+        (("list", "--help"), 77),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -81,3 +96,25 @@ def test_rule_tests_import_no_server_and_no_dashboard() -> None:
     assert not found & (HEAVY - needed)
     others = ("dashboards", "lokictl.backends.url", "lokictl.lint", "lokictl.render", "lokictl.sync")
     assert not {name for name in found if name.startswith(others)}
+
+
+def test_lint_of_files_asks_no_server_and_runs_no_query(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES, "utf-8")
+    found = modules("lint", "-q", str(file))
+    assert not found & (HEAVY - {"orjson", "re2", "yaml"})
+    others = (
+        "lokictl.backends",
+        "lokictl.engine.evaluator",
+        "lokictl.grafana",
+        "lokictl.http",
+        "lokictl.sample",
+    )
+    more = (
+        "lokictl.project.loader",
+        "lokictl.ruler.alerts",
+        "lokictl.render",
+        "lokictl.sync",
+        "lokictl.testing",
+    )
+    assert not {name for name in found if name.startswith((*others, *more))}

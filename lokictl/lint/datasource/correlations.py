@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Severity, suggestion
+from lokictl.lazy import lazy
 from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
@@ -24,7 +25,12 @@ from lokictl.lint.datasource_json import (
 from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.regex import parse_regex
-from lokictl.sample import generate
+
+if TYPE_CHECKING:
+    from lokictl import sample
+else:
+    # Only a project with derived fields needs samples.
+    sample = lazy("lokictl.sample")
 
 
 class UnknownDataSource(DataSourceCheck):
@@ -240,7 +246,9 @@ def sample_lines(workspace: Workspace) -> list[str]:
     if sources:
         minute = 60_000_000_000
         for source in sources:
-            lines += [entry.line for entry in generate(source, 28_000_000 * minute, 28_000_001 * minute)]
+            lines += [
+                entry.line for entry in sample.generate(source, 28_000_000 * minute, 28_000_001 * minute)
+            ]
     return lines
 
 

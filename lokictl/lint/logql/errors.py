@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import Severity
-from lokictl.engine.extraction import extraction_grouping
-from lokictl.engine.hints import metric_hints
+from lokictl.lazy import lazy
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.logql.filters import removal
 from lokictl.logql import ast, semantics
+
+if TYPE_CHECKING:
+    from lokictl.engine import extraction, hints
+else:
+    # One check asks how the engine reads labels, and only of some queries.
+    extraction, hints = lazy("lokictl.engine.extraction"), lazy("lokictl.engine.hints")
 
 
 class UnwrapWithoutErrorFilter(QueryCheck):
@@ -250,10 +256,10 @@ def _stopping(
 ) -> Iterator[tuple[ast.LogfmtParser, frozenset[str]]]:
     """The stages that stop early, and the labels that the query needs."""
     log_range = node.log_range
-    grouping = extraction_grouping(node, outer)
+    grouping = extraction.extraction_grouping(node, outer)
     if grouping is None or grouping.without:
         return
-    needed = metric_hints(log_range.log.stages, log_range.unwrap, grouping).required
+    needed = hints.metric_hints(log_range.log.stages, log_range.unwrap, grouping).required
     stream_labels = {matcher.name for matcher in log_range.log.selector.matchers}
     for stage in log_range.log.stages if needed else ():
         if not isinstance(stage, ast.LogfmtParser) or len(stage.extractions) < 2:

@@ -21,9 +21,9 @@ from lokictl.lint.interface import (
 from lokictl.lint.rule.templates import is_plain
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.logql.versions import LokiVersion, targeting
+from lokictl.model.repeated_rules import repeated_rules
 from lokictl.model.rule_validation import LABEL_NAME, METRIC_NAME, dropped_settings, group_problems
 from lokictl.model.rules import AlertingRule, RecordingRule
-from lokictl.project.loader import repeated_rules
 
 
 class RefusedByLoki(GroupCheck):
