@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
@@ -76,11 +77,30 @@ _PETABYTES = re.compile(r"[0-9][0-9.]*[pP](?:i?B)")
 _BYTES_CHARACTERS = re.compile(r"[\d.BikKMGTP]+")
 
 
-WORD, STRING, PAIR = 1, 2, 3
+WORD, STRING, RAW, PAIR, _, NUMBER, RANGE, OTHER = range(1, 9)
 _COMMON = re.compile(
-    r"""[ \t\r\n]*(?:([a-z_][a-z0-9_]*)(?!\w)|("[^"\\\n\ud800-\udfff]*")|([|=!<>]=|[|=!]~|[|!]>)|([,{}()\]=<>+*%^|]))"""
+    r"""[ \t\r\n]*(?:
+        ([a-z_][a-z0-9_]*)(?!\w)
+      | ("[^"\\\n\ud800-\udfff]*")
+      | (`[^`\r]*`)
+      | ([|=!<>]=|[|=!]~|[|!]>)
+      | ([,{}()\]=<>+*%^|])
+      | ((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?![\w.])
+      | (\[[^\]]*\])
+      | ([^ \t\r\n])
+    )""",
+    re.VERBOSE,
 )
-"""White space, and a lower-case word, a string without escapes, or an operator."""
+"""White space, and a lower-case word, a string without escapes, an operator, a number without a unit, a range, or the
+first character of anything else."""
+
+
+@lru_cache
+def _words(version: LokiVersion) -> tuple[dict[str, str], dict[str, str], frozenset[str]]:
+    """The kinds of words that are keywords everywhere, those of functions, and what is none of them yet."""
+    unknown = frozenset(word for word, behavior in DATED_WORDS.items() if not version.has(behavior))
+    reserved = {word: word for word in RESERVED if word not in unknown}
+    return reserved, {word: kind for word, kind in FUNCTION_WORDS.items() if word not in unknown}, unknown
 
 
 class _Lexer:
@@ -88,47 +108,59 @@ class _Lexer:
         self.text, self.version = text, version
         self.position = 0
         self.any_case = version.has(ANY_CASE)
-        self.unknown = frozenset(word for word, behavior in DATED_WORDS.items() if not version.has(behavior))
+        self.reserved, self.functions, self.unknown = _words(version)
         self.pairs = TWO_CHARACTERS if version.has(PATTERN_FILTERS) else TWO_CHARACTERS - {"|>", "!>"}
 
     def run(self) -> list[Token | LexicalError]:
         if self.text.startswith("\ufeff"):
             self.position = 1
         tokens: list[Token | LexicalError] = []
-        common = self.common if "\0" not in self.text else lambda: None
+        holds_nul = "\0" in self.text
         while True:
-            token = common() or self.next()
-            if self.text[token.end : token.end + 1] == "\0" and not isinstance(token, LexicalError):
+            if not holds_nul:
+                self.common(tokens)
+            token = self.next()
+            if holds_nul and self.text[token.end : token.end + 1] == "\0" and isinstance(token, Token):
                 # Go's scanner reads one character ahead, and places the error where the token begins.
                 token = LexicalError("invalid character NUL", token.start, token.end)
             tokens.append(token)
             if isinstance(token, LexicalError) or token.kind == END:
                 return tokens
 
-    def common(self) -> Token | None:
-        """The next token if it is one of the simple ones that most queries are made of: what `next` would give."""
-        found = _COMMON.match(self.text, self.position)
-        if found is None:
-            return None
-        which = found.lastindex or 0
-        text, (start, end) = found[which], found.span(which)
-        known, value = True, ""
-        if which == WORD:
-            kind = value = text
-            if text in self.unknown or text not in RESERVED:
-                kind = "IDENTIFIER"
-                if text not in self.unknown and text in FUNCTION_WORDS and self.called(end):
-                    kind = FUNCTION_WORDS[text]
-        elif which == STRING:
-            kind, value = "STRING", text[1:-1]
-        elif which == PAIR:
-            if text not in self.pairs:
-                return None
-            kind, known = text, False
-        else:
-            kind = text
-        self.position = end
-        return tuple.__new__(Token, (kind, text, value, start, end, known))
+    def common(self, tokens: list[Token | LexicalError]) -> None:
+        """Adds the tokens up to the first that is not simple: most queries are made of simple ones.
+
+        They are what `next` would give.
+        """
+        reserved, functions, make = self.reserved, self.functions, tuple.__new__
+        for found in _COMMON.finditer(self.text, self.position):
+            which = found.lastindex or 0
+            text, end = found[which], found.end()
+            kind, known = text, True
+            value: str | int = ""
+            if which == WORD:
+                value = text
+                if text not in reserved:
+                    kind = "IDENTIFIER"
+                    if text in functions and self.called(end):
+                        kind = functions[text]
+            elif which in (STRING, RAW):
+                kind, value = "STRING", text[1:-1]
+            elif which == PAIR:
+                if text not in self.pairs:
+                    return
+                known = False
+            elif which == NUMBER:
+                kind, value = "NUMBER", text
+            elif which == RANGE:
+                try:
+                    kind, value, known = "RANGE", parse_prometheus_duration(text[1:-1]), False
+                except ValueError:
+                    return
+            elif which == OTHER:
+                return
+            tokens.append(make(Token, (kind, text, value, end - len(text), end, known)))
+            self.position = end
 
     def next(self) -> Token | LexicalError:
         text = self.text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from lokictl.logql import ast
@@ -28,6 +30,7 @@ from lokictl.logql.versions import (
     LokiVersion,
     target,
 )
+from lokictl.records import dataclass
 
 MAX_QUERY_BYTES = 131_072
 """A string of this many bytes or more is refused, as in Loki."""
@@ -35,7 +38,7 @@ MAX_QUERY_BYTES = 131_072
 MAX_DEPTH = 200
 """Levels of nesting (parentheses, functions, operators) that an expression may have; ours, Loki has none."""
 
-Values = list[Any]
+Values = Sequence[Any]
 
 WITHOUT_LOOKING = tuple(
     -1 if shifts or reduces else default
@@ -45,6 +48,9 @@ WITHOUT_LOOKING = tuple(
 
 METHODS = ("", *(f"do_{action}" for _, action, _ in RULES))
 """The method that builds the expression of each rule of the grammar."""
+
+PASSED_ON = {"first": 0, "second": 1, "literal": 0}
+"""Methods that only give one of their values on -> which."""
 
 CHAINS = ("", *(left if action == "first" and len(right) == 1 else "" for left, action, right in RULES))
 """The left side of each rule that only gives its one part another name; most reductions are of these."""
@@ -78,11 +84,71 @@ def parse(
     return expression
 
 
-class Build(NamedTuple):
-    """How queries of one build are parsed: shifts (None) and the methods that reduce so many values."""
+MATCHING = {operator.value: operator for operator in ast.MatchOperator}
+FILTERING = {operator.value: operator for operator in ast.LineFilterOperator}
+COMPARING = {
+    **{operator.value: operator for operator in ast.ComparisonOperator},
+    "=": ast.ComparisonOperator.EQUAL,
+}
 
-    steps: tuple[tuple[Callable[..., Any] | None, int], ...]
+
+NO_GROUPING = ast.Grouping()
+
+
+class Step(NamedTuple):
+    """One reduction: the method that builds the expression, of which values, and the edges of its text."""
+
+    method: Callable[..., Any]
+    pick: Callable[[Values], Sequence[Any]]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Build:
+    """How queries of one build are parsed.
+
+    The values are the tokens and, behind them, what each step builds; the last one is the expression.  Edges of the
+    text are numbered, too: where each token begins, where each ends, and 0.
+    """
+
+    steps: tuple[Step, ...]
     depth: int
+
+
+class _Recorder:
+    """Makes the build of a query while the tables parse it."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.steps: list[Step] = []
+        # For each part on the stack its value, and the edges where it begins and ends.
+        self.parts: list[tuple[int, int, int]] = []
+        self.read = 0
+
+    def shift(self) -> None:
+        self.parts.append((self.read, self.read, self.tokens + self.read))
+        self.read += 1
+
+    def reduce(self, action: str, count: int) -> None:
+        parts = self.parts[len(self.parts) - count :]
+        del self.parts[len(self.parts) - count :]
+        here = self.parts[-1][2] if self.parts else 2 * self.tokens
+        start, end = (parts[0][1], parts[-1][2]) if parts else (here, here)
+        if action in PASSED_ON:
+            value = parts[PASSED_ON[action]][0]
+        else:
+            value = self.tokens + len(self.steps)
+            pick = _picker([part for part, _, _ in parts])
+            self.steps.append(Step(getattr(_Parser, f"do_{action}"), pick, start, end))
+        self.parts.append((value, start, end))
+
+
+def _picker(indexes: list[int]) -> Callable[[Values], Sequence[Any]]:
+    """What gives the values at some indexes."""
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return itemgetter(slice(indexes[0], indexes[0] + 1)) if indexes else itemgetter(slice(0))
 
 
 MAX_BUILDS = 2_000
@@ -98,10 +164,13 @@ _NO_BYTES = re.compile("0b", re.IGNORECASE)
 class _Parser:
     def __init__(self, query: str, max_depth: int = MAX_DEPTH, version: LokiVersion = DEFAULT) -> None:
         self.query, self.max_depth, self.version = query, max_depth, version
-        self.line_starts = [0, *(found.end() for found in re.finditer("\n", query))]
         self.failures: dict[int, str] = {}
         self.tokens: list[Token | LexicalError] = []
         self.parameters: dict[int, str] = {}
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.query))]
 
     def run(self) -> ast.Expr:
         self.tokens = tokenize(self.query, self.version)
@@ -118,38 +187,22 @@ class _Parser:
 
     def build(self, known: Build) -> ast.Expr:
         """The expression, by the steps that were right for another query of the same build."""
-        values: Values = []
-        starts: list[int] = []
-        ends: list[int] = []
-        position = 0
-        for function, count in known.steps:
-            if function is None:
-                token = self.tokens[position]
-                position += 1
-                values.append(token)
-                starts.append(token.start)
-                ends.append(token.end)
-            elif count:
-                arguments, start, end = values[-count:], starts[-count], ends[-1]
-                del values[-count:], starts[-count:], ends[-count:]
-                values.append(function(self, arguments, Span(start, end)))
-                starts.append(start)
-                ends.append(end)
-            else:
-                here = ends[-1] if ends else 0
-                values.append(function(self, [], Span(here, here)))
-                starts.append(here)
-                ends.append(here)
+        values: list[Any] = list(self.tokens)
+        edges = [token.start for token in self.tokens]
+        edges += [token.end for token in self.tokens]
+        edges.append(0)
+        for method, pick, start, end in known.steps:
+            values.append(method(self, pick(values), Span(edges[start], edges[end])))
         result = values[-1]
         assert isinstance(result, ast.Expr)
         return result
 
     def by_tables(self) -> tuple[ast.Expr, Build]:
         """The expression, and the steps that led to it.  Raises `ParseError`."""
-        steps: list[tuple[Callable[..., Any] | None, int]] = []
+        recorder = _Recorder(len(self.tokens))
         deepest = 0
         states = [0]
-        values: Values = []
+        values: list[Any] = []
         spans: list[tuple[int, int]] = []
         depths: list[int] = []
         position = 0
@@ -164,14 +217,14 @@ class _Parser:
                 if token.kind == END and state == tables.ACCEPT:
                     result = values[-1]
                     assert isinstance(result, ast.Expr)
-                    return result, Build(tuple(steps), deepest)
+                    return result, Build(tuple(recorder.steps), deepest)
                 target = shifts[state].get(token.kind)
                 if target is not None and not self.is_sign_of_filter(token, state):
                     states.append(target)
                     values.append(token)
                     spans.append((token.start, token.end))
                     depths.append(0)
-                    steps.append((None, 0))
+                    recorder.shift()
                     position += 1
                     continue
                 rule = reduces[state].get(token.kind, defaults[state]) if target is None else -1
@@ -180,7 +233,7 @@ class _Parser:
             if CHAINS[rule]:
                 states[-1] = gotos[states[-2]][CHAINS[rule]]
                 continue
-            left, _, right = RULES[rule - 1]
+            left, action, right = RULES[rule - 1]
             count = len(right)
             if count:
                 arguments = values[-count:]
@@ -193,7 +246,7 @@ class _Parser:
             if depth > self.max_depth:
                 raise self.error(f"the query nests deeper than {self.max_depth} levels", span, placed=False)
             deepest = max(deepest, depth)
-            steps.append((getattr(_Parser, METHODS[rule]), count))
+            recorder.reduce(action, count)
             values.append(getattr(self, METHODS[rule])(arguments, span))
             spans.append((span.start, span.end))
             depths.append(depth)
@@ -349,7 +402,7 @@ class _Parser:
         return compile_regex(pattern, whole=not self.version.has(BARE_REGEX_ERRORS), version=self.version)
 
     def do_matcher(self, values: Values, span: Span) -> ast.Matcher:
-        return ast.Matcher(values[0].text, ast.MatchOperator(values[1].text), values[2].value, span=span)
+        return ast.Matcher(values[0].text, MATCHING[values[1].text], values[2].value, span=span)
 
     # --- log expressions -----------------------------------------------------------------------------------------
 
@@ -367,11 +420,11 @@ class _Parser:
 
     def do_line_filter(self, values: Values, span: Span) -> ast.Stage:
         legs = (ast.LineFilterLeg(values[1].value, span=Span(values[1].start, values[1].end)),)
-        return ast.LineFilter(ast.LineFilterOperator(values[0].text), legs, span=span)
+        return ast.LineFilter(FILTERING[values[0].text], legs, span=span)
 
     def do_line_filter_ip(self, values: Values, span: Span) -> ast.Stage:
         leg = ast.LineFilterLeg(values[3].value, True, span=Span(values[1].start, values[4].end))
-        return ast.LineFilter(ast.LineFilterOperator(values[0].text), (leg,), span=span)
+        return ast.LineFilter(FILTERING[values[0].text], (leg,), span=span)
 
     def do_line_filter_or(self, values: Values, span: Span) -> ast.Stage:
         filter_ = values[0]
@@ -486,9 +539,7 @@ class _Parser:
         return value
 
     def do_ip_filter(self, values: Values, span: Span) -> ast.LabelFilter:
-        return ast.IpLabelFilter(
-            values[0].text, ast.MatchOperator(values[1].text), values[4].value, span=span
-        )
+        return ast.IpLabelFilter(values[0].text, MATCHING[values[1].text], values[4].value, span=span)
 
     def do_and_juxtaposed(self, values: Values, span: Span) -> ast.LabelFilter:
         return ast.AndLabelFilter(values[0], values[1], span=span)
@@ -527,20 +578,19 @@ class _Parser:
         selector: Any = None
         stages: tuple[ast.Stage, ...] = ()
         width, offset, unwrap = 0, 0, None
-        end = span.start
         for value in values:
-            if isinstance(value, ast.StreamSelector):
-                selector, end = value, value.span.end
-            elif isinstance(value, tuple) and not isinstance(value, Token):
-                stages = value
-            elif isinstance(value, ast.Stage):
-                stages = _stages(value)
+            if isinstance(value, Token):
+                if value.kind == "RANGE":
+                    width = int(value.value)
+                elif value.kind == "DURATION":
+                    offset = int(value.value)
+            elif isinstance(value, ast.StreamSelector):
+                selector = value
             elif isinstance(value, ast.Unwrap):
                 unwrap = value
-            elif isinstance(value, Token) and value.kind == "RANGE":
-                width = int(value.value)
-            elif isinstance(value, Token) and value.kind == "DURATION":
-                offset = int(value.value)
+            else:
+                stages = value
+        end = selector.span.end
         if stages and stages[0].span.start >= end:
             end = stages[-1].span.end
         log = ast.LogExpr(selector, stages, span=Span(selector.span.start, end))
@@ -560,22 +610,26 @@ class _Parser:
 
     def do_range_agg(self, values: Values, span: Span) -> ast.RangeAggregation:
         operation = str(values[0].value)
-        log_range = next(value for value in values if isinstance(value, ast.LogRange))
-        grouping = next((value for value in values if isinstance(value, ast.Grouping)), None)
-        text = values[2].text if isinstance(values[2], Token) and values[2].kind == "NUMBER" else None
+        grouping, text = None, None
+        if isinstance(values[-1], ast.Grouping):
+            *values, grouping = values
+        if len(values) > 4:
+            text = values[2].text
         parameter, problem = _range_parameter(operation, text)
-        node = ast.RangeAggregation(operation, log_range, parameter, grouping, span=span)
+        node = ast.RangeAggregation(operation, values[-2], parameter, grouping, span=span)
         return self.later(node, problem)  # type: ignore[no-any-return]
 
     def do_vector_agg(self, values: Values, span: Span) -> ast.VectorAggregation:
         operation = str(values[0].value)
-        inner = next(value for value in values if isinstance(value, ast.MetricExpr))
-        grouping = next((value for value in values if isinstance(value, ast.Grouping)), None)
-        text = next(
-            (value.text for value in values if isinstance(value, Token) and value.kind == "NUMBER"), None
-        )
+        grouping, text = None, None
+        if isinstance(values[-1], ast.Grouping):
+            *values, grouping = values
+        elif isinstance(values[1], ast.Grouping):
+            _, grouping, *values = values
+        if values[-3].kind == ",":
+            text = values[-4].text
         parameter, problem = _vector_parameter(operation, text, grouping)
-        node = ast.VectorAggregation(operation, inner, parameter, grouping or ast.Grouping(), span=span)
+        node = ast.VectorAggregation(operation, values[-2], parameter, grouping or NO_GROUPING, span=span)
         return self.later(node, problem)  # type: ignore[no-any-return]
 
     def do_grouping(self, values: Values, span: Span) -> ast.Grouping:
@@ -663,7 +717,7 @@ def _stages(value: Any) -> tuple[ast.Stage, ...]:
 
 
 def _comparison(token: Token) -> ast.ComparisonOperator:
-    return ast.ComparisonOperator("==" if token.text == "=" else token.text)
+    return COMPARING[token.text]
 
 
 def _number(text: str) -> tuple[float, str]:
