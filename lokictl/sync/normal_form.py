@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,8 +52,27 @@ DEFAULT_POLICY: Mapping[str, Any] = {
 """The tree of policies that a Grafana has before anybody changes it."""
 
 
-def normal_form(resource: Resource | Live) -> dict[str, Any]:
+class _Recent(threading.local):
+    """The last normal forms of this thread: a resource is compared, marked and shown one after the other."""
+
+    def __init__(self) -> None:
+        self.forms: deque[tuple[Resource | Live, dict[str, Any]]] = deque(maxlen=4)
+
+
+_RECENT = _Recent()
+
+
+def normal_form(resource: Resource | Live) -> Mapping[str, Any]:
     """The normal form of any resource, desired or live."""
+    for known, form in _RECENT.forms:
+        if known is resource:
+            return form
+    form = _new_normal_form(resource)
+    _RECENT.forms.append((resource, form))
+    return form
+
+
+def _new_normal_form(resource: Resource | Live) -> dict[str, Any]:
     schema = "v2" if same_schema(resource.schema, "v2") else resource.schema
     body = spec_for(resource.body, "v2") if schema == "v2" else resource.body
     form = normal(resource.key, body, resource.folder)
@@ -363,7 +384,7 @@ def json_value(value: Any) -> Any:
 
 def digest(resource: Resource | Live) -> str:
     """A short mark of the normal form: equal if and only if the resources are the same."""
-    return digest_of(normal_form(resource))
+    return resource.known_digest or resource.keep_digest(digest_of(normal_form(resource)))
 
 
 def digest_of(normalised: Mapping[str, Any]) -> str:

@@ -87,7 +87,18 @@ def _escaped(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class _Marked:
+    """Keeps the digest of its content, which never changes, once it is known."""
+
+    known_digest: str = field(default="", init=False, compare=False, repr=False)
+
+    def keep_digest(self, digest: str) -> str:
+        object.__setattr__(self, "known_digest", digest)
+        return digest
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(_Marked):
     """Something as it should be: ``body`` is what the server is given.
 
     ``folder`` is the uid of a dashboard's folder, or of a folder's parent ("" for none); ``source`` the file of
@@ -106,7 +117,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Live(_Marked):
     """Something as the server has it.
 
     ``version`` and ``number`` (its numeric id) are 0 if there is none; ``read_only`` says why it cannot be

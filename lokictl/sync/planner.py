@@ -382,9 +382,10 @@ class _Planner:
         mark = mark_tag(self.target)
         if are_alike(resource, live, ignored_tag=mark):
             return True
-        desired, there = normal_form(resource), normal_form(live)
-        for form in (desired, there):
-            form["tags"] = [tag for tag in form.get("tags", []) if tag != mark]
+        desired, there = (
+            {**form, "tags": [tag for tag in form.get("tags", ()) if tag != mark]}
+            for form in (normal_form(resource), normal_form(live))
+        )
         return desired == there
 
     def _was_kept(self, resource: Resource, live: Live, entry: Entry | None) -> bool:
