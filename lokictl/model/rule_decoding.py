@@ -13,7 +13,8 @@ from lokictl.errors import Error
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.logql.versions import LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, RULES_READ_AS_TEXT, target
 from lokictl.model.rules import Rule
-from lokictl.model.yaml_source import new_loader, scalar_value, too_deep
+from lokictl.model.yaml_loader import new_loader, scalar_value
+from lokictl.model.yaml_source import too_deep
 from lokictl.records import dataclass
 
 LONGEST_SHOWN = 10

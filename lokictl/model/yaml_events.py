@@ -12,11 +12,22 @@ from typing import Any
 
 import yaml
 
+from lokictl.records import dataclass
+
 Scalar = Callable[[str, str], Any]
 """The value of a scalar: its tag and its text."""
 
 Texts = dict[tuple[type, Any], str]
 """How numbers and booleans are written, each of those that are written in one way only."""
+
+
+@dataclass(frozen=True)
+class PlainDocuments:
+    """The values of documents, how their numbers and booleans are written, and where the items of lists begin."""
+
+    values: list[Any]
+    texts: Texts
+    starts: dict[int, list[int]]
 
 
 class OddityError(Exception):
@@ -25,14 +36,14 @@ class OddityError(Exception):
 
 def plain_documents(
     text: str, loader: Any, scalar: Scalar, *, max_nodes: int, max_depth: int
-) -> tuple[list[Any], Texts] | None:
-    """The values of all documents of a string, and how they are written; None where the composer has to decide.
+) -> PlainDocuments | None:
+    """The values of all documents of a string; None where the composer has to decide.
 
     ``loader`` is a class of `yaml` loaders, whose resolvers give plain scalars their tags.
     """
     try:
         values = _Values(text, loader, scalar, max_nodes, max_depth)
-        return values.documents(), values.texts()
+        return PlainDocuments(values.documents(), values.texts(), values.starts)
     except (OddityError, yaml.YAMLError, ValueError, RecursionError):
         return None
 
@@ -47,6 +58,7 @@ class _Values:
         self.count = self.depth = 0
         self.plain: dict[str, Any] = {}
         self.anchors: dict[str, tuple[Any, int]] = {}
+        self.starts: dict[int, list[int]] = {}
 
     def documents(self) -> list[Any]:
         found = []
@@ -84,7 +96,7 @@ class _Values:
             self.depth += 1
             if self.depth > self.max_depth:
                 raise OddityError
-            result = self.mapping() if kind is yaml.MappingStartEvent else self.sequence()
+            result = self.mapping() if kind is yaml.MappingStartEvent else self.sequence(event)
             self.depth -= 1
         if event.anchor is not None:
             self.anchors[event.anchor] = (result, self.count - before)
@@ -111,11 +123,17 @@ class _Values:
             result[name] = self.value(take())
         return result
 
-    def sequence(self) -> list[Any]:
-        result = []
+    def sequence(self, start: Any) -> list[Any]:
+        result: list[Any] = []
+        starts: list[int] = []
         take, end = self.next, yaml.SequenceEndEvent
         while type(event := take()) is not end:
+            if type(event) is yaml.MappingStartEvent:
+                starts.append(_offset(event))
             result.append(self.value(event))
+        if starts and len(starts) == len(result) and not start.flow_style:
+            starts.append(_offset(event))
+            self.starts[id(result)] = starts
         return result
 
     def plain_value(self, text: str) -> Any:
@@ -125,6 +143,10 @@ class _Values:
             tags = (tag for tag, pattern in self.resolvers.get(text[:1], ()) if pattern.match(text))
             found = self.plain[text] = self.scalar(next(tags, "tag:yaml.org,2002:str"), text)
         return found
+
+
+def _offset(event: Any) -> int:
+    return int(event.start_mark.index)
 
 
 def _copy(value: Any) -> Any:

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from functools import cached_property
 from typing import Any
 
 import yaml
@@ -29,6 +28,8 @@ from lokictl.model.documents import (
     value_at,
 )
 from lokictl.model.yaml_events import plain_documents
+from lokictl.model.yaml_loader import new_loader, scalar_value, value_of
+from lokictl.model.yaml_places import Part, Places, block_indent, first_offset, key_text
 from lokictl.records import dataclass
 
 __all__ = ["Path", "SourceText", "YamlDocument", "load_document", "load_documents", "unknown_keys"]
@@ -43,45 +44,34 @@ TOO_DEEP = "the YAML nests too deeply"
 _DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
 
 
-class _Nodes:
-    """The root nodes of a string's documents, which know the places of everything."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @cached_property
-    def roots(self) -> list[yaml.Node | None]:
-        return list(yaml.compose_all(self.text, Loader=new_loader()))
-
-
 @dataclass(frozen=True)
 class YamlDocument(Document):
     """One YAML document."""
 
-    nodes: _Nodes = field(repr=False, compare=False)
+    places: Places = field(repr=False, compare=False)
     number: int = 0
     texts: Mapping[tuple[type, Any], str] = field(default_factory=dict, repr=False, compare=False)
-    _offsets: dict[int, Sequence[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def root(self) -> yaml.Node | None:
-        """The node of the whole document, composed when a place is first asked for."""
-        roots = self.nodes.roots
+        """The node of the whole document."""
+        roots = self.places.roots
         return roots[self.number] if roots else None
 
     def stretch(self, *path: str | int, key: bool = False) -> Stretch:
-        node, key_node = self.find(path)
+        part, node, key_node = self._find(path)
         chosen = key_node if key and key_node is not None else node
         if chosen is None:
             return 0, 1
-        return int(chosen.start_mark.index), self._end(chosen)
+        start = int(chosen.start_mark.index) + part.shift
+        if isinstance(chosen, yaml.ScalarNode) and chosen.style not in ("|", ">"):
+            return start, int(chosen.end_mark.index) + part.shift
+        newline = self.source.text.find("\n", start)
+        return start, newline if newline >= 0 else len(self.source.text)
 
     def offsets(self, path: Path) -> Sequence[int]:
-        node, _ = self.find(path)
-        known = self._offsets.get(id(node))
-        if known is None:
-            known = self._offsets[id(node)] = _scalar_offsets(node, self.source.text)
-        return known
+        part, node, _ = self._find(path)
+        return part.offsets(node)
 
     def scalar_text(self, *path: str | int) -> str:
         known = value_at(self.value, path)
@@ -91,66 +81,36 @@ class YamlDocument(Document):
             return ""
         if isinstance(known, int | float) and (type(known), known) in self.texts:
             return self.texts[type(known), known]
-        node, _ = self.find(path)
+        _, node, _ = self._find(path)
         value = getattr(node, "value", None)
         # A mapping or list: the path leads to one, or ends early in one.
         return value if isinstance(value, str) and not _is_null(node) else ""
 
     def written(self, path: Path, text: str) -> str | None:
-        node, _ = self.find(path)
+        part, node, _ = self._find(path)
         style = getattr(node, "style", None)
         if style == '"':
             return json.dumps(text, ensure_ascii=False)[1:-1]
         if style == "'":
             return text.replace("'", "''")
         if style in ("|", ">") and node is not None:
-            return text.replace("\n", "\n" + " " * self._indent(node))
+            return text.replace("\n", "\n" + " " * _indent(node, part.text))
         return None if ": " in text or " #" in text or "\n" in text else text
 
     def style(self, path: Path) -> str:
         """How the scalar at ``path`` is written: one of ``|``, ``>``, the quotes, or "" for a plain one."""
-        node, _ = self.find(path)
+        _, node, _ = self._find(path)
         return str(getattr(node, "style", None) or "")
 
-    def _indent(self, node: yaml.Node) -> int:
-        start = int(node.start_mark.index)
-        return _block_indent(
-            self.source.text, start, self.source.text.find("\n", start) + 1, int(node.end_mark.index)
-        )
-
-    def _end(self, node: yaml.Node) -> int:
-        if isinstance(node, yaml.ScalarNode) and node.style not in ("|", ">"):
-            return int(node.end_mark.index)
-        start = int(node.start_mark.index)
-        newline = self.source.text.find("\n", start)
-        return newline if newline >= 0 else len(self.source.text)
-
-    def find(self, path: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node | None]:
-        """The node at ``path`` (its nearest parent when it is missing), and the node of its key."""
-        node, key_node = self.root, None
-        for part in path:
-            if isinstance(node, yaml.MappingNode):
-                found = _member(node, str(part))
-                if found is None:
-                    break
-                key_node, node = found
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                key_node, node = None, node.value[part]
-            else:
-                break
-        return node, key_node
+    def _find(self, path: Path) -> tuple[Part, yaml.Node | None, yaml.Node | None]:
+        """The node at ``path`` (its nearest parent when it is missing) and that of its key, with what they are in."""
+        part, rest = self.places.part(self.number, self.value, path)
+        return (part, *part.find(rest))
 
 
-def _member(node: yaml.Node, name: str) -> tuple[yaml.Node, yaml.Node] | None:
-    """The key and value nodes of a member of a mapping, those of merged mappings (``<<``) included."""
-    merged: list[yaml.Node] = []
-    for key, value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
-            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-        elif _key_text(key) == name:
-            return key, value
-    inner = (_member(part, name) for part in merged if isinstance(part, yaml.MappingNode))
-    return next((found for found in inner if found is not None), None)
+def _indent(node: yaml.Node, text: str) -> int:
+    start = int(node.start_mark.index)
+    return block_indent(text, start, text.find("\n", start) + 1, int(node.end_mark.index))
 
 
 def load_documents(text: str, file: str = "") -> list[YamlDocument]:
@@ -159,21 +119,25 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
     Raises `LokictlError` with one placed problem for text that is not YAML, for repeated keys (all of them) and
     for documents that never end.
     """
-    source, nodes = SourceText(text, file), _Nodes(text)
-    plain = plain_documents(text, new_loader(), _value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
-    values, texts = plain if plain is not None else (_composed(source, nodes), {})
-    return [YamlDocument(value, source, nodes, number, texts) for number, value in enumerate(values)]
+    source = SourceText(text, file)
+    plain = plain_documents(text, new_loader(), value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
+    if plain is not None:
+        values, texts, places = plain.values, plain.texts, Places(text, plain.starts)
+    else:
+        places = Places(text)
+        values, texts = _composed(source, places), {}
+    return [YamlDocument(value, source, places, number, texts) for number, value in enumerate(values)]
 
 
-def _composed(source: SourceText, nodes: _Nodes) -> list[Any]:
+def _composed(source: SourceText, places: Places) -> list[Any]:
     """The values of all documents, from their nodes; raises as `load_documents`."""
     text, file = source.text, source.file
     mark = too_deep(text)
     if mark is not None:
-        position = source.position(mark)
+        position = _marked(source, mark)
         raise LokictlError(Problem("yaml/syntax", TOO_DEEP, position=position))
     try:
-        roots = nodes.roots
+        roots = places.roots
     except yaml.MarkedYAMLError as error:
         raise LokictlError(_syntax_problem(error, source)) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -241,7 +205,7 @@ def _deep_mark(text: str, error: yaml.MarkedYAMLError) -> int | None:
 def load_document(text: str, file: str = "") -> YamlDocument:
     """The first document of a YAML text; an empty text is a document whose value is None."""
     documents = load_documents(text, file)
-    return documents[0] if documents else YamlDocument(None, SourceText(text, file), _Nodes(text))
+    return documents[0] if documents else YamlDocument(None, SourceText(text, file), Places(text))
 
 
 def unknown_keys(
@@ -258,33 +222,10 @@ def unknown_keys(
 # --- building ----------------------------------------------------------------------------------------------
 
 
-def new_loader() -> Any:
-    global _LOADER
-    if _LOADER is None:
-        base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        loader = type("Loader", (base,), {"yaml_implicit_resolvers": {}})
-        _add_resolvers(loader)
-        _LOADER = loader
-    return _LOADER
-
-
-_LOADER: Any = None
-
-
-def _add_resolvers(loader: Any) -> None:
-    patterns = {
-        "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-        "null": (r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-        "int": (r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789"),
-        "float": (
-            r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$",
-            "-+.0123456789",
-        ),
-        "merge": (r"^<<$", "<"),
-    }
-    for tag in ("bool", "null", "int", "float", "merge"):
-        pattern, first = patterns[tag]
-        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+def _marked(source: SourceText, start: int, end: int | None = None) -> Position:
+    """The position of the characters between two marks of YAML."""
+    first = first_offset(source.text)
+    return source.position(start + first, None if end is None else end + first)
 
 
 class _Builder:
@@ -301,7 +242,7 @@ class _Builder:
         if node is None:
             return None
         if self.count > MAX_NODES or id(node) in self.open:
-            position = self.source.position(node.start_mark.index)
+            position = _marked(self.source, node.start_mark.index)
             message = "an alias refers to itself" if id(node) in self.open else "the document is too large"
             raise LokictlError(Problem("yaml/syntax", message, position=position))
         if isinstance(node, yaml.ScalarNode):
@@ -319,13 +260,13 @@ class _Builder:
         merged: dict[str, Any] = {}
         seen: dict[str, yaml.Node] = {}
         for key_node, value_node in node.value:
-            key = _key_text(key_node)
+            key = key_text(key_node)
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self._merge(value_node, path, merged)
                 continue
             if key in seen:
-                first = self.source.position(seen[key].start_mark.index)
-                position = self.source.position(key_node.start_mark.index, key_node.end_mark.index)
+                first = _marked(self.source, seen[key].start_mark.index)
+                position = _marked(self.source, key_node.start_mark.index, key_node.end_mark.index)
                 message = f'the key "{key}" is already defined at line {first.line}'
                 self.problems.append(
                     Problem(
@@ -349,48 +290,13 @@ class _Builder:
                     merged.setdefault(key, item)
 
 
-def _key_text(node: yaml.Node) -> str:
-    return node.value if isinstance(node.value, str) else str(node.value)
-
-
 def _is_null(node: yaml.Node | None) -> bool:
     return node is None or node.tag == "tag:yaml.org,2002:null"
 
 
-def scalar_value(node: yaml.Node) -> Any:
-    return _value_of(node.tag, str(node.value))
-
-
-def _value_of(tag: str, text: str) -> Any:
-    tag = tag.rpartition(":")[2]
-    if tag == "null":
-        return None
-    if tag == "bool":
-        return text.lower() == "true"
-    if tag == "int":
-        return _int_value(text)
-    if tag == "float":
-        try:
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:
-            return text
-    return text
-
-
-def _int_value(text: str) -> int | str:
-    digits = text.replace("_", "")
-    sign, body = (digits[0], digits[1:]) if digits[:1] in ("+", "-") else ("", digits)
-    if len(body) > 1 and body[0] == "0" and body[1] in "01234567":
-        body = "0o" + body[1:]
-    try:
-        return int(sign + body, 0)
-    except ValueError:
-        return text
-
-
 def _syntax_problem(error: yaml.MarkedYAMLError, source: SourceText) -> Problem:
     mark = error.problem_mark or error.context_mark
-    position = source.position(mark.index) if mark is not None else Position(source.file)
+    position = _marked(source, mark.index) if mark is not None else Position(source.file)
     line = source.line(position.line)
     words = " ".join(part for part in (error.context, error.problem) if part)
     return Problem(
@@ -411,106 +317,3 @@ def _syntax_hint(error: yaml.MarkedYAMLError, line: str) -> str:
     if "mapping values are not allowed" in str(error.problem):
         return "put the value in quotes: it contains a colon followed by a space"
     return ""
-
-
-# --- places inside scalars ---------------------------------------------------------------------------------
-
-
-def _scalar_offsets(node: yaml.Node | None, text: str) -> list[int]:
-    """See `Document.offsets`."""
-    if not isinstance(node, yaml.ScalarNode):
-        return []
-    start, end = int(node.start_mark.index), int(node.end_mark.index)
-    value = str(node.value)
-    if node.style in ("|", ">"):
-        offsets = _block_offsets(value, text, start, end)
-        after = offsets[-1] + 1 if offsets else end
-    elif node.style in ('"', "'"):
-        offsets, after = _flow_offsets(value, text, start + 1, end, node.style), end - 1
-    else:
-        offsets, after = _flow_offsets(value, text, start, end, ""), end
-    return [*offsets, after] if offsets or not value else []
-
-
-def _block_offsets(value: str, text: str, start: int, end: int) -> list[int]:
-    cursor = text.find("\n", start) + 1
-    if cursor == 0:
-        return []
-    indent = _block_indent(text, start, cursor, end)
-    offsets: list[int] = []
-    at_line_start = True
-    for character in value:
-        if at_line_start:
-            cursor = _skip_indent(text, cursor, indent)
-            at_line_start = False
-        while cursor < len(text) and text[cursor] != character:
-            if character == " " and text[cursor] == "\n":
-                break
-            if text[cursor] not in " \r\n\t":
-                return []
-            was_newline = text[cursor] == "\n"
-            cursor += 1
-            if was_newline:
-                cursor = _skip_indent(text, cursor, indent)
-        offsets.append(min(cursor, len(text)))
-        if cursor < len(text) and text[cursor] == "\n":
-            at_line_start = True
-        cursor += 1
-    return offsets
-
-
-def _block_indent(text: str, start: int, cursor: int, end: int) -> int:
-    header = text[start:cursor]
-    explicit = next((int(character) for character in header.split("#")[0] if character.isdigit()), 0)
-    if explicit:
-        line_start = text.rfind("\n", 0, start) + 1
-        line = text[line_start:start]
-        return len(line) - len(line.lstrip(" ")) + explicit
-    for line in text[cursor : max(end, cursor)].split("\n"):
-        if line.strip():
-            return len(line) - len(line.lstrip(" "))
-    return 0
-
-
-def _skip_indent(text: str, cursor: int, indent: int) -> int:
-    limit = cursor + indent
-    while cursor < limit and cursor < len(text) and text[cursor] == " ":
-        cursor += 1
-    return cursor
-
-
-_ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
-
-
-def _flow_offsets(value: str, text: str, cursor: int, end: int, style: str) -> list[int]:
-    offsets: list[int] = []
-    for character in value:
-        length = 1
-        if style == '"':
-            while text.startswith(("\\\n", "\\\r\n"), cursor):
-                cursor = _skip_blank(text, text.find("\n", cursor) + 1)
-            if cursor < end and text[cursor] == "\\":
-                length = _ESCAPE_LENGTHS.get(text[cursor + 1 : cursor + 2], 2)
-                offsets.append(cursor)
-                cursor += length
-                continue
-        elif style == "'" and character == "'":
-            length = 2
-        if cursor < end and text[cursor] != character:
-            if character in " \n" and text[cursor] in " \r\n\t":
-                offsets.append(cursor)
-                cursor += 1
-                continue
-            while cursor < end and text[cursor] != character and text[cursor] in " \r\n\t":
-                cursor += 1
-            if cursor >= end or text[cursor] != character:
-                return []
-        offsets.append(min(cursor, end))
-        cursor += length
-    return offsets
-
-
-def _skip_blank(text: str, cursor: int) -> int:
-    while cursor < len(text) and text[cursor] in " \t":
-        cursor += 1
-    return cursor

@@ -18,6 +18,7 @@ FILES = {
     "plain": HEAD + "      - alert: A\n        expr: {}\n",
     "single quoted": HEAD + "      - {{alert: A, expr: '{}'}}\n",
     "double quoted": HEAD + '      - {{alert: A, expr: "{}"}}\n',
+    "behind a byte order mark": "\ufeff" + HEAD + "      - alert: A\n        expr: {}\n",
     "in a ConfigMap": CONFIG_MAP + "    groups:\n      - name: g\n        rules:\n          - alert: A\n"
     "            expr: |-\n              {}\n            for: 5m\n",
 }  # fmt: skip

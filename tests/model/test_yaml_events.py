@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokictl.diagnostics import LokictlError
-from lokictl.model import yaml_source
+from lokictl.model import yaml_loader, yaml_source
 from lokictl.model.yaml_events import plain_documents
+from lokictl.model.yaml_places import Places
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,16 +20,16 @@ ROOT = Path(__file__).parents[2]
 def fast(text: str) -> list[Any] | None:
     found = plain_documents(
         text,
-        yaml_source.new_loader(),
-        yaml_source._value_of,
+        yaml_loader.new_loader(),
+        yaml_loader.value_of,
         max_nodes=yaml_source.MAX_NODES,
         max_depth=yaml_source.MAX_DEPTH,
     )
-    return None if found is None else found[0]
+    return None if found is None else found.values
 
 
 def composed(text: str) -> list[Any]:
-    return yaml_source._composed(yaml_source.SourceText(text), yaml_source._Nodes(text))
+    return yaml_source._composed(yaml_source.SourceText(text), Places(text))
 
 
 def scalar_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -131,7 +132,7 @@ def test_both_ways_agree(text: str) -> None:
         return
     assert values is None or repr(values) == repr(expected)
     for document in yaml_source.load_documents(text):
-        nodes = yaml_source.YamlDocument(document.value, document.source, document.nodes, document.number)
+        nodes = yaml_source.YamlDocument(document.value, document.source, document.places, document.number)
         for path in scalar_paths(document.value):
             assert document.scalar_text(*path) == nodes.scalar_text(*path)
 

@@ -84,3 +84,19 @@ def test_unknown_keys_come_with_the_nearest_known_one() -> None:
     assert (problem.message, problem.hint) == ('unknown key "alrt" in a rule', 'did you mean "alert"?')
     assert (problem.position.line, problem.position.column, problem.position.end_column) == (1, 1, 5)
     assert nearest("zzz", ["alert"]) == ""
+
+
+def test_places_behind_a_byte_order_mark() -> None:
+    text = "\ufeffgroups:\n- name: x\n  expr: 'a'\nbad: 1\n"
+    document = load_document(text)
+    assert str(document.position("bad", key=True)) == "<input>:4:1"
+    assert str(document.position("groups", 0, "name")) == "<input>:2:9"
+    assert [text[offset] for offset in document.offsets(("groups", 0, "expr"))] == ["a", "'"]
+    with pytest.raises(LokictlError) as error:
+        load_document(text + "bad: 2\n")
+    (problem,) = error.value.problems
+    assert (problem.position.line, problem.position.column) == (5, 1)
+    with pytest.raises(LokictlError) as error:
+        load_document("\ufeffa: 1\nb: - c\n")
+    (problem,) = error.value.problems
+    assert (problem.position.line, problem.position.column) == (2, 4)
