@@ -128,6 +128,37 @@ def used(command: Sequence[str], *, allowed: Sequence[int] = (0,)) -> Used:
     return Used(processors, clock, memory / 1024)
 
 
+def memory_of_all(command: Sequence[str]) -> float:
+    """The most memory (MB) that a program and the processes it starts have at once, what they share counted once."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(map(_proportional_memory, _tree(process.pid))))
+        time.sleep(0.02)
+    return most / 1024
+
+
+def _tree(process: int) -> list[int]:
+    found = [process]
+    for parent in found:
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").iterdir())
+            children = [child for task in tasks for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+        found += map(int, children)
+    return found
+
+
+def _proportional_memory(process: int) -> int:
+    """KB; 0 where the process has ended."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
+
+
 def best(command: Sequence[str], *, rounds: int = 3, allowed: Sequence[int] = (0,)) -> Used:
     """The least that a program took in some runs."""
     runs = [used(command, allowed=allowed) for _ in range(rounds)]
