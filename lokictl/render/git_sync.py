@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from lokictl.model.dashboard_schema import spec_for, to_v2
+from lokictl.model.json_text import json_text
 from lokictl.project.folders import folder_parts
 from lokictl.render.grafana import dashboard_files
 from lokictl.render.names import slug
@@ -34,7 +34,7 @@ def render_git_sync(project: Project, settings: Settings) -> dict[str, str]:
             "metadata": {"name": dashboard.uid},
             "spec": {key: value for key, value in spec.items() if key not in ("uid", "id", "version")},
         }
-        text = json.dumps(resource, indent=2, ensure_ascii=False) + "\n"
+        text = json_text(resource) + "\n"
         place = "/".join(["git-sync", *map(slug, folder_parts(dashboard.folder)), dashboard.name])
         files[place] = text
     return files

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.json_text import json_text
 from lokictl.model.library_panel import with_library_panels
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.project import Project
@@ -54,16 +54,9 @@ class DashboardFile:
         """The folder's name on disk, and its uid in Grafana."""
         return self.folder_uid or ROOT_FOLDER
 
-    def text(self, *, indent: int | None = 2) -> str:
+    def text(self, *, indent: bool = True) -> str:
         """The JSON text; without ``indent`` on one line."""
-        separators = (",", ":") if indent is None else None
-        text = json.dumps(self.model, indent=indent, separators=separators, ensure_ascii=False)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            # Half a character (a lone surrogate) exists as an escape only.
-            text = json.dumps(self.model, indent=indent, separators=separators)
-        return text
+        return json_text(self.model, indent=indent)
 
 
 def render_grafana(

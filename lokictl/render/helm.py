@@ -78,7 +78,7 @@ def chart_files(project: Project, settings: Settings) -> dict[str, str]:
         files["files/datasources.yaml"] = datasources_text(project, settings)
     if dashboards:
         files["templates/dashboards.yaml"] = DASHBOARDS
-        files |= {f"files/dashboards/{item.name}": item.text(indent=None) + "\n" for item in dashboards}
+        files |= {f"files/dashboards/{item.name}": item.text(indent=False) + "\n" for item in dashboards}
     if alerts:
         files["templates/alerts.yaml"] = ALERTS
         files |= {f"files/alerts/{name}": text for data in alerts.values() for name, text in data.items()}

@@ -88,7 +88,7 @@ def dashboard_map(dashboard: DashboardFile, settings: Settings) -> dict[str, Any
     """The ConfigMap of one dashboard, its JSON on one line."""
     return config_map(
         dashboard_name(settings, dashboard),
-        {dashboard.name: dashboard.text(indent=None)},
+        {dashboard.name: dashboard.text(indent=False)},
         namespace=settings.namespace,
         labels=labels(settings, DASHBOARD_LABEL),
         annotations={FOLDER_ANNOTATION: dashboard.folder},

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.model.json_text import json_text
 from lokictl.model.uids import slug
 from lokictl.records import dataclass
 from lokictl.sync.configuration import Target
@@ -162,18 +161,10 @@ def _new_folder(root: Path) -> Path:
 def _write(path: Path, data: Any) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_json(data))
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(json_text(data) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _json(data: Any) -> bytes:
-    try:
-        return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # A number of more than 64 bits, or half of a surrogate pair.
-        return (json.dumps(data, indent=2) + "\n").encode()
 
 
 def _live_data(live: Live) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lokictl.http import HttpError
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.model.files import write_text
+from lokictl.model.json_text import json_text
 from lokictl.project.configuration import display_path as display_path
 from lokictl.records import dataclass
 from lokictl.sync.configuration import Target, is_pyproject, matches
@@ -317,7 +318,7 @@ def _open(live: Live) -> Live:
 def library_panel_text(live: Live) -> str:
     """A library panel as a JSON file, in the form of Grafana's API."""
     data = {"uid": live.key.name, "name": live.title, "model": normal_library_panel(live.body)["model"]}
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json_text(data) + "\n"
 
 
 def is_pulled(file: Path) -> bool:
@@ -530,7 +531,7 @@ def pull_conflicts(project: Project, target: Target, plan: Plan) -> Iterator[tup
         is_dashboard = live.key.kind is Kind.DASHBOARD
         if is_dashboard and not live.schema and source is not None and source.suffix == ".json":
             data = adopted_dashboard(live.body, mark_tag(target))
-            write_text(source, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            write_text(source, json_text(data) + "\n")
             yield source, f"now as {live.key} is on the server"
         elif is_dashboard and not live.schema and source is not None and is_pulled(source):
             write_text(source, dashboard_module(live, target))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from lokictl.http import HttpClient, HttpError
 from lokictl.model.dashboard_schema import spec_for
+from lokictl.model.json_text import json_text
 from lokictl.records import dataclass
 from lokictl.sync.plan import Key, Kind, Live, Resource, Written
 
@@ -250,4 +250,4 @@ def shown_object(live: Live) -> str:
         "metadata": metadata,
         "spec": live.body,
     }
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json_text(data) + "\n"

@@ -9,6 +9,7 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.model.files import write_text
+from lokictl.model.json_text import json_text
 from lokictl.records import dataclass
 from lokictl.secrets import fingerprint, matches_fingerprint
 from lokictl.sync.configuration import Target
@@ -51,7 +52,7 @@ def save_plan(path: Path, target: Target, plan: Plan, options: Options) -> None:
         "plan": target.redactor.content_data(plan_data(plan)),
     }
     try:
-        write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        write_text(path, json_text(data) + "\n")
     except OSError as error:
         message = f"cannot write the plan: {error.strerror or error}"
         raise SyncError(Problem("sync/plan", message, position=Position(str(path)))) from None
