@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, AnyStr, cast
 
 
 class LazyModule:
@@ -38,3 +39,23 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return value
 
     return find
+
+
+class LazyPattern:
+    """Stands for a regular expression; the first use compiles it."""
+
+    def __init__(self, pattern: Any, flags: int) -> None:
+        self._arguments = (pattern, flags)
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(re.compile(*self._arguments), attribute)
+        setattr(self, attribute, value)
+        return value
+
+
+def lazy_pattern(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """`re.compile`, not yet done: few of the patterns of a module are used in a run.
+
+    For patterns that are used on every line or token, and as arguments of functions of `re`, take `re.compile`.
+    """
+    return cast("re.Pattern[AnyStr]", LazyPattern(pattern, flags))

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.records import dataclass
 
 MASK = "***"
@@ -32,7 +33,7 @@ SHORTEST_CREDENTIAL_IN_CONTENT = 12
 SHORTEST_SECRET_IN_CONTENT = 16
 # A secret of this length is masked wherever it occurs; a shorter one only where it stands alone.
 CERTAINLY_A_SECRET = 24
-NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
+NAME = lazy_pattern(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
 REFERENCE_KINDS = ("env", "file", "command")
 COMMAND_SECONDS = 60
 NOWHERE = Position()

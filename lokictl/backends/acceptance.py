@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from lokictl.backends.interface import BackendError, LogStream
+from lokictl.lazy import lazy_pattern
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_LETTER_OR_DIGIT = re.compile(r"[a-zA-Z0-9]")
+LABEL_NAME = lazy_pattern(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_LETTER_OR_DIGIT = lazy_pattern(r"[a-zA-Z0-9]")
 
 
 def check_stream(stream: LogStream) -> None:

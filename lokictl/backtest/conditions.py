@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from lokictl.backtest.comparison import Comparison
 from lokictl.backtest.incidents import Score
 from lokictl.backtest.results import Backtest
 from lokictl.diagnostics import LokictlError, Problem, suggestion
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.arithmetic import compare
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.records import dataclass
@@ -32,7 +31,7 @@ MEASURES = {
 COMPARED = ("added", "removed", "earlier", "later")
 SCORED = ("missed", "other_pages", "precision", "recall", "time_to_detect")
 DURATIONS = ("firing", "time_to_detect")
-_FORM = re.compile(r"\s*(\w+)\s*(==|!=|>=|<=|>|<)\s*(\S+)\s*")
+_FORM = lazy_pattern(r"\s*(\w+)\s*(==|!=|>=|<=|>|<)\s*(\S+)\s*")
 
 
 @dataclass

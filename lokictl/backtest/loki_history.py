@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -23,6 +22,7 @@ from lokictl.backtest.history import (
 from lokictl.backtest.series import Answers, Gap, Grid, Labels
 from lokictl.backtest.sharding import safe
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import parse_float, parse_prometheus_duration
 from lokictl.logql.versions import configured_target
 from lokictl.loki_api import BUILDINFO_PATH, disagreement
@@ -329,7 +329,7 @@ def _reason(error: RefusedError) -> str:
     return f"Loki answered {error.status}: {error.message}" if error.status else error.message
 
 
-_SERIES_SECONDS = re.compile(r"\.?0+$")
+_SERIES_SECONDS = lazy_pattern(r"\.?0+$")
 
 
 def _seconds(nanoseconds: int) -> str:

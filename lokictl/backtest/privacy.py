@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 
+from lokictl.lazy import lazy_pattern
 from lokictl.records import dataclass
 
 _HEX = "0123456789abcdef"
@@ -70,9 +71,9 @@ KINDS: dict[str, str] = {
 }
 """Forms, in the order in which they are looked for."""
 
-_JSON_FIELD = re.compile(rf'("(?:{_FIELD})"\s*:\s*")((?:[^"\\]|\\.)+)(")', re.IGNORECASE)
-_JSON_NUMBER = re.compile(rf'("(?:{_FIELD})"\s*:\s*)(\d+)(?=\s*[,}}])', re.IGNORECASE)
-_LOGFMT_FIELD = re.compile(rf'((?:^|\s)(?:{_FIELD})=)("(?:[^"\\]|\\.)+"|[^\s"]+)', re.IGNORECASE)
+_JSON_FIELD = lazy_pattern(rf'("(?:{_FIELD})"\s*:\s*")((?:[^"\\]|\\.)+)(")', re.IGNORECASE)
+_JSON_NUMBER = lazy_pattern(rf'("(?:{_FIELD})"\s*:\s*)(\d+)(?=\s*[,}}])', re.IGNORECASE)
+_LOGFMT_FIELD = lazy_pattern(rf'((?:^|\s)(?:{_FIELD})=)("(?:[^"\\]|\\.)+"|[^\s"]+)', re.IGNORECASE)
 
 
 @dataclass

@@ -7,11 +7,11 @@ one value in a suite, so that nothing else can change.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from lokictl.durations import HOUR, MILLISECOND, SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast, parse
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.versions import DEFAULT
@@ -21,7 +21,7 @@ Suite = dict[str, Any]
 Query = dict[str, Any]
 
 LABEL = "conformance_suite"
-_TELLS_THE_TIME = re.compile(r"__timestamp__|\bnow\b|\bdate\b|\bunix\w*|\btoDate\w*")
+_TELLS_THE_TIME = lazy_pattern(r"__timestamp__|\bnow\b|\bdate\b|\bunix\w*|\btoDate\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _without(labels: dict[str, str]) -> dict[str, str]:
 
 # --- queries that see the label ------------------------------------------------------------------------------------
 
-_ALL_LABELS = re.compile(r"""\{\{[^}]*(?<![\w."])\.\s*(?:[|)]|-?\}\})""")
+_ALL_LABELS = lazy_pattern(r"""\{\{[^}]*(?<![\w."])\.\s*(?:[|)]|-?\}\})""")
 """A template that reads all labels at once: ``{{.}}``, ``{{ . | toJson }}``, ``{{range $name, $value := .}}``."""
 KEEPING = ("topk", "bottomk", "sort", "sort_desc", "approx_topk")
 """Vector aggregations whose results have the labels of their input."""

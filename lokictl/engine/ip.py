@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
 from lokictl.logql.versions import DEFAULT, SHORT_IPV6, LokiVersion
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_V4_RUN = re.compile(rb"[0-9.]+")
-_V6_RUN = re.compile(rb"[0-9a-fA-F:.]+")
-_V6_HINT = re.compile(rb"::[0-9a-fA-F]|[0-9a-fA-F]{1,4}:")
+_V4_RUN = lazy_pattern(rb"[0-9.]+")
+_V6_RUN = lazy_pattern(rb"[0-9a-fA-F:.]+")
+_V6_HINT = lazy_pattern(rb"::[0-9a-fA-F]|[0-9a-fA-F]{1,4}:")
 
 
 class IpPatternError(ValueError):

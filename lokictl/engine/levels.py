@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from lokictl.engine.json_parser import OBJECT, STRING, JsonError, Visit, each_member
 from lokictl.engine.logfmt_parser import pairs
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import parse_decimal
 from lokictl.logql.versions import DEFAULT, FEWER_BOUNDARIES, LokiVersion
 
@@ -40,10 +41,10 @@ _WORDS = {
     "warning": "warn",
 }
 _LEVEL_WORDS = rb"(trace|debug|fatal|critical|error|err|warning|warn|info)"
-_WORD = re.compile(
+_WORD = lazy_pattern(
     rb'(?:^|(?<=[ \t\n\[({"=]))' + _LEVEL_WORDS + rb'(?=$|[ \t\n\[\](){}:,!"=])', re.IGNORECASE
 )
-_WORD_AMONG_MORE = re.compile(
+_WORD_AMONG_MORE = lazy_pattern(
     rb"(?:^|(?<=[ \t\n\[({\"=|']))" + _LEVEL_WORDS + rb"(?=$|[ \t\n\[\](){}:,!\"=|'])", re.IGNORECASE
 )
 

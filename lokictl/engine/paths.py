@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import MAX_INT64
 
-_JSON_TOKENS = re.compile(
+_JSON_TOKENS = lazy_pattern(
     r"""\s*(?:(?P<FIELD>[A-Za-z_][A-Za-z0-9_]*)|(?P<DOT>\.)|(?P<STRING>"[^"\]]*"?)|(?P<INDEX>[0-9]+)(?![\w.])"""
     r"""|(?P<LSB>\[)|(?P<RSB>\]))"""
 )
-_LOGFMT_TOKENS = re.compile(r'\s*(?:(?P<KEY>[A-Za-z_][A-Za-z0-9_]*)|(?P<STRING>"[^"]*"))')
+_LOGFMT_TOKENS = lazy_pattern(r'\s*(?:(?P<KEY>[A-Za-z_][A-Za-z0-9_]*)|(?P<STRING>"[^"]*"))')
 
 
 class _Tokens:

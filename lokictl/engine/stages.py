@@ -23,6 +23,7 @@ from lokictl.engine.labels import (
 from lokictl.engine.logfmt_parser import pairs
 from lokictl.engine.paths import json_path, logfmt_path
 from lokictl.engine.plain_json import PlainJson
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast
 from lokictl.logql.matching import compile_matcher
 from lokictl.logql.regex import compile_search
@@ -41,7 +42,7 @@ from lokictl.templates import TemplateError, compile_label_template, compile_lin
 
 StageFunction = Callable[[bytes, int, LabelBuilder], bytes | None]
 
-_BROKEN = re.compile("[\udc80-\udcff\ufffd]")
+_BROKEN = lazy_pattern("[\udc80-\udcff\ufffd]")
 
 
 def decode(raw: bytes) -> str:
@@ -456,7 +457,7 @@ def _unpacked(members: list[tuple[str, str]], builder: LabelBuilder, hints: Hint
 
 # --- formatting ---------------------------------------------------------------------------------------------
 
-_PLAIN_FIELD = re.compile(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
+_PLAIN_FIELD = lazy_pattern(r"\{\{\s*\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 
 
 def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> StageFunction:
@@ -518,7 +519,7 @@ def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -
     return run
 
 
-_COLORS = re.compile(
+_COLORS = lazy_pattern(
     "[\u001b\u009b][\\[\\]()#;?]*"
     "(?:(?:(?:[a-zA-Z\\d]*(?:;[a-zA-Z\\d]*)*)?\u0007)|(?:(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PRZcf-ntqry=><~]))",
     re.ASCII,

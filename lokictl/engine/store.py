@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lokictl.engine.levels import detect_level, service_name
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
 from lokictl.logql.versions import (
     METADATA_AS_IT_IS,
@@ -174,9 +175,9 @@ def _encoded(line: str) -> bytes:
         return line.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
-_NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
-_NO_LETTER = re.compile(r"\W")
-_RUN = re.compile(r"_+")
+_NOT_A_NAME = lazy_pattern(r"[^a-zA-Z0-9_]")
+_NO_LETTER = lazy_pattern(r"\W")
+_RUN = lazy_pattern(r"_+")
 
 
 def _metadata(
@@ -244,7 +245,7 @@ def told_apart(entries: Sequence[Entry]) -> Sequence[Entry]:
     return kept
 
 
-_BROKEN = re.compile("[\udc80-\udcff]")
+_BROKEN = lazy_pattern("[\udc80-\udcff]")
 
 
 def valid_text(value: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -11,13 +10,14 @@ from urllib.parse import quote
 import attr
 
 from lokictl.grafana.targets import DataSourceRef, Target, trace_target
+from lokictl.lazy import lazy_pattern
 
 # What a link leaves to Grafana.  The macros of a query are not among them: Explore fills them when it runs the query.
 _MACROS = "auto|interval|interval_ms|range|range_ms|range_s|rate_interval"
-_VARIABLE = re.compile(
+_VARIABLE = lazy_pattern(
     rf"\$\{{(?!__(?:{_MACROS})\}})[^}}]*\}}|\$__(?!(?:{_MACROS})\b)\w+|\$(?!_)[A-Za-z]\w*|\[\[\w[^\]]*\]\]"
 )
-_PLAIN = re.compile(r"\$\{?(?!_)([A-Za-z]\w*)\}?$")
+_PLAIN = lazy_pattern(r"\$\{?(?!_)([A-Za-z]\w*)\}?$")
 
 TIME_RANGE = "${__url_time_range}"
 PANEL_RANGE = {"from": "${__from}", "to": "${__to}"}

@@ -11,6 +11,7 @@ import attr
 
 from lokictl.grafana.links import DataLink
 from lokictl.grafana.targets import MIXED, DataSourceRef, PrometheusTarget, Target
+from lokictl.lazy import lazy_pattern
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 
@@ -281,12 +282,12 @@ class TimeSeries(Panel):
 
 
 HEALTHY = ("green", "dark-green", "semi-dark-green", "light-green", "super-light-green")
-_ZERO_FOR_NOTHING = re.compile(
+_ZERO_FOR_NOTHING = lazy_pattern(
     r"\bor\s+(?:on\s*\(\s*\)\s*)?vector\s*\(\s*0(?:\.0*)?\s*\)[\s)]*$", re.IGNORECASE
 )
 
-_FIELD_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
-_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_FIELD_LABEL = lazy_pattern(r"\$\{__field\.labels\.(\w+)\}")
+_PLACEHOLDER = lazy_pattern(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @attr.s(auto_attribs=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from typing import Any
 
 import attr
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import LogQLError, parse, semantics
 from lokictl.logql.ast import MetricExpr
 from lokictl.logql.grafana_variables import STAND_IN, interpolate
@@ -50,7 +50,7 @@ class Target(ABC):
         return {**data, "hide": True} if self.hide else data
 
 
-_LEGEND_LABEL = re.compile(r"\{\{\s*([A-Za-z]\w*)\s*\}\}")
+_LEGEND_LABEL = lazy_pattern(r"\{\{\s*([A-Za-z]\w*)\s*\}\}")
 
 
 def missing_legend_label(expr: str, legend: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.findings import Path
 from lokictl.logql.grafana_variables import names
 from lokictl.records import dataclass
@@ -163,7 +163,7 @@ def is_logql(dashboard: Dashboard, owner: Json, target: Json) -> bool:
     return kind == "loki"
 
 
-_PIPELINE = re.compile(r"\}\s*(?:\|[=~>]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format)\b)")
+_PIPELINE = lazy_pattern(r"\}\s*(?:\|[=~>]|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format)\b)")
 """What only LogQL has, for queries whose data source is not known."""
 
 

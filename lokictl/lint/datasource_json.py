@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 import re2
 
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.findings import Path
 
-ESCAPED = re.compile(r"\$\$")
-MARKED = re.compile(r"\$__(?:env|file|vault)\{[^}]*\}")
-ENVIRONMENT = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}|\$[A-Z][A-Z0-9_]*")
-WITH_DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?[-=?+][^}]*\}")
+ESCAPED = lazy_pattern(r"\$\$")
+MARKED = lazy_pattern(r"\$__(?:env|file|vault)\{[^}]*\}")
+ENVIRONMENT = lazy_pattern(r"\$\{[A-Z][A-Z0-9_]*\}|\$[A-Z][A-Z0-9_]*")
+WITH_DEFAULT = lazy_pattern(r"\$\{[A-Za-z_]\w*:?[-=?+][^}]*\}")
 """A default value as shells know it; Grafana does not."""
 
 TRACING = ("jaeger", "tempo", "zipkin")
@@ -93,7 +94,7 @@ _LINKED = {
 }
 
 
-_EXPLORE = re.compile(r'"datasource":"([A-Za-z0-9_-]+)"')
+_EXPLORE = lazy_pattern(r'"datasource":"([A-Za-z0-9_-]+)"')
 
 
 def _url(owner: Any, path: Path, purpose: str) -> Iterator[Link]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
 from lokictl.lint.promql import is_promql
 from lokictl.lint.query import DocumentText
@@ -209,7 +210,7 @@ def as_finding(problem: Problem) -> Finding:
 
 # --- documents ---------------------------------------------------------------------------------------------
 
-_QUERY_START = re.compile(r"\s*(?:#[^\n]*\n\s*)*[{(]|\s*\w+\s*(?:by|without)?\s*\(")
+_QUERY_START = lazy_pattern(r"\s*(?:#[^\n]*\n\s*)*[{(]|\s*\w+\s*(?:by|without)?\s*\(")
 
 
 def _load_documents(text: str, file: str, loaded: Loaded, explicit: bool) -> None:
@@ -245,7 +246,7 @@ def _documents(text: str, file: str, loaded: Loaded, explicit: bool) -> list[Doc
         return None
 
 
-_MEANT = re.compile(
+_MEANT = lazy_pattern(
     r"""^groups:|^datasources:|"panels"|"elements"|loki_rule|grafana_dashboard""", re.MULTILINE
 )
 """What makes a file that cannot be read worth a finding when nobody named it."""
@@ -312,9 +313,9 @@ def _is_json_schema(value: Any) -> bool:
     )
 
 
-_HELM_VALUE = re.compile(r"""\{\{-?[^}`]*(?:\.(?:Values|Release|Chart)\b|\binclude\s+["'])""")
+_HELM_VALUE = lazy_pattern(r"""\{\{-?[^}`]*(?:\.(?:Values|Release|Chart)\b|\binclude\s+["'])""")
 
-_ESCAPED = re.compile(r"\{\{-?\s*`[^`]*`\s*-?\}\}")
+_ESCAPED = lazy_pattern(r"\{\{-?\s*`[^`]*`\s*-?\}\}")
 
 
 def _not_for_loki(file: RuleFile, found: FoundRules) -> str:
@@ -362,12 +363,12 @@ def _without_groups(document: Document) -> Finding | None:
 
 # --- what is not ours --------------------------------------------------------------------------------------
 
-_LOOKS_LIKE_LOGQL = re.compile(
+_LOOKS_LIKE_LOGQL = lazy_pattern(
     r"""\w\s*\(\s*\{[^{}\n]*\}\s*(?:\||!=|!~|\[)"""
     r"""|\{[^{}\n]*\w\s*(?:=|!=|=~|!~)\s*\\?["'`][^{}\n]*\}\s*(?:\|[=~>]|!=\s*\\?["`]|!~\s*\\?["`]"""
     r"""|\|\s*(?:json|logfmt|pattern|regexp|unpack|unwrap|line_format|label_format|decolorize)\b)"""
 )
-_TEST_FILE = re.compile(r"^tests:", re.MULTILINE)
+_TEST_FILE = lazy_pattern(r"^tests:", re.MULTILINE)
 
 
 def looks_like_logql(text: str) -> bool:

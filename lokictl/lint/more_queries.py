@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.diagnostics import LokictlError
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import as_dict, as_list, datasource_type, variables
 from lokictl.lint.datasource_json import read, settings
 from lokictl.lint.findings import Path
@@ -19,7 +20,7 @@ from lokictl.project.configuration import display_path
 
 # --- dashboards' variables ---------------------------------------------------------------------------------
 
-LABEL_VALUES = re.compile(
+LABEL_VALUES = lazy_pattern(
     r"^\s*label_values\(\s*(?:(?P<stream>\{.*\})\s*,\s*)?(?P<label>[A-Za-z_]\w*)\s*\)\s*$", re.DOTALL
 )
 

@@ -6,8 +6,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
-_METRIC = re.compile(
+from lokictl.lazy import lazy_pattern
+
+_STRINGS = lazy_pattern(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
+_METRIC = lazy_pattern(
     r"(?<![\w:.$])([A-Za-z_:][\w:]*)"
     r"(?=\s*(?:\{|\[|\)|,|[<>=!+*/%^-]|$|\b(?:and|or|unless|by|on|offset)\b))"
 )

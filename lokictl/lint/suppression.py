@@ -11,20 +11,20 @@ How far a comment reaches follows from where it stands:
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
 
 from lokictl.diagnostics import Position, Severity, suggestion
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Finding
 from lokictl.lint.registry import known_names, matches
 from lokictl.records import dataclass
 
-_COMMENT = re.compile(
+_COMMENT = lazy_pattern(
     r"#\s*lokictl:\s*disable\s*=\s*(?P<names>[\w/*.-]+(?:\s*,\s*[\w/*.-]+)*)(?P<rest>[^\n]*)"
 )
-_REASON = re.compile(r"\s*(?:—|–|--?|:)\s*(?P<reason>\S.*)")
+_REASON = lazy_pattern(r"\s*(?:—|–|--?|:)\s*(?P<reason>\S.*)")
 WHOLE_FILE = 1_000_000_000
 
 
@@ -130,8 +130,8 @@ def _read(file: str) -> str:
 
 # --- how far a comment reaches -----------------------------------------------------------------------------
 
-_RULE_START = re.compile(r"^(\s*)-\s+(?:alert|record|expr|uid|title|grafana_alert)\s*:")
-_GROUP_START = re.compile(r"^(\s*)-\s+(?:name|interval|rules|limit|orgId)\s*:")
+_RULE_START = lazy_pattern(r"^(\s*)-\s+(?:alert|record|expr|uid|title|grafana_alert)\s*:")
+_GROUP_START = lazy_pattern(r"^(\s*)-\s+(?:name|interval|rules|limit|orgId)\s*:")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.ast import Span
 from lokictl.logql.units import HOUR, MILLISECOND, MINUTE, SECOND
 from lokictl.records import dataclass
@@ -30,12 +31,12 @@ Value = str | int | float | Sequence[str]
 STAND_IN = "grafana_"
 """How every name begins that is put in the place of a variable without a value."""
 
-_VARIABLE = re.compile(
+_VARIABLE = lazy_pattern(
     r"\$(?P<plain>[A-Za-z_]\w*)"
     r"|\$\{(?P<braced>[A-Za-z_]\w*)(?:[.\[](?P<path>[^:}]*))?(?::(?P<format>[^}]*))?\}"
     r"|\[\[(?P<squared>[A-Za-z_]\w*)(?::(?P<squared_format>\w+))?\]\]"
 )
-_TEXTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_TEXTS = lazy_pattern(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +177,8 @@ def _duration(nanoseconds: int) -> str:
 
 # --- values ------------------------------------------------------------------------------------------------
 
-_REGEX_SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/]")
-_LOKI_SPECIAL = re.compile(r"[$^*{}\[\]+?.()|]")
+_REGEX_SPECIAL = lazy_pattern(r"[\\^$.*+?()\[\]{}|/]")
+_LOKI_SPECIAL = lazy_pattern(r"[$^*{}\[\]+?.()|]")
 
 
 def formatted(value: Value, form: str = "") -> str:
@@ -229,32 +230,32 @@ _FORMATS: dict[str, Callable[[list[str]], str]] = {
 CONTEXT = 300
 """Characters before a variable that decide what stands in for it."""
 
-_UNIT = re.compile(r"(?:ns|us|µs|ms|[smhdwy])\b")
+_UNIT = lazy_pattern(r"(?:ns|us|µs|ms|[smhdwy])\b")
 _STRING = r"""(?:"(?:[^"\\\n]|\\.)*"|`[^`]*`)"""
 _BEFORE: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("duration", re.compile(r"\boffset\s+-?$", re.IGNORECASE)),
-    ("fraction", re.compile(r"quantile_over_time\s*\(\s*$", re.IGNORECASE)),
-    ("number", re.compile(r"\d\.?$")),
+    ("duration", lazy_pattern(r"\boffset\s+-?$", re.IGNORECASE)),
+    ("fraction", lazy_pattern(r"quantile_over_time\s*\(\s*$", re.IGNORECASE)),
+    ("number", lazy_pattern(r"\d\.?$")),
     (
         "number",
-        re.compile(
+        lazy_pattern(
             r"(?:[<>]=?|==|[+*/%^-]|(?:top|bottom)k\s*(?:(?:by|without)\s*\([^)]*\)\s*)?\(|vector\s*\(|\bbool)\s*$",
             re.IGNORECASE,
         ),
     ),
-    ("number", re.compile(r"[)\d]\s*!=\s*$")),
-    ("string", re.compile(r"(?:\|=|\|~|\|>|!>|!~|=~|!=|(?<![=<>!])=)\s*$")),
-    ("string", re.compile(r"\b(?:line_format|ip\s*\()\s*$", re.IGNORECASE)),
-    ("pattern", re.compile(r"\|\s*pattern\s*$", re.IGNORECASE)),
-    ("regexp", re.compile(r"\|\s*regexp\s*$", re.IGNORECASE)),
-    ("string", re.compile(rf"(?:\|[=~>]|!>)\s*{_STRING}(?:\s*or\s*{_STRING})*\s*or\s*$", re.IGNORECASE)),
-    ("string", re.compile(rf"\blabel_replace\s*\(.*[)\]]\s*(?:,\s*{_STRING}\s*)*,\s*$", re.IGNORECASE)),
-    ("conversion", re.compile(r"\bunwrap\s*$", re.IGNORECASE)),
-    ("filter", re.compile(rf"{_STRING}\s*(?:or|and|,)\s*$", re.IGNORECASE)),
+    ("number", lazy_pattern(r"[)\d]\s*!=\s*$")),
+    ("string", lazy_pattern(r"(?:\|=|\|~|\|>|!>|!~|=~|!=|(?<![=<>!])=)\s*$")),
+    ("string", lazy_pattern(r"\b(?:line_format|ip\s*\()\s*$", re.IGNORECASE)),
+    ("pattern", lazy_pattern(r"\|\s*pattern\s*$", re.IGNORECASE)),
+    ("regexp", lazy_pattern(r"\|\s*regexp\s*$", re.IGNORECASE)),
+    ("string", lazy_pattern(rf"(?:\|[=~>]|!>)\s*{_STRING}(?:\s*or\s*{_STRING})*\s*or\s*$", re.IGNORECASE)),
+    ("string", lazy_pattern(rf"\blabel_replace\s*\(.*[)\]]\s*(?:,\s*{_STRING}\s*)*,\s*$", re.IGNORECASE)),
+    ("conversion", lazy_pattern(r"\bunwrap\s*$", re.IGNORECASE)),
+    ("filter", lazy_pattern(rf"{_STRING}\s*(?:or|and|,)\s*$", re.IGNORECASE)),
 )
 """What stands in for a variable behind some text; the first that fits."""
 
-_OPERATOR_AFTER = re.compile(r"\s*(?:[=!<>]=|=~|!~|[=<>])")
+_OPERATOR_AFTER = lazy_pattern(r"\s*(?:[=!<>]=|=~|!~|[=<>])")
 
 
 def stand_in(variable: Variable, query: str) -> str:

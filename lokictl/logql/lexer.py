@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.grammar import RANGE_OPERATIONS, RESERVED, VECTOR_OPERATIONS
 from lokictl.logql.units import parse_bytes, parse_go_duration, parse_prometheus_duration
 from lokictl.logql.versions import (
@@ -37,7 +38,7 @@ ONE_CHARACTER = frozenset(",.{}()]=><+-*/%^|")
 SKIPPED = frozenset(" \t\r\n#/")
 """What white space and comments begin with."""
 FLAGS = ("--strict", "--keep-empty")
-_FLAG = re.compile(rf"(?:{'|'.join(FLAGS)})(?!\w)")
+_FLAG = lazy_pattern(rf"(?:{'|'.join(FLAGS)})(?!\w)")
 
 END = "$end"
 
@@ -69,12 +70,12 @@ def tokenize(text: str, version: LokiVersion = DEFAULT) -> list[Token | LexicalE
 
 
 _SPACE = re.compile(r"[ \t\r\n]+")
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_AFTER_WORD = re.compile(r"\s*\(")
-_AFTER_WORD_GROUPING = re.compile(r"\s*(?:by|without)\s*\(", re.IGNORECASE)
-_DURATION_CHARACTERS = re.compile(r"[\d.nuµmshdwy]+")
-_PETABYTES = re.compile(r"[0-9][0-9.]*[pP](?:i?B)")
-_BYTES_CHARACTERS = re.compile(r"[\d.BikKMGTP]+")
+_IDENTIFIER = lazy_pattern(r"[^\W\d]\w*")
+_AFTER_WORD = lazy_pattern(r"\s*\(")
+_AFTER_WORD_GROUPING = lazy_pattern(r"\s*(?:by|without)\s*\(", re.IGNORECASE)
+_DURATION_CHARACTERS = lazy_pattern(r"[\d.nuµmshdwy]+")
+_PETABYTES = lazy_pattern(r"[0-9][0-9.]*[pP](?:i?B)")
+_BYTES_CHARACTERS = lazy_pattern(r"[\d.BikKMGTP]+")
 
 
 WORD, STRING, RAW, PAIR, _, NUMBER, RANGE, OTHER = range(1, 9)
@@ -330,8 +331,8 @@ def duration(text: str) -> int | None:
     return None
 
 
-_DIGITS = re.compile(r"[0-9_]*")
-_HEX_DIGITS = re.compile(r"[0-9a-fA-F_]*")
+_DIGITS = lazy_pattern(r"[0-9_]*")
+_HEX_DIGITS = lazy_pattern(r"[0-9a-fA-F_]*")
 
 
 def scan_number(text: str, start: int, *, blank_matters: bool = True) -> tuple[int, str]:
@@ -486,7 +487,7 @@ def _escape_length(text: str, position: int, mark: str) -> int:
     return 4 if len(digits) == 3 and all("0" <= digit <= "7" for digit in digits) else 0
 
 
-_ESCAPE = re.compile(r"\\(?:x(..)|u(....)|U(........)|([0-7]{3})|(.))", re.DOTALL)
+_ESCAPE = lazy_pattern(r"\\(?:x(..)|u(....)|U(........)|([0-7]{3})|(.))", re.DOTALL)
 
 
 def unescape(body: str) -> str | None:

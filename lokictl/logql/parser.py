@@ -10,6 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast
 from lokictl.logql import parser_tables as tables
 from lokictl.logql.arithmetic import fold
@@ -156,8 +157,8 @@ _BUILDS: dict[tuple[str, ...], Build] = {}
 """The builds of the queries parsed so far, by the kinds of their tokens."""
 
 
-_SIZE = re.compile(r"[0-9]{1,4}[KMGTP]i?B", re.IGNORECASE)
-_NO_BYTES = re.compile("0b", re.IGNORECASE)
+_SIZE = lazy_pattern(r"[0-9]{1,4}[KMGTP]i?B", re.IGNORECASE)
+_NO_BYTES = lazy_pattern("0b", re.IGNORECASE)
 """A size that is no problem as such, whatever is wrong with its letters."""
 
 

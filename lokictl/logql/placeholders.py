@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-_PLACEHOLDER = re.compile(
+from lokictl.lazy import lazy_pattern
+
+_PLACEHOLDER = lazy_pattern(
     r"%%(?P<percent>[A-Za-z_][\w.-]*)%%"
     r"|\$\$\{(?P<doubled>[A-Za-z_]\w*)\}"
     r"|\$\{(?P<braced>(?!__)[A-Za-z_]\w*)(?::[-=?+][^}\"`]*)\}"
     r"|\{\{-?\s*(?P<template>[^{}\n]+?)\s*-?\}\}"
 )
-_ENVIRONMENT = re.compile(r"\$\{(?!__)[A-Za-z_]\w*(?::[-=?+][^}]*)?\}")
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', re.DOTALL)
+_ENVIRONMENT = lazy_pattern(r"\$\{(?!__)[A-Za-z_]\w*(?::[-=?+][^}]*)?\}")
+_STRING = lazy_pattern(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', re.DOTALL)
 
 
 def has_placeholder(text: str) -> bool:
@@ -44,7 +46,7 @@ def as_variables(query: str) -> str:
     return _PLACEHOLDER.sub(variable, query)
 
 
-_JINJA = re.compile(r"\{\{-?\s*(?P<name>[A-Za-z_]\w*(?:[.\[][^{}|]*)?)\s*(?:\|[^{}]*)?-?\}\}")
+_JINJA = lazy_pattern(r"\{\{-?\s*(?P<name>[A-Za-z_]\w*(?:[.\[][^{}|]*)?)\s*(?:\|[^{}]*)?-?\}\}")
 _GO_WORDS = ("if", "else", "end", "range", "with", "template", "define", "block", "nil", "true", "false")
 
 

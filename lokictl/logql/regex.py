@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import re2
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.errors import LogQLError
 from lokictl.records import dataclass
 
@@ -1007,7 +1008,7 @@ class Match(Protocol):
     def group(self, index: int, /) -> bytes | None: ...
 
 
-_BROKEN = re.compile("[\udc80-\udcff]")
+_BROKEN = lazy_pattern("[\udc80-\udcff]")
 
 
 class _BrokenText:

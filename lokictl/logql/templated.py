@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.ast import Expr
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.grafana_variables import STAND_IN, Variable, stand_in, variables
@@ -17,7 +17,7 @@ from lokictl.logql.units import (
     format_value,
 )
 
-_UNIT = re.compile(r"(?:ns|us|µs|ms|[smhdwy])(?!\w)")
+_UNIT = lazy_pattern(r"(?:ns|us|µs|ms|[smhdwy])(?!\w)")
 FIRST_NUMBER = 900_000_001
 """A number, or a duration in seconds, that nobody writes."""
 

@@ -9,6 +9,8 @@ import functools
 import math
 import re
 
+from lokictl.lazy import lazy_pattern
+
 NANOSECOND = 1
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000
@@ -148,7 +150,7 @@ def _time_quote(text: str) -> str:
     return '"' + "".join(parts) + '"'
 
 
-_GO_NUMBER = re.compile(r"([0-9]*)(?:\.([0-9]*))?")
+_GO_NUMBER = lazy_pattern(r"([0-9]*)(?:\.([0-9]*))?")
 
 
 def format_go_duration(nanoseconds: int) -> str:
@@ -218,8 +220,8 @@ def format_bytes(value: int) -> str:
     return f"{scaled:.1f}{names[exponent]}" if scaled < 10 else f"{scaled:.0f}{names[exponent]}"
 
 
-_DECIMAL = re.compile(r"[+-]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
-_HEXADECIMAL = re.compile(r"([+-]?)0[xX]_?([0-9a-fA-F_]*)\.?([0-9a-fA-F_]*)[pP]([+-]?[0-9][0-9_]*)")
+_DECIMAL = lazy_pattern(r"[+-]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
+_HEXADECIMAL = lazy_pattern(r"([+-]?)0[xX]_?([0-9a-fA-F_]*)\.?([0-9a-fA-F_]*)[pP]([+-]?[0-9][0-9_]*)")
 _INFINITE = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}
 
 
@@ -333,7 +335,7 @@ _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
 }
-_PLAIN = re.compile(r"[ !#-\[\]-~]*")
+_PLAIN = lazy_pattern(r"[ !#-\[\]-~]*")
 
 
 def quote(text: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast
 from lokictl.logql.ast import Span
 from lokictl.logql.matching import compile_matcher
@@ -112,7 +112,7 @@ def check_regexp(pattern: str, version: LokiVersion = DEFAULT) -> str:
     return "" if names else "at least one named capture must be supplied"
 
 
-_CAPTURE = re.compile(r"<([a-zA-Z_][a-zA-Z0-9_]*)>")
+_CAPTURE = lazy_pattern(r"<([a-zA-Z_][a-zA-Z0-9_]*)>")
 
 
 def split_pattern(pattern: str) -> list[tuple[bool, str]]:

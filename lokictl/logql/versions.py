@@ -8,13 +8,13 @@ and ``lokictl upgrade`` read the same table.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast
 from lokictl.logql.ast import COMPARISONS
 from lokictl.records import dataclass
@@ -217,7 +217,7 @@ PARSERS = (ast.JsonParser, ast.LogfmtParser, ast.RegexpParser, ast.PatternParser
 
 def _templates(*functions: str) -> Find:
     """Stages whose template calls one of some functions."""
-    called = re.compile(r"\{\{[^}]*(?<![\w.$\"`])(?:" + "|".join(functions) + r")(?!\w)[^}]*\}\}")
+    called = lazy_pattern(r"\{\{[^}]*(?<![\w.$\"`])(?:" + "|".join(functions) + r")(?!\w)[^}]*\}\}")
 
     def find(expression: ast.Expr) -> Iterator[ast.Node]:
         for node in expression.walk():
@@ -240,7 +240,7 @@ def _empty_groupings(expression: ast.Expr) -> Iterator[ast.Node]:
             yield grouping
 
 
-_ONLY_THE_ERROR = re.compile(r"\{\{-?\s*\.__error(?:_details)?__\s*-?\}\}")
+_ONLY_THE_ERROR = lazy_pattern(r"\{\{-?\s*\.__error(?:_details)?__\s*-?\}\}")
 _TYPED_FILTERS = (ast.NumberLabelFilter, ast.DurationLabelFilter, ast.BytesLabelFilter)
 
 

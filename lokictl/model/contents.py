@@ -16,6 +16,7 @@ from dataclasses import field
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.json_source import load_embedded_json
 from lokictl.model.yaml_source import load_embedded_documents
@@ -27,7 +28,7 @@ MAX_DECODED = 64_000_000
 MAX_LEVELS = 12
 """Documents in strings of documents in strings …"""
 
-_WORTH_READING = re.compile(
+_WORTH_READING = lazy_pattern(
     r"""\bexpr["']?\s*:|"(?:panels|rows|elements)"\s*:|\b(?:panels|elements|datasources)\s*:"""
     r"""|"datasources"|\b\w+Data[sS]ources\s*:|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?(?:Secret|GrafanaData)|\bkind["']?\s*:\s*["']?Datasource|\bcontactPoints\b"""
 )
@@ -500,7 +501,7 @@ def _is_managed_listing(value: dict[str, Any]) -> bool:
 
 # --- strings -----------------------------------------------------------------------------------------------
 
-_TEMPLATE_LINE = re.compile(
+_TEMPLATE_LINE = lazy_pattern(
     r"^\s*(?:\{\{|\{%)|\{\{-?\s*(?:include|toYaml|if|range|with|end|\.Values)\b", re.M
 )
 

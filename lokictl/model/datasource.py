@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lokictl.lazy import lazy_pattern
 from lokictl.model.documents import Cursor
 from lokictl.records import dataclass
 
@@ -102,7 +103,7 @@ class DataSource:
         return entry
 
 
-_REFERENCE = re.compile(
+_REFERENCE = lazy_pattern(
     r"\$\$|\$__(?P<source>\w+)\{(?P<argument>[^}]*)\}|\$\{(?P<braced>[^}]*)\}"
     r"|\$(?P<special>[*#@!?0-9-])|\$(?P<name>\w+)",
     re.ASCII,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import field
 from functools import cached_property
@@ -11,6 +10,7 @@ from functools import cached_property
 import orjson
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.model.documents import (
     Cursor,
     Document,
@@ -23,8 +23,8 @@ from lokictl.model.documents import (
 )
 from lokictl.records import dataclass
 
-_BLANK = re.compile(r"[ \t\r\n]*")
-_ESCAPE = re.compile(
+_BLANK = lazy_pattern(r"[ \t\r\n]*")
+_ESCAPE = lazy_pattern(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]"
 )
 _DECODER = json.JSONDecoder(strict=False)

@@ -18,6 +18,7 @@ from dataclasses import field
 
 from lokictl.diagnostics import Problem, Severity
 from lokictl.durations import MINUTE, SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import LogQLError
 from lokictl.logql.ast import BinaryOperation, Expr, Literal, LogExpr
 from lokictl.model.managed_alerts import EXPRESSIONS, ManagedGroup, ManagedQuery, ManagedRule
@@ -253,7 +254,7 @@ class _Translator:
         )
 
 
-_PANEL_LINK = re.compile(r"/d/(?P<uid>[\w-]+)[^\s\"]*[?&]viewPanel=(?:panel-)?(?P<panel>\d+)")
+_PANEL_LINK = lazy_pattern(r"/d/(?P<uid>[\w-]+)[^\s\"]*[?&]viewPanel=(?:panel-)?(?P<panel>\d+)")
 _OPERATORS = {">": "gt", "<": "lt"}
 
 

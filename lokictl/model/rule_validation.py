@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from lokictl.diagnostics import Position, Problem, Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import parse
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.versions import ANY_NAMES_IN_RULES, LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, target
@@ -20,8 +21,8 @@ from lokictl.model.yaml_source import Path
 from lokictl.records import dataclass
 from lokictl.templates.alert import load_error
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+LABEL_NAME = lazy_pattern(r"[a-zA-Z_][a-zA-Z0-9_]*")
+METRIC_NAME = lazy_pattern(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 EXTERNAL_URL_HINT = (
     "Loki's check does not know $externalURL: write {{ externalURL }} or {{ .ExternalURL }} instead"
 )

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import parse_prometheus_duration
 
-_RFC3339 = re.compile(
+_RFC3339 = lazy_pattern(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?(?:\s?(Z|z|UTC|[+-]\d\d:?\d\d))?"
 )
 

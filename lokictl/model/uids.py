@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lokictl.lazy import lazy
+from lokictl.lazy import lazy, lazy_pattern
 
 if TYPE_CHECKING:
     import hashlib
@@ -14,7 +14,7 @@ else:
     hashlib = lazy("hashlib")
 
 UID_LENGTH = 40
-UID = re.compile(rf"[A-Za-z0-9_-]{{1,{UID_LENGTH}}}\Z")
+UID = lazy_pattern(rf"[A-Za-z0-9_-]{{1,{UID_LENGTH}}}\Z")
 
 
 def slug(text: str, length: int = UID_LENGTH) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.model.documents import (
     Cursor,
     Document,
@@ -41,7 +42,7 @@ MAX_DEPTH = 100
 """Levels of lists and mappings in each other; no file of ours has ten."""
 
 TOO_DEEP = "the YAML nests too deeply"
-_DEEP_LINE = re.compile(r"^[ ?:-]{100}", re.MULTILINE)
+_DEEP_LINE = lazy_pattern(r"^[ ?:-]{100}", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,20 @@ left to PyYAML and remembered, and so are whole values with something rare in th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import yaml
 
+from lokictl.lazy import lazy_pattern
+
 WIDTH = 10_000
 LONG = 9_000
 """Longer strings may be folded, at a column that depends on where they begin."""
 OTHER_BREAKS = "\x85\u2028\u2029"
 """What else ends a line for PyYAML."""
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./\-]{0,100}")
+_KEY = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_./\-]{0,100}")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lokictl.diagnostics import LokictlError, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.model.yaml_writer import dump_yaml
 
 APPLY_LIMIT = 262_144
@@ -95,7 +96,7 @@ def manifest_text(manifest: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-NOT_IN_BLOCKS = re.compile(
+NOT_IN_BLOCKS = lazy_pattern(
     "[^\\t\\n\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
 )
 """What a YAML block cannot hold: control characters, and the line breaks that only YAML takes for such."""

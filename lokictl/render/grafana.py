@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.lazy import lazy_pattern
 from lokictl.model.json_text import json_text
 from lokictl.model.library_panel import with_library_panels
 from lokictl.model.yaml_writer import dump_yaml
@@ -305,7 +306,7 @@ def _secret_problem(source: DataSource, what: str) -> Problem:
     )
 
 
-REFERENCE = re.compile(r"\$__(?:env|file|vault)\{[^{}]+\}|\$\{[A-Za-z_]\w*\}|\$[A-Za-z_]\w*")
+REFERENCE = lazy_pattern(r"\$__(?:env|file|vault)\{[^{}]+\}|\$\{[A-Za-z_]\w*\}|\$[A-Za-z_]\w*")
 
 
 def _reference(value: str) -> str:
@@ -314,7 +315,7 @@ def _reference(value: str) -> str:
     return f"$__env{{{found[1]}}}" if found and not found[1].startswith("__") else value
 
 
-_DOLLAR = re.compile(r"\$\$|\$__(?:env|file|vault)\{[^{}]+\}|\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|\$")
+_DOLLAR = lazy_pattern(r"\$\$|\$__(?:env|file|vault)\{[^{}]+\}|\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|\$")
 
 
 def _escaped(value: Any, known: frozenset[str]) -> Any:

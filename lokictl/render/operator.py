@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lokictl.durations import HOUR, MINUTE, SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.model.managed_alerts import ManagedGroup, ManagedRule, panel_link
 from lokictl.model.notifications import ContactPoint, Notifications, Route
 from lokictl.model.rules import AlertingRule, RecordingRule, RuleGroup
@@ -142,7 +142,7 @@ def dashboard_object(dashboard: DashboardFile, settings: Settings) -> Manifest:
     return _grafana_object("GrafanaDashboard", name, spec, settings)
 
 
-_SECRET = re.compile(r"\$__env\{(\w+)\}|\$__file\{(?:[^{}]*/)?([^/{}]+)\}|\$\{?(\w+)\}?")
+_SECRET = lazy_pattern(r"\$__env\{(\w+)\}|\$__file\{(?:[^{}]*/)?([^/{}]+)\}|\$\{?(\w+)\}?")
 
 
 def datasource_object(source: DataSource, settings: Settings) -> Manifest:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from lokictl.lazy import lazy_pattern
 from lokictl.records import dataclass
 
 # How items of a list are called, by the list's key.
@@ -53,7 +53,7 @@ LONGER = 200
 LONG_LINE = 160
 AROUND = 24
 MOSTLY_THE_SAME = 0.5
-WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+WORDS = lazy_pattern(r"\w+|\s+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_prometheus_duration, parse_prometheus_duration
 from lokictl.model.dashboard_schema import spec_for
 from lokictl.model.library_panel import OF_THE_PLACE
@@ -253,10 +254,10 @@ def message_template(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Grafana knows no other form, and puts a definition around all the rest.
-_DEFINES = re.compile(r"\{\{\s*define\b")
+_DEFINES = lazy_pattern(r"\{\{\s*define\b")
 
 
-_MATCHER = re.compile(r"\s*\"?([^=~!\"]+?)\"?\s*(=~|!~|!=|=)\s*(?:\"(.*)\"|(.*?))\s*\Z", re.DOTALL)
+_MATCHER = lazy_pattern(r"\s*\"?([^=~!\"]+?)\"?\s*(=~|!~|!=|=)\s*(?:\"(.*)\"|(.*?))\s*\Z", re.DOTALL)
 
 
 def route_matchers(body: Mapping[str, Any]) -> list[tuple[str, str, str]]:

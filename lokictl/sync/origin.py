@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lokictl.lazy import lazy_pattern
 from lokictl.model.files import write_text
 from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.project import Configuration
 
-ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+ID = lazy_pattern(r"[A-Za-z0-9_-]{8,64}\Z")
 GIT_SECONDS = 5
 COPY = Path(".lokictl") / "id"
 

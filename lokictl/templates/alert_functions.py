@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_float, parse_float, parse_prometheus_duration, quote
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.formatting import query_escape
@@ -187,7 +188,7 @@ def strip_domain(text: str) -> str:
         return f"{short}:{port}" if port else short
 
 
-_WORD = re.compile(r"\w+(?:['’.:·]\w+)*")
+_WORD = lazy_pattern(r"\w+(?:['’.:·]\w+)*")
 
 
 def title(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_float, quote
 from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
@@ -54,7 +55,7 @@ class Directive:
         return flag in self.flags
 
 
-_DIRECTIVE = re.compile(
+_DIRECTIVE = lazy_pattern(
     r"%(?P<flags>[-+# 0]*)(?:\[(?P<wi>\d+)\])?(?P<width>\*|\d+)?"
     r"(?:(?P<dot>\.)(?:\[(?P<pi>\d+)\])?(?P<precision>\*|\d+)?)?"
     r"(?:\[(?P<vi>\d+)\])?(?P<verb>.)?",

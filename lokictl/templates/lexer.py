@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from lokictl.lazy import lazy_pattern
+
 
 class Token(NamedTuple):
     """``kind`` as in `KINDS`; ``offset`` in characters; an error token's text is its message."""
@@ -17,8 +19,8 @@ class Token(NamedTuple):
 
 KEYWORDS = ("block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with")
 
-_IDENTIFIER = re.compile(r"[^\W\d]\w*|_\w*")
-_NUMBER = re.compile(
+_IDENTIFIER = lazy_pattern(r"[^\W\d]\w*|_\w*")
+_NUMBER = lazy_pattern(
     r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9_]*\.?[0-9_]*)(?:[eEpP][+-]?[0-9_]+)?i?"
 )
 _SPACE = " \t\r\n"

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import parse_bytes, parse_decimal, parse_float, parse_go_duration, quote, seconds
 from lokictl.logql.versions import B64_WITHOUT_PADDING, INT_OF_FRACTION, LokiVersion
 from lokictl.templates.errors import FunctionError
@@ -25,7 +26,7 @@ from lokictl.templates.values import NIL, Int64, from_bytes, is_true, to_bytes, 
 MAX_TEXT = 16 * 1024 * 1024
 """Bytes of the longest text that a function makes."""
 
-_INTEGER = re.compile(r"[+-]?(?:0[xX]_?[0-9a-fA-F_]+|0[bB]_?[01_]+|0[oO]_?[0-7_]+|[0-9][0-9_]*)")
+_INTEGER = lazy_pattern(r"[+-]?(?:0[xX]_?[0-9a-fA-F_]+|0[bB]_?[01_]+|0[oO]_?[0-7_]+|[0-9][0-9_]*)")
 
 
 def parse_int(text: str) -> int:
@@ -337,7 +338,7 @@ def to_seconds(text: str) -> float:
     return _worded(lambda value: seconds(parse_go_duration(value)), text)
 
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = lazy_pattern("[\ud800-\udfff]")
 
 
 def _go_json(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.errors import LogQLError
 from lokictl.logql.regex import CompiledRegex, Match, compile_search
 from lokictl.templates.errors import FunctionError
@@ -45,7 +46,7 @@ def _width(data: bytes, at: int) -> int:
     return width
 
 
-_REFERENCE = re.compile(rb"\$(?:\$|(\w+)|\{(\w+)\})")
+_REFERENCE = lazy_pattern(rb"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 def expand(template: bytes, regex: CompiledRegex, found: Match) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_go_duration
 from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
@@ -60,7 +61,7 @@ class Time:
 
 
 # Longest first where one begins another.
-_LAYOUT = re.compile(
+_LAYOUT = lazy_pattern(
     r"January|Jan|Monday|Mon|MST|2006|01|02|03|04|05|002|06|15|PM|pm|__2|_2006|_2"
     r"|-07:00:00|-070000|-07:00|-0700|-07|Z07:00:00|Z070000|Z07:00|Z0700|Z07"
     r"|[.,]0+(?![0-9])|[.,]9+(?![0-9])|1|2|3|4|5"

@@ -18,10 +18,10 @@ an interface that is nil   `NIL` (an element of a map or slice)
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import Any
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_float, format_go_duration
 from lokictl.records import dataclass
 
@@ -122,7 +122,7 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-_BROKEN = re.compile("[\udc80-\udcff]")
+_BROKEN = lazy_pattern("[\udc80-\udcff]")
 
 
 def valid_characters(text: str) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
 
-INDEX = re.compile(r"\$\{(index[-+*/% 0-9()]*)\}")
+INDEX = lazy_pattern(r"\$\{(index[-+*/% 0-9()]*)\}")
 """``${index}``, and arithmetic with it such as ``${index * 10 + 5}``."""
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 from lokictl.backends.interface import LogEntry
 from lokictl.diagnostics import LokictlError, Problem, Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.model.log_files import LogReader
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.lines import line_maker, uses_index, with_index
@@ -19,7 +19,7 @@ from lokictl.testing.reader import Reader, ReadError
 STREAM_KEYS = ("labels", "structured_metadata", "lines", "entries", "file", "time_field", "arrives_at")
 ENTRY_KEYS = ("at", "line", "json", "logfmt", "every", "count", "arrives_at", "structured_metadata")
 KINDS = ("line", "json", "logfmt")
-GAP = re.compile(r"_(?:x(\d+))?")
+GAP = lazy_pattern(r"_(?:x(\d+))?")
 MAX_COUNT = 1_000_000
 HALF_A_YEAR = 183 * 86_400 * 1_000_000_000
 

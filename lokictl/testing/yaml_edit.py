@@ -9,13 +9,14 @@ from typing import Any
 
 import yaml
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_value
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.records import dataclass
 
-PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%(+-][A-Za-z0-9_./%()+-]*)*")
-NOT_TEXT = re.compile(r"(?i)true|false|null|yes|no|on|off|~|[-+.]?[0-9].*|[-+.].*")
-DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+PLAIN = lazy_pattern(r"[A-Za-z0-9_./][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%(+-][A-Za-z0-9_./%()+-]*)*")
+NOT_TEXT = lazy_pattern(r"(?i)true|false|null|yes|no|on|off|~|[-+.]?[0-9].*|[-+.].*")
+DURATION = lazy_pattern(r"(?:\d+(?:ms|[smhdwy]))+")
 WIDTH = 110
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lokictl.diagnostics import LokictlError
+from lokictl.lazy import lazy_pattern
 from lokictl.logql.versions import MAIN, LokiVersion
 from lokictl.model.documents import Cursor, value_at
 from lokictl.model.yaml_source import load_documents, load_embedded_documents
@@ -64,8 +65,8 @@ OF_A_COLLECTOR = ("scrape_configs", "clients", "positions")
 """Sections of Promtail's configuration, which has limits, too."""
 CHART_NAMES = {"schemaConfig": "schema_config", "commonConfig": "common", "rulerConfig": "ruler"}
 """What the Loki chart calls sections in its values."""
-_SECRET = re.compile(r"^kind:\s*Secret\b", re.MULTILINE)
-_WORDS = re.compile(
+_SECRET = lazy_pattern(r"^kind:\s*Secret\b", re.MULTILINE)
+_WORDS = lazy_pattern(
     r"schema_?[cC]onfig|limits_config|storage_config|structuredConfig|^overrides:", re.MULTILINE
 )
 

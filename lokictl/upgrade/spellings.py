@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast
 from lokictl.logql.units import quote
 from lokictl.logql.versions import OR_FILTERS, PETABYTES, Behavior, LokiVersion
@@ -36,10 +37,10 @@ def better_spellings(
 
 # --- line filters ----------------------------------------------------------------------------------------------------
 
-_PLAIN = re.compile(r"[^\\.+*?()|\[\]{}^$]+")
+_PLAIN = lazy_pattern(r"[^\\.+*?()|\[\]{}^$]+")
 """Text without a meaning of its own in a regular expression."""
-_ESCAPED = re.compile(r"\\([.+*?()|\[\]{}^$\\/-])")
-_AROUND = re.compile(r"\((?:\?:)?([^()]*)\)")
+_ESCAPED = lazy_pattern(r"\\([.+*?()|\[\]{}^$\\/-])")
+_AROUND = lazy_pattern(r"\((?:\?:)?([^()]*)\)")
 
 
 def alternatives(pattern: str) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def as_old_syntax(expression: ast.Expr, version: LokiVersion) -> Respelled:
             yield node, f"|~ {quote(texts)}"
 
 
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_SPECIAL = lazy_pattern(r"[\\.+*?()|\[\]{}^$]")
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard.sources import chosen_sources
 from lokictl.lint.dashboard_json import TIME_SERIES, Target, as_dict, is_text, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
@@ -73,7 +74,7 @@ def _graphed_promql(dashboard: DashboardItem) -> Iterator[tuple[Target, str]]:
             yield target, str(expr)
 
 
-_FIXED_RATE = re.compile(r"\b(rate|irate|increase)\s*\([^()\[\]]*\[(\d+[smhdwy][^\]$]*)\]")
+_FIXED_RATE = lazy_pattern(r"\b(rate|irate|increase)\s*\([^()\[\]]*\[(\d+[smhdwy][^\]$]*)\]")
 
 
 class RateInterval(DashboardCheck):
@@ -92,8 +93,8 @@ class RateInterval(DashboardCheck):
                 )
 
 
-_COUNTER = re.compile(r"\b[a-zA-Z_:][\w:]*_total\b")
-_COUNTED = re.compile(r"\b(?:rate|irate|increase|resets|changes|count|absent\w*|group|\w+_over_time)\b")
+_COUNTER = lazy_pattern(r"\b[a-zA-Z_:][\w:]*_total\b")
+_COUNTED = lazy_pattern(r"\b(?:rate|irate|increase|resets|changes|count|absent\w*|group|\w+_over_time)\b")
 
 
 class CounterWithoutRate(DashboardCheck):

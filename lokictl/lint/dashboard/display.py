@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name, targets
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, QueryKind
@@ -171,7 +172,7 @@ def _text_without_data(panel: Json) -> tuple[Path, str] | None:
     return ((*here, "noValue"), str(text)) if is_text(text) else None
 
 
-_SILENCE = re.compile(
+_SILENCE = lazy_pattern(
     r"silen|\bno (?:data|logs?|lines?|metrics?|values?|signal)\b|unknown|missing|\bdown\b|offline|n/?a\b|^[-–—?]+$",
     re.IGNORECASE,
 )

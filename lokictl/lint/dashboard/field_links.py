@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard.queries import labels_of_target
 from lokictl.lint.dashboard_json import Json, as_dict, as_list, links, panel_name, targets, variables
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
 from lokictl.model.documents import value_at
 
-_ENCODED = re.compile(r"(?:%24(?:%7[Bb])?|%5[Bb]%5[Bb])([A-Za-z_]\w*)")
-_MACROS = re.compile(r"__(?:auto|interval|range|rate_interval)(?:_ms|_s)?")
+_ENCODED = lazy_pattern(r"(?:%24(?:%7[Bb])?|%5[Bb]%5[Bb])([A-Za-z_]\w*)")
+_MACROS = lazy_pattern(r"__(?:auto|interval|range|rate_interval)(?:_ms|_s)?")
 """Those of a query: Explore fills them when it runs the query of the link."""
 
 _VALUE = r"(?:\$|%24)(?:\{|%7[Bb])?__value\b(?:\.(?:raw|numeric|text))?(?![.\w])(?:\}|%7[Dd])?"
 _BESIDE = r"(?:\s|\+|%20|%22|%5[Cc]|\\|\"|:|%3[Aa]|=|%3[Dd])*"
-_COMPARED = re.compile(rf"(?:[<>]|%3[CEce]|minDuration|min_duration){_BESIDE}{_VALUE}")
-_USED = re.compile(_VALUE)
+_COMPARED = lazy_pattern(rf"(?:[<>]|%3[CEce]|minDuration|min_duration){_BESIDE}{_VALUE}")
+_USED = lazy_pattern(_VALUE)
 
 
 class EncodedVariable(DashboardCheck):
@@ -81,7 +81,7 @@ def _estimates(targets: list[object]) -> dict[str, bool]:
     }
 
 
-_LABEL = re.compile(r"\$\{__field\.labels[.\[]\"?([A-Za-z_]\w*)")
+_LABEL = lazy_pattern(r"\$\{__field\.labels[.\[]\"?([A-Za-z_]\w*)")
 
 
 class LinkLabel(DashboardCheck):

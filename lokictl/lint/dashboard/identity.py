@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import Json, as_list, is_text, panel_name
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Workspace, WorkspaceCheck
 
-_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_UID = lazy_pattern(r"[A-Za-z0-9_-]{1,40}")
 
 
 class DashboardUid(DashboardCheck):

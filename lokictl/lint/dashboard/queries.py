@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity, suggestion
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.lint.promql import promql_error, returned_labels
@@ -177,7 +177,7 @@ class NumericStep(DashboardCheck):
                 )
 
 
-_LEGEND_LABEL = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+_LEGEND_LABEL = lazy_pattern(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
 
 class LegendLabel(DashboardCheck):

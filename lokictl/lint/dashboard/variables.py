@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from lokictl.diagnostics import Severity, did_you_mean, nearest
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import (
     Json,
     annotation_queries,
@@ -40,7 +41,7 @@ FILLED = ("prometheusds", "lokids", "tempods")
 """What the Grafana charm of Canonical's observability stack fills."""
 
 SELF_USED = ("adhoc", "groupby")
-_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TEMPLATE = lazy_pattern(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def _known(dashboard: DashboardItem) -> set[str]:
@@ -149,7 +150,7 @@ class UnusedVariable(DashboardCheck):
                 )
 
 
-_HANDED_ON = re.compile(r'"includeVars":true|__all_variables|"url":"[^"]*var-')
+_HANDED_ON = lazy_pattern(r'"includeVars":true|__all_variables|"url":"[^"]*var-')
 """Links that carry variables to other dashboards."""
 
 

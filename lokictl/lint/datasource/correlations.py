@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Severity, suggestion
-from lokictl.lazy import lazy
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.lint.datasource_json import (
     LOGS,
     METRICS,
@@ -86,7 +86,7 @@ class UnknownDataSource(DataSourceCheck):
 
 
 MAX_FILES = 100
-_UID_LINE = re.compile(r"""^\s*(?:-\s*)?uid:\s*["']?([\w-]+)|[{,]\s*uid:\s*["']?([\w-]+)""", re.MULTILINE)
+_UID_LINE = lazy_pattern(r"""^\s*(?:-\s*)?uid:\s*["']?([\w-]+)|[{,]\s*uid:\s*["']?([\w-]+)""", re.MULTILINE)
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.datasource_json import (
     ENVIRONMENT,
     MARKED,
@@ -19,7 +20,7 @@ from lokictl.lint.datasource_json import (
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DataSourceCheck, DataSourceItem, Finding, Workspace, WorkspaceCheck
 
-_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_UID = lazy_pattern(r"[A-Za-z0-9_-]{1,40}")
 
 
 class DataSourceUid(DataSourceCheck):
@@ -86,7 +87,7 @@ class DuplicateDataSource(WorkspaceCheck):
 
 
 NOT_SECRET = ("tlsCACert", "tlsClientCert", "serverName")
-SECRET_KEYS = re.compile(
+SECRET_KEYS = lazy_pattern(
     r"(?:basicAuth)?password|secret|token|api_?key|private_?key|tlsClientKey|httpHeaderValue\d+",
     re.IGNORECASE,
 )
@@ -128,7 +129,7 @@ class PlainSecret(DataSourceCheck):
         )
 
 
-CREDENTIAL = re.compile(r"auth|token|key|secret|password|cookie|session|credential", re.IGNORECASE)
+CREDENTIAL = lazy_pattern(r"auth|token|key|secret|password|cookie|session|credential", re.IGNORECASE)
 
 
 def _header_of(datasource: DataSourceItem, key: str) -> str | None:
@@ -138,7 +139,7 @@ def _header_of(datasource: DataSourceItem, key: str) -> str | None:
     return str(settings(datasource).get(f"httpHeaderName{key.removeprefix('httpHeaderValue')}") or "")
 
 
-_DOLLAR = re.compile(r"\$\$|\$\{[^}]*\}|\$\w+|\$[*#@!?-]|\$")
+_DOLLAR = lazy_pattern(r"\$\$|\$\{[^}]*\}|\$\w+|\$[*#@!?-]|\$")
 
 
 class UndoubledDollar(DataSourceCheck):

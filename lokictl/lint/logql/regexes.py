@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Finding, Query, QueryCheck
 from lokictl.logql import ast, regex
 from lokictl.logql.ast import LineFilterOperator as Line
@@ -114,7 +115,7 @@ def _plain_texts(query: Query) -> Iterator[tuple[ast.Node, str, str]]:
                     yield stage, stage.operator.value, leg.value
 
 
-_SIGNS = re.compile(
+_SIGNS = lazy_pattern(
     r"^\(\?[imsU]+\)"
     # Not the globs of files, and not the columns of SQL.
     r"|(?<!\*)\.[*+](?!\s*(?:,|from\b))"
@@ -122,10 +123,10 @@ _SIGNS = re.compile(
     r"|\[[^\]\s]*\w-\w[^\]\s]*\][*+{]",
     re.IGNORECASE,
 )
-_ALTERNATIVES = re.compile(r"[\w.:/-]+(?:\|[\w.:/-]+)+|\([\w.:/-]+(?:\|[\w.:/-]+)+\)")
-_WORDS = re.compile(r"[A-Za-z][\w -]{2,}(?:\|[A-Za-z][\w -]{2,})+")
-_STATUS = re.compile(r"[1-5](?:\.\.|\d\.)")
-_LEVELS = re.compile(
+_ALTERNATIVES = lazy_pattern(r"[\w.:/-]+(?:\|[\w.:/-]+)+|\([\w.:/-]+(?:\|[\w.:/-]+)+\)")
+_WORDS = lazy_pattern(r"[A-Za-z][\w -]{2,}(?:\|[A-Za-z][\w -]{2,})+")
+_STATUS = lazy_pattern(r"[1-5](?:\.\.|\d\.)")
+_LEVELS = lazy_pattern(
     r"\b(?:err(?:or)?s?|warn(?:ing)?|fatal|panic|crit(?:ical)?|exception|fail(?:ed|ure)?|timeout|denied|refused|severe)\b",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from lokictl.diagnostics import did_you_mean, nearest
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.promql import is_promql, metrics_of
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError, ParseError
@@ -344,8 +345,8 @@ _UNITS = r"(?:ns|us|µs|ms|[smh]|[kKMGTPE]i?[bB]|[bB])"
 
 
 _NAMES = r"[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*"
-_BARE_GROUPING = re.compile(rf"\b(by|without)\s+({_NAMES})(?=\s*(?:\(|$|[)<>=!+*/-]))")
-_ODD_LABEL = re.compile(
+_BARE_GROUPING = lazy_pattern(rf"\b(by|without)\s+({_NAMES})(?=\s*(?:\(|$|[)<>=!+*/-]))")
+_ODD_LABEL = lazy_pattern(
     r"(?<![\w.\"$\[])[A-Za-z_]\w*(?:[.-][A-Za-z_]\w*)+(?=\s*(?:=~|!~|!=|[<>]=?|==?|[,)}]|$))"
 )
 
@@ -523,7 +524,7 @@ def brackets(text: str, masked: str, error: LogQLError) -> Iterator[Repair]:
 
 
 CLOSING = {"(": ")", "[": "]", "{": "}"}
-_OPERATOR = re.compile(
+_OPERATOR = lazy_pattern(
     r"\s*(?:(?<![=!<>|~])(?:[<>]=?|[=!]=)(?!~)|[+*/%^]|\b(?:and|or|unless|by|without)\b|(?<=\s)-(?=\s))"
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokictl.diagnostics import Place, Severity, suggestion
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Check, Finding, ManagedRuleItem, Workspace, WorkspaceCheck
 from lokictl.model.documents import Cursor
 
@@ -121,7 +122,7 @@ def _receivers(route: Cursor) -> Iterator[Cursor]:
             yield from _receivers(child)
 
 
-_MATCHER = re.compile(r"^\s*([\w.-]+)\s*(=~|!~|!=|=)\s*\"?(.*?)\"?\s*$")
+_MATCHER = lazy_pattern(r"^\s*([\w.-]+)\s*(=~|!~|!=|=)\s*\"?(.*?)\"?\s*$")
 
 
 def matchers(route: Cursor) -> list[tuple[str, str, str]] | None:

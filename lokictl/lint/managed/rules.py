@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Place, Severity, suggestion
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Check, Finding, ManagedRuleCheck, ManagedRuleItem
 from lokictl.logql.ast import LogExpr
 from lokictl.model.managed_alerts import ManagedQuery
 
-_MATH_NAME = re.compile(r"\$\{?(\w+)")
+_MATH_NAME = lazy_pattern(r"\$\{?(\w+)")
 
 
 class LogQuery(ManagedRuleCheck):
@@ -125,7 +125,7 @@ class UndoubledDollar(ManagedRuleCheck):
                 yield self.finding(rule.place(*path), message, hint=hint)
 
 
-_TEMPLATE_VARIABLE = re.compile(r"(?<!\$)\$(labels|values|value)\b")
+_TEMPLATE_VARIABLE = lazy_pattern(r"(?<!\$)\$(labels|values|value)\b")
 
 
 class RangeAndInterval(ManagedRuleCheck):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.logql import ast, semantics
 from lokictl.logql.units import format_prometheus_duration
@@ -171,7 +172,7 @@ def _grouped_by(expression: ast.Node, name: str) -> bool:
     )
 
 
-_METRIC = re.compile(r"(?<![\w:\"`=$])[A-Za-z_:][\w:]*")
+_METRIC = lazy_pattern(r"(?<![\w:\"`=$])[A-Za-z_:][\w:]*")
 
 
 class UsesRecordingRule(RuleCheck):

@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, did_you_mean, nearest, suggestion
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
 from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import load_document
 
-_DASHBOARD = re.compile(r"/d(?:-solo)?/([A-Za-z0-9_-]+)")
-_PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|xxx+)\b", re.IGNORECASE)
+_DASHBOARD = lazy_pattern(r"/d(?:-solo)?/([A-Za-z0-9_-]+)")
+_PLACEHOLDER = lazy_pattern(r"\b(?:TODO|FIXME|TBD|xxx+)\b", re.IGNORECASE)
 
 
 class Link(RuleCheck):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity, did_you_mean, nearest
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
@@ -18,7 +19,7 @@ from lokictl.templates.alert import fields_used, load_error, uses_value
 
 FIXED = ("__name__", "alertname")
 
-_PLAIN = re.compile(
+_PLAIN = lazy_pattern(
     r"\{\{-?\s*(?:(?:\$labels|\.Labels)\.(?P<label>[A-Za-z_]\w*)|(?:\$value|\.Value)"
     r"(?:\s*\|\s*(?:humanize(?:1024|Duration|Percentage)?|printf\s+\"[^\"\\]*\"))?)\s*-?\}\}"
 )
@@ -225,7 +226,7 @@ class PercentageTwice(RuleCheck):
                 yield self.finding(rule.text_place(path, found.start(), found.end()), message, hint=hint)
 
 
-_PERCENTAGE = re.compile(r"\{\{-?\s*(\$value|\.Value)\s*\|\s*humanizePercentage\s*-?\}\}")
+_PERCENTAGE = lazy_pattern(r"\{\{-?\s*(\$value|\.Value)\s*\|\s*humanizePercentage\s*-?\}\}")
 
 
 def _is_percentage(expression: ast.Node) -> bool:
@@ -272,7 +273,7 @@ class HelmEscape(RuleCheck):
                 yield self.finding(rule.text_place(path, found.start(), found.end()), message, hint=hint)
 
 
-_ESCAPED = re.compile(
+_ESCAPED = lazy_pattern(
     r"\{\{-?\s*(?:`(?P<inner>[^`]*\{\{[^`]*)`|(?P<quote>[\"'])\{\{(?P=quote)|[\"]\{\{[^\"]*\}\}[\"])\s*-?\}\}"
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import as_dict, as_list
 from lokictl.lint.interface import Finding, Place, Workspace, WorkspaceCheck
 from lokictl.lint.schema import matcher_test
@@ -228,7 +229,7 @@ class BucketsAroundObjective(WorkspaceCheck):
                 return
 
 
-_BUCKETS = re.compile(r"\bbuckets\s*[=:]\s*\[([^\]]*)\]")
+_BUCKETS = lazy_pattern(r"\bbuckets\s*[=:]\s*\[([^\]]*)\]")
 
 
 def histograms(content: object) -> Iterator[list[float]]:

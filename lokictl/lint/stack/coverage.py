@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.interface import DashboardItem, Finding, Place, Query, QueryKind, Workspace, WorkspaceCheck
 from lokictl.lint.more_queries import rule_test_streams
@@ -138,7 +139,7 @@ def shortest_retention(pipeline: Pipeline) -> tuple[int, Service]:
     return shortest, pipeline.services[number]
 
 
-_RELATIVE = re.compile(r"now-(\d+)([smhdwMy])")
+_RELATIVE = lazy_pattern(r"now-(\d+)([smhdwMy])")
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "M": 30 * DAY, "y": YEAR}
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity, did_you_mean, nearest
+from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import as_dict
 from lokictl.lint.findings import place_in
 from lokictl.lint.interface import Finding, Query, Workspace, WorkspaceCheck
@@ -16,7 +17,7 @@ from lokictl.logql.ast import MatchOperator
 from lokictl.logql.grafana_variables import holds_variable
 from lokictl.model import FieldType
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = lazy_pattern(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class ImpossibleValue(WorkspaceCheck):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from lokictl.lazy import lazy_pattern
 from lokictl.model.log_files.documents import records_of_document
 from lokictl.model.log_files.line_times import match_time, number_time, parse_log_time
 from lokictl.model.log_files.time_fields import TIME_FIELDS
@@ -66,17 +67,17 @@ class LogFormat:
 
 # --- text -------------------------------------------------------------------------------------------------------
 
-_OPENING = re.compile(r"[\[(<\"']?")
-_CRI = re.compile(r"(\S+) (stdout|stderr) ([FP])(?:\S*) (.*)", re.DOTALL)
-_LABELED = re.compile(
+_OPENING = lazy_pattern(r"[\[(<\"']?")
+_CRI = lazy_pattern(r"(\S+) (stdout|stderr) ([FP])(?:\S*) (.*)", re.DOTALL)
+_LABELED = lazy_pattern(
     r"(\S+) \{((?:[a-zA-Z_]\w*=\"(?:[^\"\\]|\\.)*\"(?:, ?|(?=\})))*)\}(?: +(.*)|$)", re.DOTALL
 )
-_LABEL = re.compile(r"([a-zA-Z_]\w*)=(\"(?:[^\"\\]|\\.)*\")")
-_EXPLORE = re.compile(r"(\d{13})\t(?:\d{4}-\d\d-\d\dT[\d:.]+Z\t)?(.*)", re.DOTALL)
-_SYSLOG_PRIORITY = re.compile(r"<\d{1,3}>(?:1 )?")
-_ACCESS_TIME = re.compile(r"\[(?=\d\d?/[A-Z][a-z]{2}/\d{4}:\d\d:)")
-_PAIR = re.compile(r"([^\s=\"]+)=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
-_PAIR_FIRST = re.compile(r"[^\s=\"]+=")
+_LABEL = lazy_pattern(r"([a-zA-Z_]\w*)=(\"(?:[^\"\\]|\\.)*\")")
+_EXPLORE = lazy_pattern(r"(\d{13})\t(?:\d{4}-\d\d-\d\dT[\d:.]+Z\t)?(.*)", re.DOTALL)
+_SYSLOG_PRIORITY = lazy_pattern(r"<\d{1,3}>(?:1 )?")
+_ACCESS_TIME = lazy_pattern(r"\[(?=\d\d?/[A-Z][a-z]{2}/\d{4}:\d\d:)")
+_PAIR = lazy_pattern(r"([^\s=\"]+)=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
+_PAIR_FIRST = lazy_pattern(r"[^\s=\"]+=")
 _KNOWN_FIELDS = frozenset(TIME_FIELDS)
 
 
@@ -175,7 +176,7 @@ TEXT_FORMATS = (
 )
 """Formats of lines that are not JSON objects; the first that reads the line decides."""
 
-_WORDS_BEFORE = re.compile(
+_WORDS_BEFORE = lazy_pattern(
     r"(?:[^\s\"'=]{1,60}\s+){0,3}?[^\s\"'=\d]{0,40}?[\[(]?(?=\d{4}[-/.]\d\d[-/.]\d\d[T _]|\d{8}[ T]\d\d:"
     r"|\d\d?[/ -][A-Z][a-z]{2}[/ -]\d{4}[: ]|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:|[A-Z][a-z]{2} [A-Z][a-z]{2} {1,2}\d"
     r"|\d\d?/\d\d?/\d{4},? \d\d?:|\d{10}\.\d|\d{13}\b)"

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lokictl.durations import SECOND
+from lokictl.lazy import lazy_pattern
 from lokictl.model.times import match_rfc3339, unix_nanoseconds
 
 EARLIEST_UNIX_SECONDS = 100_000_000
@@ -113,9 +114,9 @@ TIME_FORMS = (
 )
 """Tried in this order; the first whose pattern fits and whose parts are a real date is the time."""
 
-_NAMED_ZONE = re.compile(r"\s?(?:[AP]M|" + "|".join(name for name in _ZONES if len(name) > 1) + r")\b")
-_UNIX = re.compile(r"(\d{10}(?:\.\d+)?|\d{13}(?:\.\d+)?|\d{16}|\d{19})(?![\w.])")
-_SCIENTIFIC = re.compile(r"\d\.\d+[eE]\+?(?:09|9|1[258])(?![\w.])")
+_NAMED_ZONE = lazy_pattern(r"\s?(?:[AP]M|" + "|".join(name for name in _ZONES if len(name) > 1) + r")\b")
+_UNIX = lazy_pattern(r"(\d{10}(?:\.\d+)?|\d{13}(?:\.\d+)?|\d{16}|\d{19})(?![\w.])")
+_SCIENTIFIC = lazy_pattern(r"\d\.\d+[eE]\+?(?:09|9|1[258])(?![\w.])")
 Found = tuple[int, int]
 """A time: nanoseconds since the epoch, and the offset behind it."""
 
