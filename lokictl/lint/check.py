@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 from lokictl.diagnostics import Place, Severity
 from lokictl.lint.findings import Edit, Finding
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
-from lokictl.lint.query import Query
+from lokictl.lint.query import Part, Query, QueryKind
 from lokictl.lint.workspace import Workspace
-from lokictl.logql.ast import Node
 
 
 class Check:
@@ -68,22 +67,32 @@ class Check:
         )
 
 
+def _has_parts(parts: frozenset[Part], wants: tuple[Part, ...], needs: tuple[Part, ...]) -> bool:
+    """Whether a query with these parts has one of those that a check wants (none: any), and all that it needs."""
+    return (not wants or not parts.isdisjoint(wants)) and parts.issuperset(needs)
+
+
 class QueryCheck(Check):
     """Looks at one LogQL query.
 
-    Only called with queries that parse, unless ``wants_errors``, and that have a node of one of the classes in
-    ``wants`` (none: all).
+    Only called with queries that parse (``only_errors``: that do not); of one of the ``query_kinds`` (none: any); and
+    that have one of the parts ``wants`` (none: any) and all of ``needs``.  Parts are classes of nodes, and words as a
+    query spells them: operators (``|~``), keywords (``by``) and functions (``rate``); see `Build.words`.
     """
 
-    wants: ClassVar[tuple[type[Node], ...]] = ()
-    wants_errors: ClassVar[bool] = False
+    query_kinds: ClassVar[tuple[QueryKind, ...]] = ()
+    wants: ClassVar[tuple[Part, ...]] = ()
+    needs: ClassVar[tuple[Part, ...]] = ()
+    only_errors: ClassVar[bool] = False
 
     @classmethod
-    def can_find(cls, kinds: frozenset[type[Node]]) -> bool:
-        """Whether a query with nodes of these classes (none: one that does not parse) concerns the check."""
-        if not kinds:
-            return cls.wants_errors
-        return not cls.wants or not kinds.isdisjoint(cls.wants)
+    def can_find(cls, parts: frozenset[Part], kind: QueryKind) -> bool:
+        """Whether a query with these parts (none: one that does not parse) concerns the check."""
+        if cls.query_kinds and kind not in cls.query_kinds:
+            return False
+        return (
+            cls.only_errors if not parts else not cls.only_errors and _has_parts(parts, cls.wants, cls.needs)
+        )
 
     @abstractmethod
     def check(self, query: Query) -> Iterable[Finding]:
@@ -91,7 +100,24 @@ class QueryCheck(Check):
 
 
 class RuleCheck(Check):
-    """Looks at one rule.  ``rule.query.expression`` may be None (`logql/syntax` has told so)."""
+    """Looks at one rule.
+
+    Only called with alerts if ``only_alerts``; with rules that have a template in a label or an annotation if
+    ``only_templates``; and if the expression has one of the parts ``wants`` and all of ``needs``, as in `QueryCheck`.
+    Without those ``rule.query.expression`` may be None (`logql/syntax` has told so).
+    """
+
+    only_alerts: ClassVar[bool] = False
+    only_templates: ClassVar[bool] = False
+    wants: ClassVar[tuple[Part, ...]] = ()
+    needs: ClassVar[tuple[Part, ...]] = ()
+
+    @classmethod
+    def can_find(cls, parts: frozenset[Part], *, is_alert: bool, has_templates: bool) -> bool:
+        """Whether a rule whose expression has these parts (none: it does not parse) concerns the check."""
+        if (cls.only_alerts and not is_alert) or (cls.only_templates and not has_templates):
+            return False
+        return _has_parts(parts, cls.wants, cls.needs)
 
     @abstractmethod
     def check(self, rule: RuleItem) -> Iterable[Finding]:

@@ -30,6 +30,7 @@ Example::
         name = "logql/range-below-interval"
         severity = Severity.WARNING
         summary = "a range shorter than the evaluation interval"
+        wants = (LogRange,)
 
         def check(self, query: Query) -> Iterator[Finding]:
             for log_range in query.nodes(LogRange):

@@ -37,6 +37,18 @@ class RuleItem:
     def is_alert(self) -> bool:
         return isinstance(self.rule, AlertingRule)
 
+    @cached_property
+    def templates(self) -> tuple[tuple[tuple[str, str], str], ...]:
+        """(path, text) of every label and annotation that is a template; only alerts have any."""
+        if not isinstance(self.rule, AlertingRule):
+            return ()
+        return tuple(
+            ((part, name), text)
+            for part, texts in (("labels", self.rule.labels), ("annotations", self.rule.annotations))
+            for name, text in texts.items()
+            if "{{" in text
+        )
+
     @property
     def item(self) -> str:
         return f"{'alert' if self.is_alert else 'record'} {self.rule.name}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from lokictl.diagnostics import Place
 from lokictl.lint.findings import Edit, Path, PathPart, place_in
 from lokictl.logql.ast import Expr, Node, Span
-from lokictl.logql.cache import parse_cached
+from lokictl.logql.cache import build_cached
 from lokictl.logql.errors import LogQLError, ParseError
 from lokictl.logql.grafana_variables import Interpolated, holds_variable, interpolate
 from lokictl.logql.placeholders import as_variables
@@ -21,8 +21,11 @@ from lokictl.records import dataclass
 
 if TYPE_CHECKING:
     from lokictl.lint.items import DashboardItem, RuleItem
+    from lokictl.logql.parser import Build
 
 NodeType = TypeVar("NodeType", bound=Node)
+Part = type[Node] | str
+"""What a query can have: nodes of a class, or a word (`Build.words`)."""
 
 
 class QueryKind(StrEnum):
@@ -69,9 +72,9 @@ class Query:
     path: tuple[PathPart, ...] = ()
 
     @cached_property
-    def _parsed(self) -> tuple[Expr | None, LogQLError | None]:
-        result = parse_cached(self.filled.text)
-        return (None, result) if isinstance(result, LogQLError) else (result, None)
+    def _parsed(self) -> tuple[Expr | None, Build | None, LogQLError | None]:
+        result = build_cached(self.filled.text)
+        return (None, None, result) if isinstance(result, LogQLError) else (*result, None)
 
     @cached_property
     def filled(self) -> Interpolated:
@@ -88,6 +91,11 @@ class Query:
     @property
     def error(self) -> LogQLError | None:
         """Why there is no expression."""
+        return self._parsed[2]
+
+    @property
+    def build(self) -> Build | None:
+        """What the query has in common with others that differ in names, strings and numbers only."""
         return self._parsed[1]
 
     @cached_property
@@ -98,18 +106,11 @@ class Query:
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:
         """The expression and everything below it, parents first; empty if there is none."""
-        if self.expression is None:
-            return ()
-        found: list[Node] = []
-        waiting: list[Node] = [self.expression]
-        while waiting:
-            node = waiting.pop()
-            found.append(node)
-            waiting.extend(reversed(tuple(node.children())))
-        return tuple(found)
+        return tuple(self.expression.walk()) if self.expression is not None else ()
 
     @cached_property
-    def _by_type(self) -> dict[type[Node], list[Node]]:
+    def nodes_by_class(self) -> dict[type[Node], list[Node]]:
+        """All nodes, by their class, in source order."""
         found: dict[type[Node], list[Node]] = {}
         for node in self.all_nodes:
             found.setdefault(type(node), []).append(node)
@@ -117,12 +118,17 @@ class Query:
 
     def nodes(self, kind: type[NodeType]) -> list[NodeType]:
         """All nodes of exactly this class, in source order."""
-        return self._by_type.get(kind, [])  # type: ignore[return-value]
+        return self.nodes_by_class.get(kind, [])  # type: ignore[return-value]
 
     @property
-    def kinds(self) -> frozenset[type[Node]]:
-        """The classes of the nodes; empty if there is no expression."""
-        return frozenset(self._by_type)
+    def parts(self) -> frozenset[Part]:
+        """The classes of the nodes with their bases, and the words; empty if there is no expression.
+
+        Queries of one build have the same parts.
+        """
+        if self.build is None:
+            return frozenset()
+        return self.build.words.union(*(kind.__mro__ for kind in self.nodes_by_class))
 
     def original(self, span: Span) -> Span:
         """``span`` of the parsed text as a span of `text`."""

@@ -21,6 +21,7 @@ from lokictl.lint.interface import (
     LokiOptions,
     ManagedRuleCheck,
     QueryCheck,
+    QueryKind,
     RuleCheck,
     Workspace,
     WorkspaceCheck,
@@ -28,7 +29,7 @@ from lokictl.lint.interface import (
 )
 from lokictl.lint.loading import Loaded, as_finding, dashboard_of_project, load_paths, load_text
 from lokictl.lint.query import Query
-from lokictl.logql.ast import Node
+from lokictl.logql.parser import Build
 from lokictl.logql.versions import targeting
 from lokictl.model.documents import ModuleDocument
 from lokictl.parallel import in_processes
@@ -262,12 +263,12 @@ def _share_of_findings(
 def _query_findings(found: Iterable[Query], checks: list[Check]) -> Iterator[Finding]:
     queries = [check for check in checks if isinstance(check, QueryCheck)]
     # Most queries are built alike: which checks can find something is worked out once for each build.
-    plans: dict[frozenset[type[Node]], list[QueryCheck]] = {}
+    plans: dict[tuple[Build | None, QueryKind], list[QueryCheck]] = {}
     for query in found:
-        kinds = query.kinds
-        plan = plans.get(kinds)
+        key = query.build, query.kind
+        plan = plans.get(key)
         if plan is None:
-            plan = plans[kinds] = [check for check in queries if check.can_find(kinds)]
+            plan = plans[key] = [check for check in queries if check.can_find(query.parts, query.kind)]
         for check in plan:
             for finding in check.check(query):
                 yield about(query.item, finding)
@@ -276,12 +277,21 @@ def _query_findings(found: Iterable[Query], checks: list[Check]) -> Iterator[Fin
 def _rule_findings(found: Iterable[GroupItem], checks: list[Check]) -> Iterator[Finding]:
     rules = [check for check in checks if isinstance(check, RuleCheck)]
     groups = [check for check in checks if isinstance(check, GroupCheck)]
+    plans: dict[tuple[Build | None, bool, bool], list[RuleCheck]] = {}
     for group in found:
         for group_check in groups:
             for finding in group_check.check(group):
                 yield about(group.item, finding)
         for rule in group.rules:
-            for rule_check in rules:
+            key = rule.query.build, rule.is_alert, bool(rule.templates)
+            plan = plans.get(key)
+            if plan is None:
+                plan = plans[key] = [
+                    check
+                    for check in rules
+                    if check.can_find(rule.query.parts, is_alert=key[1], has_templates=key[2])
+                ]
+            for rule_check in plan:
                 for finding in rule_check.check(rule):
                     yield about(rule.item, finding)
 

@@ -34,9 +34,9 @@ class Node:
 
     span: Span = field(default=NO_SPAN, compare=False, repr=False, kw_only=True)
 
-    def children(self) -> Iterator[Node]:
+    def children(self) -> tuple[Node, ...]:
         """The nodes directly below this one, in source order."""
-        yield from ()
+        return ()
 
     def walk(self) -> Iterator[Node]:
         """This node and everything below it, parents before children, in source order."""
@@ -44,7 +44,7 @@ class Node:
         while waiting:
             node = waiting.pop()
             yield node
-            waiting.extend(reversed(tuple(node.children())))
+            waiting += node.children()[::-1]
 
     def find_all(self, *types: type[NodeType]) -> Iterator[NodeType]:
         """Every node of one of the classes, this one included, in source order."""
@@ -120,8 +120,8 @@ class StreamSelector(Node):
 
     matchers: tuple[Matcher, ...]
 
-    def children(self) -> Iterator[Node]:
-        yield from self.matchers
+    def children(self) -> tuple[Node, ...]:
+        return self.matchers
 
 
 # --- pipeline stages --------------------------------------------------------------------------------------
@@ -167,8 +167,8 @@ class LineFilter(Stage):
     operator: LineFilterOperator
     legs: tuple[LineFilterLeg, ...]
 
-    def children(self) -> Iterator[Node]:
-        yield from self.legs
+    def children(self) -> tuple[Node, ...]:
+        return self.legs
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,8 @@ class JsonParser(ParserStage):
 
     extractions: tuple[Extraction, ...] = ()
 
-    def children(self) -> Iterator[Node]:
-        yield from self.extractions
+    def children(self) -> tuple[Node, ...]:
+        return self.extractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +197,8 @@ class LogfmtParser(ParserStage):
     keep_empty: bool = False
     extractions: tuple[Extraction, ...] = ()
 
-    def children(self) -> Iterator[Node]:
-        yield from self.extractions
+    def children(self) -> tuple[Node, ...]:
+        return self.extractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +242,8 @@ class LabelFormat(Stage):
 
     items: tuple[LabelFormatItem, ...]
 
-    def children(self) -> Iterator[Node]:
-        yield from self.items
+    def children(self) -> tuple[Node, ...]:
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +264,8 @@ class DropLabels(Stage):
 
     items: tuple[LabelName | Matcher, ...]
 
-    def children(self) -> Iterator[Node]:
-        yield from self.items
+    def children(self) -> tuple[Node, ...]:
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +274,8 @@ class KeepLabels(Stage):
 
     items: tuple[LabelName | Matcher, ...]
 
-    def children(self) -> Iterator[Node]:
-        yield from self.items
+    def children(self) -> tuple[Node, ...]:
+        return self.items
 
 
 # --- label filters ----------------------------------------------------------------------------------------
@@ -352,9 +352,8 @@ class AndLabelFilter(LabelFilter):
     left: LabelFilter
     right: LabelFilter
 
-    def children(self) -> Iterator[Node]:
-        yield self.left
-        yield self.right
+    def children(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,9 +361,8 @@ class OrLabelFilter(LabelFilter):
     left: LabelFilter
     right: LabelFilter
 
-    def children(self) -> Iterator[Node]:
-        yield self.left
-        yield self.right
+    def children(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,8 +371,8 @@ class LabelFilterStage(Stage):
 
     filter: LabelFilter
 
-    def children(self) -> Iterator[Node]:
-        yield self.filter
+    def children(self) -> tuple[Node, ...]:
+        return (self.filter,)
 
 
 # --- expressions ------------------------------------------------------------------------------------------
@@ -393,9 +391,8 @@ class LogExpr(Expr):
     selector: StreamSelector
     stages: tuple[Stage, ...] = ()
 
-    def children(self) -> Iterator[Node]:
-        yield self.selector
-        yield from self.stages
+    def children(self) -> tuple[Node, ...]:
+        return (self.selector, *self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,8 +403,8 @@ class Unwrap(Node):
     conversion: str | None = None
     filters: tuple[LabelFilter, ...] = ()
 
-    def children(self) -> Iterator[Node]:
-        yield from self.filters
+    def children(self) -> tuple[Node, ...]:
+        return self.filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,10 +416,8 @@ class LogRange(Node):
     offset: int = 0
     unwrap: Unwrap | None = None
 
-    def children(self) -> Iterator[Node]:
-        yield self.log
-        if self.unwrap is not None:
-            yield self.unwrap
+    def children(self) -> tuple[Node, ...]:
+        return (self.log,) if self.unwrap is None else (self.log, self.unwrap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,10 +443,8 @@ class RangeAggregation(MetricExpr):
     parameter: float | None = None
     grouping: Grouping | None = None
 
-    def children(self) -> Iterator[Node]:
-        yield self.log_range
-        if self.grouping is not None:
-            yield self.grouping
+    def children(self) -> tuple[Node, ...]:
+        return (self.log_range,) if self.grouping is None else (self.log_range, self.grouping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,9 +456,8 @@ class VectorAggregation(MetricExpr):
     parameter: int | None = None
     grouping: Grouping = Grouping()
 
-    def children(self) -> Iterator[Node]:
-        yield self.grouping
-        yield self.inner
+    def children(self) -> tuple[Node, ...]:
+        return (self.grouping, self.inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,11 +485,8 @@ class BinaryOperation(MetricExpr):
     matching: VectorMatching | None = None
     return_bool: bool = False
 
-    def children(self) -> Iterator[Node]:
-        yield self.left
-        if self.matching is not None:
-            yield self.matching
-        yield self.right
+    def children(self) -> tuple[Node, ...]:
+        return (self.left, self.right) if self.matching is None else (self.left, self.matching, self.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,8 +513,8 @@ class LabelReplace(MetricExpr):
     source: str
     regex: str
 
-    def children(self) -> Iterator[Node]:
-        yield self.inner
+    def children(self) -> tuple[Node, ...]:
+        return (self.inner,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,6 +524,5 @@ class Variants(Expr):
     variants: tuple[MetricExpr, ...]
     of: LogRange
 
-    def children(self) -> Iterator[Node]:
-        yield from self.variants
-        yield self.of
+    def children(self) -> tuple[Node, ...]:
+        return (*self.variants, self.of)

@@ -79,7 +79,7 @@ _BYTES_CHARACTERS = lazy_pattern(r"[\d.BikKMGTP]+")
 
 
 WORD, STRING, RAW, PAIR, _, NUMBER, RANGE, OTHER = range(1, 9)
-_COMMON = re.compile(
+_COMMON = lazy_pattern(
     r"""[ \t\r\n]*(?:
         ([a-z_][a-z0-9_]*)(?!\w)
       | ("[^"\\\n\ud800-\udfff]*")

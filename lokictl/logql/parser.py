@@ -17,7 +17,7 @@ from lokictl.logql.arithmetic import fold
 from lokictl.logql.ast import Span
 from lokictl.logql.errors import ParseError
 from lokictl.logql.grammar import RANGE_OPERATIONS, RULES, TOKENS
-from lokictl.logql.lexer import END, LexicalError, Token, tokenize
+from lokictl.logql.lexer import END, FUNCTION_WORDS, LexicalError, Token, tokenize
 from lokictl.logql.units import MAX_INT64, format_float, parse_float, quote
 from lokictl.logql.validation import check_expression, check_pattern, check_regexp, compile_regex
 from lokictl.logql.versions import (
@@ -71,18 +71,33 @@ def parse(
     functions); ``max_bytes`` and ``max_depth`` bound the text and its nesting; ``version`` is the Loki whose language
     it is.  Raises `ParseError` with Loki's words; never anything else.
     """
-    size = len(query.encode("utf-8", "surrogateescape" if query.isascii() else "surrogatepass"))
+    expression, _ = parse_built(
+        query, validate=validate, max_bytes=max_bytes, max_depth=max_depth, version=version or target()
+    )
+    return expression
+
+
+def parse_built(
+    query: str,
+    *,
+    validate: bool = True,
+    max_bytes: int = MAX_QUERY_BYTES,
+    max_depth: int = MAX_DEPTH,
+    version: LokiVersion,
+) -> tuple[ast.Expr, Build]:
+    """The expression that ``query`` is, and its build; everything else as in `parse`."""
+    size = len(query) if query.isascii() else len(query.encode("utf-8", "surrogatepass"))
     if size >= max_bytes:
         message = f"input size too long ({size} > {max_bytes})"
         raise ParseError(f"parse error : {message}", message=message)
-    parser = _Parser(query, max_depth, version or target())
-    expression = parser.run()
+    parser = _Parser(query, max_depth, version)
+    expression, build = parser.run()
     if validate:
         problem = check_expression(expression, parser.failures)
         if problem is not None:
             message, span = problem
             raise parser.error(message, span, placed=False)
-    return expression
+    return expression, build
 
 
 MATCHING = {operator.value: operator for operator in ast.MatchOperator}
@@ -96,6 +111,10 @@ COMPARING = {
 NO_GROUPING = ast.Grouping()
 
 
+WORDS = {kind: word for word, kind in FUNCTION_WORDS.items()}
+"""The kinds of functions' tokens, as queries spell them."""
+
+
 class Step(NamedTuple):
     """One reduction: the method that builds the expression, of which values, and the edges of its text."""
 
@@ -107,14 +126,19 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Build:
-    """How queries of one build are parsed.
+    """What queries that differ in names, strings and numbers only have in common: the kinds of their tokens.
 
-    The values are the tokens and, behind them, what each step builds; the last one is the expression.  Edges of the
-    text are numbered, too: where each token begins, where each ends, and 0.
+    ``words`` are these kinds as a query spells them (``sum``, ``by``, ``|~``, ``json``), and ``IDENTIFIER``,
+    ``STRING``, ``NUMBER``, ``DURATION``, ``BYTES``, ``RANGE``.  The expressions have nodes of the same classes in
+    the same places.
+
+    ``steps`` are how they are parsed.  The values are the tokens and, behind them, what each step builds; the last
+    one is the expression.  Edges of the text are numbered, too: where each token begins, where each ends, and 0.
     """
 
     steps: tuple[Step, ...]
     depth: int
+    words: frozenset[str]
 
 
 class _Recorder:
@@ -173,18 +197,19 @@ class _Parser:
     def line_starts(self) -> list[int]:
         return [0, *(found.end() for found in re.finditer("\n", self.query))]
 
-    def run(self) -> ast.Expr:
+    def run(self) -> tuple[ast.Expr, Build]:
         self.tokens = tokenize(self.query, self.version)
         # What the tables make of a query depends on the kinds of its tokens alone.
         kinds = tuple([token.kind for token in self.tokens if isinstance(token, Token)])
         known = _BUILDS.get(kinds) if len(kinds) == len(self.tokens) else None
         if known is not None and known.depth <= self.max_depth:
-            return self.build(known)
-        expression, build = self.by_tables()
+            return self.build(known), known
+        expression, steps, depth = self.by_tables()
         if len(_BUILDS) >= MAX_BUILDS:
             _BUILDS.clear()
-        _BUILDS[kinds] = build
-        return expression
+        words = frozenset(WORDS.get(kind, kind) for kind in kinds if kind != END)
+        build = _BUILDS[kinds] = Build(steps, depth, words)
+        return expression, build
 
     def build(self, known: Build) -> ast.Expr:
         """The expression, by the steps that were right for another query of the same build."""
@@ -198,8 +223,8 @@ class _Parser:
         assert isinstance(result, ast.Expr)
         return result
 
-    def by_tables(self) -> tuple[ast.Expr, Build]:
-        """The expression, and the steps that led to it.  Raises `ParseError`."""
+    def by_tables(self) -> tuple[ast.Expr, tuple[Step, ...], int]:
+        """The expression, the steps that lead to it, and how deep it nests.  Raises `ParseError`."""
         recorder = _Recorder(len(self.tokens))
         deepest = 0
         states = [0]
@@ -218,7 +243,7 @@ class _Parser:
                 if token.kind == END and state == tables.ACCEPT:
                     result = values[-1]
                     assert isinstance(result, ast.Expr)
-                    return result, Build(tuple(recorder.steps), deepest)
+                    return result, tuple(recorder.steps), deepest
                 target = shifts[state].get(token.kind)
                 if target is not None and not self.is_sign_of_filter(token, state):
                     states.append(target)

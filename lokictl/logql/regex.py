@@ -91,9 +91,13 @@ class ParsedRegex:
     group_names: tuple[str, ...]
 
 
-@functools.lru_cache(maxsize=4096)
 def parse_regex(pattern: str, *, short_groups: bool = True) -> ParsedRegex:
     """Parses as Go does (Perl flags); raises `RegexError`.  ``short_groups``: ``(?<name>`` is a named group, too."""
+    return _parsed(pattern, short_groups)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(pattern: str, short_groups: bool) -> ParsedRegex:
     parser = _Parser(pattern, short_groups=short_groups)
     root = parser.parse()
     return ParsedRegex(root, tuple(parser.names))
@@ -134,6 +138,11 @@ _POSIX = {
 }
 
 
+_SURROGATE = lazy_pattern(r"[\ud800-\udfff]")
+_PLAIN = lazy_pattern(r"[A-Za-z0-9 _,:;/\"'<>=!@#%&~-]{2,}")
+"""Characters without a meaning of their own."""
+
+
 class _Parser:
     def __init__(self, pattern: str, *, short_groups: bool = True) -> None:
         self.whole = pattern
@@ -148,9 +157,8 @@ class _Parser:
         return self.whole[self.position :]
 
     def parse(self) -> Regex:
-        for character in self.whole:
-            if "\ud800" <= character <= "\udfff":
-                raise RegexError("invalid UTF-8", self.whole)
+        if _SURROGATE.search(self.whole):
+            raise RegexError("invalid UTF-8", self.whole)
         last_repeat = -1
         while self.position < len(self.whole):
             start, before = self.position, last_repeat
@@ -197,6 +205,9 @@ class _Parser:
             self.character_class()
         elif character == "\\":
             self.escape()
+        elif FOLD not in self.flags and (found := _PLAIN.match(self.whole, self.position)):
+            self.position = found.end()
+            self.literals(found[0])
         else:
             self.position += 1
             self.literal(character)
@@ -210,6 +221,16 @@ class _Parser:
     def literal(self, character: str) -> None:
         folded = FOLD in self.flags
         self.push(Regex(LITERAL, text=min(orbit(character)) if folded else character, fold=folded))
+
+    def literals(self, text: str) -> None:
+        """As `literal` for each character of ``text``: all but the last are joined with what is on top."""
+        self.maybe_concat()
+        top = self.stack[-1] if self.stack else None
+        if top is not None and top.kind == LITERAL and not top.fold:
+            top.text += text[:-1]
+        else:
+            self.stack.append(Regex(LITERAL, text=text[:-1]))
+        self.stack.append(Regex(LITERAL, text=text[-1]))
 
     def push(self, node: Regex) -> None:
         if node.kind == CLASS:

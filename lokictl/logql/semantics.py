@@ -305,6 +305,8 @@ def conjuncts(node: ast.LabelFilter) -> Iterator[ast.LabelFilter]:
 
 def is_error_filter(node: ast.Node) -> bool:
     """``__error__=""`` (or a filter on it): lines with errors are dealt with."""
+    if not isinstance(node, ast.LabelFilterStage | ast.LabelFilter):
+        return False
     return any(item.name == "__error__" for item in comparisons(node))
 
 

@@ -50,11 +50,10 @@ class RequiredMatchers(QueryCheck):
     name = "dashboard/required-matchers"
     severity = Severity.WARNING
     summary = "a query without a label that every query of the project must name"
+    query_kinds = (QueryKind.PANEL,)
     options = {"labels": []}
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.PANEL:
-            return
         for selector in query.nodes(StreamSelector):
             names = {matcher.name for matcher in selector.matchers}
             missing = [str(label) for label in self.settings["labels"] if label not in names]

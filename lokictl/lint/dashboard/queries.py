@@ -43,9 +43,11 @@ class MetricQueryInLogsPanel(QueryCheck):
     name = "dashboard/metric-query-in-logs-panel"
     severity = Severity.ERROR
     summary = "a metric query in a logs panel: it shows no data"
+    query_kinds = (QueryKind.PANEL,)
+    wants = (MetricExpr,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.PANEL or _panel(query).get("type") != "logs" or _is_hidden(query):
+        if _panel(query).get("type") != "logs" or _is_hidden(query):
             return
         if isinstance(query.expression, MetricExpr) and not _panel(query).get("transformations"):
             yield self.finding(
@@ -59,10 +61,11 @@ class LogQueryInMetricPanel(QueryCheck):
     name = "dashboard/log-query-in-metric-panel"
     severity = Severity.WARNING
     summary = "a log query in a panel that draws numbers"
+    query_kinds = (QueryKind.PANEL,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         panel = _panel(query)
-        if query.kind != QueryKind.PANEL or panel.get("type") not in NEEDS_NUMBERS or _is_hidden(query):
+        if panel.get("type") not in NEEDS_NUMBERS or _is_hidden(query):
             return
         if isinstance(query.expression, LogExpr) and not panel.get("transformations"):
             yield self.finding(
@@ -113,10 +116,12 @@ class FixedRange(QueryCheck):
     name = "dashboard/fixed-range"
     severity = Severity.INFO
     summary = "a fixed range in a graph, where $__auto follows the zoom"
+    query_kinds = (QueryKind.PANEL,)
+    wants = (LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         panel, target = _panel(query), query.target or {}
-        if query.kind != QueryKind.PANEL or panel.get("type") not in TIME_SERIES or _is_hidden(query):
+        if panel.get("type") not in TIME_SERIES or _is_hidden(query):
             return
         if target.get("queryType") == "instant" or target.get("step") or panel.get("interval"):
             return
@@ -138,10 +143,12 @@ class RangeInRangeQuery(QueryCheck):
     name = "dashboard/range-in-range-query"
     severity = Severity.WARNING
     summary = "[$__range] in a range query: every point of it reads the whole time range again"
+    query_kinds = (QueryKind.PANEL,)
+    wants = (MetricExpr,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         target, panel = query.target or {}, _panel(query)
-        if query.kind != QueryKind.PANEL or _is_hidden(query) or not isinstance(query.expression, MetricExpr):
+        if _is_hidden(query) or not isinstance(query.expression, MetricExpr):
             return
         if target.get("queryType") == "instant" or (target.get("instant") and not target.get("queryType")):
             return
@@ -224,9 +231,11 @@ class AnnotationQuery(QueryCheck):
     name = "dashboard/annotation-metric-query"
     severity = Severity.ERROR
     summary = "a metric query as annotation: only log queries make annotations"
+    query_kinds = (QueryKind.ANNOTATION,)
+    wants = (MetricExpr,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind == QueryKind.ANNOTATION and isinstance(query.expression, MetricExpr):
+        if isinstance(query.expression, MetricExpr):
             yield self.finding(
                 query.place(),
                 "an annotation is made of log lines; this query gives numbers",
@@ -238,11 +247,12 @@ class AnnotationLineLimit(QueryCheck):
     name = "dashboard/annotation-line-limit"
     severity = Severity.WARNING
     summary = "an annotation of log lines with a limit: it marks the newest ones only"
+    query_kinds = (QueryKind.ANNOTATION,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         target = query.target or {}
         limit = target.get("maxLines")
-        if query.kind != QueryKind.ANNOTATION or not isinstance(limit, int) or query.dashboard is None:
+        if not isinstance(limit, int) or query.dashboard is None:
             return
         if isinstance(query.expression, MetricExpr):
             return  # reported by dashboard/annotation-metric-query
@@ -267,9 +277,11 @@ class TooManySeries(QueryCheck):
     name = "dashboard/too-many-series"
     severity = Severity.WARNING
     summary = "a series for each request, more than Loki returns"
+    query_kinds = (QueryKind.PANEL,)
+    wants = (MetricExpr,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.PANEL or not isinstance(query.expression, MetricExpr):
+        if not isinstance(query.expression, MetricExpr):
             return
         for grouping in query.nodes(Grouping):
             found = next((name for name in grouping.labels if name.lower() in UNBOUNDED), None)
@@ -344,15 +356,13 @@ class MaxLinesWithoutEffect(QueryCheck):
     name = "dashboard/max-lines-without-effect"
     severity = Severity.INFO
     summary = "a line limit on a metric query, where it does nothing"
+    query_kinds = (QueryKind.PANEL,)
+    wants = (MetricExpr,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         target = query.target or {}
         limit = target.get("maxLines")
-        if (
-            query.kind == QueryKind.PANEL
-            and isinstance(limit, int)
-            and isinstance(query.expression, MetricExpr)
-        ):
+        if isinstance(limit, int) and isinstance(query.expression, MetricExpr):
             dashboard = query.dashboard
             where = dashboard.place(*query.path[:-1], "maxLines") if dashboard is not None else query.place()
             yield self.finding(

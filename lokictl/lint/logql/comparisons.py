@@ -11,6 +11,7 @@ from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
 from lokictl.logql import ast, semantics
 from lokictl.logql.units import format_float, format_prometheus_duration
 
+THRESHOLD = (ast.BinaryOperation, ast.Literal)
 MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 
 
@@ -31,7 +32,8 @@ class NeverTrue(QueryCheck):
     name = "logql/never-true"
     severity = Severity.WARNING
     summary = "a comparison that is never true"
-    wants = (ast.BinaryOperation,)
+    wants = ast.COMPARISONS
+    needs = THRESHOLD
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, expression, operator, value in thresholds(query):
@@ -45,8 +47,7 @@ class NeverTrue(QueryCheck):
     def _reasons(
         self, query: Query, expression: ast.MetricExpr, operator: str, value: float
     ) -> Iterator[tuple[str, str]]:
-        silent = semantics.is_positive(expression) and semantics.returns_lines_only(expression)
-        if silent and not _meets(operator, value, semantics.is_count(expression)):
+        if _is_silent(expression, operator, value):
             yield (
                 "where no line matches there is no result, not 0",
                 f"use {_absent_text(query, expression)}, or compare (sum(…) or vector(0))",
@@ -71,6 +72,14 @@ def _absent_text(query: Query, expression: ast.MetricExpr) -> str:
     ranges = list(expression.find_all(ast.LogRange))
     written = " ".join(query.written(ranges[0]).split()) if len(ranges) == 1 else "{…} [5m]"
     return f"absent_over_time({written})"
+
+
+def _is_silent(expression: ast.MetricExpr, operator: str, value: float) -> bool:
+    """Whether an expression has values where a line matches only, and none of them meets the comparison."""
+    if operator not in ("<", "<=", "=="):
+        return False
+    silent = semantics.is_positive(expression) and semantics.returns_lines_only(expression)
+    return silent and not _meets(operator, value, semantics.is_count(expression))
 
 
 def _meets(operator: str, value: float, whole: bool) -> bool:
@@ -145,11 +154,11 @@ class SilentAtZero(QueryCheck):
     name = "logql/silent-at-zero"
     severity = Severity.INFO
     summary = "an alert on too few lines that stays silent when there are none"
-    wants = (ast.BinaryOperation,)
+    query_kinds = (QueryKind.ALERT,)
+    wants = ("<", "<=", ">", ">=")
+    needs = THRESHOLD
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.ALERT:
-            return
         for node, expression, operator, value in thresholds(query):
             if node.return_bool or operator not in ("<", "<="):
                 continue
@@ -193,15 +202,14 @@ class AlwaysTrue(QueryCheck):
     name = "logql/always-true"
     severity = Severity.WARNING
     summary = "a comparison that is always true"
-    wants = (ast.BinaryOperation,)
+    wants = ("<", "<=", ">", ">=")
+    needs = THRESHOLD
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, expression, operator, value in thresholds(query):
-            if not semantics.is_positive(expression) or node.return_bool:
-                continue
-            least = 1 if semantics.is_count(expression) else 0
             always = (operator == ">=" and value <= 0) or (operator == ">" and value < 0)
-            if always:
+            if always and not node.return_bool and semantics.is_positive(expression):
+                least = 1 if semantics.is_count(expression) else 0
                 shown = f"{operator} {format_float(value)}"
                 message = f"`{shown}` is always true: the value is {'at least 1' if least else 'above 0'}"
                 yield self.finding(query.place(node), message, hint="compare with a number above 0")
@@ -213,13 +221,13 @@ class CountThreshold(QueryCheck):
     name = "logql/rate-or-count"
     severity = Severity.INFO
     summary = "a rate compared with a count, or a count with a fraction"
-    wants = (ast.BinaryOperation,)
+    query_kinds = (QueryKind.ALERT, QueryKind.PLAIN)
+    wants = ast.COMPARISONS
+    needs = THRESHOLD
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind not in (QueryKind.ALERT, QueryKind.PLAIN):
-            return
         for node, expression, operator, value in thresholds(query):
-            if semantics.is_count(expression) and not value.is_integer():
+            if not value.is_integer() and semantics.is_count(expression):
                 message = (
                     f"counts are whole numbers, so comparing with {format_float(value)} is probably a mistake"
                 )
@@ -252,7 +260,7 @@ class QuantileRange(QueryCheck):
     name = "logql/quantile-range"
     severity = Severity.ERROR
     summary = "a quantile outside of 0 to 1"
-    wants = (ast.RangeAggregation,)
+    wants = ("quantile_over_time",)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.RangeAggregation):
@@ -269,7 +277,7 @@ class AbsentOverTime(QueryCheck):
     name = "logql/absent-over-time"
     severity = Severity.INFO
     summary = "traps of `absent_over_time`"
-    wants = (ast.RangeAggregation,)
+    wants = ("absent_over_time",)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.RangeAggregation):
@@ -301,7 +309,7 @@ class Division(QueryCheck):
     name = "logql/division"
     severity = Severity.INFO
     summary = "a division that can be by zero, or vanish"
-    wants = (ast.BinaryOperation,)
+    wants = ("/", "%")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):

@@ -69,7 +69,7 @@ class ErrorFilterTooEarly(QueryCheck):
     name = "logql/error-filter-too-early"
     severity = Severity.WARNING
     summary = '`__error__=""` in front of the stage that can fail'
-    wants = (ast.LogRange,)
+    needs = (ast.LogRange, ast.LabelFilterStage)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in query.nodes(ast.LogRange):
@@ -97,7 +97,8 @@ class ErrorFilterAfterUnwrap(QueryCheck):
     name = "logql/error-filter-after-unwrap"
     severity = Severity.WARNING
     summary = '`__error__=""` only behind `unwrap`, where a sharding Loki needs it before'
-    wants = (ast.RangeAggregation,)
+    needs = (ast.Unwrap, "avg_over_time")
+    wants = ("by", "without")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in _computed_apart(query.expression):
@@ -143,18 +144,22 @@ class ParserError(QueryCheck):
     name = "logql/parser-error"
     severity = Severity.INFO
     summary = "a metric query that fails as soon as one line does not parse"
-    wants = (ast.LogRange,)
+    wants = (
+        *(ast.JsonParser, ast.LogfmtParser, ast.UnpackParser),
+        *(ast.NumberLabelFilter, ast.DurationLabelFilter, ast.BytesLabelFilter, ast.IpLabelFilter),
+    )
+    needs = (ast.LogRange,)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        skipped = {id(found) for found in (*_ranges_without_parsing(query), *_ranges_read_in_part(query))}
         for log_range in query.nodes(ast.LogRange):
             log = log_range.log
-            if id(log_range) in skipped or _drops_errors(log) or log_range.unwrap is not None:
-                continue
-            if any(semantics.is_error_filter(stage) for stage in log.stages):
+            if log_range.unwrap is not None or any(map(semantics.is_error_filter, log.stages)):
                 continue
             failing = next((stage for stage in reversed(log.stages) if semantics.fallible(stage)), None)
-            if failing is not None:
+            if failing is None or _drops_errors(log):
+                continue
+            read = (*_ranges_without_parsing(query), *_ranges_read_in_part(query))
+            if not any(found is log_range for found in read):
                 message = f"a line {_failure(log, failing)} makes the whole query fail"
                 hint = 'add `| __error__=""` at the end, if such lines need not count'
                 yield self.finding(query.place(failing), message, hint=hint)
@@ -231,7 +236,7 @@ class LogfmtStopsEarly(QueryCheck):
     name = "logql/logfmt-stops-early"
     severity = Severity.WARNING
     summary = "`logfmt` with named fields that reads only one of them"
-    wants = (ast.LogfmtParser,)
+    needs = (ast.LogfmtParser, ast.Extraction, ast.RangeAggregation)
 
     def check(self, query: Query) -> Iterator[Finding]:
         if not any(len(stage.extractions) > 1 for stage in query.nodes(ast.LogfmtParser)):
@@ -276,7 +281,7 @@ class UnusedParser(QueryCheck):
     name = "logql/unused-parser"
     severity = Severity.INFO
     summary = "a parser whose labels are not used"
-    wants = (ast.VectorAggregation,)
+    needs = (ast.ParserStage, ast.RangeAggregation, "sum")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log_range in _ranges_without_parsing(query):
@@ -293,7 +298,7 @@ class UnusedLineFormat(QueryCheck):
     name = "logql/unused-line-format"
     severity = Severity.INFO
     summary = "a `line_format` in a metric query that nothing reads"
-    wants = (ast.LineFormat,)
+    needs = (ast.LineFormat, ast.RangeAggregation)
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:

@@ -67,22 +67,27 @@ class RedundantFilter(QueryCheck):
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:
+        one_label_filter = len(query.nodes(ast.LabelFilterStage)) == 1
         for log in query.nodes(ast.LogExpr):
             lines: list[ast.LineFilter] = []
-            known: set[ast.LineFilter] = set()
+            known: dict[str, list[ast.LineFilter]] = {}
             labels: dict[str, ast.LabelFilterStage] = {}
             for stage in log.stages:
                 if isinstance(stage, ast.LineFilter):
                     yield from self._line(query, stage, lines, known)
                 elif isinstance(stage, ast.LabelFilterStage):
-                    yield from self._label(query, stage, labels)
+                    yield from self._label(query, stage, labels, alone=one_label_filter)
                 elif semantics.relabels(stage):
                     labels = {}
                 if semantics.writes_line(stage):
-                    lines, known = [], set()
+                    lines, known = [], {}
 
     def _line(
-        self, query: Query, stage: ast.LineFilter, before: list[ast.LineFilter], known: set[ast.LineFilter]
+        self,
+        query: Query,
+        stage: ast.LineFilter,
+        before: list[ast.LineFilter],
+        known: dict[str, list[ast.LineFilter]],
     ) -> Iterator[Finding]:
         if any(query.has_variable(leg.value) for leg in stage.legs):
             return
@@ -94,11 +99,12 @@ class RedundantFilter(QueryCheck):
             severity = Severity.INFO if built else None
             yield self.finding(query.place(stage), message, hint="remove it", edit=edit, severity=severity)
             return
-        if stage in known:
+        alike = known.setdefault(stage.legs[0].value, [])
+        if stage in alike:
             message = f"`{query.written(stage)}` is here twice"
             yield self.finding(query.place(stage), message, hint="remove one", edit=removal(query, stage))
             return
-        known.add(stage)
+        alike.append(stage)
         for other in before:
             implied = _implied(stage, other)
             if implied is not None:
@@ -111,12 +117,14 @@ class RedundantFilter(QueryCheck):
             before.append(stage)
 
     def _label(
-        self, query: Query, stage: ast.LabelFilterStage, seen: dict[str, ast.LabelFilterStage]
+        self, query: Query, stage: ast.LabelFilterStage, seen: dict[str, ast.LabelFilterStage], *, alone: bool
     ) -> Iterator[Finding]:
         if isinstance(stage.filter, ast.StringLabelFilter) and _label_always_true(stage.filter):
             message = f"`{query.written(stage)}` drops no line"
             hint = 'remove it; a label that must be there is `!=""`'
             yield self.finding(query.place(stage), message, hint=hint, edit=removal(query, stage))
+            return
+        if alone:
             return
         text = str(stage)
         if text in seen:
@@ -179,9 +187,13 @@ class ContradictoryFilter(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
-            yield from self._selector(query, log.selector)
-            yield from self._lines(query, log)
-            yield from self._labels(query, log)
+            matchers = log.selector.matchers
+            if len(matchers) > 1 and len({matcher.name for matcher in matchers}) < len(matchers):
+                yield from self._selector(query, log.selector)
+            if query.nodes(ast.LineFilter):
+                yield from self._lines(query, log)
+            if query.nodes(ast.LabelFilterStage):
+                yield from self._labels(query, log)
 
     def _selector(self, query: Query, selector: ast.StreamSelector) -> Iterator[Finding]:
         same: dict[str, list[ast.Matcher]] = {}
@@ -324,7 +336,7 @@ class FilterAfterParser(QueryCheck):
     name = "logql/filter-after-parser"
     severity = Severity.INFO
     summary = "a line filter that could run before the parser"
-    wants = (ast.LineFilter,)
+    needs = (ast.ParserStage, ast.LabelFilterStage, ast.LineFilter)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for log in query.nodes(ast.LogExpr):
@@ -434,7 +446,7 @@ class IpInOr(QueryCheck):
     name = "logql/ip-in-or"
     severity = Severity.WARNING
     summary = "`ip()` in an `or` chain, where Loki reads it as plain text"
-    wants = (ast.LineFilter,)
+    needs = (ast.LineFilter, "ip", "or")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for stage in query.nodes(ast.LineFilter):
@@ -465,6 +477,7 @@ class BroadSelector(QueryCheck):
     name = "logql/broad-selector"
     severity = Severity.INFO
     summary = "a stream selector that excludes next to nothing"
+    wants = ("!=", "!~", "=~")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for selector in query.nodes(ast.StreamSelector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from lokictl.diagnostics import Severity
 from lokictl.lint.interface import Finding, Query, QueryCheck, QueryKind
@@ -65,11 +66,11 @@ class GroupingMissingLabel(QueryCheck):
     name = "logql/grouping-missing-label"
     severity = Severity.WARNING
     summary = "grouping by a label that is not there any more"
-    wants = (ast.VectorAggregation,)
+    needs = (ast.VectorAggregation, "by")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.VectorAggregation):
-            if node.grouping.without:
+            if node.grouping.without or not node.grouping.labels:
                 continue
             inner = semantics.labels_of(node.inner)
             for name in node.grouping.labels:
@@ -86,22 +87,26 @@ class HighCardinality(QueryCheck):
     name = "logql/high-cardinality-grouping"
     severity = Severity.INFO
     summary = "a rule that groups by a label with very many values"
-    wants = (ast.Grouping,)
+    query_kinds = RULE_KINDS
+    wants = ("by",)
     options = {"labels": list(HIGH_CARDINALITY)}
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind not in RULE_KINDS:
-            return
-        known = {
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """What the services say; the setting is for those who have none."""
+        if not self.workspace.services:
+            return frozenset(self.settings["labels"])
+        return frozenset(
             field.name
             for service in self.workspace.services
             for field in service.fields
             if field.high_cardinality
-        }
-        listed = set(self.settings["labels"])
+        )
+
+    def check(self, query: Query) -> Iterator[Finding]:
         for grouping in query.nodes(ast.Grouping):
             for name in grouping.labels if not grouping.without else ():
-                if name in known or (name.lower() in listed and not self.workspace.services):
+                if (name if self.workspace.services else name.lower()) in self._known:
                     message = f"`{name}` can have very many values: above 500 series Loki fails the query"
                     hint = "group by something bounded, or filter first so that few values are left"
                     yield self.finding(query.place(grouping), message, hint=hint)
@@ -113,11 +118,10 @@ class TopkInAlert(QueryCheck):
     name = "logql/topk-in-alert"
     severity = Severity.WARNING
     summary = "`topk` in an alert, whose members change from evaluation to evaluation"
-    wants = (ast.VectorAggregation,)
+    query_kinds = (QueryKind.ALERT,)
+    wants = ("topk", "bottomk", "approx_topk", "sort", "sort_desc")
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind != QueryKind.ALERT:
-            return
         for node in query.nodes(ast.VectorAggregation):
             if node.operation in ("topk", "bottomk", "approx_topk"):
                 message = (
@@ -135,7 +139,7 @@ class VectorZero(QueryCheck):
     name = "logql/vector-zero"
     severity = Severity.WARNING
     summary = "`or vector(0)` behind a grouped expression, which always adds a series"
-    wants = (ast.VectorFunction,)
+    needs = (ast.VectorFunction, "or")
 
     def check(self, query: Query) -> Iterator[Finding]:
         wrapped = {
@@ -160,7 +164,7 @@ class UnusedModifier(QueryCheck):
     name = "logql/unused-modifier"
     severity = Severity.WARNING
     summary = "a modifier that its operator ignores"
-    wants = (ast.BinaryOperation,)
+    wants = ("bool", "group_left", "group_right")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.BinaryOperation):

@@ -51,12 +51,11 @@ class LongRange(QueryCheck):
     name = "logql/long-range"
     severity = Severity.INFO
     summary = "a rule that reads a long range at each evaluation"
+    query_kinds = (QueryKind.ALERT, QueryKind.RECORD)
     wants = (ast.LogRange,)
     options = {"longest": "24h"}
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind not in (QueryKind.ALERT, QueryKind.RECORD):
-            return
         longest = parse_prometheus_duration(str(self.settings["longest"]))
         for log_range in query.nodes(ast.LogRange):
             if log_range.range >= longest:

@@ -16,6 +16,7 @@ from lokictl.logql.regex import Regex
 from lokictl.logql.units import quote
 
 Named = ast.Matcher | ast.StringLabelFilter
+OPERATORS = ("=~", "!~", "|~")
 PLAIN = {Match.REGEX: "=", Match.NOT_REGEX: "!=", Line.REGEX: "|=", Line.NOT_REGEX: "!="}
 
 
@@ -46,6 +47,7 @@ class RegexIsPlain(QueryCheck):
     name = "logql/regex-is-plain"
     severity = Severity.INFO
     summary = "a regular expression without metacharacters"
+    wants = OPERATORS
     fixable = True
 
     def check(self, query: Query) -> Iterator[Finding]:
@@ -115,6 +117,8 @@ def _plain_texts(query: Query) -> Iterator[tuple[ast.Node, str, str]]:
                     yield stage, stage.operator.value, leg.value
 
 
+_MARKS = lazy_pattern(r"[.|(\[\\]")
+"""Without one of these no string looks like a regular expression."""
 _SIGNS = lazy_pattern(
     r"^\(\?[imsU]+\)"
     # Not the globs of files, and not the columns of SQL.
@@ -134,6 +138,8 @@ _LEVELS = lazy_pattern(
 
 def regex_sign(text: str, *, in_line: bool) -> str:
     """What in a string shows that a regular expression was meant; "" for nothing."""
+    if not _MARKS.search(text):
+        return ""
     found = _SIGNS.search(text)
     if found:
         return found[0]
@@ -152,7 +158,8 @@ class RegexUnanchored(QueryCheck):
     name = "logql/regex-unanchored"
     severity = Severity.WARNING
     summary = "a label filter's regular expression that matches in the middle of a value"
-    wants = (ast.StringLabelFilter,)
+    wants = ("=~", "!~")
+    needs = (ast.StringLabelFilter,)
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node in query.nodes(ast.StringLabelFilter):
@@ -200,6 +207,7 @@ class RegexNeverMatches(QueryCheck):
     name = "logql/regex-never-matches"
     severity = Severity.WARNING
     summary = "a regular expression that an anchor in its middle keeps from ever matching"
+    wants = OPERATORS
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, leg, _, pattern in expressions_in(query):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
 
 from lokictl.diagnostics import Severity
 from lokictl.engine.paths import json_path, logfmt_path
@@ -25,7 +27,7 @@ class Syntax(QueryCheck):
     name = "logql/syntax"
     severity = Severity.ERROR
     summary = "text that is not LogQL, with its likely repair"
-    wants_errors = True
+    only_errors = True
 
     def check(self, query: Query) -> Iterator[Finding]:
         error = query.error
@@ -65,19 +67,23 @@ def _cut_by_comment(query: Query) -> str:
     return ""
 
 
+FAILING = (
+    *(ast.LineFilter, ast.LabelFilterStage, ast.JsonParser, ast.LogfmtParser),
+    *(ast.LineFormat, ast.LabelFormat),
+)
+"""Stages of which something is compiled when the query runs."""
+
+
 class StageError(QueryCheck):
     """Accepted at upload, and failing at every evaluation."""
 
     name = "logql/stage-error"
     severity = Severity.ERROR
     summary = "a stage that Loki accepts and then fails on at every run"
-    wants = (
-        *(ast.LineFilter, ast.LabelFilterStage, ast.JsonParser, ast.LogfmtParser),
-        *(ast.LineFormat, ast.LabelFormat),
-    )
+    wants = ("ip", "|~", "!~", "|>", "!>", ast.Extraction, ast.LineFormat, ast.LabelFormat)
 
     def check(self, query: Query) -> Iterator[Finding]:
-        for node in (node for kind in self.wants for node in query.nodes(kind)):
+        for node in (node for kind in FAILING for node in query.nodes(kind)):
             for place, message in _stage_errors(query, node):
                 hint = "Loki accepts this query and fails each time it runs"
                 yield self.finding(query.place(place), message, hint=hint)
@@ -183,12 +189,11 @@ class LossyPrint(QueryCheck):
     name = "logql/lossy-print"
     severity = Severity.WARNING
     summary = "an expression that the ruler evaluates as something else"
+    query_kinds = RULE_KINDS
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.kind not in RULE_KINDS or query.expression is None:
-            return
         # Everything else comes back as it was, and reading it again takes time.
-        if not any(_may_be_lost(node) for node in query.all_nodes):
+        if query.expression is None or not _may_be_lost(query):
             return
         printed = str(query.expression)
         again = parse_cached(printed)
@@ -203,26 +208,40 @@ class LossyPrint(QueryCheck):
             yield self.finding(place, message, hint=hint)
 
 
-def _may_be_lost(node: ast.Node) -> bool:
-    """Whether the printed form of a node can differ from what it was."""
-    if isinstance(node, ast.Literal):
-        return not math.isfinite(node.value) or (node.value == 0 and math.copysign(1, node.value) < 0)
-    if isinstance(node, ast.VectorMatching):
-        return (not node.on and not node.labels) or (bool(node.group) and not node.include)
-    names: tuple[str, ...] = ()
-    if isinstance(node, ast.Grouping):
-        names = node.labels
-    elif isinstance(node, ast.Matcher | ast.LabelFilter | ast.Extraction | ast.LabelFormatItem):
-        names = (str(getattr(node, "name", "")),)
-    lost = isinstance(node, ast.BytesLabelFilter | ast.VectorFunction)
-    return lost or not all(name.isascii() and (name.isidentifier() or not name) for name in names)
+NAMED = frozenset(
+    (
+        *(ast.Matcher, ast.StringLabelFilter, ast.NumberLabelFilter, ast.DurationLabelFilter),
+        *(ast.IpLabelFilter, ast.Extraction, ast.LabelFormatItem),
+    )
+)
+
+
+def _may_be_lost(query: Query) -> bool:
+    """Whether the printed form of an expression can differ from what it was."""
+    names: list[str] = []
+    nodes: Any
+    for kind, nodes in query.nodes_by_class.items():
+        if kind in NAMED:
+            names += [node.name for node in nodes]
+        elif kind is ast.Grouping:
+            names += [name for node in nodes for name in node.labels]
+        elif kind in (ast.BytesLabelFilter, ast.VectorFunction):
+            return True
+        elif kind is ast.Literal:
+            if any(not math.isfinite(node.value) or str(node.value) == "-0.0" for node in nodes):
+                return True
+        elif kind is ast.VectorMatching and any(
+            (not node.on and not node.labels) or (node.group and not node.include) for node in nodes
+        ):
+            return True
+    return not all(name.isascii() and (name.isidentifier() or not name) for name in names)
 
 
 def _first_difference(left: ast.Node, right: ast.Node) -> tuple[ast.Node, str] | None:
     """The smallest part that differs, and the text of what it becomes."""
     if left == right:
         return None
-    ours, theirs = list(left.children()), list(right.children())
+    ours, theirs = left.children(), right.children()
     if type(left) is type(right) and len(ours) == len(theirs):
         for mine, other in zip(ours, theirs, strict=True):
             found = _first_difference(mine, other)
@@ -241,11 +260,9 @@ class Version(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         if query.expression is None:
             return
-        version = versions.LokiVersion.of_minor(*self.workspace.loki_version)
-        found = False
-        for behavior in versions.BEHAVIORS:
-            if not behavior.syntax or behavior.find is None or behavior.holds(version):
-                continue
+        version, found = self._version, False
+        for behavior in self._lacking:
+            assert behavior.find is not None
             for node in behavior.find(query.expression):
                 found = True
                 called = behavior.called(node) if behavior.called is not None else f"`{node}`"
@@ -253,8 +270,26 @@ class Version(QueryCheck):
                 if behavior.until is not None and version >= behavior.until:
                     message = f"Loki {version.minor_text} no longer has {called}"
                 yield self.finding(query.place(node), message)
-        if not found and version[:2] != versions.target()[:2]:
+        if not found and self._is_another:
             yield from self._refused(query, version)
+
+    @cached_property
+    def _version(self) -> versions.LokiVersion:
+        return versions.LokiVersion.of_minor(*self.workspace.loki_version)
+
+    @cached_property
+    def _is_another(self) -> bool:
+        """Whether the version is not the one that the queries are parsed for."""
+        return self._version[:2] != versions.target()[:2]
+
+    @cached_property
+    def _lacking(self) -> list[versions.Behavior]:
+        """The syntax that the version does not have."""
+        return [
+            behavior
+            for behavior in versions.BEHAVIORS
+            if behavior.syntax and behavior.find is not None and not behavior.holds(self._version)
+        ]
 
     def _refused(self, query: Query, version: versions.LokiVersion) -> Iterator[Finding]:
         """What no single part of the query shows, such as `!= "a" or "b"`, which is two filters once it is read."""
@@ -270,7 +305,7 @@ class DisabledFeature(QueryCheck):
     name = "logql/disabled-feature"
     severity = Severity.WARNING
     summary = "syntax that a default Loki refuses to run"
-    wants = (ast.Variants, ast.VectorAggregation)
+    wants = (ast.Variants, "approx_topk")
 
     def check(self, query: Query) -> Iterator[Finding]:
         for variants in query.nodes(ast.Variants):

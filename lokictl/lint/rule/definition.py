@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from lokictl.diagnostics import Severity, did_you_mean, nearest
@@ -111,11 +112,10 @@ class Name(RuleCheck):
     summary = (
         "an alert name with spaces around it, with a template, or that does not match the project's pattern"
     )
+    only_alerts = True
     options = {"pattern": ""}
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        if not rule.is_alert:
-            return
         name = rule.rule.name
         pattern = str(self.settings["pattern"])
         if name != name.strip() or "\n" in name:
@@ -146,6 +146,7 @@ class RecordingName(RuleCheck):
 class _Texts(RuleCheck):
     """Required labels or annotations."""
 
+    only_alerts = True
     part = ""
 
     def missing(self, rule: RuleItem, texts: Any) -> Iterator[Finding]:
@@ -198,6 +199,7 @@ class SeverityValue(RuleCheck):
     name = "rule/severity"
     severity = Severity.INFO
     summary = "a severity that is not one of the usual, or not one of the project's"
+    only_alerts = True
     options = {
         "label": "severity",
         "values": [
@@ -207,11 +209,17 @@ class SeverityValue(RuleCheck):
         ],
     }
 
+    @cached_property
+    def _values(self) -> list[str]:
+        return [str(item) for item in self.settings["values"]]
+
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         label = str(self.settings["label"])
         value = rule.rule.labels.get(label)
-        values = [str(item) for item in self.settings["values"]]
-        if not rule.is_alert or value is None or "{{" in value or value in values:
+        if value is None or "{{" in value:
+            return
+        values = self._values
+        if value in values:
             return
         guess = value.lower() if value.lower() in values else nearest(value, values)
         known = ", ".join(values[:6]) + (", …" if len(values) > 6 else "")
@@ -226,9 +234,10 @@ class AlertnameLabel(RuleCheck):
     name = "rule/alertname-label"
     severity = Severity.WARNING
     summary = "a label `alertname`, which the alert's name overwrites"
+    only_alerts = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        if rule.is_alert and "alertname" in rule.rule.labels:
+        if "alertname" in rule.rule.labels:
             message = "the label `alertname` is overwritten by the alert's name"
             yield self.finding(rule.place("labels", "alertname", key=True), message, hint="remove it")
 
@@ -239,6 +248,7 @@ class For(RuleCheck):
     name = "rule/for"
     severity = Severity.WARNING
     summary = "an unusual `for`: longer than a day, or shorter than the evaluation interval"
+    only_alerts = True
     options = {"longest": "24h"}
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
@@ -265,6 +275,7 @@ class MissingFor(RuleCheck):
     name = "rule/missing-for"
     severity = Severity.INFO
     summary = "an alert without `for`, which fires at the first evaluation"
+    only_alerts = True
     on_by_default = False
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:

@@ -41,10 +41,12 @@ class AlertWithoutComparison(RuleCheck):
     name = "rule/alert-without-comparison"
     severity = Severity.WARNING
     summary = "an alert whose expression compares nothing, and fires on any result"
+    only_alerts = True
+    wants = (ast.MetricExpr,)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
-        if not rule.is_alert or not isinstance(expression, ast.MetricExpr):
+        if not isinstance(expression, ast.MetricExpr):
             return
         if semantics.is_filtering(expression):
             return
@@ -78,6 +80,7 @@ class Unaggregated(RuleCheck):
     name = "rule/unaggregated"
     severity = Severity.WARNING
     summary = "an alert for each set of parsed labels, since nothing aggregates"
+    needs = (ast.RangeAggregation, ast.ParserStage)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
@@ -125,6 +128,8 @@ class ForAndRange(RuleCheck):
     name = "rule/for-and-range"
     severity = Severity.INFO
     summary = "a `for` longer than the range, which a single burst can never outlast"
+    only_alerts = True
+    wants = (ast.LogRange,)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         if not isinstance(rule.rule, AlertingRule) or not rule.rule.for_:
@@ -145,17 +150,17 @@ class LabelOverwrites(RuleCheck):
     name = "rule/label-overwrites"
     severity = Severity.WARNING
     summary = "a rule label that overwrites the label that distinguishes results"
+    wants = ("by",)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        expression = rule.query.expression
-        if not isinstance(expression, ast.MetricExpr):
-            return
-        labels = rule.query.labels
-        pinned = semantics.pinned_labels(expression)
+        groupings = [node for node in rule.query.nodes(ast.Grouping) if not node.without]
         for name, value in rule.rule.labels.items():
-            if labels.open or name not in labels.names or name in pinned or ("{{" in value and rule.is_alert):
+            if not any(name in grouping.labels for grouping in groupings):
                 continue
-            if not _grouped_by(expression, name):
+            expression, labels = rule.query.expression, rule.query.labels
+            if not isinstance(expression, ast.MetricExpr) or labels.open or name not in labels.names:
+                continue
+            if name in semantics.pinned_labels(expression) or ("{{" in value and rule.is_alert):
                 continue
             message = (
                 f"the expression groups by `{name}`, and this sets it to one value: two results become the "
@@ -163,13 +168,6 @@ class LabelOverwrites(RuleCheck):
             )
             hint = f"rename the label, or leave {name} out of the grouping"
             yield self.finding(rule.place("labels", name, key=True), message, hint=hint)
-
-
-def _grouped_by(expression: ast.Node, name: str) -> bool:
-    return any(
-        isinstance(node, ast.Grouping) and not node.without and name in node.labels
-        for node in expression.walk()
-    )
 
 
 _METRIC = lazy_pattern(r"(?<![\w:\"`=$])[A-Za-z_:][\w:]*")

@@ -25,6 +25,7 @@ class Link(RuleCheck):
     name = "rule/link"
     severity = Severity.WARNING
     summary = "a runbook or dashboard that an alert names and that does not exist"
+    only_alerts = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         if not isinstance(rule.rule, AlertingRule):

@@ -12,7 +12,6 @@ from lokictl.lint.interface import Finding, RuleCheck, RuleItem
 from lokictl.logql import ast, semantics
 from lokictl.logql.cache import parse_cached
 from lokictl.logql.errors import LogQLError
-from lokictl.model.rules import AlertingRule
 from lokictl.ruler.expansion import ExpansionError, expand
 from lokictl.templates import TemplateError as ParseFailure
 from lokictl.templates.alert import fields_used, load_error, uses_value
@@ -41,31 +40,21 @@ def labels_used(text: str) -> list[tuple[str, int]]:
         return []
 
 
-def templates_of(rule: RuleItem) -> Iterator[tuple[tuple[str, str], str]]:
-    """(path, text) of every label and annotation of an alert that is a template."""
-    if isinstance(rule.rule, AlertingRule):
-        for part, texts in (("labels", rule.rule.labels), ("annotations", rule.rule.annotations)):
-            for name, text in texts.items():
-                if "{{" in text:
-                    yield (part, name), text
-
-
 class TemplateLabel(RuleCheck):
     """A label that the result cannot have."""
 
     name = "rule/template-label"
     severity = Severity.WARNING
     summary = "a template that reads a label which the expression does not return"
+    only_templates = True
+    wants = (ast.MetricExpr,)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        expression = rule.query.expression
-        if not isinstance(expression, ast.MetricExpr):
+        if not isinstance(rule.query.expression, ast.MetricExpr):
             return
-        labels = rule.query.labels
-        if labels.open:
-            return
-        for path, text in templates_of(rule):
+        for path, text in rule.templates:
             for name, offset in labels_used(text):
+                labels = rule.query.labels
                 if labels.lacks(name):
                     yield self._finding(rule, path, text, name, offset, labels)
 
@@ -108,15 +97,15 @@ class TemplateError(RuleCheck):
     name = "rule/template-error"
     severity = Severity.ERROR
     summary = "a template that Loki accepts, and that fails when the alert fires"
+    only_templates = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        names = rule.query.labels.names
-        for path, text in templates_of(rule):
+        for path, text in rule.templates:
             if is_plain(text) or load_error(text) is not None:
                 continue  # told by rule/refused-by-loki
             yield from self._queries(rule, path, text)
             try:
-                expand(text, labels=dict.fromkeys(names, "a"), value=1.5)
+                expand(text, labels=dict.fromkeys(rule.query.labels.names, "a"), value=1.5)
             except ExpansionError as error:
                 message = str(error)
                 if any(words in message for words in CERTAIN):
@@ -144,9 +133,10 @@ class ValueInLabel(RuleCheck):
     name = "rule/value-in-label"
     severity = Severity.WARNING
     summary = "`$value` in a label, which makes a new alert of every change"
+    only_templates = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        for path, text in templates_of(rule):
+        for path, text in rule.templates:
             if path[0] != "labels":
                 continue
             try:
@@ -158,22 +148,23 @@ class ValueInLabel(RuleCheck):
                 yield self.finding(rule.place(*path), message, hint="put the value into an annotation")
 
 
+_BARE_VALUE = lazy_pattern(r"\{\{-?\s*(\$value|\.Value)\s*-?\}\}")
+
+
 class Humanize(RuleCheck):
     """A number with fifteen digits in a string for people."""
 
     name = "rule/humanize"
     severity = Severity.INFO
     summary = "a fraction that an annotation shows with all its digits"
+    only_templates = True
+    wants = (ast.MetricExpr,)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
-        if not isinstance(expression, ast.MetricExpr) or not _is_fraction(expression):
-            return
-        for path, text in templates_of(rule):
-            if path[0] != "annotations":
-                continue
-            found = re.search(r"\{\{-?\s*(\$value|\.Value)\s*-?\}\}", text)
-            if found:
+        for path, text in rule.templates:
+            found = _BARE_VALUE.search(text) if path[0] == "annotations" else None
+            if found and isinstance(expression, ast.MetricExpr) and _is_fraction(expression):
                 better = "humanizePercentage" if _is_share(expression) else "humanize"
                 message = "the value is a fraction and is shown with all its digits, as 0.12345678901234"
                 hint = f"write {{{{ {found[1]} | {better} }}}}"
@@ -212,12 +203,14 @@ class PercentageTwice(RuleCheck):
     name = "rule/percentage-twice"
     severity = Severity.WARNING
     summary = "a percentage that an annotation multiplies by 100 again"
+    only_templates = True
+    needs = ("*",)
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
         expression = rule.query.expression
         if expression is None or not _is_percentage(expression):
             return
-        for path, text in templates_of(rule):
+        for path, text in rule.templates:
             for found in _PERCENTAGE.finditer(text):
                 message = (
                     "the value is a percentage already, and humanizePercentage multiplies it by 100 again"
@@ -255,9 +248,10 @@ class HelmEscape(RuleCheck):
     name = "rule/helm-escape"
     severity = Severity.WARNING
     summary = "a template escaped for Helm in a file that Helm does not render"
+    only_templates = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        for path, text in templates_of(rule):
+        for path, text in rule.templates:
             found = (
                 _ESCAPED.search(text)
                 if "`" in text or text.count("{{") > text.count("}}") or '"{{' in text
