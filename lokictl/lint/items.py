@@ -133,6 +133,10 @@ class DashboardItem(_DocumentItem):
     datasource_types: Mapping[str, str] = field(default_factory=dict)
     """uid or name of a known data source -> its type; to tell LogQL from PromQL."""
 
+    def let_go(self) -> None:
+        """Forgets the queries: they know their dashboard, and the two would keep each other in memory."""
+        self.__dict__.pop("queries", None)
+
 
 @dataclass(frozen=True, eq=False)
 class DataSourceItem(_DocumentItem):

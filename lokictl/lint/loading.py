@@ -12,6 +12,8 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, nearest
 from lokictl.lazy import lazy_pattern
+from lokictl.lint import suppression
+from lokictl.lint.dashboard_files import Entry, dashboard_item, on_disk
 from lokictl.lint.interface import DashboardItem, DataSourceItem, Finding, Query, QueryKind
 from lokictl.lint.promql import is_promql
 from lokictl.lint.query import DocumentText
@@ -27,7 +29,6 @@ from lokictl.model.contents import (
     is_template,
     is_worth_reading,
 )
-from lokictl.model.dashboards import classic
 from lokictl.model.documents import Cursor, Document, ModuleDocument, PlainDocument, SourceText
 from lokictl.model.json_source import load_json
 from lokictl.model.rule_files import read_rules
@@ -76,11 +77,12 @@ LARGEST_UNREAD = 1_000_000
 class Loaded:
     """What files hold, and what is wrong with them; ``texts`` is the text of each file that was read.
 
-    ``unread`` has, for each file that looks like LogQL and could not be read, what it is instead.
+    ``unread`` has, for each file that looks like LogQL and could not be read, what it is instead.  Where memory is
+    saved, ``dashboards`` has places of dashboards, and ``texts`` is "" for a file of them without suppressing comments.
     """
 
     rule_files: list[RuleFile] = field(default_factory=list)
-    dashboards: list[DashboardItem] = field(default_factory=list)
+    dashboards: list[Entry] = field(default_factory=list)
     datasources: list[DataSourceItem] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     alerting: list[FoundAlerting] = field(default_factory=list)
@@ -89,12 +91,31 @@ class Loaded:
     unread: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: Loaded) -> None:
+        """Adds what another file holds."""
+        self.rule_files += other.rule_files
+        self.dashboards += other.dashboards
+        self.datasources += other.datasources
+        self.queries += other.queries
+        self.alerting += other.alerting
+        self.findings += other.findings
+        self.for_prometheus += [file for file in other.for_prometheus if file not in self.for_prometheus]
+        self.unread |= other.unread
+        self.texts |= other.texts
 
-def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda path: False) -> Loaded:
+
+def load_paths(
+    paths: Iterable[str],
+    *,
+    excluded: Callable[[str], bool] = lambda path: False,
+    keeps_dashboards: bool = True,
+) -> Loaded:
     """Files, folders (searched for files that hold something to lint), and ``-`` for standard input.
 
+    ``keeps_dashboards=False`` saves memory: those of JSON files are let go, to be read again (`Dashboards`).
     Raises `LokictlError` with every path that does not exist.
     """
+    load = load_file if keeps_dashboards else _load_without_dashboards
     loaded = Loaded()
     missing = []
     for path in paths:
@@ -103,9 +124,9 @@ def load_paths(paths: Iterable[str], *, excluded: Callable[[str], bool] = lambda
         elif Path(path).is_dir():
             for file in files_below(path):
                 if not excluded(file):
-                    load_file(file, loaded, explicit=False)
+                    load(file, loaded, explicit=False)
         elif Path(path).exists():
-            load_file(path, loaded, explicit=True)
+            load(path, loaded, explicit=True)
         else:
             missing.append(Problem("file/missing", "file or directory not found", position=Position(path)))
     if missing:
@@ -160,6 +181,17 @@ def load_file(path: str, loaded: Loaded, *, explicit: bool) -> None:
         loaded.findings.append(Finding("file/unreadable", message, position=Position(path)))
         return
     load_bytes(data, path, loaded, explicit=explicit)
+
+
+def _load_without_dashboards(path: str, loaded: Loaded, *, explicit: bool) -> None:
+    """As `load_file`; of the dashboards that can be read again, their places are kept."""
+    own = Loaded()
+    load_file(path, own, explicit=explicit)
+    kept = [item for item in own.dashboards if isinstance(item, DashboardItem)]
+    own.dashboards = on_disk(kept)
+    if own.dashboards and not any(isinstance(item, DashboardItem) for item in own.dashboards):
+        own.texts = {file: text if suppression.MARK in text else "" for file, text in own.texts.items()}
+    loaded.add(own)
 
 
 def load_bytes(data: bytes, file: str, loaded: Loaded, *, explicit: bool) -> None:
@@ -275,9 +307,7 @@ def _add_document(document: Document, file: str, loaded: Loaded, explicit: bool)
         return True
     contents = contents_of(document)
     _add_rules(contents, document, file, loaded, explicit)
-    for found in contents.dashboards:
-        cursor = classic(found)
-        loaded.dashboards.append(DashboardItem(cursor.value, cursor.document, cursor.path, file))
+    loaded.dashboards += [dashboard_item(found, file) for found in contents.dashboards]
     for cursor in contents.datasources:
         if isinstance(cursor.value, dict):
             loaded.datasources.append(DataSourceItem(cursor.value, cursor.document, cursor.path, file))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from lokictl.diagnostics import LokictlError, Severity
 from lokictl.lint import suppression
 from lokictl.lint.configuration import Settings, settings_from
+from lokictl.lint.dashboard_files import Dashboards
 from lokictl.lint.interface import (
     Check,
     DashboardCheck,
@@ -23,6 +24,7 @@ from lokictl.lint.interface import (
     QueryCheck,
     QueryKind,
     RuleCheck,
+    RuleItem,
     Workspace,
     WorkspaceCheck,
     about,
@@ -39,6 +41,9 @@ from lokictl.records import dataclass
 
 WORTH_A_PROCESS = 1_000
 """So many queries, groups and dashboards take longer to check than a process takes to start."""
+
+PARTS = 16
+"""Parts of the dashboards for each process: none waits long for the last one."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ def lint(
             return _finish(workspace, loaded, settings, loki, jobs)
     settings = settings or (settings_from(project.config) if project is not None else Settings())
     with targeting(settings.parses_as):
-        loaded = load_paths(target, excluded=settings.excluded)
+        # Checks that compare queries of all files with a server or with services look at every query again.
+        keeps = project is not None or loki is not None
+        loaded = load_paths(target, excluded=settings.excluded, keeps_dashboards=keeps)
         workspace = files_workspace(loaded, project)
         return _finish(workspace, loaded, settings, loki, jobs)
 
@@ -109,10 +116,9 @@ def files_workspace(loaded: Loaded, project: Project | None = None) -> Workspace
     types = _types(loaded.datasources)
     if project is not None:
         types = {**_types(_project_datasources(project)), **types}
-    dashboards = [dataclasses.replace(item, datasource_types=types) for item in loaded.dashboards]
     return Workspace(
         tuple(loaded.rule_files),
-        tuple(dashboards),
+        Dashboards(loaded.dashboards, types),
         tuple(loaded.datasources),
         tuple(loaded.queries),
         tuple(loaded.alerting),
@@ -192,7 +198,8 @@ def _finish(
     workspace.names_a_version = settings.names_a_version
     workspace.default_interval = settings.interval
     checks = [check for check in settings.build(workspace) if _can_run(check, workspace)]
-    found = _without_superseded([*loaded.findings, *_findings(workspace, checks, jobs)], checks)
+    listed, queries = _findings(workspace, checks, jobs)
+    found = _without_superseded([*loaded.findings, *listed], checks)
     found = [finding for finding in found if settings.shows(finding.name, finding.position.file)]
     kept, comments = suppression.apply(found, loaded.texts)
     suppressed = len(found) - len(kept)
@@ -205,7 +212,7 @@ def _finish(
         managed_rules=len(workspace.managed_rules),
         dashboards=len(workspace.dashboards),
         datasources=len(workspace.datasources),
-        queries=len(workspace.rule_and_panel_queries),
+        queries=queries,
         suppressed=suppressed,
     )
 
@@ -231,77 +238,136 @@ def _order(finding: Finding) -> tuple[str, int, int, int, str]:
     return (position.file, position.line, position.column, finding.severity.rank, finding.name)
 
 
-def _findings(workspace: Workspace, checks: list[Check], jobs: int) -> Iterator[Finding]:
-    """The findings of all checks, in the order of queries, rules, dashboards and the rest."""
-    sizes = [len(workspace.rule_and_panel_queries), len(workspace.groups), len(workspace.dashboards)]
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one process looks at: some of the queries outside of dashboards, of the rule groups, of the dashboards."""
+
+    queries: range
+    groups: range
+    dashboards: range
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The findings about a share, and the number of queries in its dashboards."""
+
+    queries: list[Finding]
+    groups: list[Finding]
+    panels: list[Finding]
+    dashboards: list[Finding]
+    count: int
+
+
+def _findings(workspace: Workspace, checks: list[Check], jobs: int) -> tuple[list[Finding], int]:
+    """The findings of all checks, in the order of queries, rules, dashboards and the rest; the number of queries."""
+    shares = _shares(workspace, jobs)
+    found = list(in_processes(functools.partial(_look_at, workspace, checks), shares, jobs))
+    listed = [
+        finding
+        for kind in ("queries", "panels", "groups", "dashboards")
+        for share in found
+        for finding in getattr(share, kind)
+    ]
+    listed += _other_findings(workspace, checks)
+    return listed, len(workspace.other_queries) + sum(share.count for share in found)
+
+
+def _shares(workspace: Workspace, jobs: int) -> list[_Share]:
+    """The work in parts, where it is worth sharing."""
+    queries, groups, dashboards = workspace.other_queries, workspace.groups, workspace.dashboards
+    size = len(queries) + len(groups) + len(dashboards) + workspace.panel_queries
     # What a process has parsed is not there in the others, and what asks a server is best asked by one.
-    count = min(jobs, sum(sizes) // WORTH_A_PROCESS) if workspace.loki is None else 1
-    shares = [[range(size * n // count, size * (n + 1) // count) for size in sizes] for n in range(count)]
-    if count > 1:
-        work = functools.partial(_share_of_findings, workspace, checks)
-        found = list(in_processes(work, shares, count))
-    else:
-        found = [_share_of_findings(workspace, checks, [range(size) for size in sizes])]
-    for kind in range(len(sizes)):
-        for share in found:
-            yield from share[kind]
-    yield from _other_findings(workspace, checks)
+    count = min(jobs, size // WORTH_A_PROCESS) if workspace.loki is None else 1
+    if count <= 1:
+        return [_Share(range(len(queries)), range(len(groups)), range(len(dashboards)))]
+    none = range(0)
+    shares = [_Share(_part(len(queries), n, count), _part(len(groups), n, count), none) for n in range(count)]
+    # Dashboards differ in size.
+    parts = min(len(dashboards), count * PARTS)
+    return shares + [_Share(none, none, _part(len(dashboards), n, parts)) for n in range(parts)]
 
 
-def _share_of_findings(
-    workspace: Workspace, checks: list[Check], share: list[range]
-) -> tuple[list[Finding], list[Finding], list[Finding]]:
-    """The findings about some of the queries, groups of rules, and dashboards."""
-    queries, groups, dashboards = share
-    return (
-        list(_query_findings(workspace.rule_and_panel_queries[queries.start : queries.stop], checks)),
-        list(_rule_findings(workspace.groups[groups.start : groups.stop], checks)),
-        list(_dashboard_findings(workspace.dashboards[dashboards.start : dashboards.stop], checks)),
+def _part(size: int, number: int, count: int) -> range:
+    return range(size * number // count, size * (number + 1) // count)
+
+
+def _look_at(workspace: Workspace, checks: list[Check], share: _Share) -> _Found:
+    plan = _Plan(checks)
+    panels: list[Finding] = []
+    dashboards: list[Finding] = []
+    count = 0
+    for index in share.dashboards:
+        dashboard = workspace.dashboards[index]
+        panels += _query_findings(dashboard.queries, plan)
+        dashboards += _dashboard_findings(dashboard, plan)
+        count += len(dashboard.queries)
+    return _Found(
+        list(_query_findings(workspace.other_queries[share.queries.start : share.queries.stop], plan)),
+        list(_rule_findings(workspace.groups[share.groups.start : share.groups.stop], plan)),
+        panels,
+        dashboards,
+        count,
     )
 
 
-def _query_findings(found: Iterable[Query], checks: list[Check]) -> Iterator[Finding]:
-    queries = [check for check in checks if isinstance(check, QueryCheck)]
-    # Most queries are built alike: which checks can find something is worked out once for each build.
-    plans: dict[tuple[Build | None, QueryKind], list[QueryCheck]] = {}
-    for query in found:
+class _Plan:
+    """The checks by what they look at.  Most queries are built alike: which checks of them can find something is worked
+    out once for each build.
+    """
+
+    def __init__(self, checks: list[Check]) -> None:
+        self.groups = [check for check in checks if isinstance(check, GroupCheck)]
+        self.dashboards = [check for check in checks if isinstance(check, DashboardCheck)]
+        self._queries = [check for check in checks if isinstance(check, QueryCheck)]
+        self._rules = [check for check in checks if isinstance(check, RuleCheck)]
+        self._of_queries: dict[tuple[Build | None, QueryKind], list[QueryCheck]] = {}
+        self._of_rules: dict[tuple[Build | None, bool, bool], list[RuleCheck]] = {}
+
+    def of_query(self, query: Query) -> list[QueryCheck]:
+        """The checks that can find something in a query."""
         key = query.build, query.kind
-        plan = plans.get(key)
-        if plan is None:
-            plan = plans[key] = [check for check in queries if check.can_find(query.parts, query.kind)]
-        for check in plan:
+        chosen = self._of_queries.get(key)
+        if chosen is None:
+            chosen = [check for check in self._queries if check.can_find(query.parts, query.kind)]
+            self._of_queries[key] = chosen
+        return chosen
+
+    def of_rule(self, rule: RuleItem) -> list[RuleCheck]:
+        """The checks that can find something in a rule."""
+        key = rule.query.build, rule.is_alert, bool(rule.templates)
+        chosen = self._of_rules.get(key)
+        if chosen is None:
+            chosen = [
+                check
+                for check in self._rules
+                if check.can_find(rule.query.parts, is_alert=key[1], has_templates=key[2])
+            ]
+            self._of_rules[key] = chosen
+        return chosen
+
+
+def _query_findings(found: Iterable[Query], plan: _Plan) -> Iterator[Finding]:
+    for query in found:
+        for check in plan.of_query(query):
             for finding in check.check(query):
                 yield about(query.item, finding)
 
 
-def _rule_findings(found: Iterable[GroupItem], checks: list[Check]) -> Iterator[Finding]:
-    rules = [check for check in checks if isinstance(check, RuleCheck)]
-    groups = [check for check in checks if isinstance(check, GroupCheck)]
-    plans: dict[tuple[Build | None, bool, bool], list[RuleCheck]] = {}
+def _rule_findings(found: Iterable[GroupItem], plan: _Plan) -> Iterator[Finding]:
     for group in found:
-        for group_check in groups:
+        for group_check in plan.groups:
             for finding in group_check.check(group):
                 yield about(group.item, finding)
         for rule in group.rules:
-            key = rule.query.build, rule.is_alert, bool(rule.templates)
-            plan = plans.get(key)
-            if plan is None:
-                plan = plans[key] = [
-                    check
-                    for check in rules
-                    if check.can_find(rule.query.parts, is_alert=key[1], has_templates=key[2])
-                ]
-            for rule_check in plan:
+            for rule_check in plan.of_rule(rule):
                 for finding in rule_check.check(rule):
                     yield about(rule.item, finding)
 
 
-def _dashboard_findings(found: Iterable[DashboardItem], checks: list[Check]) -> Iterator[Finding]:
-    of_dashboards = [check for check in checks if isinstance(check, DashboardCheck)]
-    for dashboard in found:
-        for dashboard_check in of_dashboards:
-            for finding in dashboard_check.check(dashboard):
-                yield about(dashboard.item, finding)
+def _dashboard_findings(dashboard: DashboardItem, plan: _Plan) -> Iterator[Finding]:
+    for check in plan.dashboards:
+        for finding in check.check(dashboard):
+            yield about(dashboard.item, finding)
 
 
 def _other_findings(workspace: Workspace, checks: list[Check]) -> Iterator[Finding]:

@@ -25,6 +25,9 @@ _COMMENT = lazy_pattern(
     r"#\s*lokictl:\s*disable\s*=\s*(?P<names>[\w/*.-]+(?:\s*,\s*[\w/*.-]+)*)(?P<rest>[^\n]*)"
 )
 _REASON = lazy_pattern(r"\s*(?:—|–|--?|:)\s*(?P<reason>\S.*)")
+MARK = "lokictl:"
+"""What every file with such a comment holds."""
+
 WHOLE_FILE = 1_000_000_000
 
 
@@ -51,7 +54,7 @@ class Suppression:
 
 def suppressions_in(text: str, file: str) -> list[Suppression]:
     """Every suppressing comment of a file."""
-    if "lokictl:" not in text:
+    if MARK not in text:
         return []
     lines = text.split("\n")
     scopes = _python_scopes(text) if file.endswith(".py") else _yaml_scopes(lines)

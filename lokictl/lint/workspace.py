@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lokictl.diagnostics import Place, Position
+from lokictl.lint.dashboard_files import Dashboards
 from lokictl.lint.items import DashboardItem, DataSourceItem, GroupItem, ManagedRuleItem, RuleItem
 from lokictl.lint.loki_client import LiveLoki, LokiOptions
 from lokictl.lint.more_queries import (
@@ -37,7 +38,7 @@ class Workspace:
     """Everything that is linted in one run.  ``project`` is None for plain files."""
 
     rule_files: tuple[RuleFile, ...] = ()
-    dashboards: tuple[DashboardItem, ...] = ()
+    dashboards: Sequence[DashboardItem] = ()
     datasources: tuple[DataSourceItem, ...] = ()
     plain_queries: tuple[Query, ...] = ()
     alerting: tuple[FoundAlerting, ...] = ()
@@ -79,10 +80,26 @@ class Workspace:
     @cached_property
     def rule_and_panel_queries(self) -> tuple[Query, ...]:
         """The LogQL of rules (Grafana-managed ones, too) and dashboards, and plain queries: what ``logql/*`` checks."""
+        return (*self.other_queries, *(query for dashboard in self.dashboards for query in dashboard.queries))
+
+    @cached_property
+    def other_queries(self) -> tuple[Query, ...]:
+        """`rule_and_panel_queries` without those of dashboards."""
         found = [rule.query for rule in self.rules]
-        found += [query for dashboard in self.dashboards for query in dashboard.queries]
         found += [query for rule in self.managed_rules for _, query in rule.queries]
         return (*found, *self.plain_queries)
+
+    @property
+    def panel_queries(self) -> int:
+        """About how many queries the dashboards have."""
+        found = self.dashboards
+        return found.queries if isinstance(found, Dashboards) else sum(len(item.queries) for item in found)
+
+    @property
+    def dashboard_uids(self) -> Sequence[str]:
+        """The uid of each of the dashboards, "" for none."""
+        found = self.dashboards
+        return found.uids if isinstance(found, Dashboards) else [dashboard.uid for dashboard in found]
 
     @property
     def root(self) -> Path | None:

@@ -56,11 +56,10 @@ class DuplicateUid(WorkspaceCheck):
     summary = "two dashboards with one uid: one overwrites the other"
 
     def check(self, workspace: Workspace) -> Iterator[Finding]:
-        seen: dict[str, DashboardItem] = {}
-        for dashboard in workspace.dashboards:
-            uid = str(dashboard.data.get("uid") or "")
-            first = seen.setdefault(uid, dashboard)
-            if uid and first is not dashboard:
+        seen: dict[str, int] = {}
+        for index, uid in enumerate(workspace.dashboard_uids):
+            if uid and seen.setdefault(uid, index) != index:
+                first, dashboard = workspace.dashboards[seen[uid]], workspace.dashboards[index]
                 if first.data == dashboard.data:
                     continue  # the same dashboard in two files: a copy for another installation
                 # Files of different folders may be for different Grafanas.

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, did_you_mean, nearest, suggestion
 from lokictl.lazy import lazy_pattern
-from lokictl.lint.interface import Finding, RuleCheck, RuleItem, Workspace, WorkspaceCheck
+from lokictl.lint.dashboard_json import targets
+from lokictl.lint.interface import (
+    DashboardCheck,
+    DashboardItem,
+    Finding,
+    RuleCheck,
+    RuleItem,
+    Workspace,
+    WorkspaceCheck,
+)
 from lokictl.logql import semantics
 from lokictl.model.rules import AlertingRule
 from lokictl.model.yaml_source import load_document
@@ -54,8 +64,8 @@ class Link(RuleCheck):
         yield from self._file(rule, name, parts.path)
 
     def _dashboard(self, rule: RuleItem, name: str, uid: str) -> Iterator[Finding]:
-        known = [dashboard.uid for dashboard in self.workspace.dashboards]
-        if self.workspace.project is None or not known or uid in known or "{{" in uid:
+        known = self.workspace.dashboard_uids if self.workspace.project is not None else ()
+        if not known or uid in known or "{{" in uid:
             return
         hint = suggestion(uid, known, f"dashboards: {', '.join(sorted(known))}")
         message = f'this project has no dashboard with the uid "{uid}"'
@@ -78,30 +88,31 @@ class Link(RuleCheck):
                 return
 
 
-class UnknownRecording(WorkspaceCheck):
+class UnknownRecording(DashboardCheck):
     """A dashboard that asks Prometheus for a series that no recording rule writes."""
 
     name = "rule/unknown-recording"
     severity = Severity.INFO
     summary = "a panel that queries a recorded series that no rule of the project records"
 
-    def check(self, workspace: Workspace) -> Iterator[Finding]:
-        recorded = {rule.rule.name for rule in workspace.rules if not rule.is_alert}
+    @cached_property
+    def _recorded(self) -> set[str]:
+        return {rule.rule.name for rule in self.workspace.rules if not rule.is_alert}
+
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        recorded = self._recorded
         if not recorded:
             return
-        for dashboard in workspace.dashboards:
-            for path, panel in dashboard.panels:
-                for index, target in enumerate(panel.get("targets") or []):
-                    expr = target.get("expr") if isinstance(target, dict) else None
-                    if not isinstance(expr, str) or ":" not in expr:
-                        continue
-                    for name in _recorded_names(expr):
-                        guess = nearest(name, recorded)
-                        if name not in recorded and guess:
-                            message = f"no rule of this project records `{name}`"
-                            place = dashboard.place(*path, "targets", index, "expr")
-                            item = dashboard.item
-                            yield self.finding(place, message, hint=did_you_mean(guess, "{}"), item=item)
+        for target in targets(dashboard):
+            expr = target.data.get("expr")
+            if not isinstance(expr, str) or ":" not in expr:
+                continue
+            for name in _recorded_names(expr):
+                guess = nearest(name, recorded)
+                if name not in recorded and guess:
+                    message = f"no rule of this project records `{name}`"
+                    place = dashboard.place(*target.path, "expr")
+                    yield self.finding(place, message, hint=did_you_mean(guess, "{}"))
 
 
 def _recorded_names(expr: str) -> Iterable[str]:
