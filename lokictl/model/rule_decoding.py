@@ -13,7 +13,7 @@ from lokictl.errors import Error
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.logql.versions import LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, RULES_READ_AS_TEXT, target
 from lokictl.model.rules import Rule
-from lokictl.model.yaml_loader import new_loader, scalar_value
+from lokictl.model.yaml_loader import compose, scalar_value
 from lokictl.model.yaml_source import too_deep
 from lokictl.records import dataclass
 
@@ -69,23 +69,18 @@ def _compose(text: str) -> yaml.Node | None:
     if too_deep(text) is not None:
         raise DecodingError("yaml: exceeded max depth of 10000")
     try:
-        loader = new_loader()(text)
-    except yaml.YAMLError:
-        raise DecodingError("yaml: control characters are not allowed") from None
-    try:
-        if not loader.check_node():
-            return None
-        node: yaml.Node | None = loader.get_node()
-        return node
+        return next(compose(text), None)
     except yaml.MarkedYAMLError as error:
         raise DecodingError(_syntax_message(error, text)) from None
     except yaml.YAMLError as error:
-        raise DecodingError(f"yaml: {getattr(error, 'reason', error)}") from None
+        reason = str(getattr(error, "reason", error))
+        raise DecodingError(f"yaml: {READER_WORDS.get(reason, reason)}") from None
     except RecursionError:
         raise DecodingError("yaml: exceeded max depth of 10000") from None
-    finally:
-        loader.dispose()
 
+
+READER_WORDS = {"special characters are not allowed": "control characters are not allowed"}
+"""Those of a reader in Python, where there is no libyaml."""
 
 SYNTAX_WORDS = {
     "mapping values are not allowed here": "mapping values are not allowed in this context",

@@ -21,6 +21,10 @@ Texts = dict[tuple[type, Any], str]
 """How numbers and booleans are written, each of those that are written in one way only."""
 
 
+ODD_KEYS = ("|", ">")
+"""Styles of keys over several lines."""
+
+
 @dataclass(frozen=True)
 class PlainDocuments:
     """The values of documents, how their numbers and booleans are written, and where the items of lists begin."""
@@ -93,6 +97,9 @@ class _Values:
             text = event.value
             result = self.plain_value(text) if event.implicit[0] else text
         else:
+            if event.anchor is not None:
+                # What is inside knows it as this one already.
+                self.anchors.pop(event.anchor, None)
             self.depth += 1
             if self.depth > self.max_depth:
                 raise OddityError
@@ -118,7 +125,7 @@ class _Values:
             if type(key) is not yaml.ScalarEvent or key.tag is not None or key.anchor is not None:
                 raise OddityError
             name = sys.intern(key.value)
-            if name in result or name == "<<":
+            if name in result or name == "<<" or (key.style in ODD_KEYS if name else key.implicit[0]):
                 raise OddityError
             result[name] = self.value(take())
         return result

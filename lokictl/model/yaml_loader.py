@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from yaml.composer import Composer, ComposerError
 
 
 def new_loader() -> Any:
@@ -20,6 +23,39 @@ def new_loader() -> Any:
 
 
 _LOADER: Any = None
+
+
+def compose(text: str) -> Iterator[yaml.Node]:
+    """The root nodes of all documents of a string.  Raises `yaml.YAMLError`."""
+    known = 0
+    try:
+        for node in yaml.compose_all(text, Loader=new_loader()):
+            yield node
+            known += 1
+    except ComposerError as error:
+        if not str(error.context).startswith("found duplicate anchor"):
+            raise
+        yield from itertools.islice(yaml.compose_all(text, Loader=_redefining_loader()), known, None)
+
+
+def _redefining_loader() -> Any:
+    """A class of loaders for which an anchor that is defined again is another one, as YAML has it and Go reads it.
+
+    Written in Python: slower than the others.
+    """
+    base = new_loader()
+
+    class Loader(Composer, base):  # type: ignore[misc, valid-type]
+        def __init__(self, stream: str) -> None:
+            base.__init__(self, stream)
+            Composer.__init__(self)
+
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            if not self.check_event(yaml.AliasEvent):
+                self.anchors.pop(self.peek_event().anchor, None)
+            return super().compose_node(parent, index)
+
+    return Loader
 
 
 def _add_resolvers(loader: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lokictl.model.documents import Path
-from lokictl.model.yaml_loader import new_loader, scalar_value
+from lokictl.model.yaml_loader import compose, scalar_value
 
 ItemStarts = Mapping[int, Sequence[int]]
 """For each list (by its ``id``) the offsets of its items in the text, and the offset where the list ends."""
@@ -63,10 +63,11 @@ class Part:
 
 
 class Places:
-    """The places of everything in a string's documents."""
+    """The places of everything in a string's documents; ``offset`` is that of the string in the file."""
 
-    def __init__(self, text: str, starts: ItemStarts | None = None) -> None:
+    def __init__(self, text: str, starts: ItemStarts | None = None, offset: int = 0) -> None:
         self.text = text
+        self.offset = offset
         self._first = first_offset(text)
         self._starts = starts or {}
         self._kept: OrderedDict[int, Part] = OrderedDict()
@@ -75,7 +76,7 @@ class Places:
     @cached_property
     def roots(self) -> list[yaml.Node | None]:
         """The root nodes of all documents."""
-        return list(yaml.compose_all(self.text, Loader=new_loader()))
+        return list(compose(self.text))
 
     def part(self, number: int, value: Any, path: Path) -> tuple[Part, Path]:
         """Nodes that hold the place at ``path`` of a document, and the path to it in these.
@@ -87,7 +88,9 @@ class Places:
 
     @cached_property
     def _whole(self) -> list[Part]:
-        return [Part(root, self.text[self._first :], self._first) for root in self.roots or [None]]
+        return [
+            Part(root, self.text[self._first :], self.offset + self._first) for root in self.roots or [None]
+        ]
 
     def _item(self, value: Any, path: Path) -> tuple[Part, Path] | None:
         """The innermost item of a list on the way to ``path``; None where the whole text is needed."""
@@ -120,12 +123,12 @@ class Places:
         column = start - self.text.rfind("\n", 0, start) - 1
         text = " " * column + self.text[start:end]
         try:
-            roots = list(yaml.compose_all(text, Loader=new_loader()))
+            roots = list(compose(text))
         except (yaml.YAMLError, ValueError, RecursionError):
             return None
         if len(roots) != 1 or not _says(roots[0], value):
             return None
-        part = self._kept[start] = Part(roots[0], text, start - column)
+        part = self._kept[start] = Part(roots[0], text, self.offset + start - column)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return part

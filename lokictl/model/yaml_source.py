@@ -28,7 +28,7 @@ from lokictl.model.documents import (
     Stretch,
     value_at,
 )
-from lokictl.model.yaml_events import plain_documents
+from lokictl.model.yaml_events import OddityError, plain_documents
 from lokictl.model.yaml_loader import new_loader, scalar_value, value_of
 from lokictl.model.yaml_places import Part, Places, block_indent, first_offset, key_text
 from lokictl.records import dataclass
@@ -128,6 +128,21 @@ def load_documents(text: str, file: str = "") -> list[YamlDocument]:
         places = Places(text)
         values, texts = _composed(source, places), {}
     return [YamlDocument(value, source, places, number, texts) for number, value in enumerate(values)]
+
+
+def load_stretch(source: SourceText, start: int, end: int) -> list[YamlDocument]:
+    """The documents that are the characters ``start`` to ``end`` of a file, with their places in that file.
+
+    Raises `OddityError` where that is not all plain.
+    """
+    text = source.text[start:end]
+    plain = plain_documents(text, new_loader(), value_of, max_nodes=MAX_NODES, max_depth=MAX_DEPTH - 1)
+    if plain is None:
+        raise OddityError
+    places = Places(text, plain.starts, start)
+    return [
+        YamlDocument(value, source, places, number, plain.texts) for number, value in enumerate(plain.values)
+    ]
 
 
 def _composed(source: SourceText, places: Places) -> list[Any]:

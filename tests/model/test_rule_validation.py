@@ -70,6 +70,7 @@ LOADER_CASES = [
     ("groups: [1", ["yaml: line 1: did not find expected ',' or ']'"]),
     ("groups:\n\t- name: g\n", ["yaml: line 2: found character that cannot start any token"]),
     ("groups: *nothing\n", ["yaml: unknown anchor 'nothing' referenced"]),
+    ("groups:\n- name: &x a\n- name: &x b\n- name: *x\n", ['groupname: "b" is repeated in the same file']),
     (
         "groups:\n- name: g\n  limit: 1.5\n  colour: red\n  rules:\n  - alert: [A]\n    expr: {a: b}\n",
         [

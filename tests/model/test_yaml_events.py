@@ -62,6 +62,7 @@ def test_plain_strings_are_read_the_fast_way(text: str) -> None:
         "a: &x {n: 1}\nb: {<<: *x, m: 2}\n",
         "a: !!str 1\n",
         "a: &x [*x]\n",
+        "a: &x 1\nb: &x [*x]\n",
         "a: *nowhere\n",
         "a: [1, 2\n",
         "[a, b]: 1\n",

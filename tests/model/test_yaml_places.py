@@ -90,6 +90,7 @@ def test_items_of_lists_are_found_on_their_own(ends: str) -> None:
     "text",
     [
         "a: &x {n: 1}\nb:\n  - c: *x\n  - d: 2\n",
+        "a: &x 1\nb:\n  - c: &x 2\n  - d: &x [3]\n  - e: *x\n---\na: &x 1\nb: &x [2]\nc: *x\n",
         "b:\n  - c: &x [1]\n  - d: *x\n  - e: .nan\n",
         "- a: 'x\n- b: y'\n- c: 1\n",
         "- - a: 1\n    b: 2\n  - a: 3\n- - c: 4\n",
