@@ -145,7 +145,10 @@ def command(
     if home == "grafana" and (engines != ("embedded",) or mutate or update_files):
         raise click.UsageError("--as grafana only runs tests, on the embedded engine")
     with without_collection():
-        suite = _suite(paths, project_root, pattern)
+        # All else looks at the tests again.
+        once = engines == ("embedded",) and home == "loki" and not (mutate or update_files)
+        opened = once and not with_coverage and fail_under is None
+        suite = _suite(paths, project_root, pattern, opened=opened)
     text = output_format == "text" and not quiet
     jobs_wanted = 1 if update_files else _jobs(jobs, 1)
     report = _run(suite, engines, allow_push, fail_fast, jobs_wanted, text, home)
@@ -162,7 +165,7 @@ def command(
         _write_junit(report, junit)
     if update_files:
         _update(report)
-    context.exit(2 if suite.problems else _status(report, coverage, fail_under, mutation))
+    context.exit(2 if report.unreadable else _status(report, coverage, fail_under, mutation))
 
 
 def _engines(engine: str, compare: str) -> tuple[str, ...]:
@@ -177,13 +180,13 @@ def _engines(engine: str, compare: str) -> tuple[str, ...]:
     return names or ("embedded",)
 
 
-def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str) -> Suite:
+def _suite(paths: tuple[Path, ...], project_root: Path | None, pattern: str, *, opened: bool) -> Suite:
     project: Project | None = None
     if project_root is not None:
         project = runner.load_rules(project_root)
     elif not paths:
         project, paths = _project_or_files()
-    suite = runner.discover(paths, project=project, pattern=pattern)
+    suite = runner.discover(paths, project=project, pattern=pattern, opened=opened)
     if not len(suite) and not suite.problems:
         if suite.filtered:
             names = ", ".join(_names(paths, project)[:5])

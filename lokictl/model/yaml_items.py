@@ -6,11 +6,12 @@ list in brackets that goes on over a cut leaves a piece that is not YAML, and so
 
 from __future__ import annotations
 
+import bisect
 import re
 from typing import Any
 
 from lokictl.diagnostics import LokictlError
-from lokictl.model.documents import Cursor, SourceText
+from lokictl.model.documents import SourceText
 from lokictl.model.yaml_events import OddityError
 from lokictl.model.yaml_places import Places
 from lokictl.model.yaml_source import YamlDocument, load_documents, load_stretch
@@ -21,6 +22,7 @@ READ_AT_ONCE = 16
 UNUSUAL = "\r\x85\u2028\u2029\ufeff"
 """What else ends a line of YAML, or is left out where it begins one."""
 
+_ALIAS = re.compile(r"\*([\w-]+)")
 _FIRST_ITEM = re.compile(r"(?: *(?:#.*)?\n)*( *)-[ \n]")
 
 
@@ -44,14 +46,17 @@ class SplitDocument:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def item(self, index: int) -> Cursor:
-        """The item.  Raises `OddityError` where it cannot be read on its own."""
+    def item(self, index: int) -> tuple[YamlDocument, int]:
+        """A document that is a list, and the item's place in it.
+
+        Raises `OddityError` where the item cannot be read on its own.
+        """
         block, place = divmod(index, READ_AT_ONCE)
         known, document = self._read
         if document is None or known != block:
             document = self._block(block * READ_AT_ONCE)
             self._read = block, document
-        return Cursor(document, (place,))
+        return document, place
 
     def _block(self, first: int) -> YamlDocument:
         last = min(first + READ_AT_ONCE, len(self))
@@ -83,7 +88,24 @@ def split_document(text: str, file: str, key: str) -> SplitDocument | None:
     if rest is None:
         return None
     items = re.compile(f"\n{indent}-(?=[ \n])").finditer(lines, start, end + 1)
-    return SplitDocument(rest, [found.start() for found in items], end, len(indent))
+    starts = [found.start() for found in items]
+    if _refers_outside(text, starts[::READ_AT_ONCE], end):
+        return None
+    return SplitDocument(rest, starts, end, len(indent))
+
+
+def _refers_outside(text: str, starts: list[int], end: int) -> bool:
+    """Whether it looks as if one piece had an alias of something outside, so that reading it alone would fail."""
+    elsewhere: dict[str, bool] = {}
+    for alias in _ALIAS.finditer(text, starts[0], end):
+        first = starts[bisect.bisect_right(starts, alias.start()) - 1]
+        anchor = f"&{alias[1]}"
+        if text.find(anchor, first, alias.start()) < 0:
+            if anchor not in elsewhere:
+                elsewhere[anchor] = anchor in text
+            if elsewhere[anchor]:
+                return True
+    return False
 
 
 def _rest(text: str, file: str, key: str, edges: tuple[int, int, int]) -> YamlDocument | None:

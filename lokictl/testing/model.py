@@ -250,7 +250,7 @@ class TestFile:
     __test__ = False
 
     path: str
-    tests: tuple[TestCase, ...] = ()
+    tests: Sequence[TestCase] = ()
     rule_files: tuple[str, ...] = ()
     evaluation_interval: int = DEFAULT_INTERVAL
     group_eval_order: tuple[str, ...] = ()

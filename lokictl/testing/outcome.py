@@ -86,11 +86,15 @@ class TestResult:
 
 @dataclass
 class Report:
-    """A run: its results, warnings (what Loki drops), and problems of files that cannot be read."""
+    """A run: its results, warnings (what Loki drops), and problems of files that cannot be read.
+
+    ``unreadable``: whether there are such files.
+    """
 
     results: list[TestResult] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unreadable: bool = False
     seconds: float = 0.0
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
+import itertools
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,12 +14,13 @@ from typing import TYPE_CHECKING
 from lokictl import model, testing
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.model.yaml_events import OddityError
 from lokictl.parallel import in_processes
 from lokictl.project import load
 from lokictl.project.configuration import display_path
 from lokictl.records import dataclass
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
-from lokictl.testing.loading import is_test_text, load_test_file
+from lokictl.testing.loading import LongTests, is_test_text, load_test_file, open_test_file
 from lokictl.testing.model import TestCase, TestFile
 from lokictl.testing.outcome import Failure, Report, TestResult
 from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
@@ -79,11 +82,13 @@ def discover(
     project: Project | None = None,
     pattern: str = "",
     lookup: ProjectLookup | None = None,
+    opened: bool = False,
 ) -> Suite:
     """The tests in ``paths``, or the project's; ``pattern`` is a part of (or a glob over) their names.
 
     Test files without ``rule_files`` are about the project's rules; without ``project``, the one found upwards from
-    the test file.  Files that cannot be read are problems of the suite.
+    the test file.  Files that cannot be read are problems of the suite.  With ``opened``, the tests of long files are
+    read as `run_tests` runs them, which then finds their problems, and whose results know their names alone.
     """
     files = (
         find_test_files(paths)
@@ -97,8 +102,7 @@ def discover(
     filtered = 0
     for path in files:
         try:
-            file = load_test_file(path)
-            own = rules_of(file, lookup.rule_files(path) if not file.rule_files else None)
+            file, own = _with_rules(path, lookup, opened=opened and not pattern)
         except LokictlError as error:
             problems += error.problems
             continue
@@ -107,6 +111,14 @@ def discover(
         tests.append(selected)
         rules.append(own)
     return Suite(tuple(tests), tuple(rules), tuple(dict.fromkeys(problems)), filtered)
+
+
+def _with_rules(path: Path, lookup: ProjectLookup, *, opened: bool) -> tuple[TestFile, RuleSet]:
+    file = open_test_file(path) if opened else load_test_file(path)
+    try:
+        return file, rules_of(file, lookup.rule_files(path) if not file.rule_files else None)
+    except OddityError:
+        return _with_rules(path, lookup, opened=False)
 
 
 class ProjectLookup:
@@ -175,19 +187,48 @@ def run_tests(suite: Suite, options: RunOptions | None = None, *, progress: Prog
     """
     options = options or RunOptions()
     started = clock.perf_counter()
-    report = Report(problems=list(suite.problems))
+    report = Report(problems=list(suite.problems), unreadable=bool(suite.problems))
     for file in suite.files:
         report.warnings += file.warnings
     for problem in suite_problems(suite, options.home):
         (report.problems if problem.severity == Severity.ERROR else report.warnings).append(problem)
-    for result in _results(suite, options):
-        report.results.append(result)
-        if progress is not None:
-            progress(result)
-        if options.fail_fast and result.failures:
+    show = progress or (lambda result: None)
+    for part in _parts(suite):
+        _run_part(part, options, report, show)
+        if options.fail_fast and report.failed:
             break
     report.seconds = clock.perf_counter() - started
     return report
+
+
+def _parts(suite: Suite) -> Iterator[Suite]:
+    """The suite in the order of its files: one of those whose tests are read as they run, or several others."""
+    pairs = zip(suite.files, suite.rules, strict=True)
+    for is_long, part in itertools.groupby(pairs, lambda pair: isinstance(pair[0].tests, LongTests)):
+        found = list(part)
+        for one in [[pair] for pair in found] if is_long else [found]:
+            yield Suite(tuple(file for file, _ in one), tuple(rules for _, rules in one))
+
+
+def _run_part(part: Suite, options: RunOptions, report: Report, show: Progress) -> None:
+    before = len(report.results)
+    try:
+        for result in _results(part, options):
+            report.results.append(result)
+            show(result)
+            if options.fail_fast and result.failures:
+                return
+    except OddityError:
+        # Reading the whole file tells what is wrong with it, if anything is.
+        del report.results[before:]
+        try:
+            whole = load_test_file(part.files[0].path)
+        except LokictlError as error:
+            report.problems += error.problems
+            report.unreadable = True
+            return
+        report.warnings += whole.warnings
+        _run_part(Suite((whole,), part.rules), options, report, show)
 
 
 def suite_problems(suite: Suite, home: str = "loki") -> list[Problem]:
@@ -212,6 +253,9 @@ def _untranslated(rules: RuleSet) -> list[Problem]:
 
 
 def _results(suite: Suite, options: RunOptions) -> Iterator[TestResult]:
+    if suite.files and isinstance(suite.files[0].tests, LongTests):
+        yield from _long_results(suite.files[0], suite.rules[0], options.jobs)
+        return
     cases = list(suite.cases())
     if options.engines == ("embedded",):
         yield from _embedded_results(cases, options.jobs, options.home)
@@ -226,11 +270,33 @@ def _embedded_results(cases: list[Case], jobs: int, home: str) -> Iterator[TestR
     if jobs <= 1:
         yield from map(_embedded, cases)
         return
-    # Handing over one test after the other takes longer than a small test.
-    chunk = max(1, min(MOST_AT_ONCE, len(cases) // (8 * jobs)))
-    outcomes = in_processes(_embedded_outcome, cases, jobs, chunk=chunk)
+    outcomes = in_processes(_embedded_outcome, cases, jobs, chunk=_chunk(len(cases), jobs))
     for case, (failures, seconds) in zip(cases, outcomes, strict=True):
         yield TestResult(case[0], case[1], "embedded", failures, seconds)
+
+
+def _chunk(count: int, jobs: int) -> int:
+    """How many tests are handed to a process at once: one after the other takes longer than a small test."""
+    return max(1, min(MOST_AT_ONCE, count // (8 * jobs)))
+
+
+def _long_results(file: TestFile, rules: RuleSet, jobs: int) -> Iterator[TestResult]:
+    """The results of a file whose tests are read by the process that runs them.  Raises `OddityError`."""
+    work = functools.partial(_numbered_outcome, file, rules)
+    count = len(file.tests)
+    names: set[str] = set()
+    for name, failures, seconds in in_processes(work, range(count), jobs, chunk=_chunk(count, jobs)):
+        if name in names:
+            raise OddityError
+        names.add(name)
+        yield TestResult(file, TestCase(name, start=0, interval=0), "embedded", failures, seconds)
+
+
+def _numbered_outcome(file: TestFile, rules: RuleSet, number: int) -> tuple[str, list[Failure], float]:
+    started = clock.perf_counter()
+    test = file.tests[number]
+    failures, _ = _embedded_outcome((file, test, rules))
+    return test.name, failures, clock.perf_counter() - started
 
 
 def _embedded(case: Case) -> TestResult:

@@ -40,15 +40,15 @@ def read(text: str) -> dict[str, Any] | None:
         items = [split.item(index) for index in range(len(split))]
     except OddityError:
         return None
-    value = {**split.rest.value, "tests": [item.value for item in items]}
+    value = {**split.rest.value, "tests": [document.value[place] for document, place in items]}
     (whole,) = load_documents(text, "f.yaml")
     assert repr(value) == repr({**value, **whole.value})
     for path in below(value):
         if path[:1] != ("tests",):
             assert answers(split.rest, path) == answers(whole, path), path
         elif len(path) > 1:
-            cursor = items[path[1]]
-            assert answers(cursor.document, (*cursor.path, *path[2:])) == answers(whole, path), path
+            document, place = items[path[1]]
+            assert answers(document, (place, *path[2:])) == answers(whole, path), path
     return value
 
 
