@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from lokictl.lazy import lazy_pattern
 from lokictl.lint.findings import Path
@@ -55,20 +54,16 @@ class Target:
         return self.data.get("hide") is True
 
 
-@lru_cache(maxsize=8)
-def targets(dashboard: Dashboard) -> tuple[Target, ...]:
-    """Every query of every panel; many checks ask in a row."""
-    return tuple(
-        Target(
-            path, panel, index, data, datasource_type(dashboard, data) or datasource_type(dashboard, panel)
-        )
-        for path, panel in dashboard.panels
-        for index, data in enumerate(as_list(panel.get("targets")))
-        if isinstance(data, dict)
-    )
+def targets_of(dashboard: Dashboard) -> Iterator[Target]:
+    """Every query of every panel."""
+    for path, panel in dashboard.panels:
+        for index, data in enumerate(as_list(panel.get("targets"))):
+            if isinstance(data, dict):
+                kind = datasource_type(dashboard, data) or datasource_type(dashboard, panel)
+                yield Target(path, panel, index, data, kind)
 
 
-def variables(dashboard: Dashboard) -> list[tuple[Path, Json]]:
+def variables_of(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     """(path, variable) of every template variable."""
     listed = as_dict(dashboard.data.get("templating")).get("list")
     return [
@@ -78,7 +73,7 @@ def variables(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     ]
 
 
-def annotation_queries(dashboard: Dashboard) -> list[tuple[Path, Json]]:
+def annotation_queries_of(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     """(path, annotation) of every annotation query."""
     listed = as_dict(dashboard.data.get("annotations")).get("list")
     return [
@@ -88,14 +83,16 @@ def annotation_queries(dashboard: Dashboard) -> list[tuple[Path, Json]]:
     ]
 
 
-def links(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
+def links_of(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
     """(path, link) of every link: of the dashboard, of panels, of fields and of overrides."""
     for index, link in enumerate(as_list(dashboard.data.get("links"))):
         yield ("links", index), as_dict(link)
     for path, panel in dashboard.panels:
         for index, link in enumerate(as_list(panel.get("links"))):
             yield (*path, "links", index), as_dict(link)
-        config = as_dict(panel.get("fieldConfig"))
+        config = panel.get("fieldConfig")
+        if not isinstance(config, dict):
+            continue
         for index, link in enumerate(as_list(as_dict(config.get("defaults")).get("links"))):
             yield (*path, "fieldConfig", "defaults", "links", index), as_dict(link)
         for number, override in enumerate(as_list(config.get("overrides"))):
@@ -108,7 +105,12 @@ def links(dashboard: Dashboard) -> Iterator[tuple[Path, Json]]:
 
 def references(text: str) -> Iterator[tuple[str, int, int]]:
     """(name, start, end) of every variable that a string refers to; Grafana's own are left out."""
-    return (found for found in names(text) if not found[0].startswith("__"))
+    return (found for found in names(text) if found[0][:2] != "__")
+
+
+def may_hold_variable(value: Any) -> TypeGuard[str]:
+    """Whether a value is a string in which Grafana may find a variable: most hold no dollar sign."""
+    return isinstance(value, str) and ("$" in value or "[[" in value)
 
 
 def panel_name(panel: Json) -> str:
@@ -129,7 +131,7 @@ def as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether there is a string that holds something."""
     return isinstance(value, str) and bool(value.strip())
 
@@ -152,12 +154,11 @@ def panels_of(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]
             yield from under(row, ("rows", index))
 
 
-def is_logql(dashboard: Dashboard, owner: Json, target: Json) -> bool:
-    """Whether a target (or annotation) of ``owner`` asks Loki."""
+def is_logql(kind: str, owner: Json, target: Json) -> bool:
+    """Whether a target (or annotation) of ``owner`` asks Loki; ``kind`` is the type of its data source."""
     expr = target.get("expr")
     if not isinstance(expr, str) or not expr.strip():
         return False
-    kind = datasource_type(dashboard, target) or datasource_type(dashboard, owner)
     if not kind:
         return owner.get("type") == "logs" or _PIPELINE.search(expr) is not None
     return kind == "loki"

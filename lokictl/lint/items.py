@@ -8,9 +8,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import Place, Position
-from lokictl.lint.dashboard_json import datasource_type, is_logql, panels_of
+from lokictl.lint.dashboard_json import (
+    Target,
+    annotation_queries_of,
+    as_dict,
+    datasource_type,
+    is_logql,
+    is_text,
+    links_of,
+    panels_of,
+    targets_of,
+    variables_of,
+)
 from lokictl.lint.findings import Path, PathPart, place_in
 from lokictl.lint.query import DocumentText, Query, QueryKind, RuleText
+from lokictl.logql.ast import Expr
 from lokictl.logql.placeholders import has_placeholder
 from lokictl.model.documents import Cursor, Document
 from lokictl.model.managed_alerts import ManagedGroup, ManagedQuery, ManagedRule
@@ -126,6 +138,26 @@ class DashboardItem(_DocumentItem):
         return tuple(panels_of(self.data))
 
     @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Every query of every panel, whatever its language."""
+        return tuple(targets_of(self))
+
+    @cached_property
+    def variables(self) -> tuple[tuple[tuple[PathPart, ...], Mapping[str, Any]], ...]:
+        """(path, variable) of every template variable."""
+        return tuple(variables_of(self))
+
+    @cached_property
+    def annotation_queries(self) -> tuple[tuple[tuple[PathPart, ...], Mapping[str, Any]], ...]:
+        """(path, annotation) of every annotation query."""
+        return tuple(annotation_queries_of(self))
+
+    @cached_property
+    def links(self) -> tuple[tuple[tuple[PathPart, ...], Mapping[str, Any]], ...]:
+        """(path, link) of every link: of the dashboard, of panels, of fields and of overrides."""
+        return tuple(links_of(self))
+
+    @cached_property
     def queries(self) -> tuple[Query, ...]:
         """Every LogQL query: panels, variables, annotations."""
         return tuple(dashboard_queries(self))
@@ -133,9 +165,19 @@ class DashboardItem(_DocumentItem):
     datasource_types: Mapping[str, str] = field(default_factory=dict)
     """uid or name of a known data source -> its type; to tell LogQL from PromQL."""
 
+    @cached_property
+    def _queries_by_path(self) -> dict[Path, Query]:
+        return {query.path: query for query in self.queries}
+
+    def expression_of(self, target: Target) -> Expr | None:
+        """The LogQL of a target; None where it is something else."""
+        query = self._queries_by_path.get((*target.path, "expr"))
+        return query.expression if query is not None else None
+
     def let_go(self) -> None:
         """Forgets the queries: they know their dashboard, and the two would keep each other in memory."""
-        self.__dict__.pop("queries", None)
+        for name in ("queries", "_queries_by_path"):
+            self.__dict__.pop(name, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,13 +291,12 @@ def rule_query(rule: RuleItem) -> Query:
 
 def dashboard_queries(dashboard: DashboardItem) -> Iterator[Query]:
     """Every LogQL query of a dashboard: panels, annotations, and variables filled by a stream selector."""
-    for path, panel in dashboard.panels:
-        targets = panel.get("targets")
-        for index, target in enumerate(targets if isinstance(targets, list) else []):
-            if isinstance(target, dict) and is_logql(dashboard, panel, target):
-                where = f"{dashboard.item}, panel {panel.get('title') or panel.get('id')}"
-                here = (*path, "targets", index, "expr")
-                yield _query(dashboard, target["expr"], here, QueryKind.PANEL, where, panel, target)
+    for target in dashboard.targets:
+        panel, data = target.panel, target.data
+        if is_logql(target.type, panel, data):
+            where = f"{dashboard.item}, panel {panel.get('title') or panel.get('id')}"
+            here = (*target.path, "expr")
+            yield _query(dashboard, data["expr"], here, QueryKind.PANEL, where, panel, data)
     yield from _annotations(dashboard)
     yield from _variables(dashboard)
 
@@ -284,22 +325,19 @@ def _query(
 
 
 def _annotations(dashboard: DashboardItem) -> Iterator[Query]:
-    listed = (dashboard.data.get("annotations") or {}).get("list")
-    for index, entry in enumerate(listed if isinstance(listed, list) else []):
-        target = entry.get("target") if isinstance(entry, dict) else None
-        for owner, path in ((entry, ("expr",)), (target, ("target", "expr"))):
-            if isinstance(owner, dict) and is_logql(dashboard, entry, owner):
-                here = ("annotations", "list", index, *path)
+    for path, entry in dashboard.annotation_queries:
+        target = as_dict(entry.get("target"))
+        for owner, key in ((entry, ("expr",)), (target, ("target", "expr"))):
+            kind = datasource_type(dashboard, owner) or datasource_type(dashboard, entry)
+            if is_logql(kind, entry, owner):
                 item = f"{dashboard.item}, annotation {entry.get('name')}"
-                yield _query(dashboard, owner["expr"], here, QueryKind.ANNOTATION, item, None, entry)
+                yield _query(dashboard, owner["expr"], (*path, *key), QueryKind.ANNOTATION, item, None, entry)
 
 
 def _variables(dashboard: DashboardItem) -> Iterator[Query]:
-    listed = (dashboard.data.get("templating") or {}).get("list")
-    for index, entry in enumerate(listed if isinstance(listed, list) else []):
-        query = entry.get("query") if isinstance(entry, dict) else None
-        stream = query.get("stream") if isinstance(query, dict) else None
-        if isinstance(stream, str) and stream.strip() and datasource_type(dashboard, entry) == "loki":
-            path = ("templating", "list", index, "query", "stream")
+    for path, entry in dashboard.variables:
+        stream = as_dict(entry.get("query")).get("stream")
+        if is_text(stream) and datasource_type(dashboard, entry) == "loki":
             item = f"{dashboard.item}, variable {entry.get('name')}"
-            yield _query(dashboard, stream, path, QueryKind.VARIABLE, item, None, entry)
+            here = (*path, "query", "stream")
+            yield _query(dashboard, stream, here, QueryKind.VARIABLE, item, None, entry)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lokictl.diagnostics import LokictlError
 from lokictl.lazy import lazy_pattern
-from lokictl.lint.dashboard_json import as_dict, as_list, datasource_type, variables
+from lokictl.lint.dashboard_json import as_dict, as_list, datasource_type
 from lokictl.lint.datasource_json import read, settings
 from lokictl.lint.findings import Path
 from lokictl.lint.items import DashboardItem, DataSourceItem
@@ -43,7 +43,7 @@ def variable_queries(dashboard: DashboardItem) -> Iterator[Query]:
 
 def label_value_variables(dashboard: DashboardItem) -> Iterator[tuple[Path, Any, str, re.Match[str]]]:
     """(path, variable, its query, the parts of the query) of every ``label_values(…)`` of a Loki data source."""
-    for path, entry in variables(dashboard):
+    for path, entry in dashboard.variables:
         text = entry.get("query")
         if (
             entry.get("type") == "query"

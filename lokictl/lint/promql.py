@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from lokictl.lazy import lazy_pattern
+from lokictl.logql.grafana_variables import Interpolated, interpolate
 
 _STRINGS = lazy_pattern(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
 _METRIC = lazy_pattern(
@@ -29,16 +30,30 @@ def parse_promql(text: str) -> Any:
     return promql_parser.parse(text)
 
 
+KEPT = 512
+"""Expressions that several checks ask about in a row: those of one dashboard."""
+
+
+@lru_cache(maxsize=KEPT)
+def filled(text: str) -> Interpolated:
+    """An expression with Grafana's variables replaced by something that parses."""
+    return interpolate(text)
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(text: str) -> tuple[Any, str]:
+    """The syntax tree, and what is wrong."""
+    try:
+        return parse_promql(text), ""
+    except ValueError as error:
+        return None, str(error).strip().partition("\n")[0] or "it cannot be parsed"
+
+
 def promql_error(text: str) -> str:
     """What is wrong with a PromQL expression; "" when it parses."""
-    try:
-        parse_promql(text)
-    except ValueError as error:
-        return str(error).strip().splitlines()[0] if str(error).strip() else "it cannot be parsed"
-    return ""
+    return _parsed(text)[1]
 
 
-@lru_cache(maxsize=4096)
 def is_promql(text: str) -> bool:
     """Whether a string is a PromQL expression."""
     return not promql_error(text)
@@ -57,12 +72,11 @@ def metrics_of(text: str) -> list[str]:
 Labels = frozenset[str]
 
 
+@lru_cache(maxsize=KEPT)
 def returned_labels(text: str) -> Labels | None:
     """The labels of what a PromQL expression returns; None where they depend on the metrics."""
-    try:
-        return _labels(parse_promql(text))
-    except ValueError:
-        return None
+    tree, _ = _parsed(text)
+    return _labels(tree) if tree is not None else None
 
 
 def _labels(node: Any) -> Labels | None:
@@ -81,15 +95,16 @@ def _labels(node: Any) -> Labels | None:
 
 
 def _aggregated(node: Any) -> Labels | None:
-    operation, inner = str(node.op), _labels(node.expr)
+    operation, modifier = str(node.op), node.modifier
     if operation in ("topk", "bottomk", "limitk", "limit_ratio"):
-        return inner
-    if node.modifier is None:
+        return _labels(node.expr)
+    if modifier is None:
         kept: Labels | None = frozenset()
-    elif str(node.modifier.type).endswith("By"):
-        kept = frozenset(node.modifier.labels)
+    elif str(modifier.type).endswith("By"):
+        kept = frozenset(modifier.labels)
     else:
-        kept = None if inner is None else inner - set(node.modifier.labels)
+        inner = _labels(node.expr)
+        kept = None if inner is None else inner - set(modifier.labels)
     if operation != "count_values" or kept is None:
         return kept
     return kept | {node.param.val}
@@ -113,13 +128,15 @@ def _called(node: Any) -> Labels | None:
 
 
 def _combined(node: Any) -> Labels | None:
-    left, right, operator = _labels(node.lhs), _labels(node.rhs), str(node.op)
-    if operator == "or":
-        return None if left is None or right is None else left | right
+    operator = str(node.op)
     if operator in ("and", "unless") or _is_number(node.rhs):
-        return left
+        return _labels(node.lhs)
+    right = _labels(node.rhs)
     if _is_number(node.lhs):
         return right
+    left = _labels(node.lhs)
+    if operator == "or":
+        return None if left is None or right is None else left | right
     matching = getattr(node.modifier, "matching", None)
     card = str(getattr(node.modifier, "card", "")).rpartition(".")[2]
     if card in ("ManyToOne", "OneToMany"):
@@ -152,10 +169,7 @@ def _is_number(node: Any) -> bool:
 
 def is_zero_for_nothing(text: str) -> bool:
     """Whether a PromQL expression ends in ``or vector(0)``: 0 where it finds nothing."""
-    try:
-        node = parse_promql(text)
-    except ValueError:
-        return False
+    node: Any = _parsed(text)[0] if "vector" in text else None
     while type(node).__name__ in ("ParenExpr", "AggregateExpr"):
         node = node.expr
     if type(node).__name__ != "BinaryExpr" or str(node.op) != "or" or type(node.rhs).__name__ != "Call":

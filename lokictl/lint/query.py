@@ -81,7 +81,7 @@ class Query:
         """The text with Grafana's variables (and placeholders of other tools) replaced by something that parses."""
         if self.templated:
             return interpolate(as_variables(self.text), keep_strings=True)
-        return Interpolated(self.text, (), ())
+        return Interpolated(self.text)
 
     @property
     def expression(self) -> Expr | None:

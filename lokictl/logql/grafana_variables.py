@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
@@ -68,33 +67,46 @@ class Variable:
 class Interpolated:
     """A query without variables.
 
-    ``offsets`` has, for every character of ``text`` and for its end, the offset in the query as written.
+    ``values`` has, for each of ``variables``, where in ``text`` its value is.
     """
 
     text: str
-    offsets: tuple[int, ...]
-    variables: tuple[Variable, ...]
+    variables: tuple[Variable, ...] = ()
+    values: tuple[Span, ...] = ()
 
     def original(self, span: Span) -> Span:
         """A span of `text` as a span of the query as written."""
-        last = len(self.offsets) - 1
-        return Span(self.offsets[min(span.start, last)], self.offsets[min(span.end, last)])
+        return Span(self._offset(span.start), self._offset(span.end))
+
+    def _offset(self, offset: int) -> int:
+        """Where a character of `text`, or its end, is in the query as written."""
+        offset = min(offset, len(self.text))
+        shift = 0
+        for variable, (start, end) in zip(self.variables, self.values, strict=True):
+            if offset < start:
+                break
+            if offset < end:
+                return variable.span.start + min(offset - start, len(variable.text) - 1)
+            shift = variable.span.end - end
+        return offset + shift
 
 
 def variables(query: str) -> tuple[Variable, ...]:
     """Every variable and macro of a query, in order, those inside quotes too."""
     if "$" not in query and "[[" not in query:
         return ()
-    texts = deque(found.span() for found in _TEXTS.finditer(query))
+    texts = _TEXTS.finditer(query)
+    text = next(texts, None)
     found = []
     for match in _VARIABLE.finditer(query):
-        while texts and texts[0][1] <= match.start():
-            texts.popleft()
-        inside = bool(texts) and texts[0][0] <= match.start()
-        name = match["plain"] or match["braced"] or match["squared"]
-        chosen = match["format"] or match["squared_format"] or ""
-        in_range = not inside and _in_brackets(query, match.start())
-        found.append(Variable(name, chosen, Span(*match.span()), match[0], inside, in_range))
+        start, end = match.span()
+        while text is not None and text.end() <= start:
+            text = next(texts, None)
+        inside = text is not None and text.start() <= start
+        plain, braced, _, form, squared, squared_form = match.groups()
+        in_range = not inside and _in_brackets(query, start)
+        name, form = plain or braced or squared, form or squared_form or ""
+        found.append(Variable(name, form, Span(start, end), match[0], inside, in_range))
     return tuple(found)
 
 
@@ -103,7 +115,8 @@ def names(text: str) -> Iterator[tuple[str, int, int]]:
     if "$" not in text and "[[" not in text:
         return
     for found in _VARIABLE.finditer(text):
-        yield found["plain"] or found["braced"] or found["squared"], found.start(), found.end()
+        plain, braced, _, _, squared, _ = found.groups()
+        yield plain or braced or squared, found.start(), found.end()
 
 
 def holds_variable(text: str) -> bool:
@@ -130,16 +143,16 @@ def interpolate(
     """
     found = variables(query)
     if not found:
-        return Interpolated(query, tuple(range(len(query) + 1)), ())
+        return Interpolated(query)
     macros = _macros(interval, time_range, scrape_interval)
     known = values or {}
     pieces: list[str] = []
-    offsets: list[int] = []
-    cursor = 0
+    places: list[Span] = []
+    cursor = length = 0
     for variable in found:
         start, end = variable.span
         pieces.append(query[cursor:start])
-        offsets.extend(range(cursor, start))
+        length += start - cursor
         if variable.name in known:
             new = formatted(known[variable.name], variable.format)
         elif variable.name in macros:
@@ -149,11 +162,11 @@ def interpolate(
         else:
             new = stand_in(variable, query)
         pieces.append(new)
-        offsets.extend(start + min(index, end - start - 1) for index in range(len(new)))
+        places.append(Span(length, length + len(new)))
+        length += len(new)
         cursor = end
     pieces.append(query[cursor:])
-    offsets.extend(range(cursor, len(query) + 1))
-    return Interpolated("".join(pieces), tuple(offsets), found)
+    return Interpolated("".join(pieces), found, tuple(places))
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,7 @@ def as_variables(query: str) -> str:
 
     ``{{ … }}`` inside a string is a template of Loki's own, and stays.
     """
-    if "%%" not in query and "$" not in query and "{{" not in query:
+    if "%%" not in query and "${" not in query and "{{" not in query:
         return query
     strings = [found.span() for found in _STRING.finditer(query)] if "{{" in query else []
 

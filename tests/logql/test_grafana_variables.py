@@ -92,9 +92,12 @@ FILLED = [
 def test_filled(query: str, expected: str | None) -> None:
     filled = interpolate(query)
     assert expected is None or filled.text == expected
-    assert len(filled.offsets) == len(filled.text) + 1
-    assert list(filled.offsets) == sorted(filled.offsets)
-    assert filled.offsets[-1] == len(query)
+    offsets = [filled.original(Span(offset, offset)).start for offset in range(len(filled.text) + 1)]
+    assert offsets == sorted(offsets)
+    assert offsets[-1] == len(query)
+    for variable, value in zip(filled.variables, filled.values, strict=True):
+        assert offsets[value.start] == variable.span.start
+        assert offsets[value.end] == variable.span.end
     parse(filled.text)
 
 

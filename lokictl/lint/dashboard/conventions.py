@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard.sources import chosen_sources
-from lokictl.lint.dashboard_json import TIME_SERIES, Target, as_dict, is_text, panel_name, targets
+from lokictl.lint.dashboard_json import TIME_SERIES, Target, as_dict, is_text, panel_name
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
 from lokictl.logql.ast import StreamSelector
 
@@ -54,6 +54,8 @@ class RequiredMatchers(QueryCheck):
     options = {"labels": []}
 
     def check(self, query: Query) -> Iterator[Finding]:
+        if not self.settings["labels"]:
+            return
         for selector in query.nodes(StreamSelector):
             names = {matcher.name for matcher in selector.matchers}
             missing = [str(label) for label in self.settings["labels"] if label not in names]
@@ -67,7 +69,7 @@ class RequiredMatchers(QueryCheck):
 
 def _graphed_promql(dashboard: DashboardItem) -> Iterator[tuple[Target, str]]:
     """The targets of time series that query a Prometheus, with their expressions."""
-    for target in targets(dashboard):
+    for target in dashboard.targets:
         expr = target.data.get("expr")
         if target.type == "prometheus" and is_text(expr) and target.panel.get("type") in TIME_SERIES:
             yield target, str(expr)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity
 from lokictl.lazy import lazy_pattern
-from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name, targets
+from lokictl.lint.dashboard_json import Json, as_dict, as_list, is_text, panel_name
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, QueryKind
-from lokictl.lint.promql import is_zero_for_nothing, returned_labels
+from lokictl.lint.promql import filled, is_zero_for_nothing, returned_labels
 from lokictl.logql import ast
-from lokictl.logql.grafana_variables import interpolate
 
 REDUCED = ("stat", "gauge", "bargauge", "piechart")
 """Panels that show one value of each field, or all rows with ``reduceOptions.values``."""
@@ -53,12 +52,13 @@ STAYS_A_TABLE = frozenset(
 
 def shows_one_row(panel: Json, target: Json) -> bool:
     """Whether a panel reduces the table that a query answers with to its last row."""
+    if panel.get("type") not in REDUCED:
+        return False
     transformations = [as_dict(item) for item in as_list(panel.get("transformations"))]
     reduce = as_dict(as_dict(panel.get("options")).get("reduceOptions"))
     fields = str(reduce.get("fields") or "")
     return (
-        panel.get("type") in REDUCED
-        and target.get("hide") is not True
+        target.get("hide") is not True
         and all(item.get("disabled") is True or item.get("id") in STAYS_A_TABLE for item in transformations)
         and reduce.get("values") is not True
         # A field that is chosen by name is text to show, such as a version.
@@ -74,17 +74,18 @@ class ReducedTable(DashboardCheck):
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for query in dashboard.queries:
             panel, target = query.panel or {}, query.target or {}
-            if query.kind != QueryKind.PANEL or not is_instant(target) or not shows_one_row(panel, target):
+            if query.kind != QueryKind.PANEL or not shows_one_row(panel, target) or not is_instant(target):
                 continue
             if isinstance(query.expression, ast.MetricExpr) and (query.labels.names or query.labels.open):
                 yield self._finding(query.place(), panel, "an instant query", item=query.item)
-        for metric in targets(dashboard):
+        for metric in dashboard.targets:
             data = metric.data
             if metric.type != "prometheus" or data.get("format") != "table" or not is_instant(data):
                 continue
-            labels = returned_labels(interpolate(str(data.get("expr") or "")).text)
             # A metric as it is may well have one series, of one machine for instance.
-            if labels and shows_one_row(metric.panel, data):
+            if shows_one_row(metric.panel, data) and returned_labels(
+                filled(str(data.get("expr") or "")).text
+            ):
                 place = dashboard.place(*metric.path, "format")
                 yield self._finding(place, metric.panel, "a query in the format table")
 
@@ -104,9 +105,10 @@ class NoDataLooksHealthy(DashboardCheck):
     summary = "a panel that looks healthy when there is no data"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for path, panel in dashboard.panels:
-            if not _shows_health(panel):
-                continue
+        healthy = [(path, panel) for path, panel in dashboard.panels if _shows_health(panel)]
+        if not healthy:
+            return
+        for path, panel in healthy:
             found = _text_without_data(panel)
             if found is not None:
                 where, text = found
@@ -129,9 +131,10 @@ class NoDataLooksHealthy(DashboardCheck):
                     severity=Severity.INFO,
                     item=query.item,
                 )
-        for metric in targets(dashboard):
-            text = interpolate(str(metric.data.get("expr") or "")).text
-            if metric.type == "prometheus" and _shows_health(metric.panel) and is_zero_for_nothing(text):
+        for metric in dashboard.targets:
+            if metric.type != "prometheus" or not _shows_health(metric.panel):
+                continue
+            if is_zero_for_nothing(filled(str(metric.data.get("expr") or "")).text):
                 yield self.finding(
                     dashboard.place(*metric.path, "expr"),
                     f"`or vector(0)` makes 0 of no data, and 0 is the color of health in {panel_name(metric.panel)}",
@@ -194,16 +197,19 @@ class NoValueNotShown(DashboardCheck):
     summary = "text for no data in a panel type that never shows it"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        of_metrics = {
-            target.panel_path
-            for target in targets(dashboard)
-            if target.type == "prometheus" and target.panel.get("type") in STATES
-        }
         for path, panel in dashboard.panels:
             text = as_dict(as_dict(panel.get("fieldConfig")).get("defaults")).get("noValue")
-            if is_text(text) and (panel.get("type") in WITHOUT_NO_VALUE or path in of_metrics):
+            if not is_text(text):
+                continue
+            if panel.get("type") in WITHOUT_NO_VALUE or _shows_states_of_metrics(dashboard, path, panel):
                 yield self.finding(
                     dashboard.place(*path, "fieldConfig", "defaults", "noValue"),
                     f'a panel of type {panel.get("type")} never shows "{text}": it has its own words for no data',
                     hint="remove it, and say in the description what an empty panel means",
                 )
+
+
+def _shows_states_of_metrics(dashboard: DashboardItem, path: Path, panel: Json) -> bool:
+    return panel.get("type") in STATES and any(
+        target.type == "prometheus" and target.panel_path == path for target in dashboard.targets
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lokictl.diagnostics import Severity
 from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard.queries import labels_of_target
-from lokictl.lint.dashboard_json import Json, as_dict, as_list, links, panel_name, targets, variables
+from lokictl.lint.dashboard_json import Json, as_dict, as_list, panel_name
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
 from lokictl.model.documents import value_at
@@ -28,8 +28,10 @@ class EncodedVariable(DashboardCheck):
     summary = "a variable in a link whose dollar sign is percent-encoded, so that Grafana does not fill it"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        known = {str(entry.get("name")) for _, entry in variables(dashboard)}
-        for path, link in links(dashboard):
+        if not dashboard.links:
+            return
+        known = {str(entry.get("name")) for _, entry in dashboard.variables}
+        for path, link in dashboard.links:
             url = link.get("url")
             for found in _ENCODED.finditer(url) if isinstance(url, str) else ():
                 name = found[1]
@@ -47,8 +49,10 @@ class EstimateInLink(DashboardCheck):
     summary = "a link that compares with an estimated quantile"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        if not dashboard.links:
+            return
         estimated = {path: _estimates(as_list(panel.get("targets"))) for path, panel in dashboard.panels}
-        for path, link in links(dashboard):
+        for path, link in dashboard.links:
             own = next((own for own in estimated if path[: len(own)] == own), None)
             url = link.get("url")
             if own is None or not isinstance(url, str) or not self._concerns(dashboard, path, estimated[own]):
@@ -90,14 +94,13 @@ class LinkLabel(DashboardCheck):
     summary = "a link that reads a label which a query of its panel does not return"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        expressions = {query.path[:-1]: query.expression for query in dashboard.queries}
-        for path, link in links(dashboard):
+        for path, link in dashboard.links:
             url = link.get("url")
             wanted = list(_LABEL.finditer(url)) if isinstance(url, str) and "__field.labels" in url else []
             only = query_of(dashboard, path) if wanted else None
             if not wanted or only == "":
                 continue
-            for target in targets(dashboard):
+            for target in dashboard.targets:
                 inside = path[: len(target.panel_path)] == target.panel_path
                 name = str(target.data.get("refId"))
                 if (
@@ -106,7 +109,7 @@ class LinkLabel(DashboardCheck):
                     or (name != only if only else name in _with_own_links(target.panel))
                 ):
                     continue
-                names = labels_of_target(target, expressions.get(target.path))
+                names = labels_of_target(target, dashboard.expression_of(target))
                 found = next((item for item in wanted if names is not None and item[1] not in names), None)
                 if found is not None and not target.panel.get("transformations"):
                     yield self.finding(

@@ -127,6 +127,8 @@ class RefId(DashboardCheck):
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         for path, panel in dashboard.panels:
             queries = [target for target in as_list(panel.get("targets")) if isinstance(target, dict)]
+            if len(queries) < 2:
+                continue
             letters = [str(target.get("refId") or "").strip() for target in queries]
             repeated = [letter for letter in dict.fromkeys(letters) if letter and letters.count(letter) > 1]
             for letter in repeated:
@@ -137,7 +139,7 @@ class RefId(DashboardCheck):
                     "the answer of one replaces that of the other",
                     hint="give each query of a panel its own letter",
                 )
-            if len(queries) > 1 and "" in letters:
+            if "" in letters:
                 index = letters.index("")
                 yield self.finding(
                     dashboard.place(*path, "targets", index),

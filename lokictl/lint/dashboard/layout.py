@@ -20,6 +20,7 @@ from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
 
 COLUMNS = 24
+NUMBER = (int, float)
 
 
 class Box(NamedTuple):
@@ -45,14 +46,18 @@ def boxes(panels: Sequence[object], path: Path) -> list[Box]:
     """The places of panels that stand side by side; those without a complete place are left out."""
     found = []
     for index, panel in enumerate(panels):
-        place = as_dict(as_dict(panel).get("gridPos"))
-        numbers = [place.get(key) for key in ("x", "y", "w", "h")]
         # Rows make room for themselves: generated dashboards often give them the place of their first panel.
-        if as_dict(panel).get("type") == "row":
+        if not isinstance(panel, dict) or panel.get("type") == "row":
             continue
-        if all(isinstance(number, int | float) for number in numbers):
-            x, y, w, h = (float(number) for number in numbers if number is not None)
-            found.append(Box((*path, "panels", index), as_dict(panel), x, y, x + w, y + h))
+        place = as_dict(panel.get("gridPos"))
+        x, y, w, h = place.get("x"), place.get("y"), place.get("w"), place.get("h")
+        if (
+            isinstance(x, NUMBER)
+            and isinstance(y, NUMBER)
+            and isinstance(w, NUMBER)
+            and isinstance(h, NUMBER)
+        ):
+            found.append(Box((*path, "panels", index), panel, x, y, x + w, y + h))
     return found
 
 
@@ -65,7 +70,9 @@ class OverlappingPanels(DashboardCheck):
         panels = as_list(dashboard.data.get("panels"))
         yield from self._side_by_side(dashboard, panels, ())
         for index, panel in enumerate(panels):
-            yield from self._side_by_side(dashboard, as_list(as_dict(panel).get("panels")), ("panels", index))
+            inside = as_list(as_dict(panel).get("panels"))
+            if inside:
+                yield from self._side_by_side(dashboard, inside, ("panels", index))
 
     def _side_by_side(self, dashboard: DashboardItem, panels: list[object], path: Path) -> Iterator[Finding]:
         placed = sorted(boxes(panels, path), key=lambda box: box.top)

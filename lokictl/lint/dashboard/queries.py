@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from lokictl.diagnostics import Severity, suggestion
 from lokictl.lazy import lazy_pattern
-from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name, targets
+from lokictl.lint.dashboard_json import TIME_SERIES, Json, Target, as_dict, panel_name
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
-from lokictl.lint.promql import promql_error, returned_labels
+from lokictl.lint.promql import filled, promql_error, returned_labels
 from lokictl.logql import semantics
 from lokictl.logql.ast import (
     BinaryOperation,
@@ -26,7 +26,7 @@ from lokictl.logql.ast import (
     UnpackParser,
     VectorAggregation,
 )
-from lokictl.logql.grafana_variables import STAND_IN, interpolate, variables
+from lokictl.logql.grafana_variables import STAND_IN, variables
 
 NEEDS_NUMBERS = (*TIME_SERIES, "gauge", "bargauge", "heatmap", "histogram")
 
@@ -83,11 +83,11 @@ class InstantQueryInTimeSeries(DashboardCheck):
     summary = "an instant query in a time series: it draws one point"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             panel = target.panel
             if panel.get("type") not in TIME_SERIES or target.hidden or panel.get("transformations"):
                 continue
-            if as_dict(panel.get("xaxis")).get("mode", "time") != "time" or not _is_instant(target):
+            if not _is_instant(target) or as_dict(panel.get("xaxis")).get("mode", "time") != "time":
                 continue
             key = "queryType" if target.data.get("queryType") == "instant" else "instant"
             yield self.finding(
@@ -174,7 +174,7 @@ class NumericStep(DashboardCheck):
     summary = "a step that is a number, which the Loki data source of Grafana 10 and newer refuses"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             step = target.data.get("step")
             if target.type == "loki" and isinstance(step, int | float) and not isinstance(step, bool):
                 yield self.finding(
@@ -193,12 +193,11 @@ class LegendLabel(DashboardCheck):
     summary = "a legend that names a label which the query does not return"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        expressions = {query.path[:-1]: query.expression for query in dashboard.queries}
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             legend = target.data.get("legendFormat")
             if not isinstance(legend, str) or "{{" not in legend or target.hidden:
                 continue
-            names = labels_of_target(target, expressions.get(target.path))
+            names = labels_of_target(target, dashboard.expression_of(target))
             if names is None:
                 continue
             for found in _LEGEND_LABEL.finditer(legend):
@@ -220,7 +219,7 @@ def labels_of_target(target: Target, expression: Expr | None) -> frozenset[str] 
         labels = semantics.labels_of(expression)
         names = None if labels.open else labels.names
     elif target.type == "prometheus" and isinstance(text, str):
-        names = returned_labels(interpolate(text).text)
+        names = returned_labels(filled(text).text)
     else:
         return None
     unknown = names is None or any("$" in name or name.startswith(STAND_IN) for name in names)
@@ -340,7 +339,7 @@ class UnfilledVariable(DashboardCheck):
     summary = "a variable in a query whose data source does not fill it"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             text = target.data.get("query")
             if target.type != "jaeger" or not isinstance(text, str) or target.data.get("queryType"):
                 continue
@@ -378,14 +377,15 @@ class PromQL(DashboardCheck):
     summary = "a query to Prometheus that is not PromQL"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             expr = target.data.get("expr")
             if target.type != "prometheus" or not isinstance(expr, str) or not expr.strip():
                 continue
             # What a dashboard's own variable holds outside of quotes is not known.
-            if any(not found.in_text and not found.is_macro for found in variables(expr)):
+            query = filled(expr)
+            if any(not found.in_text and not found.is_macro for found in query.variables):
                 continue
-            message = promql_error(interpolate(expr).text)
+            message = promql_error(query.text)
             if message:
                 yield self.finding(
                     dashboard.place(*target.path, "expr"),

@@ -9,14 +9,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from lokictl.diagnostics import Severity, suggestion
 from lokictl.lint.dashboard_json import (
     Json,
-    annotation_queries,
     as_dict,
     as_list,
     is_text,
-    links,
     panel_name,
-    targets,
-    variables,
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding
@@ -26,19 +22,20 @@ GRAFANAS_OWN = ("grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "m
 
 def chosen_sources(dashboard: DashboardItem) -> Iterator[tuple[Path, str, bool]]:
     """(path, uid or name, whether it is a name) of every data source that is named outright."""
-    owners: list[tuple[Path, Json]] = [
-        *dashboard.panels,
-        *variables(dashboard),
-        *annotation_queries(dashboard),
-    ]
-    owners += [(target.path, target.data) for target in targets(dashboard)]
-    for path, owner in owners:
-        value = owner.get("datasource")
-        if is_text(value) and str(value) not in GRAFANAS_OWN and not _is_variable(str(value)):
-            yield (*path, "datasource"), str(value), True
-        uid = as_dict(value).get("uid")
-        if is_text(uid) and str(uid) not in GRAFANAS_OWN and not _is_variable(str(uid)):
-            yield (*path, "datasource", "uid"), str(uid), False
+    for path, owner in (*dashboard.panels, *dashboard.variables, *dashboard.annotation_queries):
+        yield from _chosen(path, owner)
+    for target in dashboard.targets:
+        if "datasource" in target.data:
+            yield from _chosen(target.path, target.data)
+
+
+def _chosen(path: Path, owner: Json) -> Iterator[tuple[Path, str, bool]]:
+    value = owner.get("datasource")
+    uid = as_dict(value).get("uid")
+    if is_text(value) and value not in GRAFANAS_OWN and not _is_variable(value):
+        yield (*path, "datasource"), value, True
+    elif is_text(uid) and uid not in GRAFANAS_OWN and not _is_variable(uid):
+        yield (*path, "datasource", "uid"), uid, False
 
 
 def _is_variable(text: str) -> bool:
@@ -134,7 +131,7 @@ class BrokenLink(DashboardCheck):
     summary = "a link to something that does not exist"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for path, link in links(dashboard):
+        for path, link in dashboard.links:
             kind, url = link.get("type", "link"), link.get("url")
             if kind == "dashboards":
                 yield from self._tags(dashboard, path, link)
@@ -191,7 +188,7 @@ class BrokenLink(DashboardCheck):
     def _query_part(
         self, dashboard: DashboardItem, path: Path, query: str, target: DashboardItem
     ) -> Iterator[Finding]:
-        names = {str(entry.get("name")) for _, entry in variables(target)}
+        names = {str(entry.get("name")) for _, entry in target.variables}
         ids = {str(panel.get("id")) for _, panel in target.panels}
         for key, values in parse_qs(query, keep_blank_values=True).items():
             name = key.removeprefix("var-")

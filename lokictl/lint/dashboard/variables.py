@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,14 +13,12 @@ from lokictl.diagnostics import Severity, did_you_mean, nearest
 from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard_json import (
     Json,
-    annotation_queries,
     as_dict,
     as_list,
     datasource_type,
     is_text,
+    may_hold_variable,
     references,
-    targets,
-    variables,
 )
 from lokictl.lint.findings import Path
 from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
@@ -45,7 +44,7 @@ _TEMPLATE = lazy_pattern(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def _known(dashboard: DashboardItem) -> set[str]:
-    names = {str(entry.get("name")) for _, entry in variables(dashboard)}
+    names = {str(entry.get("name")) for _, entry in dashboard.variables}
     names |= {str(as_dict(entry).get("name")) for entry in as_list(dashboard.data.get("__inputs"))}
     return names
 
@@ -58,17 +57,13 @@ class UndefinedVariable(DashboardCheck):
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
         known = _known(dashboard) | set(ALWAYS_KNOWN)
         told: set[str] = set()
-        for path, text in self._places(dashboard):
-            for name, start, end in _used_in(text):
-                if name in known or name in told:
-                    continue
-                told.add(name)
-                yield self._finding(dashboard, path, text, (name, start, end), known)
+        for use in uses(dashboard):
+            if use.name not in known and use.name not in told:
+                told.add(use.name)
+                yield self._finding(dashboard, use, known)
 
-    def _finding(
-        self, dashboard: DashboardItem, path: Path, text: str, used: tuple[str, int, int], known: set[str]
-    ) -> Finding:
-        name, start, end = used
+    def _finding(self, dashboard: DashboardItem, use: Use, known: set[str]) -> Finding:
+        name, path, text, start, end = use
         place = dashboard.text_place(path, start, end)
         if name.startswith("DS_") or name in FILLED or text[:start].endswith("$"):
             return self.finding(
@@ -87,30 +82,54 @@ class UndefinedVariable(DashboardCheck):
             severity=Severity.INFO if is_text else None,
         )
 
-    def _places(self, dashboard: DashboardItem) -> Iterator[tuple[Path, str]]:
-        for target in targets(dashboard):
-            if target.type in ("loki", "prometheus"):
-                for key in ("expr", "legendFormat", "step", "interval"):
-                    if is_text(target.data.get(key)):
-                        yield (*target.path, key), target.data[key]
+
+class Use(NamedTuple):
+    """A variable that the string at ``path`` names at its characters ``start`` to ``end``."""
+
+    name: str
+    path: Path
+    text: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=1)
+def uses(dashboard: DashboardItem) -> tuple[Use, ...]:
+    """Where the queries of a dashboard name variables; what else they may stand in is left out."""
+    return tuple(
+        Use(name, path, text, start, end)
+        for path, text in _texts_with_variables(dashboard)
+        for name, start, end in _used_in(text)
+    )
+
+
+def _texts_with_variables(dashboard: DashboardItem) -> Iterator[tuple[Path, str]]:
+    for target in dashboard.targets:
+        if target.type in ("loki", "prometheus"):
+            for key in ("expr", "legendFormat", "step", "interval"):
+                text = target.data.get(key)
+                if may_hold_variable(text):
+                    yield (*target.path, key), text
+        if "datasource" in target.data:
             yield from _datasource_texts(target.data, target.path)
-        for path, panel in dashboard.panels:
-            yield from _datasource_texts(panel, path)
-            if is_text(panel.get("repeat")):
-                yield (*path, "repeat"), f"${{{panel['repeat']}}}"
-        for path, entry in (*variables(dashboard), *annotation_queries(dashboard)):
-            yield from _datasource_texts(entry, path)
-            for key in ("query", "expr"):
-                if is_text(entry.get(key)) and entry.get("type", "query") in ("query", "tags"):
-                    yield (*path, key), entry[key]
+    for path, panel in dashboard.panels:
+        yield from _datasource_texts(panel, path)
+        if is_text(panel.get("repeat")):
+            yield (*path, "repeat"), f"${{{panel['repeat']}}}"
+    for path, entry in (*dashboard.variables, *dashboard.annotation_queries):
+        yield from _datasource_texts(entry, path)
+        for key in ("query", "expr"):
+            text = entry.get(key)
+            if may_hold_variable(text) and entry.get("type", "query") in ("query", "tags"):
+                yield (*path, key), text
 
 
 def _datasource_texts(owner: Json, path: Path) -> Iterator[tuple[Path, str]]:
     chosen = owner.get("datasource")
-    if is_text(chosen):
-        yield (*path, "datasource"), str(chosen)
-    elif is_text(as_dict(chosen).get("uid")):
-        yield (*path, "datasource", "uid"), as_dict(chosen)["uid"]
+    if may_hold_variable(chosen):
+        yield (*path, "datasource"), chosen
+    elif isinstance(chosen, dict) and may_hold_variable(chosen.get("uid")):
+        yield (*path, "datasource", "uid"), chosen["uid"]
 
 
 def _used_in(text: str) -> Iterator[tuple[str, int, int]]:
@@ -127,11 +146,12 @@ class UnusedVariable(DashboardCheck):
     summary = "a variable that nothing in the dashboard uses"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        listed = variables(dashboard)
-        if not listed:
+        listed = dashboard.variables
+        queried = {use.name for use in uses(dashboard) if use.path[0] != "templating"}
+        if all(_needs_no_use(entry) or str(entry.get("name")) in queried for _, entry in listed):
             return
         rest = as_text({key: value for key, value in dashboard.data.items() if key != "templating"})
-        if _HANDED_ON.search(rest):
+        if _is_handed_on(rest):
             return
         used = {name for name, _, _ in references(rest)}
         for _, entry in listed:
@@ -139,7 +159,7 @@ class UnusedVariable(DashboardCheck):
         used |= {str(panel.get("repeat")) for _, panel in dashboard.panels}
         for path, entry in listed:
             name = str(entry.get("name"))
-            if name not in used and entry.get("type") not in SELF_USED and not entry.get("skipUrlSync"):
+            if name not in used and not _needs_no_use(entry):
                 # A hidden variable may only pass its value from dashboard to dashboard.
                 hidden = entry.get("hide") in (2, "hideVariable")
                 yield self.finding(
@@ -150,8 +170,18 @@ class UnusedVariable(DashboardCheck):
                 )
 
 
-_HANDED_ON = lazy_pattern(r'"includeVars":true|__all_variables|"url":"[^"]*var-')
-"""Links that carry variables to other dashboards."""
+def _needs_no_use(variable: Json) -> bool:
+    return variable.get("type") in SELF_USED or bool(variable.get("skipUrlSync"))
+
+
+_SETS_VARIABLES = lazy_pattern(r'"url":"[^"]*var-')
+
+
+def _is_handed_on(text: str) -> bool:
+    """Whether links carry variables to other dashboards."""
+    if '"includeVars":true' in text or "__all_variables" in text:
+        return True
+    return "var-" in text and _SETS_VARIABLES.search(text) is not None
 
 
 def as_text(value: Any) -> str:
@@ -165,13 +195,11 @@ class MultiValueInEquality(QueryCheck):
     summary = "a variable of several values under = or !=, which then matches nothing"
 
     def check(self, query: Query) -> Iterator[Finding]:
-        if query.dashboard is None:
+        if query.dashboard is None or query.is_fixed:
             return
-        several = {
-            str(entry.get("name")): "several values" if entry.get("multi") else "All"
-            for _, entry in variables(query.dashboard)
-            if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
-        }
+        several = _of_several_values(query.dashboard)
+        if not several:
+            return
         for node, operator, text in _plain_comparisons(query):
             for name, _, _ in references(text):
                 if name in several and not re.search(rf"\$\{{{name}:", text):
@@ -181,6 +209,16 @@ class MultiValueInEquality(QueryCheck):
                         "text as it is",
                         hint=f"write {_as_regex(query, node, operator, text)}",
                     )
+
+
+@lru_cache(maxsize=1)
+def _of_several_values(dashboard: DashboardItem) -> dict[str, str]:
+    """Variable -> what it can be besides one value."""
+    return {
+        str(entry.get("name")): "several values" if entry.get("multi") else "All"
+        for _, entry in dashboard.variables
+        if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
+    }
 
 
 _REGEX_OPERATOR = {"=": "=~", "!=": "!~", "|=": "|~"}
@@ -215,13 +253,7 @@ class VariableAllValue(QueryCheck):
     def check(self, query: Query) -> Iterator[Finding]:
         if query.dashboard is None:
             return
-        empty = {
-            str(entry.get("name")): str(entry["allValue"])
-            for _, entry in variables(query.dashboard)
-            if entry.get("includeAll")
-            and is_text(entry.get("allValue"))
-            and _matches_empty(str(entry["allValue"]))
-        }
+        empty = _whose_all_is_nothing(query.dashboard)
         if not empty:
             return
         for selector in query.nodes(StreamSelector):
@@ -247,6 +279,18 @@ class VariableAllValue(QueryCheck):
         return "" if matches_empty(matcher) else None
 
 
+@lru_cache(maxsize=1)
+def _whose_all_is_nothing(dashboard: DashboardItem) -> dict[str, str]:
+    """Variable -> its value for "All", which is a regular expression that matches nothing at all, too."""
+    return {
+        str(entry.get("name")): str(entry["allValue"])
+        for _, entry in dashboard.variables
+        if entry.get("includeAll")
+        and is_text(entry.get("allValue"))
+        and _matches_empty(str(entry["allValue"]))
+    }
+
+
 def _matches_empty(pattern: str) -> bool:
     try:
         return compile_selector(pattern).matches(b"")
@@ -260,7 +304,7 @@ class VariableRefresh(DashboardCheck):
     summary = "a variable of Loki's labels that is not read again when the time range changes"
 
     def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
-        for path, entry in variables(dashboard):
+        for path, entry in dashboard.variables:
             if entry.get("type") != "query" or datasource_type(dashboard, entry) != "loki":
                 continue
             if entry.get("refresh") != 2:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity, did_you_mean, nearest, suggestion
 from lokictl.lazy import lazy_pattern
-from lokictl.lint.dashboard_json import targets
 from lokictl.lint.interface import (
     DashboardCheck,
     DashboardItem,
@@ -103,7 +102,7 @@ class UnknownRecording(DashboardCheck):
         recorded = self._recorded
         if not recorded:
             return
-        for target in targets(dashboard):
+        for target in dashboard.targets:
             expr = target.data.get("expr")
             if not isinstance(expr, str) or ":" not in expr:
                 continue
