@@ -70,6 +70,9 @@ def prepared() -> dict[str, Work]:
     # What is imported and compiled once is not counted.
     lint_text(dump_yaml(suites.rule_file(1)), "small.yaml")
     lint_text(json.dumps({**lint_inputs.dashboard(9), "panels": []}), "small.json")
+    few = LogStore()
+    few.push({"a": "b"}, json_lines(9))
+    Engine(few).query_range('{a="b"} | json | duration_ms > 1 | level!="none"', start=START, end=START + HOUR)
     step = 60_000_000_000
     return {
         "reference": reference,
