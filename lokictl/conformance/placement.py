@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokictl.durations import HOUR, MILLISECOND, SECOND
+from lokictl.engine import LogStore
 from lokictl.lazy import lazy_pattern
 from lokictl.logql import ast, parse
 from lokictl.logql.errors import LogQLError
@@ -174,13 +175,11 @@ def counting(suite: Suite, placement: Placement) -> tuple[str, int, int]:
     """A query that counts the lines of a suite, when to ask it, and how many there are at least."""
     labels = [stream["labels"] for stream in suite["streams"]]
     times = list(_times(suite))
+    store = LogStore()
+    for pushed in suite["streams"]:
+        store.push(pushed["labels"], pushed["entries"])
     name = LABEL if placement.label else _common_label(labels)
-    lines = {
-        (tuple(sorted(stream["labels"].items())), entry[0], entry[1])
-        for stream in suite["streams"]
-        if any(entry[1] for entry in stream["entries"])
-        for entry in stream["entries"]
-    }
+    lines = {(stream.labels, entry.timestamp, entry.line) for stream in store for entry in stream.found()}
     matcher = f'{name}="{placement.label}"' if placement.label else f'{name}=~".+"'
     seconds = (max(times) - min(times)) // SECOND + 2
     return (

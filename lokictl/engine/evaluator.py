@@ -386,7 +386,7 @@ class CompiledQuery:
             message = f"max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > "
             raise LimitError(f"{message}{self.limits.max_entries})")
         backward = direction.lower() == "backward"
-        streams = self._opened(self.expression.selector, start, end)
+        streams = self._opened(self.expression.selector, start, end, backward)
         if not streams:
             return Result("streams")
         if self._pipeline is None or not self.version.has(CONFLICTS_EACH_LINE):
@@ -419,14 +419,17 @@ class CompiledQuery:
         )
 
     def _opened(
-        self, selector: ast.StreamSelector, start: int, end: int, *, whole: bool = False
+        self, selector: ast.StreamSelector, start: int, end: int, backward: bool, *, whole: bool = False
     ) -> list[tuple[Stream, Sequence[Entry]]]:
         """The streams that a log query opens, with their entries in its time (``whole``: with all of them)."""
         selects = compile_selector_test(selector, self.version)
         opened: list[tuple[Stream, Sequence[Entry]]] = []
         for stream in self.store:
             if selects(stream) and _is_found(stream, start, end, self.version):
-                entries = stream.entries if whole else stream.between(start, max(end, start + 1))
+                if whole:
+                    entries = stream.found(backward=backward)
+                else:
+                    entries = stream.between(start, max(end, start + 1), backward=backward)
                 if not self.version.has(METADATA_TELLS_APART):
                     entries = told_apart(entries)
                 if entries:
@@ -456,7 +459,7 @@ class CompiledQuery:
 
         assert isinstance(self.expression, ast.LogExpr)
         if not self.version.has(CONFLICTS_EACH_LINE):
-            every = self._opened(self.expression.selector, start, end, whole=True)
+            every = self._opened(self.expression.selector, start, end, backward, whole=True)
             yield from merged(every, run, start, max(end, start + 1), backward=backward)
             return
         required = required_texts(self.expression.stages)
@@ -479,7 +482,7 @@ def _is_found(stream: Stream, start: int, end: int, version: LokiVersion = DEFAU
     there is not.
     """
     entries = stream.entries
-    first, last = entries[0].timestamp // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
+    first, last = stream.begin // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
     low, high = start // MILLISECOND, -(-end // MILLISECOND)
     return not (
         high <= first

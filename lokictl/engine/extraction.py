@@ -146,11 +146,9 @@ class Extractor:
         """Runs the lines of all streams in the order of Loki: what a parser decides about a name holds for the next."""
         tells_apart = self.version.has(METADATA_TELLS_APART)
         streams: list[tuple[Stream, Sequence[Entry]]] = [
-            (stream, stream.entries if tells_apart else told_apart(stream.entries))
+            (stream, stream.found() if tells_apart else told_apart(stream.found()))
             for stream in self.store
-            if self.selects(stream)
-            and stream.entries[0].timestamp <= last
-            and stream.entries[-1].timestamp > first
+            if self.selects(stream) and stream.found_from() <= last and stream.entries[-1].timestamp > first
         ]
 
         def run(stream: Stream, entry: Entry) -> int | None:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from lokictl.durations import MILLISECOND
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
@@ -37,9 +38,11 @@ class Stream:
     """The entries of one label set, in the order of their times (and of arrival among equals).
 
     ``escapes``: some line has a backslash.  ``blank``: no line has any string or structured metadata.
+    ``begin`` (ns): where Loki takes the stream to begin.  Empty lines that were pushed before anything else do not
+    count for that, and what lies in an earlier millisecond is only found by log queries that read backward.
     """
 
-    __slots__ = ("_crowds", "blank", "entries", "escapes", "has_metadata", "label_map", "labels")
+    __slots__ = ("_crowds", "begin", "blank", "entries", "escapes", "has_metadata", "label_map", "labels")
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
@@ -48,6 +51,7 @@ class Stream:
         self.escapes = False
         self.has_metadata = False
         self.blank = True
+        self.begin = 0
         # The lines of times that several lines share.
         self._crowds: dict[int, set[tuple[bytes, Labels]]] = {}
 
@@ -64,12 +68,20 @@ class Stream:
         crowd.add((line, metadata))
         return True
 
-    def between(self, first: int, last: int) -> Sequence[Entry]:
-        """The entries with ``first <= timestamp < last``."""
+    def between(self, first: int, last: int, *, backward: bool = False) -> Sequence[Entry]:
+        """The entries with ``first <= timestamp < last`` that are found."""
         entries = self.entries
-        low = bisect_left(entries, (first,))
+        low = bisect_left(entries, (first if backward else max(first, self.found_from()),))
         high = bisect_left(entries, (last,), low)
         return entries if low == 0 and high == len(entries) else entries[low:high]
+
+    def found_from(self) -> int:
+        """The first time (ns) whose entries are found."""
+        return self.begin - self.begin % MILLISECOND
+
+    def found(self, *, backward: bool = False) -> Sequence[Entry]:
+        """All entries that are found."""
+        return self.between(self.entries[0].timestamp, self.entries[-1].timestamp + 1, backward=backward)
 
 
 class PushedEntry(Protocol):
@@ -138,7 +150,7 @@ class LogStore:
                 continue
             sequence += 1
             if stream.blank and (data or metadata):
-                stream.blank = False
+                stream.blank, stream.begin = False, timestamp
             if not stream.escapes and b"\\" in data:
                 stream.escapes = True
             if metadata:
@@ -149,6 +161,7 @@ class LogStore:
                 last = timestamp
             else:
                 disordered.append(item)
+                stream.begin = min(stream.begin, timestamp)
         if disordered:
             stream.entries += disordered
             stream.entries.sort()

@@ -1,11 +1,12 @@
 """Queries as people write them in rules and dashboards, over logs as services write them; and (``nasty``) odd ones.
 
-`suite` gives the logs and the queries of one tenant, as a recording without answers.
+`stream` gives logs, `query` a query with its times, as a recording has them without the answer.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -33,18 +34,13 @@ STATUSES = ("200", "200", "200", "201", "301", "404", "429", "500", "502", "503"
 ZONES = ("eu", "us", "")
 
 
-def suite(random: Random, name: str, *, queries: int, nasty: bool = False) -> dict[str, Any]:
-    """One suite: a handful of streams, and that many queries."""
-    streams = [_stream(random, number, nasty) for number in range(random.randint(2, 6))]
-    return {"name": name, "streams": streams, "queries": [_query(random, nasty) for _ in range(queries)]}
-
-
 # --- logs --------------------------------------------------------------------------------------------------------
 
 FORMATS = ("json", "json", "logfmt", "logfmt", "access", "text", "nested")
 
 
-def _stream(random: Random, number: int, nasty: bool) -> dict[str, Any]:
+def stream(random: Random, number: int, odd: Callable[[Random], str] | None = None) -> dict[str, Any]:
+    """A stream of one service; with ``odd``, that gives three lines in ten."""
     form = random.choice(FORMATS)
     labels = {
         "job": random.choice(("shop", "shop", "edge")),
@@ -59,10 +55,10 @@ def _stream(random: Random, number: int, nasty: bool) -> dict[str, Any]:
     entries: list[list[Any]] = []
     for _ in range(random.randint(5, 40)):
         time += random.choice((0, 1, 1, 2, 5, 10, 30)) * SECOND + random.choice((0, 0, 0, 1, 500_000_000))
-        if nasty and random.random() < 0.3:
-            line = _odd_line(random)
+        if odd is not None and random.random() < 0.3:
+            line = odd(random)
         else:
-            line = _line(random, form if random.random() < 0.9 else random.choice(FORMATS))
+            line = log_line(random, form if random.random() < 0.9 else random.choice(FORMATS))
         entry: list[Any] = [time, line]
         if random.random() < 0.15:
             entry.append(_metadata(random))
@@ -78,7 +74,7 @@ def _metadata(random: Random) -> dict[str, str]:
     }
 
 
-def _record(random: Random) -> dict[str, Any]:
+def log_record(random: Random) -> dict[str, Any]:
     record: dict[str, Any] = {
         "level": random.choice(LEVELS),
         "msg": random.choice(MESSAGES),
@@ -102,8 +98,8 @@ def _record(random: Random) -> dict[str, Any]:
     return dict(items)
 
 
-def _line(random: Random, form: str) -> str:
-    record = _record(random)
+def log_line(random: Random, form: str) -> str:
+    record = log_record(random)
     if form == "json":
         blanks = (", ", ": ") if random.random() < 0.3 else (",", ":")
         return json.dumps(record, separators=blanks)
@@ -126,8 +122,8 @@ def _logfmt(value: Any) -> str:
     return json.dumps(text) if " " in text or not text else text
 
 
-def _odd_line(random: Random) -> str:
-    line = _line(random, random.choice(FORMATS))
+def odd_line(random: Random) -> str:
+    line = log_line(random, random.choice(FORMATS))
     kind = random.randint(0, 7)
     if kind == 0:
         return line[: random.randint(0, len(line))]
@@ -152,7 +148,7 @@ FIELDS = ("level", "status", "method", "path", "svc", "zone", "user", "app", "en
 RANGES = ("1m", "2m", "5m", "5m", "10m", "10m", "90s")
 
 
-def _query(random: Random, nasty: bool) -> dict[str, Any]:
+def query(random: Random, nasty: bool) -> dict[str, Any]:
     if random.random() < 0.12:
         text = selector(random) + pipeline(random, nasty)
         first, last = BASE, BASE + SPAN * 3 * SECOND
