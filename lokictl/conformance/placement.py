@@ -178,8 +178,11 @@ def counting(suite: Suite, placement: Placement) -> tuple[str, int, int]:
     store = LogStore()
     for pushed in suite["streams"]:
         store.push(pushed["labels"], pushed["entries"])
+    start = store.reading_start(lambda stream: True)
     name = LABEL if placement.label else _common_label(labels)
-    lines = {(stream.labels, entry.timestamp, entry.line) for stream in store for entry in stream.found()}
+    lines = {
+        (stream.labels, entry.timestamp, entry.line) for stream in store for entry in stream.since(start)
+    }
     matcher = f'{name}="{placement.label}"' if placement.label else f'{name}=~".+"'
     seconds = (max(times) - min(times)) // SECOND + 2
     return (

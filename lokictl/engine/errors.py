@@ -29,5 +29,18 @@ class EvaluationError(EngineError):
     status = 500
 
 
+def both_fail(left: EngineError, right: EngineError, *, can_be_of_query: bool) -> EngineError:
+    """The error of an operation whose sides both fail.
+
+    ``can_be_of_query``: lines on the left that could not be processed make it an error of the query (400).
+    """
+    text = f"2 errors: {left}; {right}"
+    error: EngineError = PipelineError(text) if isinstance(left, PipelineError) else EvaluationError(text)
+    # What was put together before no longer counts as an error of the query.
+    is_alone = not str(left).startswith("2 errors: ")
+    error.status = 400 if can_be_of_query and is_alone and isinstance(left, PipelineError) else 500
+    return error
+
+
 class UnsupportedError(EngineError):
     """A construct that is disabled or that this engine does not run."""

@@ -7,11 +7,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from operator import itemgetter
 
-from lokictl.durations import MILLISECOND, SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
+from lokictl.durations import SECOND, Duration, Time, epoch_nanoseconds, nanoseconds
 from lokictl.engine.binary_operation import set_operation, with_number, with_vector
-from lokictl.engine.errors import EngineError, EvaluationError, LimitError, PipelineError, UnsupportedError
+from lokictl.engine.errors import (
+    EngineError,
+    EvaluationError,
+    LimitError,
+    PipelineError,
+    UnsupportedError,
+    both_fail,
+)
 from lokictl.engine.extraction import Extractor, compile_selector_test
 from lokictl.engine.hints import log_hints
 from lokictl.engine.labels import ERROR, PRESERVE_ERROR, LabelBuilder, Labels, label_builder
@@ -47,7 +53,7 @@ from lokictl.logql.versions import (
     NUMBER_ON_THE_LEFT,
     NUMBERS_ARE_EVALUATED,
     QUERIES_RUN_AS_PARSED,
-    STREAMS_AT_THE_START,
+    STATUS_OF_TWO_ERRORS,
     WINDOW_END,
     LokiVersion,
 )
@@ -137,6 +143,7 @@ class CompiledQuery:
         self._end = 0
         self.keeps_order = _has_sort(self.expression)
         self._evaluate: Evaluate | None = None
+        self._extractors: list[Extractor] = []
         self._pipeline: Pipeline | None = None
 
     def query(self, time: int) -> Result:
@@ -234,7 +241,15 @@ class CompiledQuery:
                 raise UnsupportedError("multi variant queries are disabled for this instance")
             assert isinstance(self.expression, ast.MetricExpr)
             self._evaluate = self._compile(self.expression, None)
+        # Stages that cannot run are reported before any line is read.
+        for extractor in reversed(self._extractors if steps else ()):
+            extractor.prepare(steps[0], self._end)
         return self._evaluate(steps)
+
+    def _extractor(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Extractor:
+        extractor = Extractor(node, outer, self.store, self.limits, self.version)
+        self._extractors.append(extractor)
+        return extractor
 
     # --- metric expressions ------------------------------------------------------------------------------------
 
@@ -256,7 +271,7 @@ class CompiledQuery:
         )
 
     def _range(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Evaluate:
-        extractor = Extractor(node, outer, self.store, self.limits, self.version)
+        extractor = self._extractor(node, outer)
         log_range = node.log_range
         width, offset = log_range.range, log_range.offset
 
@@ -271,7 +286,7 @@ class CompiledQuery:
                 unwrapped=log_range.unwrap is not None,
                 version=self.version,
             )
-            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
+            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset, self._end - offset)
             self._check_work(len(series), len(steps))
             results: list[list[Sample]] = [[] for _ in steps]
             bounds = self._bounds(self._end - offset)
@@ -308,7 +323,7 @@ class CompiledQuery:
         return bounds
 
     def _absent(self, node: ast.RangeAggregation) -> Evaluate:
-        extractor = Extractor(node, None, self.store, self.limits, self.version)
+        extractor = self._extractor(node, None)
         labels = absent_labels(node.log_range.log.selector)
         width, offset = node.log_range.range, node.log_range.offset
 
@@ -317,7 +332,7 @@ class CompiledQuery:
                 return []
             if width == 0:
                 return [[(labels, 1.0)] for _ in steps]
-            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset)
+            series = extractor.extract(steps[0] - offset - width, steps[-1] - offset, self._end - offset)
             results: list[list[Sample]] = []
             bounds = self._bounds(self._end - offset)
             for time in steps:
@@ -357,11 +372,19 @@ class CompiledQuery:
                 for elements in inner(steps)
             ]
         left, right = self._compile(node.left, None), self._compile(node.right, None)
+        can_be_of_query = self.version.has(STATUS_OF_TWO_ERRORS)
         combine = set_operation if operator in ast.SET_OPERATORS else with_vector
 
         def evaluate(steps: Steps) -> list[list[Sample]]:
-            # The right side goes first: of two failing sides, its error is the one Loki reports.
-            second = right(steps)
+            # The right side goes first, and where its lines cannot be processed the left one is not even asked.
+            try:
+                second = right(steps)
+            except EvaluationError as error:
+                try:
+                    left(steps)
+                except EngineError as other:
+                    raise both_fail(other, error, can_be_of_query=can_be_of_query) from None
+                raise
             first = left(steps)
             return [combine(node, one, other) for one, other in zip(first, second, strict=True)]
 
@@ -423,17 +446,23 @@ class CompiledQuery:
     ) -> list[tuple[Stream, Sequence[Entry]]]:
         """The streams that a log query opens, with their entries in its time (``whole``: with all of them)."""
         selects = compile_selector_test(selector, self.version)
+
+        def opens(stream: Stream) -> bool:
+            return selects(stream) and stream.is_found(start, end, self.version)
+
+        first = 0 if backward else self.store.reading_start(opens)
         opened: list[tuple[Stream, Sequence[Entry]]] = []
         for stream in self.store:
-            if selects(stream) and _is_found(stream, start, end, self.version):
-                if whole:
-                    entries = stream.found(backward=backward)
-                else:
-                    entries = stream.between(start, max(end, start + 1), backward=backward)
-                if not self.version.has(METADATA_TELLS_APART):
-                    entries = told_apart(entries)
-                if entries:
-                    opened.append((stream, entries))
+            if not opens(stream):
+                continue
+            if whole:
+                entries = stream.since(first)
+            else:
+                entries = stream.between(max(start, first), max(end, start + 1))
+            if not self.version.has(METADATA_TELLS_APART):
+                entries = told_apart(entries)
+            if entries:
+                opened.append((stream, entries))
         return opened
 
     def _passing(
@@ -463,32 +492,18 @@ class CompiledQuery:
             yield from merged(every, run, start, max(end, start + 1), backward=backward)
             return
         required = required_texts(self.expression.stages)
-        entries = [(entry, stream) for stream, own in streams for entry in candidates(stream, own, required)]
-        # An entry sorts by its time and its place among all that were pushed; a lone stream is in order.
         if len(streams) > 1:
-            entries.sort(key=itemgetter(0))
+            streams.sort(key=lambda item: item[0].hash, reverse=backward)
+        entries = [(entry, stream) for stream, own in streams for entry in candidates(stream, own, required)]
+        # Those of one time stay in the order of their streams; a lone stream is in order.
+        if len(streams) > 1:
+            entries.sort(key=lambda item: item[0].timestamp)
         if backward:
             entries.reverse()
         for entry, stream in entries:
             passed = run(stream, entry)
             if passed is not None:
                 yield entry, stream, passed
-
-
-def _is_found(stream: Stream, start: int, end: int, version: LokiVersion = DEFAULT) -> bool:
-    """Whether a log query opens the stream: Loki compares the edges of what it has stored in milliseconds.
-
-    A stream whose entries all lie at the very start is found (since `STREAMS_AT_THE_START`), one that merely ends
-    there is not.
-    """
-    entries = stream.entries
-    first, last = stream.begin // MILLISECOND, -(-entries[-1].timestamp // MILLISECOND)
-    low, high = start // MILLISECOND, -(-end // MILLISECOND)
-    return not (
-        high <= first
-        or last < low
-        or (last == low and (first < last or not version.has(STREAMS_AT_THE_START)))
-    )
 
 
 @lru_cache(maxsize=4096)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from operator import attrgetter, itemgetter
 
 from lokictl.engine.errors import LimitError
 from lokictl.engine.flat_json import FlatJson, flat_json
 from lokictl.engine.hints import metric_hints
-from lokictl.engine.label_filter import compile_label_filter
+from lokictl.engine.label_filter import compile_unwrap_filter
 from lokictl.engine.labels import SAMPLE_ERROR, LabelBuilder, Labels, label_builder
 from lokictl.engine.limits import Limits
 from lokictl.engine.pipeline import Pipeline, without_dead_formats
@@ -32,6 +33,8 @@ _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 BYTE_OPERATIONS = ("bytes_over_time", "bytes_rate")
 FEW_LINES = 16
 """Fewer lines are sooner read one by one."""
+IN_ORDER = ("first_over_time", "last_over_time", "rate_counter")
+"""Operations for which the order of samples of one time counts."""
 PUSHED_DOWN = ("rate", "count_over_time", "bytes_rate", "bytes_over_time", "sum_over_time")
 
 
@@ -67,6 +70,20 @@ def extraction_grouping(
     return grouping
 
 
+Samples = dict[Labels, list[tuple[int, int, float]]]
+"""Of each label set the times (ns), places among all pushed lines, and values."""
+
+
+def _add(own: Samples, found: Samples) -> None:
+    """Adds the samples of one stream, in the order of their lines."""
+    for labels, samples in own.items():
+        samples.sort()
+        if labels in found:
+            found[labels] += samples
+        else:
+            found[labels] = samples
+
+
 @dataclass(slots=True)
 class Series:
     """The samples of one label set in the order of their times (ns)."""
@@ -96,10 +113,10 @@ class Extractor:
         self.hints = metric_hints(self._stages(), node.log_range.unwrap, self.grouping, version)
         self.required = required_texts(self._stages())
         self.pipeline: Pipeline | None = None
+        self.prepared = False
         self.builders: dict[Labels, LabelBuilder] = {}
         self.value: Callable[[bytes, LabelBuilder], float | None] | None = None
         self.series: dict[Labels, Series] = {}
-        self.done: dict[Labels, tuple[int, int, int]] = {}
         self.seen = -1
         self.covered: tuple[int, int] | None = None
 
@@ -107,71 +124,109 @@ class Extractor:
         stages = list(self.node.log_range.log.stages)
         return stages if self.node.operation in BYTE_OPERATIONS else without_dead_formats(stages)
 
-    def extract(self, first: int, last: int) -> list[Series]:
-        """All series with samples in ``first < time <= last`` (and perhaps more), sorted by labels."""
+    def prepare(self, first: int, end: int) -> None:
+        """Compiles the pipeline for evaluations from ``first`` on in a query until ``end`` (ns).
+
+        Raises `EngineError` where a stage cannot run.  As in Loki, nobody notices where no stream is opened.
+        """
+        log_range = self.node.log_range
+        begin = first - log_range.offset - log_range.range
+        if not self.prepared and any(map(self._opens(begin, end - log_range.offset), self.store)):
+            self._compile()
+            self.prepared = True
+
+    def _compile(self) -> None:
+        self.pipeline = Pipeline(self._stages(), self.hints)
+        self.value = compile_value(self.node, self.version)
+
+    def _opens(self, first: int, end: int) -> Callable[[Stream], bool]:
+        """Whether a stream is opened for the time after ``first`` in a query until ``end`` (ns)."""
+        return lambda stream: self.selects(stream) and stream.is_found(first, end + 1, self.version)
+
+    def extract(self, first: int, last: int, end: int) -> list[Series]:
+        """All series with samples in ``first < time <= last`` (and perhaps more), sorted by labels.
+
+        ``end`` is where the time of the query ends: streams that begin later are not opened.
+        """
         covered = self.covered
         if self.seen != self.store.version or covered is None or first < covered[0] or last > covered[1]:
             if covered is not None:
                 first, last = min(first, covered[0]), max(last, covered[1])
-            self._extract(first, last)
+            self._extract(first, last, max(end, last))
         return sorted(self.series.values(), key=lambda series: series.labels)
 
-    def _extract(self, first: int, last: int) -> None:
+    def _extract(self, first: int, last: int, end: int) -> None:
         self.series = {}
-        found: dict[Labels, list[tuple[int, int, float]]] = {}
+        found: Samples = {}
         apart = self.version.has(CONFLICTS_EACH_LINE)
         self.builders.clear()
         if not apart:
             self.pipeline = None
-        for stream in self.store if apart else ():
-            if self.selects(stream):
-                entries = stream.between(first + 1, last + 1)
-                if not self.version.has(METADATA_TELLS_APART):
-                    entries = told_apart(entries)
-                if entries:
-                    self._run(stream, entries, found)
-                    self._check(found)
+        opens = self._opens(first, end)
+        start = self.store.reading_start(opens)
+        opened = [stream for stream in self.store if opens(stream)]
+        if self.node.operation in IN_ORDER and len(opened) > 1:
+            opened.sort(key=attrgetter("hash"))
+        for stream in opened if apart else ():
+            entries = stream.between(max(start, first + 1), last + 1)
+            if not self.version.has(METADATA_TELLS_APART):
+                entries = told_apart(entries)
+            if entries:
+                own: Samples = {}
+                self._run(stream, entries, own)
+                _add(own, found)
+                self._check(found)
         if not apart:
-            self._extract_in_order(first, last, found)
+            self._extract_in_order(opened, start, (first, last), found)
         self._check(found)
         for labels, samples in found.items():
-            samples.sort()
+            # Those of one time stay in the order of their streams.
+            samples.sort(key=itemgetter(0))
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
             self.series[labels] = Series(labels, times, values)
-        self.seen, self.covered = self.store.version, (first, last)
+        # Which empty lines at the beginning of streams are found, and whether stages run at all, depends on what else
+        # lies in the time of a query.
+        once = start or not self.prepared
+        self.seen, self.covered = self.store.version, None if once else (first, last)
 
     def _extract_in_order(
-        self, first: int, last: int, found: dict[Labels, list[tuple[int, int, float]]]
+        self,
+        opened: Sequence[Stream],
+        start: int,
+        span: tuple[int, int],
+        found: Samples,
     ) -> None:
         """Runs the lines of all streams in the order of Loki: what a parser decides about a name holds for the next."""
         tells_apart = self.version.has(METADATA_TELLS_APART)
-        streams: list[tuple[Stream, Sequence[Entry]]] = [
-            (stream, stream.found() if tells_apart else told_apart(stream.found()))
-            for stream in self.store
-            if self.selects(stream) and stream.found_from() <= last and stream.entries[-1].timestamp > first
-        ]
+        first, last = span
+        streams: list[tuple[Stream, Sequence[Entry]]] = []
+        for stream in opened:
+            entries = stream.since(start)
+            streams.append((stream, entries if tells_apart else told_apart(entries)))
+
+        owns: dict[Labels, Samples] = {stream.labels: {} for stream in opened}
 
         def run(stream: Stream, entry: Entry) -> int | None:
             counts = first < entry.timestamp <= last
-            return self._run(stream, [entry], found if counts else {}) or None
+            return self._run(stream, [entry], owns[stream.labels] if counts else {}) or None
 
         for _ in merged(streams, run, first + 1, last + 1):
             pass
+        for own in owns.values():
+            _add(own, found)
 
-    def _check(self, found: dict[Labels, list[tuple[int, int, float]]]) -> None:
+    def _check(self, found: Samples) -> None:
         limit = self.limits.max_samples
         count = sum(map(len, found.values()))
         if limit and count > limit:
             raise LimitError(f"the query holds {count:,} samples, the limit is {limit:,} (max_samples)")
 
-    def _run(
-        self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
-    ) -> int:
+    def _run(self, stream: Stream, entries: Sequence[Entry], found: Samples) -> int:
         """Puts the samples of lines into ``found``; gives how many."""
         if self.pipeline is None:
-            self.pipeline = Pipeline(self._stages(), self.hints)
-            self.value = compile_value(self.node, self.version)
+            self._compile()
         pipeline, value_of, grouping = self.pipeline, self.value, self.grouping
+        assert pipeline is not None
         assert value_of is not None
         if (
             not pipeline.functions
@@ -234,9 +289,7 @@ class Extractor:
             is_length=self.node.operation in BYTE_OPERATIONS,
         )
 
-    def _plain(
-        self, stream: Stream, entries: Sequence[Entry], found: dict[Labels, list[tuple[int, int, float]]]
-    ) -> None:
+    def _plain(self, stream: Stream, entries: Sequence[Entry], found: Samples) -> None:
         """Without stages every line of a stream has the same labels."""
         builder = label_builder(stream.label_map, stream.labels, self.version)
         grouping = self.grouping
@@ -259,7 +312,7 @@ def compile_value(
         return lambda line, builder: 1.0
     name = unwrap.label
     convert = CONVERSIONS[unwrap.conversion]
-    filters = [compile_label_filter(item, version) for item in unwrap.filters]
+    filters = [compile_unwrap_filter(item, version) for item in unwrap.filters]
 
     def value(line: bytes, builder: LabelBuilder) -> float | None:
         text = builder.get(name)

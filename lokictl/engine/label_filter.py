@@ -57,8 +57,18 @@ def _lenient(node: ast.LabelFilter, version: LokiVersion) -> Filter:
     try:
         return compile_label_filter(node, version)
     except IpPatternError:
-        # Inside of and/or a bad pattern silently matches nothing.
-        return lambda builder: False
+        # Inside of and/or a bad pattern silently matches nothing, but lines with an error pass.
+        return lambda builder: bool(builder.error)
+
+
+def compile_unwrap_filter(node: ast.LabelFilter, version: LokiVersion) -> Filter:
+    """A filter after ``unwrap``.  There a bad ``ip()`` pattern lets lines pass that have an error and not the label."""
+    try:
+        return compile_label_filter(node, version)
+    except IpPatternError:
+        assert isinstance(node, ast.IpLabelFilter)
+        name = node.name
+        return lambda builder: bool(builder.error) and builder.get(name) is None
 
 
 def _both(left: Filter, right: Filter) -> Filter:

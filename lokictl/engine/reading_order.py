@@ -38,17 +38,17 @@ def merged(
     readers = [_passing(stream, entries, run, start, end, whole=backward) for stream, entries in streams]
     if backward:
         readers = [iter(list(reader)[::-1]) for reader in readers]
-    heap: list[tuple[int, int, Entry, Passed]] = []
+    heap: list[tuple[int, int, int, Entry, Passed]] = []
     for number, reader in enumerate(readers):
         for entry, passed in reader:
-            heap.append((sign * entry.timestamp, number, entry, passed))
+            heap.append((sign * entry.timestamp, streams[number][0].hash, number, entry, passed))
             break
     heapify(heap)
     while heap:
-        _, number, entry, passed = heappop(heap)
+        _, order, number, entry, passed = heappop(heap)
         yield entry, streams[number][0], passed
         for following, result in readers[number]:
-            heappush(heap, (sign * following.timestamp, number, following, result))
+            heappush(heap, (sign * following.timestamp, order, number, following, result))
             break
 
 

@@ -485,13 +485,14 @@ def line_format_stage(stage: ast.LineFormat, version: LokiVersion = DEFAULT) -> 
 def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -> StageFunction:
     """``| label_format a=b, c="…"``"""
     seen: set[str] = set()
-    templates = []
     for item in stage.items:
         if item.name == ERROR:
             raise ValueError(f"{ERROR} cannot be formatted")
         if item.name in seen:
             raise ValueError(f"multiple label name '{item.name}' not allowed in a single format operation")
         seen.add(item.name)
+    templates = []
+    for item in stage.items:
         try:
             templates.append(compile_label_template(item.value, version) if item.is_template else None)
         except TemplateError as error:

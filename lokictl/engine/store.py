@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lokictl.durations import MILLISECOND
+from lokictl.engine.label_hash import label_hash
 from lokictl.engine.levels import detect_level, service_name
 from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
@@ -18,6 +19,7 @@ from lokictl.logql.versions import (
     METADATA_NAMES_CLEANED,
     METADATA_NAMES_COLLAPSE,
     STREAM_LABELS_AS_THEY_ARE,
+    STREAMS_AT_THE_START,
     LokiVersion,
     target,
 )
@@ -38,11 +40,21 @@ class Stream:
     """The entries of one label set, in the order of their times (and of arrival among equals).
 
     ``escapes``: some line has a backslash.  ``blank``: no line has any string or structured metadata.
-    ``begin`` (ns): where Loki takes the stream to begin.  Empty lines that were pushed before anything else do not
-    count for that, and what lies in an earlier millisecond is only found by log queries that read backward.
+    ``begin`` (ns): the millisecond in which Loki takes the stream to begin; empty lines that were pushed before
+    anything else do not count for that.
     """
 
-    __slots__ = ("_crowds", "begin", "blank", "entries", "escapes", "has_metadata", "label_map", "labels")
+    __slots__ = (
+        "_crowds",
+        "_hash",
+        "begin",
+        "blank",
+        "entries",
+        "escapes",
+        "has_metadata",
+        "label_map",
+        "labels",
+    )
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
@@ -52,6 +64,7 @@ class Stream:
         self.has_metadata = False
         self.blank = True
         self.begin = 0
+        self._hash: int | None = None
         # The lines of times that several lines share.
         self._crowds: dict[int, set[tuple[bytes, Labels]]] = {}
 
@@ -68,20 +81,43 @@ class Stream:
         crowd.add((line, metadata))
         return True
 
-    def between(self, first: int, last: int, *, backward: bool = False) -> Sequence[Entry]:
-        """The entries with ``first <= timestamp < last`` that are found."""
+    def between(self, first: int, last: int) -> Sequence[Entry]:
+        """The entries with ``first <= timestamp < last``."""
         entries = self.entries
-        low = bisect_left(entries, (first if backward else max(first, self.found_from()),))
+        low = bisect_left(entries, (first,))
         high = bisect_left(entries, (last,), low)
         return entries if low == 0 and high == len(entries) else entries[low:high]
 
-    def found_from(self) -> int:
-        """The first time (ns) whose entries are found."""
-        return self.begin - self.begin % MILLISECOND
+    @property
+    def hash(self) -> int:
+        """By what lines of the same time in several streams are ordered, the lowest first."""
+        if self._hash is None:
+            self._hash = label_hash(self.labels)
+        return self._hash
 
-    def found(self, *, backward: bool = False) -> Sequence[Entry]:
-        """All entries that are found."""
-        return self.between(self.entries[0].timestamp, self.entries[-1].timestamp + 1, backward=backward)
+    @property
+    def begins_empty(self) -> bool:
+        """Whether there are lines that lie before the stream begins; a stream of nothing but empty lines has none."""
+        return not self.blank and self.entries[0].timestamp < self.begin
+
+    def is_found(self, start: int, end: int, version: LokiVersion) -> bool:
+        """Whether a query of [start, end) opens the stream: Loki compares the edges of what it has stored in
+        milliseconds.
+
+        A stream whose entries all lie at the very start is found (since `STREAMS_AT_THE_START`), one that merely ends
+        there is not.
+        """
+        first, last = self.begin // MILLISECOND, -(-self.entries[-1].timestamp // MILLISECOND)
+        low, high = start // MILLISECOND, -(-end // MILLISECOND)
+        return not (
+            high <= first
+            or last < low
+            or (last == low and (first < last or not version.has(STREAMS_AT_THE_START)))
+        )
+
+    def since(self, first: int) -> Sequence[Entry]:
+        """The entries with ``first <= timestamp``."""
+        return self.between(first, self.entries[-1].timestamp + 1)
 
 
 class PushedEntry(Protocol):
@@ -149,8 +185,9 @@ class LogStore:
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
                 continue
             sequence += 1
-            if stream.blank and (data or metadata):
-                stream.blank, stream.begin = False, timestamp
+            if stream.blank:
+                stream.begin = timestamp - timestamp % MILLISECOND
+                stream.blank = not (data or metadata)
             if not stream.escapes and b"\\" in data:
                 stream.escapes = True
             if metadata:
@@ -161,7 +198,7 @@ class LogStore:
                 last = timestamp
             else:
                 disordered.append(item)
-                stream.begin = min(stream.begin, timestamp)
+                stream.begin = min(stream.begin, timestamp - timestamp % MILLISECOND)
         if disordered:
             stream.entries += disordered
             stream.entries.sort()
@@ -171,6 +208,15 @@ class LogStore:
     def __iter__(self) -> Iterator[Stream]:
         """The streams in the order of their labels, without those of empty lines only: Loki never finds them."""
         return iter(self.streams[key] for key in sorted(self.streams) if not self.streams[key].blank)
+
+    def reading_start(self, opens: Callable[[Stream], bool]) -> int:
+        """The time (ns) from which a query that reads forward finds the lines of the streams that it opens: where the
+        first one of them begins.  0 where all streams begin with their first line.
+        """
+        if not any(stream.begins_empty for stream in self.streams.values()):
+            return 0
+        opened = (stream for stream in self.streams.values() if stream.entries and opens(stream))
+        return min((stream.begin for stream in opened), default=0)
 
     def __len__(self) -> int:
         return sum(len(stream.entries) for stream in self.streams.values())

@@ -847,6 +847,13 @@ STREAMS_AT_THE_START = Behavior(
     since=LokiVersion(3, 2),
     recording="3.1",
 )
+STATUS_OF_TWO_ERRORS = Behavior(
+    "status-of-two-errors",
+    "An operation whose sides both fail, the left one because of its lines, is answered with status 400.",
+    "An operation whose sides both fail is answered with status 500.",
+    since=LokiVersion(3, 7),
+    recording="3.6",
+)
 CATEGORIES = Behavior(
     "categories",
     "Answers can keep labels of the stream, structured metadata and parsed labels apart.",

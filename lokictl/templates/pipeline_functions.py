@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -197,30 +196,39 @@ def replace(text: str, old: str, new: str, count: int) -> str:
 
 def decode_base64(text: str) -> str:
     """``b64dec``: Go's error text where it does not decode."""
-    data = to_bytes(text).replace(b"\r", b"").replace(b"\n", b"")
-    alphabet = re.match(rb"[A-Za-z0-9+/]*", data)
-    assert alphabet is not None
-    good = alphabet.end()
-    padding = data[good:]
-    remainder = good % 4
-    wanted = {0: b"", 1: None, 2: b"==", 3: b"="}[remainder]
-    if wanted is not None and padding == wanted:
-        try:
-            return from_bytes(base64.b64decode(data))
-        except binascii.Error:
-            pass
-    at = good
-    if (remainder == 1 and not padding) or (wanted is not None and not padding.strip(b"=")):
-        at = (
-            good - remainder
-            if not padding
-            else good + (len(wanted or b"") if len(padding) > len(wanted or b"") else 0)
-        )
-        if wanted and padding and len(padding) < len(wanted):
-            at = len(data)
-        if remainder < 2 and padding:
-            at = good
-    return f"illegal base64 data at input byte {at}"
+    data = to_bytes(text)
+    broken = _broken_base64(data)
+    if broken is not None:
+        return f"illegal base64 data at input byte {broken}"
+    return from_bytes(base64.b64decode(data))
+
+
+_LINE_BREAK = re.compile(rb"[\r\n]+")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/\r\n]")
+
+
+def _broken_base64(data: bytes) -> int | None:
+    """Where Go finds that ``data`` is not base64, as an index; it passes over line breaks."""
+    stranger = _NOT_BASE64.search(data)
+    end = stranger.start() if stranger else len(data)
+    left_over = len(_LINE_BREAK.sub(b"", data[:end])) % 4
+    if stranger is None:
+        return len(data) - left_over if left_over else None
+    if stranger[0] != b"=" or left_over < 2:
+        return end
+    place = _after_line_breaks(data, end + 1)
+    if left_over == 2:
+        if place == len(data):
+            return place
+        if data[place : place + 1] != b"=":
+            return place - 1
+        place = _after_line_breaks(data, place + 1)
+    return place if place < len(data) else None
+
+
+def _after_line_breaks(data: bytes, place: int) -> int:
+    found = _LINE_BREAK.match(data, place)
+    return found.end() if found else place
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------
@@ -504,12 +512,9 @@ def _whole_only(function: Function) -> Function:
 
 
 def _decode_unpadded(text: str) -> str:
-    """``b64dec`` that takes text without ``=`` at its end."""
-    missing = -len(text) % 4
-    if text.endswith("=") or missing not in (1, 2):
-        return decode_base64(text)
-    padded = decode_base64(text + "=" * missing)
-    return decode_base64(text) if padded.startswith("illegal base64 data") else padded
+    """``b64dec`` that adds the ``=`` that a text of this length lacks at its end."""
+    missing = -len(to_bytes(text)) % 4
+    return decode_base64(text + "=" * missing if missing < 3 else text)
 
 
 __all__ = ["FUNCTIONS", "functions_of", "to_float", "to_int"]

@@ -126,9 +126,9 @@ def test_expected_instants_read_the_lines_at_most_twice(monkeypatch: pytest.Monk
     extractions: list[tuple[int, int]] = []
     original = Extractor._extract
 
-    def counted(self: Extractor, first: int, last: int) -> None:
+    def counted(self: Extractor, first: int, last: int, end: int) -> None:
         extractions.append((first, last))
-        original(self, first, last)
+        original(self, first, last, end)
 
     monkeypatch.setattr(Extractor, "_extract", counted)
     backend.expect(COUNT, START, START + 600 * SECOND)

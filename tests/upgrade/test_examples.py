@@ -34,6 +34,7 @@ WITHOUT = {
     "any-names-in-rules": "what a rule file may have, which no query shows",
     "rules-read-as-text": "what a rule file may have, which no query shows",
     "streams-at-the-start": "shows only where lines are read from the store",
+    "status-of-two-errors": "shows in the status of an answer alone",
     "categories": "shows only with a header of the request",
     "stream-labels-as-they-are": "shows only where whoever pushes writes escapes",
 }
