@@ -512,7 +512,7 @@ def _whole_only(function: Function) -> Function:
 
 
 def _decode_unpadded(text: str) -> str:
-    """``b64dec`` that adds the ``=`` that a text of this length lacks at its end."""
+    """``b64dec`` that adds the ``=`` that a string of this length lacks at its end."""
     missing = -len(to_bytes(text)) % 4
     return decode_base64(text + "=" * missing if missing < 3 else text)
 
