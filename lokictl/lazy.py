@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, AnyStr, cast
 
 
@@ -59,3 +60,14 @@ def lazy_pattern(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     For patterns that are used on every line or token, and as arguments of functions of `re`, take `re.compile`.
     """
     return cast("re.Pattern[AnyStr]", LazyPattern(pattern, flags))
+
+
+@contextmanager
+def patterns_compiled_later() -> Iterator[None]:
+    """While a library is imported: its patterns are compiled when they are first used."""
+    original = re.compile
+    setattr(re, "compile", lazy_pattern)  # noqa: B010 - the type checker takes it for a mistake
+    try:
+        yield
+    finally:
+        setattr(re, "compile", original)  # noqa: B010

@@ -42,3 +42,21 @@ def test_a_wrong_pattern_fails_where_it_is_used() -> None:
     pattern = lazy.lazy_pattern("(")
     with pytest.raises(re.error):
         pattern.search("x")
+
+
+def test_yaml_comes_without_compiled_patterns_and_reads_as_ever() -> None:
+    code = (
+        "import re; compiled = re.compile\n"
+        "from lokictl.model.yaml_library import yaml\n"
+        "assert re.compile is compiled\n"
+        "print(type(yaml.reader.Reader.NON_PRINTABLE).__name__)\n"
+        "print(yaml.load('[1, 2.5, ~, yes, 2026-01-02, \"a\\\\u00e9\"]', yaml.SafeLoader))\n"
+        "try:\n    yaml.load('a: \\x07', yaml.SafeLoader)\n"
+        "except yaml.YAMLError as error:\n    print(type(error).__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "LazyPattern",
+        "[1, 2.5, None, True, datetime.date(2026, 1, 2), 'aé']",
+        "ReaderError",
+    ]

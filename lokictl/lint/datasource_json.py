@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
-import re2
-
-from lokictl.lazy import lazy_pattern
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.lint.findings import Path
+
+if TYPE_CHECKING:
+    import re2
+else:
+    re2 = lazy("re2")
 
 ESCAPED = lazy_pattern(r"\$\$")
 MARKED = lazy_pattern(r"\$__(?:env|file|vault)\{[^}]*\}")

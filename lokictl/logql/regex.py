@@ -12,13 +12,17 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import re2
-
-from lokictl.lazy import lazy_pattern
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.logql.errors import LogQLError
 from lokictl.records import dataclass
+
+if TYPE_CHECKING:
+    import re2
+else:
+    # Many runs match no regular expression.
+    re2 = lazy("re2")
 
 MAX_RUNE = 0x10FFFF
 MAX_REPEAT = 1000

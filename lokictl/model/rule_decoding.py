@@ -7,12 +7,11 @@ from collections.abc import Callable, Collection
 from dataclasses import field
 from typing import Any
 
-import yaml
-
 from lokictl.errors import Error
 from lokictl.logql.units import parse_prometheus_duration
 from lokictl.logql.versions import LABELS_OF_GROUPS, QUERY_OFFSET_OF_GROUPS, RULES_READ_AS_TEXT, target
 from lokictl.model.rules import Rule
+from lokictl.model.yaml_library import yaml
 from lokictl.model.yaml_loader import compose, scalar_value
 from lokictl.model.yaml_source import too_deep
 from lokictl.records import dataclass

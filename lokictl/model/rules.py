@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.durations import DurationField, format_prometheus_duration
+from lokictl.lazy import lazy
 from lokictl.logql import parse
 from lokictl.logql.placeholders import has_placeholder, jinja_as_variables
 from lokictl.logql.units import parse_prometheus_duration
@@ -18,10 +19,13 @@ from lokictl.model.origin import Origin, caller
 from lokictl.model.yaml_source import load_documents
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.records import dataclass
-from lokictl.templates.alert import NAMES
 
 if TYPE_CHECKING:
     from lokictl.logql.ast import Expr
+    from lokictl.templates import alert as alert_templates
+else:
+    # Only rules with text for Jinja ask which functions a template has.
+    alert_templates = lazy("lokictl.templates.alert")
 
 
 GROUP_KEYS = ("name", "interval", "query_offset", "limit", "labels", "rules", "remote_write")
@@ -277,7 +281,7 @@ class GroupReader:
         if self.final:
             return texts
         # A tool that makes the rule file out of this may fill names of its own.
-        return {key: jinja_as_variables(text, NAMES) for key, text in texts.items()}
+        return {key: jinja_as_variables(text, alert_templates.NAMES) for key, text in texts.items()}
 
     def _remote_write(self, cursor: Cursor) -> tuple[dict[str, Any], ...]:
         value = cursor.value

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
+from lokictl.model.yaml_library import yaml
 from lokictl.records import dataclass
 
 Scalar = Callable[[str, str], Any]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-from yaml.composer import Composer, ComposerError
+from lokictl.lazy import lazy_pattern
+from lokictl.model.yaml_library import Composer, ComposerError, yaml
 
 
 def new_loader() -> Any:
@@ -71,7 +70,7 @@ def _add_resolvers(loader: Any) -> None:
     }
     for tag in ("bool", "null", "int", "float", "merge"):
         pattern, first = patterns[tag]
-        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", lazy_pattern(pattern), list(first))
 
 
 def scalar_value(node: yaml.Node) -> Any:

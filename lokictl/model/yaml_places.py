@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from lokictl.model.documents import Path
+from lokictl.model.yaml_library import yaml
 from lokictl.model.yaml_loader import compose, scalar_value
 
 ItemStarts = Mapping[int, Sequence[int]]

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-import yaml
-
 from lokictl.diagnostics import LokictlError, Position, Problem
 from lokictl.lazy import lazy_pattern
 from lokictl.model.documents import (
@@ -29,6 +27,7 @@ from lokictl.model.documents import (
     value_at,
 )
 from lokictl.model.yaml_events import OddityError, plain_documents
+from lokictl.model.yaml_library import yaml
 from lokictl.model.yaml_loader import new_loader, scalar_value, value_of
 from lokictl.model.yaml_places import Part, Places, block_indent, first_offset, key_text
 from lokictl.records import dataclass

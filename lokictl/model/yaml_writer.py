@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from lokictl.lazy import lazy_pattern
+from lokictl.model.yaml_library import yaml
 
 WIDTH = 10_000
 LONG = 9_000

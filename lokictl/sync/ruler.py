@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import yaml
-
 from lokictl.errors import Error
 from lokictl.http import HttpClient, HttpError
 from lokictl.loki_api import BUILDINFO_PATH, RULES_PATH, tenant_headers
+from lokictl.model.yaml_library import yaml
 from lokictl.model.yaml_writer import dump_yaml
 from lokictl.records import dataclass
 from lokictl.sync.normal_form import rule_group
@@ -146,6 +145,6 @@ def _yaml(text: str) -> Any:
     # All scalars as they are written: a label value `on` or `1_000` is a string.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        return yaml.load(text, Loader=loader)  # noqa: S506 - builds texts, lists and mappings only
+        return yaml.load(text, Loader=loader)
     except yaml.YAMLError:
         raise HttpError("GET", RULES_PATH, 200, "the answer is not YAML; check the configured URL") from None

@@ -8,11 +8,10 @@ import math
 import re
 import time
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.durations import SECOND
-from lokictl.lazy import lazy_pattern
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.logql.units import parse_bytes, parse_decimal, parse_float, parse_go_duration, quote, seconds
 from lokictl.logql.versions import B64_WITHOUT_PADDING, INT_OF_FRACTION, LokiVersion
 from lokictl.templates.errors import FunctionError
@@ -21,6 +20,12 @@ from lokictl.templates.functions import Function
 from lokictl.templates.regular_expressions import count_matches, replace_all
 from lokictl.templates.times import ZERO_SECONDS, Time, format_time, location, parse_time
 from lokictl.templates.values import NIL, Int64, from_bytes, is_true, to_bytes, valid_characters, wrap_int64
+
+if TYPE_CHECKING:
+    from lokictl.templates import decimals
+else:
+    # Few templates calculate.
+    decimals = lazy("lokictl.templates.decimals")
 
 MAX_TEXT = 16 * 1024 * 1024
 """Bytes of the longest text that a function makes."""
@@ -233,37 +238,6 @@ def _after_line_breaks(data: bytes, place: int) -> int:
 
 # --- numbers ---------------------------------------------------------------------------------------------------
 
-_DECIMAL = Context(prec=400, rounding=ROUND_HALF_UP)
-
-
-def _decimal(value: Any) -> Decimal:
-    number = to_float(value)
-    if not math.isfinite(number):
-        raise FunctionError(f"Cannot create a Decimal from {'NaN' if math.isnan(number) else 'Inf'}")
-    return Decimal(repr(number))
-
-
-def _fold(values: tuple[Any, ...], combine: Callable[[Decimal, Decimal], Decimal]) -> float:
-    result = _decimal(values[0])
-    for value in values[1:]:
-        try:
-            result = combine(result, _decimal(value))
-        except (InvalidOperation, OverflowError):
-            raise FunctionError("decimal out of range") from None
-    # A decimal knows no negative zero.
-    return float(result) if result else 0.0
-
-
-def _divided(first: Decimal, second: Decimal) -> Decimal:
-    if not second:
-        raise FunctionError("decimal division by 0")
-    return _DECIMAL.divide(first, second).quantize(Decimal(1).scaleb(-16), context=_DECIMAL)
-
-
-def add_decimals(*values: Any) -> float:
-    """``addf``"""
-    return _fold((0.0, *values), _DECIMAL.add)
-
 
 def _integer_fold(values: tuple[Any, ...], combine: Callable[[int, int], int]) -> Int64:
     result = to_int(values[0])
@@ -466,10 +440,10 @@ FUNCTIONS: dict[str, Function] = {
     "mod": Function(modulo, ("any", "any")),
     "max": Function(lambda *values: _integer_fold(values, max), ("any",), "any"),
     "min": Function(lambda *values: _integer_fold(values, min), ("any",), "any"),
-    "addf": Function(add_decimals, (), "any"),
-    "subf": Function(lambda *values: _fold(values, _DECIMAL.subtract), ("any",), "any"),
-    "mulf": Function(lambda *values: _fold(values, _DECIMAL.multiply), ("any",), "any"),
-    "divf": Function(lambda *values: _fold(values, _divided), ("any",), "any"),
+    "addf": Function(lambda *values: decimals.add(map(to_float, (0.0, *values))), (), "any"),
+    "subf": Function(lambda *values: decimals.subtract(map(to_float, values)), ("any",), "any"),
+    "mulf": Function(lambda *values: decimals.multiply(map(to_float, values)), ("any",), "any"),
+    "divf": Function(lambda *values: decimals.divide(map(to_float, values)), ("any",), "any"),
     "maxf": Function(lambda *values: _float_fold(values, _maximum), ("any",), "any"),
     "minf": Function(lambda *values: _float_fold(values, _minimum), ("any",), "any"),
     "ceil": Function(lambda value: _whole(value, math.ceil), ("any",)),

@@ -8,15 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any
 
 from lokictl.durations import SECOND
-from lokictl.lazy import lazy_pattern
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.logql.units import format_go_duration
 from lokictl.records import dataclass
 from lokictl.templates.errors import FunctionError
 from lokictl.templates.values import Duration, wrap_int64
+
+if TYPE_CHECKING:
+    import zoneinfo
+else:
+    # Few templates name a zone.
+    zoneinfo = lazy("zoneinfo")
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -267,8 +272,8 @@ def location(name: str) -> tzinfo:
     if name in ("", "UTC", "Local"):
         return UTC
     try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         return UTC
 
 

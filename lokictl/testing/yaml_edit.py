@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import format_value
+from lokictl.model.yaml_library import yaml
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.records import dataclass
 

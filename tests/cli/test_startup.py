@@ -78,7 +78,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
         (("query", "--help"), 72),
         (("lint", "--help"), 95),
         (("backtest", "--help"), 185),
-        (("sync", "--help"), 142),
+        (("sync", "--help"), 146),
         (("render", "--help"), 95),
         (("pull", "--help"), 120),
         (("list", "--help"), 77),
