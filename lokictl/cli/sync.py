@@ -21,21 +21,24 @@ from lokictl.cli.servers import (
     server_options,
     stoppable,
 )
-from lokictl.lint import lint
-from lokictl.lint.configuration import Settings
+from lokictl.lazy import lazy
 from lokictl.project import load
 from lokictl.project.configuration import display_path
 from lokictl.records import dataclass
 from lokictl.sync.plan import WRITES, Action, Kind, Outcome
 from lokictl.sync.planner import OnConflict, Options
-from lokictl.sync.pull import pull_conflicts
 from lokictl.sync.report import applied_data, outcome_line, plan_data, result_lines
 from lokictl.sync.saved_plan import check_plan, read_plan, save_plan
 from lokictl.sync.session import Session
 
 if TYPE_CHECKING:
+    from lokictl import lint
+    from lokictl.sync import pull
     from lokictl.sync.apply import Applied
     from lokictl.sync.plan import Plan
+else:
+    # Where nothing differs there is nothing to check, and few conflicts are settled by a pull.
+    lint, pull = lazy("lokictl.lint"), lazy("lokictl.sync.pull")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -96,7 +99,7 @@ def _broken_queries(session: Session, plan: Plan) -> Iterator[str]:
     project = dataclasses.replace(
         session.project, rule_files=(), dashboards=boards, components=(), samples=()
     )
-    for finding in lint(project, Settings()).findings:
+    for finding in lint.lint(project, lint.Settings()).findings:
         if finding.name == "logql/syntax":
             yield f"{finding.position}: {finding.message} ({finding.item})"
 
@@ -298,7 +301,7 @@ def _print_end(session: Session, applied: Applied, printer: Printer) -> None:
 
 def _pull(session: Session, plan: Plan, printer: Printer) -> list[str]:
     written = []
-    for path, note in pull_conflicts(session.project, session.target, plan):
+    for path, note in pull.pull_conflicts(session.project, session.target, plan):
         written.append(_shown(path))
         if not printer.as_json:
             printer.lines([f"< {_shown(path)}: {note}"])

@@ -134,12 +134,14 @@ class LastRun:
             new.replace(self.file)
 
     def _surroundings(self) -> str:
-        package = Path(__file__).parent.parent
+        package = Path(__file__).resolve().parent.parent
         installed = [listing_digest(path) for path in sys.path if path.endswith("-packages")]
         environment = sorted(item for item in os.environ.items() if item[0] not in NO_MATTER)
         parts = [
             *(sys.version, sys.prefix, str(Path.cwd()), time.strftime("%Y-%m-%d"), installed, environment),
-            *(folder_digest(package), folder_digest(self.root, skip=self.output)),
+            # lokictl's own project contains lokictl.
+            *([] if self._contains(package) else [folder_digest(package)]),
+            folder_digest(self.root, skip=self.output),
         ]
         return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -159,9 +161,13 @@ class LastRun:
         )
         if any(place.is_relative_to(program) for program in programs):
             return False
-        if not place.is_relative_to(self.root):
-            return True
-        return any(map(_is_skipped, place.relative_to(self.root).parts[:-1]))
+        return not self._contains(place.parent)
+
+    def _contains(self, folder: Path) -> bool:
+        """Whether a folder is compared as part of the project."""
+        if not folder.is_relative_to(self.root) or folder.is_relative_to(self.output):
+            return False
+        return not any(map(_is_skipped, folder.relative_to(self.root).parts))
 
 
 def cache_folder() -> Path:
@@ -173,9 +179,14 @@ def cache_folder() -> Path:
 def file_digest(path: str) -> str:
     """A digest of a file's content; "" where it cannot be read."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(_content(path)).hexdigest()
     except OSError:
         return ""
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of files: a `Path` costs as much as reading
+        return file.read()
 
 
 def listing_digest(path: str) -> str:
@@ -195,7 +206,7 @@ def folder_digest(root: Path, *, skip: Path | None = None, hidden: bool = False)
     total = hashlib.sha256()
     size = 0
     for count, (path, is_folder) in enumerate(_entries(str(root), str(skip), hidden, set())):
-        data = b"" if is_folder else Path(path).read_bytes()
+        data = b"" if is_folder else _content(path)
         size += len(data)
         if count >= MAX_FILES or size > MAX_BYTES:
             raise TooLargeError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from lokictl import model, testing
 from lokictl.backends import EmbeddedBackend
 from lokictl.diagnostics import LokictlError, Position, Problem, Severity
+from lokictl.lazy import lazy
 from lokictl.model.yaml_events import OddityError
 from lokictl.parallel import in_processes
-from lokictl.project import load
 from lokictl.project.configuration import display_path
 from lokictl.records import dataclass
 from lokictl.testing.case import Case, RunOptions, run_and_keep, run_case
@@ -27,7 +27,10 @@ from lokictl.testing.rule_set import RuleSet, rule_problems, rules_of
 
 if TYPE_CHECKING:
     from lokictl.model import RuleFile
-    from lokictl.project import Project
+    from lokictl.project import Project, loader
+else:
+    # Files of tests alone need no project.
+    loader = lazy("lokictl.project.loader")
 
 MOST_AT_ONCE = 32
 """So many tests at most are handed to a process at once."""
@@ -145,7 +148,7 @@ def load_rules(root: Path | None = None) -> Project:
 
     Raises `LokictlError` for everything that is wrong with the rules, and with what their modules import.
     """
-    project = load(root, strict=False, kinds=("rules",))
+    project = loader.load(root, strict=False, kinds=("rules",))
     if project.problems:
         raise LokictlError(project.problems)
     return project

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokictl.backends.interface import LogEntry
 from lokictl.diagnostics import LokictlError, Problem, Severity
-from lokictl.lazy import lazy_pattern
-from lokictl.model.log_files import LogReader
+from lokictl.lazy import lazy, lazy_pattern
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.lines import line_maker, uses_index, with_index
 from lokictl.testing.model import DEFAULT_START, InputStream, Labels, Repetition, log_entry
 from lokictl.testing.reader import Reader, ReadError
+
+if TYPE_CHECKING:
+    from lokictl.model import log_files
+else:
+    # Few tests read their lines from files.
+    log_files = lazy("lokictl.model.log_files")
 
 STREAM_KEYS = ("labels", "structured_metadata", "lines", "entries", "file", "time_field", "arrives_at")
 ENTRY_KEYS = ("at", "line", "json", "logfmt", "every", "count", "arrives_at", "structured_metadata")
@@ -170,7 +175,7 @@ class StreamReader(Reader):
         file = FilePath(self.document.source.file).parent / name
         default = self.given_start if self.given_start is not None else DEFAULT_START
         try:
-            reader = LogReader(
+            reader = log_files.LogReader(
                 file,
                 default_time=default,
                 time_field=self.text(value.get("time_field"), (*path, "time_field")),

@@ -43,6 +43,17 @@ groups:
         annotations: {summary: "{{ $labels.level }} {{ $value }}"}
 """
 
+TESTS = """\
+rule_files: [rules.yaml]
+tests:
+  - name: errors
+    input_streams:
+      - labels: {service: shop}
+        entries: [{at: 0s, every: 10s, count: 60, json: {level: error, status: 500}}]
+    alert_rule_test:
+      - {eval_time: 1m, alertname: ShopErrors, exp_alerts: []}
+"""
+
 
 def modules(*arguments: str) -> set[str]:
     """The names of all modules in a process that runs a command line to its end."""
@@ -75,13 +86,13 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
         (("--help",), 5),
         (("test", "--help"), 11),
         (("check", "--help"), 11),
-        (("query", "--help"), 72),
-        (("lint", "--help"), 95),
-        (("backtest", "--help"), 185),
-        (("sync", "--help"), 146),
-        (("render", "--help"), 95),
-        (("pull", "--help"), 120),
-        (("list", "--help"), 77),
+        (("query", "--help"), 75),
+        (("lint", "--help"), 85),
+        (("backtest", "--help"), 190),
+        (("sync", "--help"), 125),
+        (("render", "--help"), 88),
+        (("pull", "--help"), 127),
+        (("list", "--help"), 67),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -118,3 +129,35 @@ def test_lint_of_files_asks_no_server_and_runs_no_query(tmp_path: Path) -> None:
         "lokictl.testing",
     )
     assert not {name for name in found if name.startswith((*others, *more))}
+
+
+def test_a_test_file_alone_needs_no_project(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES, "utf-8")
+    file = tmp_path / "rules_test.yaml"
+    file.write_text(TESTS, "utf-8")
+    found = modules("test", "-q", str(file))
+    assert not found & (HEAVY - {"orjson", "re2", "yaml"})
+    others = (
+        "lokictl.backends.url",
+        "lokictl.grafana",
+        "lokictl.http",
+        "lokictl.lint",
+        "lokictl.model.component",
+    )
+    more = ("lokictl.model.log_files", "lokictl.project.loader", "lokictl.render", "lokictl.sync")
+    assert not {name for name in found if name.startswith((*others, *more))}
+
+
+def test_a_query_over_files_needs_no_rules_and_no_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "app.log"
+    file.write_text('2026-01-01T00:00:00Z level=info msg="ready"\n', "utf-8")
+    found = modules("query", '{app="x"} | logfmt | level="info"', str(file), "-l", "app=x")
+    assert not found & (HEAVY - {"orjson"})
+    others = (
+        "lokictl.backends",
+        "lokictl.lint",
+        "lokictl.model.rules",
+        "lokictl.templates.parser",
+        "lokictl.testing",
+    )
+    assert not {name for name in found if name.startswith(others)}

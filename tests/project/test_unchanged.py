@@ -151,6 +151,26 @@ def test_surroundings(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert remembered(project)
 
 
+@pytest.mark.parametrize("home", ["lokictl", ".venv/lib/lokictl", "build/lokictl", "../lokictl"])
+def test_lokictl_itself_counts_wherever_it_is(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    (root / "services").mkdir(parents=True)
+    code = root / home / "project" / "unchanged.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("1")
+    monkeypatch.setattr("lokictl.project.unchanged.__file__", str(code))
+
+    def surroundings() -> str:
+        return LastRun(find_configuration(root), root / "build", tmp_path)._surroundings()
+
+    before = surroundings()
+    assert surroundings() == before
+    code.write_text("2")
+    assert surroundings() != before
+
+
 def test_another_run_than_the_last(project: Path, tmp_path: Path) -> None:
     assert AGAIN not in check(project, "--no-cache")
     assert AGAIN not in check(project, "-o", str(tmp_path / "elsewhere"))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import contextlib
-import gzip
 import io
-import lzma
 import os
-import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from lokictl.diagnostics import LokictlError, Position, Problem
+from lokictl.lazy import lazy
+
+if TYPE_CHECKING:
+    import bz2
+    import gzip
+    import lzma
+    import shutil
+    import tempfile
+else:
+    # Most files are plain text.
+    bz2, gzip, lzma = lazy("bz2"), lazy("gzip"), lazy("lzma")
+    shutil, tempfile = lazy("shutil"), lazy("tempfile")
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 512
@@ -33,7 +40,7 @@ COMPRESSIONS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
     b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     b"\x28\xb5\x2f\xfd": _open_zstd,
     b"BZh": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    b"\xfd7zXZ\x00": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115 - the caller closes it
+    b"\xfd7zXZ\x00": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),
 }
 """What the first bytes of a compressed file are, and what reads it."""
 
@@ -56,7 +63,7 @@ def keep_standard_input() -> None:
     """Makes sure that standard input can be read again from its start: what comes through a pipe is kept in a file."""
     if sys.stdin.buffer.seekable():
         return
-    kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+    kept = tempfile.TemporaryFile()
     shutil.copyfileobj(sys.stdin.buffer, kept, BLOCK_BYTES)
     kept.seek(0)
     sys.stdin = io.TextIOWrapper(cast("IO[bytes]", kept))
