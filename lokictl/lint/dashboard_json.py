@@ -108,9 +108,9 @@ def references(text: str) -> Iterator[tuple[str, int, int]]:
     return (found for found in names(text) if found[0][:2] != "__")
 
 
-def may_hold_variable(value: Any) -> TypeGuard[str]:
-    """Whether a value is a string in which Grafana may find a variable: most hold no dollar sign."""
-    return isinstance(value, str) and ("$" in value or "[[" in value)
+def may_refer(value: Any) -> TypeGuard[str]:
+    """Whether a value is a string that may have `references`: most have no variables, or only Grafana's own."""
+    return isinstance(value, str) and (("$" in value and "$" in value.replace("$__", "")) or "[[" in value)
 
 
 def panel_name(panel: Json) -> str:

@@ -125,6 +125,8 @@ class FixedRange(QueryCheck):
             return
         if target.get("queryType") == "instant" or target.get("step") or panel.get("interval"):
             return
+        if query.text.count("[") == query.text.count("[$"):
+            return
         for log_range in query.nodes(LogRange):
             span = query.original(log_range.span)
             start, end = query.text.rfind("[", 0, span.end), query.text.rfind("]", 0, span.end) + 1

@@ -17,7 +17,7 @@ from lokictl.lint.dashboard_json import (
     as_list,
     datasource_type,
     is_text,
-    may_hold_variable,
+    may_refer,
     references,
 )
 from lokictl.lint.findings import Path
@@ -108,7 +108,7 @@ def _texts_with_variables(dashboard: DashboardItem) -> Iterator[tuple[Path, str]
         if target.type in ("loki", "prometheus"):
             for key in ("expr", "legendFormat", "step", "interval"):
                 text = target.data.get(key)
-                if may_hold_variable(text):
+                if may_refer(text):
                     yield (*target.path, key), text
         if "datasource" in target.data:
             yield from _datasource_texts(target.data, target.path)
@@ -120,15 +120,15 @@ def _texts_with_variables(dashboard: DashboardItem) -> Iterator[tuple[Path, str]
         yield from _datasource_texts(entry, path)
         for key in ("query", "expr"):
             text = entry.get(key)
-            if may_hold_variable(text) and entry.get("type", "query") in ("query", "tags"):
+            if may_refer(text) and entry.get("type", "query") in ("query", "tags"):
                 yield (*path, key), text
 
 
 def _datasource_texts(owner: Json, path: Path) -> Iterator[tuple[Path, str]]:
     chosen = owner.get("datasource")
-    if may_hold_variable(chosen):
+    if may_refer(chosen):
         yield (*path, "datasource"), chosen
-    elif isinstance(chosen, dict) and may_hold_variable(chosen.get("uid")):
+    elif isinstance(chosen, dict) and may_refer(chosen.get("uid")):
         yield (*path, "datasource", "uid"), chosen["uid"]
 
 
