@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import field
 from functools import cached_property
+from typing import NamedTuple
 
 import orjson
 
@@ -23,15 +24,14 @@ from lokictl.model.documents import (
 )
 from lokictl.records import dataclass
 
-_BLANK = lazy_pattern(r"[ \t\r\n]*")
+_SEPARATOR = lazy_pattern(r"[ \t\r\n]*[,:]?[ \t\r\n]*")
 _ESCAPE = lazy_pattern(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]"
 )
 _DECODER = json.JSONDecoder(strict=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Child:
+class _Child(NamedTuple):
     """Offsets of a member: its key (equal for list items), and its value."""
 
     key_start: int
@@ -49,7 +49,7 @@ class JsonDocument(Document):
 
     @cached_property
     def _root(self) -> _Child:
-        start = _blank(self.source.text, 1 if self.source.text.startswith("\ufeff") else 0)
+        start = _behind(self.source.text, 1 if self.source.text.startswith("\ufeff") else 0)
         return _Child(start, start, start, len(self.source.text.rstrip()))
 
     def stretch(self, *path: str | int, key: bool = False) -> Stretch:
@@ -154,8 +154,9 @@ def _hint(text: str, error: json.JSONDecodeError) -> str:
     return ""
 
 
-def _blank(text: str, offset: int) -> int:
-    found = _BLANK.match(text, offset)
+def _behind(text: str, offset: int) -> int:
+    """The offset behind a comma or colon, if there is one, and the space around it."""
+    found = _SEPARATOR.match(text, offset)
     return found.end() if found else offset
 
 
@@ -165,16 +166,14 @@ def _scan(text: str, start: int) -> dict[str | int, _Child]:
     if opening not in ("{", "["):
         return {}
     members: dict[str | int, _Child] = {}
-    cursor = _blank(text, start + 1)
+    cursor = _behind(text, start + 1)
     while cursor < len(text) and text[cursor] not in "}]":
         key_start = key_end = cursor
         name: str | int = len(members)
         if opening == "{":
             name, key_end = _DECODER.raw_decode(text, cursor)
-            cursor = _blank(text, _blank(text, key_end) + 1)
+            cursor = _behind(text, key_end)
         _, end = _DECODER.raw_decode(text, cursor)
         members[name] = _Child(key_start, key_end, cursor, end)
-        cursor = _blank(text, end)
-        if text[cursor : cursor + 1] == ",":
-            cursor = _blank(text, cursor + 1)
+        cursor = _behind(text, end)
     return members

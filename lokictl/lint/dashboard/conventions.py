@@ -9,7 +9,7 @@ from lokictl.diagnostics import Severity
 from lokictl.lazy import lazy_pattern
 from lokictl.lint.dashboard.sources import chosen_sources
 from lokictl.lint.dashboard_json import TIME_SERIES, Target, as_dict, is_text, panel_name
-from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryCheck, QueryKind
+from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Query, QueryKind
 from lokictl.logql.ast import StreamSelector
 
 
@@ -46,16 +46,18 @@ class Editable(DashboardCheck):
             )
 
 
-class RequiredMatchers(QueryCheck):
+class RequiredMatchers(DashboardCheck):
     name = "dashboard/required-matchers"
     severity = Severity.WARNING
     summary = "a query without a label that every query of the project must name"
-    query_kinds = (QueryKind.PANEL,)
     options = {"labels": []}
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        if not self.settings["labels"]:
-            return
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        for query in dashboard.queries if self.settings["labels"] else ():
+            if query.kind == QueryKind.PANEL:
+                yield from self._missing(query)
+
+    def _missing(self, query: Query) -> Iterator[Finding]:
         for selector in query.nodes(StreamSelector):
             names = {matcher.name for matcher in selector.matchers}
             missing = [str(label) for label in self.settings["labels"] if label not in names]
@@ -64,6 +66,7 @@ class RequiredMatchers(QueryCheck):
                     query.place(selector),
                     f"the selector does not name {', '.join(missing)}",
                     hint=f'add {missing[0]}="…" (or =~"${missing[0]}")',
+                    item=query.item,
                 )
 
 

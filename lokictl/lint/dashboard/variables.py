@@ -21,7 +21,7 @@ from lokictl.lint.dashboard_json import (
     references,
 )
 from lokictl.lint.findings import Path
-from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query, QueryCheck
+from lokictl.lint.interface import DashboardCheck, DashboardItem, Finding, Place, Query
 from lokictl.logql.ast import (
     LineFilter,
     LineFilterOperator,
@@ -189,17 +189,22 @@ def as_text(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
 
-class MultiValueInEquality(QueryCheck):
+class MultiValueInEquality(DashboardCheck):
     name = "dashboard/multi-value-in-equality"
     severity = Severity.WARNING
     summary = "a variable of several values under = or !=, which then matches nothing"
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        if query.dashboard is None or query.is_fixed:
-            return
-        several = _of_several_values(query.dashboard)
-        if not several:
-            return
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        several = {
+            str(entry.get("name")): "several values" if entry.get("multi") else "All"
+            for _, entry in dashboard.variables
+            if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
+        }
+        for query in dashboard.queries if several else ():
+            if not query.is_fixed:
+                yield from self._compared(query, several)
+
+    def _compared(self, query: Query, several: dict[str, str]) -> Iterator[Finding]:
         for node, operator, text in _plain_comparisons(query):
             for name, _, _ in references(text):
                 if name in several and not re.search(rf"\$\{{{name}:", text):
@@ -208,17 +213,8 @@ class MultiValueInEquality(QueryCheck):
                         f'"${name}" can be {several[name]}, which Grafana writes as a|b: {operator} looks for that '
                         "text as it is",
                         hint=f"write {_as_regex(query, node, operator, text)}",
+                        item=query.item,
                     )
-
-
-@lru_cache(maxsize=1)
-def _of_several_values(dashboard: DashboardItem) -> dict[str, str]:
-    """Variable -> what it can be besides one value."""
-    return {
-        str(entry.get("name")): "several values" if entry.get("multi") else "All"
-        for _, entry in dashboard.variables
-        if entry.get("multi") or (entry.get("includeAll") and not entry.get("allValue"))
-    }
 
 
 _REGEX_OPERATOR = {"=": "=~", "!=": "!~", "|=": "|~"}
@@ -245,17 +241,23 @@ def _as_regex(query: Query, node: Node, operator: str, text: str) -> str:
     return f'{name}{fixed}"{text}"'
 
 
-class VariableAllValue(QueryCheck):
+class VariableAllValue(DashboardCheck):
     name = "dashboard/all-value-matches-empty"
     severity = Severity.ERROR
     summary = "a variable whose All makes every matcher of a query match nothing at all, which Loki refuses"
 
-    def check(self, query: Query) -> Iterator[Finding]:
-        if query.dashboard is None:
-            return
-        empty = _whose_all_is_nothing(query.dashboard)
-        if not empty:
-            return
+    def check(self, dashboard: DashboardItem) -> Iterator[Finding]:
+        empty = {
+            str(entry.get("name")): str(entry["allValue"])
+            for _, entry in dashboard.variables
+            if entry.get("includeAll")
+            and is_text(entry.get("allValue"))
+            and _matches_empty(str(entry["allValue"]))
+        }
+        for query in dashboard.queries if empty else ():
+            yield from self._refused(query, empty)
+
+    def _refused(self, query: Query, empty: dict[str, str]) -> Iterator[Finding]:
         for selector in query.nodes(StreamSelector):
             verdicts = [self._culprit(matcher, empty) for matcher in selector.matchers]
             culprits = [name for name in verdicts if name]
@@ -266,6 +268,7 @@ class VariableAllValue(QueryCheck):
                     f'when "All" is chosen for "{name}" ({empty[name]}), every matcher also matches streams without '
                     "the label, and Loki refuses the query",
                     hint=f'set "allValue" of {name} to ".+", or add a matcher such as job=~".+"',
+                    item=query.item,
                 )
 
     def _culprit(self, matcher: Matcher, empty: dict[str, str]) -> str | None:
@@ -277,18 +280,6 @@ class VariableAllValue(QueryCheck):
         if "$" in matcher.value or "[[" in matcher.value:
             return None
         return "" if matches_empty(matcher) else None
-
-
-@lru_cache(maxsize=1)
-def _whose_all_is_nothing(dashboard: DashboardItem) -> dict[str, str]:
-    """Variable -> its value for "All", which is a regular expression that matches nothing at all, too."""
-    return {
-        str(entry.get("name")): str(entry["allValue"])
-        for _, entry in dashboard.variables
-        if entry.get("includeAll")
-        and is_text(entry.get("allValue"))
-        and _matches_empty(str(entry["allValue"]))
-    }
 
 
 def _matches_empty(pattern: str) -> bool:
