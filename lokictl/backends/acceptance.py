@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lokictl.backends.interface import BackendError, LogStream
+from lokictl.backends.repetition import metadata_of
 from lokictl.lazy import lazy_pattern
 
 LABEL_NAME = lazy_pattern(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -20,8 +21,8 @@ def check_stream(stream: LogStream) -> None:
     if not any(value != "" for value in stream.labels.values()):
         raise BackendError("Loki refuses a stream without labels", hint='give it one: labels: {app: "web"}')
     known: set[str] = set()
-    for entry in stream.entries:
-        for name in entry.metadata:
+    for metadata in metadata_of(stream.entries):
+        for name in metadata:
             if name not in known and not _LETTER_OR_DIGIT.search(name):
                 raise BackendError(
                     f'Loki refuses the structured metadata "{name}"',

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from lokictl.backends.acceptance import check_stream
 from lokictl.backends.interface import Backend, LogEntry, LogStream, QueryError, Result, storable
+from lokictl.backends.repetition import Repetition, parts_of
 from lokictl.durations import Duration, Time, epoch_nanoseconds
 from lokictl.engine.errors import EngineError
 from lokictl.engine.evaluator import Engine
@@ -72,18 +73,25 @@ class EmbeddedBackend(Backend):
         """Adds lines.  Raises `BackendError` for labels that Loki refuses."""
         for stream in streams:
             check_stream(stream)
-            late = [entry for entry in stream.entries if _is_late(entry)]
-            if late:
-                labels = dict(stream.labels)
-                for entry in late:
-                    self._late.append((entry.arrives_at or 0, len(self._late), labels, entry))
-                stream = LogStream(labels, [entry for entry in stream.entries if not _is_late(entry)])
-            if stream.entries:
-                self._punctual.append(stream)
-                self._put(stream)
+            for part in parts_of(stream.entries):
+                punctual = LogStream(stream.labels, self._without_late(stream.labels, part))
+                if punctual.entries:
+                    self._punctual.append(punctual)
+                    self._put(punctual)
         if self._arrived and self._late:
             self._rebuild()
         self._late.sort(key=lambda item: item[:2])
+
+    def _without_late(self, labels: Mapping[str, str], entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
+        """The lines that are in time; the late ones are noted."""
+        if isinstance(entries, Repetition) and entries.is_regular:
+            return entries
+        late = [entry for entry in entries if _is_late(entry)]
+        if not late:
+            return entries
+        for entry in late:
+            self._late.append((entry.arrives_at or 0, len(self._late), dict(labels), entry))
+        return [entry for entry in entries if not _is_late(entry)]
 
     def query(self, expression: Expr | str, *, time: Time) -> Result:
         """The answer of an instant query at ``time``.  Raises `QueryError`."""
@@ -171,6 +179,13 @@ class EmbeddedBackend(Backend):
             self._put(stream)
 
     def _put(self, stream: LogStream) -> None:
+        lines = stream.entries
+        if isinstance(lines, Repetition) and lines.is_regular and isinstance(lines.metadata, Mapping):
+            texts = list(map(storable, lines.text.first(lines.total)))
+            self._engine.store.push_regular(
+                _storable(stream.labels), lines.times, texts, _storable(lines.metadata)
+            )
+            return
         entries: list[Any] = [
             entry
             if entry.line.isascii() and not entry.metadata

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
 
 from lokictl.engine.label_filter import COMPARE, compile_label_filter
-from lokictl.engine.labels import ERROR, EXTRACTED_SUFFIX, LabelBuilder, Labels
+from lokictl.engine.labels import ERROR, ERROR_DETAILS, EXTRACTED_SUFFIX, LabelBuilder, Labels
 from lokictl.engine.line_filter import compile_line_filter
 from lokictl.engine.store import Entry
 from lokictl.logql import ast
@@ -38,6 +38,7 @@ _KINDS = (
 )
 """The plain values: how one is found in a line, and how its text is captured."""
 _NULL = _KINDS[-1]
+_ERRORS = (ERROR.encode(), ERROR_DETAILS.encode())
 _KEY = re.compile(rb'\s?"([a-zA-Z_][a-zA-Z0-9_]*)":\s?')
 
 Samples = dict[Labels, list[tuple[int, int, float]]]
@@ -53,7 +54,6 @@ class Shape:
     def __init__(self, pattern: bytes, names: Sequence[str], numbers: frozenset[str]) -> None:
         # With two empty groups behind them, there are always several groups: a match is a tuple.
         self.every = re.compile(b"^" + pattern + b"()()$", re.MULTILINE)
-        self.one = re.compile(pattern + b"()()")
         self.names = (*names, "", "")
         self.numbers = numbers
 
@@ -97,7 +97,7 @@ def shape_of(line: bytes, wanted: frozenset[str]) -> Shape | None:
     at, parts, seen, names, numbers = 1, [rb"\{"], set(), [], set()
     while True:
         key = _KEY.match(line, at)
-        if key is None or key[1] in seen:
+        if key is None or key[1] in seen or key[1] in _ERRORS:
             return None
         seen.add(key[1])
         kind = next((kind for kind in _KINDS if kind[0].match(line, key.end())), None)
@@ -145,9 +145,13 @@ class FlatJson:
         self.line_tests, self.builder, self.grouping = line_tests, builder, grouping
         self.value_of, self.is_length = value_of, is_length
         self.unwrapped = unwrap.label if unwrap is not None and unwrap.conversion is None else ""
-        self.uses = Counter((*grouping.labels, *(name for node in nodes for name in _names(node))))
-        if unwrap is not None:
-            self.uses[unwrap.label] += 1
+        names = [
+            *grouping.labels,
+            *(name for node in nodes if not _drops_errors(node) for name in _names(node)),
+            *([unwrap.label] if unwrap is not None else ()),
+        ]
+        # A field with the name of a stream's label gets another one: what is asked for is the label.
+        self.uses = Counter(name for name in names if name not in builder.base)
         self.wanted = frozenset(self.uses)
         self.plans: list[Plan] = []
 
@@ -177,13 +181,13 @@ class FlatJson:
 
     def _match(self, line: bytes) -> tuple[Plan, Fields] | None:
         for index, plan in enumerate(self.plans):
-            one = plan.shape.one.fullmatch(line)
+            one = plan.shape.every.fullmatch(line)
             if one is not None:
                 if index:
                     self.plans.insert(0, self.plans.pop(index))
                 return plan, one.groups()
         shape = shape_of(line, self.wanted) if len(self.plans) < MAX_SHAPES else None
-        one = shape.one.fullmatch(line) if shape is not None else None
+        one = shape.every.fullmatch(line) if shape is not None else None
         if shape is None or one is None:
             return None
         self.plans.insert(0, Plan(self, shape))
@@ -271,12 +275,12 @@ def flat_json(
         return None
     tests = [compile_line_filter(stage) for stage in before if isinstance(stage, ast.LineFilter)]
     flat = FlatJson(nodes, unwrap, tests, builder, grouping, value_of, is_length=is_length)
-    return None if any(_is_special(name, builder) for name in flat.wanted) else flat
+    return None if any(map(_is_special, flat.wanted)) else flat
 
 
-def _is_special(name: str, builder: LabelBuilder) -> bool:
+def _is_special(name: str) -> bool:
     """Whether the label may come of something else than the field of its name."""
-    return name.startswith("__") or name.endswith(EXTRACTED_SUFFIX) or name in builder.base
+    return name.startswith("__") or name.endswith(EXTRACTED_SUFFIX)
 
 
 def _drops_errors(node: ast.LabelFilter) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import re
 from bisect import bisect_left
@@ -34,6 +36,9 @@ class Entry(NamedTuple):
     sequence: int
     line: bytes
     metadata: Labels
+
+
+_ENTRY: Callable[[tuple[int, int, bytes, Labels]], Entry] = functools.partial(tuple.__new__, Entry)
 
 
 class Stream:
@@ -152,6 +157,8 @@ class LogStore:
         self.streams: dict[Labels, Stream] = {}
         self.version = 0
         self._sequence = 0
+        self._clean = _name_cleaner(self.loki) if self.loki.has(METADATA_NAMES_CLEANED) else None
+        self._escape = not self.loki.has(METADATA_AS_IT_IS)
 
     def push(self, labels: Mapping[str, str], entries: Iterable[Sequence[Any] | PushedEntry]) -> None:
         """Adds lines to the stream ``labels``.
@@ -161,25 +168,15 @@ class LogStore:
         metadata is kept once, empty labels do not exist, and names of metadata become label names.  The store has
         no clock: a late `LogEntry` is there at once.
         """
-        own = {name: value for name, value in labels.items() if value != ""}
-        if not self.loki.has(STREAM_LABELS_AS_THEY_ARE):
-            own = {name: _escaped(value) for name, value in own.items()}
-        if self.discover_service_name:
-            own.setdefault("service_name", service_name(own))
-        key = tuple(sorted(own.items()))
-        stream = self.streams.get(key)
-        if stream is None:
-            stream = self.streams[key] = Stream(key)
+        stream = self._stream(labels)
         last = stream.entries[-1].timestamp if stream.entries else -1
         sequence, append, make = self._sequence, stream.entries.append, tuple.__new__
         disordered: list[Entry] = []
-        clean = _name_cleaner(self.loki) if self.loki.has(METADATA_NAMES_CLEANED) else None
-        escape = not self.loki.has(METADATA_AS_IT_IS)
         for pushed in entries:
             entry = pushed if isinstance(pushed, (tuple, list, Sequence)) else _fields(pushed)
             timestamp, line = entry[0], entry[1]
             data = line if isinstance(line, bytes) else _encoded(line)
-            metadata = _metadata(entry[2], clean, escape=escape) if len(entry) > 2 and entry[2] else ()
+            metadata = self._metadata(entry[2]) if len(entry) > 2 and entry[2] else ()
             if self.discover_log_levels:
                 metadata = detect_level(data, stream.label_map, metadata, self.loki)
             if timestamp <= last and not stream.admits(timestamp, data, metadata):
@@ -204,6 +201,39 @@ class LogStore:
             stream.entries.sort()
         self._sequence = sequence
         self.version += 1
+
+    def push_regular(
+        self, labels: Mapping[str, str], times: range, lines: Sequence[str], metadata: Mapping[str, str]
+    ) -> None:
+        """As `push`, for lines each of which is later than the one before, with the same structured metadata."""
+        stream = self._stream(labels)
+        if self.discover_log_levels or (stream.entries and stream.entries[-1].timestamp >= times.start):
+            self.push(labels, [(time, line, metadata) for time, line in zip(times, lines, strict=True)])
+            return
+        data, names = [_encoded(line) for line in lines], self._metadata(metadata)
+        numbers = itertools.count(self._sequence + 1)
+        stream.entries += map(_ENTRY, zip(times, numbers, data, itertools.repeat(names)))
+        stream.blank = stream.blank and not names and not any(data)
+        stream.escapes = stream.escapes or any(b"\\" in line for line in data)
+        stream.has_metadata = stream.has_metadata or bool(names)
+        self._sequence += len(data)
+        self.version += 1
+
+    def _stream(self, labels: Mapping[str, str]) -> Stream:
+        """The stream that lines with these labels belong to."""
+        own = {name: value for name, value in labels.items() if value != ""}
+        if not self.loki.has(STREAM_LABELS_AS_THEY_ARE):
+            own = {name: _escaped(value) for name, value in own.items()}
+        if self.discover_service_name:
+            own.setdefault("service_name", service_name(own))
+        key = tuple(sorted(own.items()))
+        stream = self.streams.get(key)
+        if stream is None:
+            stream = self.streams[key] = Stream(key)
+        return stream
+
+    def _metadata(self, metadata: Mapping[str, str] | Iterable[Sequence[str]]) -> Labels:
+        return _metadata(metadata, self._clean, escape=self._escape)
 
     def __iter__(self) -> Iterator[Stream]:
         """The streams in the order of their labels, without those of empty lines only: Loki never finds them."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from lokictl.backends.repetition import Texts
 from lokictl.lazy import lazy_pattern
 from lokictl.logql.units import quote
 
@@ -117,28 +118,53 @@ def _logfmt_value(value: Any) -> str:
     return quote(text)
 
 
-def line_maker(kind: str, value: Any) -> Callable[[int], str]:
-    """The text of the line with index i; ``kind`` is "line", "json" or "logfmt".  Raises ValueError."""
+def line_maker(kind: str, value: Any) -> Texts:
+    """The texts of lines, which may name their index; ``kind`` is "line", "json" or "logfmt".  Raises ValueError."""
     renderers: dict[str, Callable[[Any], str]] = {"line": str, "json": json_line, "logfmt": logfmt_line}
     render = renderers[kind]
     if not uses_index(value):
-        text = render(value)
-        return lambda index: text
+        return _Constant(render(value))
     if kind == "logfmt" and any(
         isinstance(item, Mapping | list) and uses_index(item) for item in value.values()
     ):
         # Python writes these, and quotes what is not a number.
-        return lambda index: render(with_index(value, index))
+        return _Rendered(render, value)
     return _Pieces(render, value)
 
 
-class _Pieces:
+class _Constant:
+    """Lines that are equal."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, index: int) -> str:
+        return self.text
+
+    def first(self, count: int) -> list[str]:
+        return [self.text] * count
+
+
+class _Rendered:
+    """Lines rendered one by one."""
+
+    def __init__(self, render: Callable[[Any], str], value: Any) -> None:
+        self.render, self.value = render, value
+
+    def __call__(self, index: int) -> str:
+        return self.render(with_index(self.value, index))
+
+    def first(self, count: int) -> list[str]:
+        return list(map(self, range(count)))
+
+
+class _Pieces(_Rendered):
     """Lines that differ in numbers only: rendered once with marks where the numbers go."""
 
     MARK = re.compile(r'"⟦=(\d+)⟧"|⟦=?(\d+)⟧')
 
     def __init__(self, render: Callable[[Any], str], value: Any) -> None:
-        self.render, self.value = render, value
+        super().__init__(render, value)
         self.functions: list[Callable[[int], int]] = []
         self.format = ""
         # How often the index itself is written, if nothing is computed.
@@ -171,14 +197,19 @@ class _Pieces:
         if self.times:
             return self.format % ((index,) * self.times)
         if not self.format:
-            return self.render(with_index(self.value, index))
+            return super().__call__(index)
         try:
             numbers = tuple([function(index) for function in self.functions])
         except ZeroDivisionError:
-            return self.render(with_index(self.value, index))
+            return super().__call__(index)
         if max(numbers) >= LARGE or min(numbers) <= -LARGE:
-            return self.render(with_index(self.value, index))
+            return super().__call__(index)
         return self.format % numbers
+
+    def first(self, count: int) -> list[str]:
+        if self.times == 1:
+            return list(map(self.format.__mod__, range(count)))
+        return super().first(count)
 
 
 LARGE = 1 << 62

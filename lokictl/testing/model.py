@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, field
-from typing import Any, overload
+from typing import Any
 
 from lokictl.backends.interface import LogEntry
+from lokictl.backends.repetition import Joined
 from lokictl.diagnostics import Problem
 from lokictl.durations import MINUTE
 from lokictl.model.documents import Cursor
@@ -20,48 +21,6 @@ DEFAULT_START = 1_767_225_600 * 1_000_000_000
 Labels = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition(Sequence[LogEntry]):
-    """``total`` lines ``every`` ns from ``first`` on, made when they are asked for: most tests run long after reading.
-
-    ``arrival`` (ns) None: they arrive in time.
-    """
-
-    first: int
-    every: int
-    total: int
-    arrival: int | None
-    text: Callable[[int], str]
-    metadata: Callable[[int], Labels]
-
-    def __len__(self) -> int:
-        return self.total
-
-    @overload
-    def __getitem__(self, index: int) -> LogEntry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LogEntry]: ...
-    def __getitem__(self, index: int | slice) -> LogEntry | Sequence[LogEntry]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(self.total))]
-        number = range(self.total)[index]
-        time = self.first + number * self.every
-        return log_entry(time, self.text(number), self.metadata(number), self.arrival)
-
-    def __iter__(self) -> Iterator[LogEntry]:
-        text, metadata, every, arrival = self.text, self.metadata, self.every, self.arrival
-        time = self.first
-        for number in range(self.total):
-            late = arrival if arrival is not None and arrival > time else None
-            yield LogEntry(time, text(number), metadata(number), late)
-            time += every
-
-
-def log_entry(time: int, text: str, metadata: Labels, arrival: int | None) -> LogEntry:
-    """A line that reaches Loki at ``arrival``, or in time."""
-    return LogEntry(time, text, metadata, arrival if arrival is not None and arrival > time else None)
-
-
 @dataclass(frozen=True)
 class InputStream:
     """A stream of a test: labels, and its lines in the order of the file."""
@@ -70,9 +29,9 @@ class InputStream:
     parts: tuple[Sequence[LogEntry], ...] = ()
 
     @property
-    def lines(self) -> list[LogEntry]:
-        """The lines, created each time."""
-        return [entry for part in self.parts for entry in part]
+    def lines(self) -> Sequence[LogEntry]:
+        """The lines, created when they are asked for."""
+        return self.parts[0] if len(self.parts) == 1 else Joined(self.parts)
 
     @property
     def count(self) -> int:

@@ -8,11 +8,12 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from lokictl.backends.interface import LogEntry
+from lokictl.backends.repetition import Repetition, Texts, log_entry
 from lokictl.diagnostics import LokictlError, Problem, Severity
 from lokictl.lazy import lazy, lazy_pattern
 from lokictl.model.yaml_source import Path, YamlDocument
 from lokictl.testing.lines import line_maker, uses_index, with_index
-from lokictl.testing.model import DEFAULT_START, InputStream, Labels, Repetition, log_entry
+from lokictl.testing.model import DEFAULT_START, InputStream, Labels
 from lokictl.testing.reader import Reader, ReadError
 
 if TYPE_CHECKING:
@@ -131,9 +132,9 @@ class StreamReader(Reader):
         both = {**metadata, **extra}
         return Repetition(first, every, count, own if own is not None else held, text, self._metadata(both))
 
-    def _metadata(self, metadata: dict[str, str]) -> Callable[[int], Labels]:
+    def _metadata(self, metadata: dict[str, str]) -> Labels | Callable[[int], Labels]:
         if not uses_index(metadata):
-            return lambda index: metadata
+            return metadata
         return lambda index: {key: str(value) for key, value in with_index(metadata, index).items()}
 
     def _is_repetition(self, value: dict[str, Any], path: Path, every: int, count: int) -> bool:
@@ -149,7 +150,7 @@ class StreamReader(Reader):
             return False
         return True
 
-    def _maker(self, kind: str, value: Any, path: Path) -> Callable[[int], str]:
+    def _maker(self, kind: str, value: Any, path: Path) -> Texts:
         if kind == "logfmt" and not isinstance(value, dict):
             self.problem("`logfmt` is a mapping", path)
             raise ReadError
