@@ -121,6 +121,9 @@ class AlertState:
         """
         time = epoch_nanoseconds(time_ns)
         self.notifications, self._samples = [], []
+        vector = list(vector)
+        if not vector and not self._alerts:
+            return self._succeeded(time)
         current: dict[Key, Alert] = {}
         for labels, value in vector:
             alert = self.new_alert(time, labels, value)
@@ -136,10 +139,13 @@ class AlertState:
         if 0 < self.limit < active:
             self._alerts, self._last_sent = {}, {}
             return self._failed(f"exceeded limit of {self.limit} with {active} alerts")
+        self.notifications = self._make_notifications(time)
+        return self._succeeded(time)
+
+    def _succeeded(self, time: int) -> list[Alert]:
         self.health, self.error = "ok", ""
         self._sampled_before, self._time, self._samples = self._sampled, time, None
         self._sampled = tuple(alert for alert in self._alerts.values() if alert.state != "inactive")
-        self.notifications = self._make_notifications(time)
         return self.alerts
 
     def fail(self, time_ns: Time, message: str) -> list[Alert]:
@@ -192,7 +198,15 @@ class AlertState:
             self._alerts[key] = alert
             self._last_sent.pop(key, None)
         else:
-            self._alerts[key] = replace(known, value=alert.value, annotations=alert.annotations)
+            self._alerts[key] = Alert(
+                known.state,
+                known.labels,
+                alert.annotations,
+                alert.value,
+                known.active_at,
+                known.fired_at,
+                known.resolved_at,
+            )
 
     def _advance(self, key: Key, time: int, *, present: bool) -> None:
         alert = self._alerts[key]

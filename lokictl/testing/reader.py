@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from lokictl.diagnostics import Problem
@@ -30,12 +30,13 @@ class Reader:
         """Notes a problem at ``path``."""
         self.problems.append(self.document.problem(name, message, *path, key=key, hint=hint))
 
-    def mapping(self, value: Any, path: Path, what: str, keys: Iterable[str]) -> bool:
+    def mapping(self, value: Any, path: Path, what: str, keys: Collection[str]) -> bool:
         """Whether ``value`` is a mapping; its unknown keys are noted."""
         if not isinstance(value, dict):
             self.problem(f"{what} is a mapping", path, hint=f"known keys: {', '.join(keys)}")
             return False
-        self.problems += unknown_keys(self.document, keys, *path, name="test/unknown-key", what=what)
+        if not all(map(keys.__contains__, value)):
+            self.problems += unknown_keys(self.document, keys, *path, name="test/unknown-key", what=what)
         return True
 
     def list_of(self, value: Any, path: Path) -> list[Any]:

@@ -99,7 +99,7 @@ def parts(test: TestCase) -> list[Any]:
     return [
         *(test.name, test.start, test.interval, test.alerts, test.recordings, test.queries),
         *(test.external_labels, test.external_url, test.discover_service_name, test.discover_log_levels),
-        [(stream.labels, stream.lines) for stream in test.streams],
+        [(stream.labels, list(stream.lines)) for stream in test.streams],
         [place.position() for place in places],
     ]
 
