@@ -18,6 +18,8 @@ from pathlib import Path
 from lokictl.diagnostics import LokictlError
 from lokictl.engine import Engine, EngineError, LogStore, Result
 from lokictl.engine.line_query import Found, LineQuery, as_result
+from lokictl.logql import ast
+from lokictl.logql.versions import CONFLICTS_EACH_LINE
 from lokictl.model.log_files.opening import encoding_of, keep_standard_input, line_blocks, open_log, peek
 from lokictl.model.log_files.reading import LineClock, NotPlainError
 from lokictl.parallel import in_processes
@@ -33,7 +35,7 @@ EMPTY_KEY = re.compile(rb'""\s*:')
 """In a JSON line: an empty key, which later lines of the stream remember."""
 
 Place = tuple[int, int, int]
-"""Where a line lies in the answer: its time, its file, its place in it."""
+"""Where a line lies in the answer: its time, the rank of its file, its place in it."""
 Identity = tuple[int, int, Found]
 """What makes a line: its stream, its time, and what the query makes of it."""
 
@@ -48,13 +50,21 @@ class Search:
     backward: bool
     is_shared: bool
     """Whether all files are one stream."""
+    ranks: Sequence[int]
+    """Of each file, where its lines of one time stand among those of the others."""
 
     def best_of(self, numbers: Sequence[int]) -> Best:
         """The best lines of these files.  Raises `NotPlainError` and `LokictlError`."""
         best = Best(self.limit, self.backward)
         for number in numbers:
             if self.queries[number].selects:
-                _search_file(self.files[number], number, self.queries[number], best, is_shared=self.is_shared)
+                _search_file(
+                    self.files[number],
+                    self.ranks[number],
+                    self.queries[number],
+                    best,
+                    is_shared=self.is_shared,
+                )
         return best
 
     def lines_of(self, numbers: Sequence[int]) -> list[tuple[Place, Identity]] | None:
@@ -81,7 +91,12 @@ def search(
     # Where lines are changed, different ones can become alike, of which the store keeps the last.
     if not any(stream.selects for stream in streams) or (backward and streams[0].changes_lines):
         return None
-    task = Search(files, streams, limit, backward, bool(labels))
+    # Parsers of old Lokis remember what they have met in other lines, which are passed over here.
+    has_parser = any(isinstance(node, ast.ParserStage) for node in compiled.expression.walk())
+    if has_parser and not compiled.version.has(CONFLICTS_EACH_LINE):
+        return None
+    is_shared = bool(labels)
+    task = Search(files, streams, limit, backward, is_shared, _ranks(streams, backward, is_shared=is_shared))
     groups = shares([_size(file) for file in files], jobs) if "-" not in files else []
     best = _best_of_groups(task, groups) if len(groups) > 1 else None
     if "-" in files:
@@ -93,6 +108,18 @@ def search(
             sys.stdin.buffer.seek(0)
         return None
     return as_result(best.in_order())
+
+
+def _ranks(streams: Sequence[LineQuery], backward: bool, *, is_shared: bool) -> list[int]:
+    """Streams are ordered by their hashes, lines of one stream by when they come."""
+    numbers = list(range(len(streams)))
+    if is_shared:
+        return numbers
+    ranks = [0] * len(streams)
+    ordered = sorted(numbers, key=lambda number: streams[number].stream.hash, reverse=backward)
+    for rank, number in enumerate(ordered):
+        ranks[number] = rank
+    return ranks
 
 
 def _size(file: str) -> int:
@@ -203,7 +230,7 @@ class Best:
         return [self._kept[key][1:] for key in sorted(self._kept, reverse=True)]
 
 
-def _search_file(file: str, number: int, query: LineQuery, best: Best, *, is_shared: bool) -> None:
+def _search_file(file: str, rank: int, query: LineQuery, best: Best, *, is_shared: bool) -> None:
     # Standard input stays open for another look.
     with contextlib.nullcontext(open_log(file)) if file == "-" else open_log(file) as opened:
         if encoding_of(peek(opened)) == "utf-16":
@@ -211,10 +238,10 @@ def _search_file(file: str, number: int, query: LineQuery, best: Best, *, is_sha
         blocks = line_blocks(opened, file)
         first = next(blocks, b"").removeprefix(BOM)
         clock = LineClock(first)
-        offset, stream = 0, 0 if is_shared else number
+        offset, stream = 0, 0 if is_shared else rank
         for block in chain([first], blocks):
             for place, found in _search_block(block, query, clock, best):
-                best.add((place[0], number, offset + place[1]), stream, found)
+                best.add((place[0], rank, offset + place[1]), stream, found)
             offset += len(block)
 
 

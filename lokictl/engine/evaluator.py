@@ -244,7 +244,25 @@ class CompiledQuery:
         # Stages that cannot run are reported before any line is read.
         for extractor in reversed(self._extractors if steps else ()):
             extractor.prepare(steps[0], self._end)
-        return self._evaluate(steps)
+        try:
+            return self._evaluate(steps)
+        except (EvaluationError, PipelineError):
+            if len(steps) > 1:
+                self._evaluate([self._first_failing(steps, self._evaluate)])
+            raise
+
+    def _first_failing(self, steps: Steps, evaluate: Evaluate) -> int:
+        """The step where Loki, which goes from step to step, stops; one of ``steps`` fails."""
+        good, bad = 0, len(steps)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            try:
+                evaluate(steps[good:middle])
+            except (EvaluationError, PipelineError):
+                bad = middle
+            else:
+                good = middle
+        return steps[good]
 
     def _extractor(self, node: ast.RangeAggregation, outer: ast.VectorAggregation | None) -> Extractor:
         extractor = Extractor(node, outer, self.store, self.limits, self.version)
