@@ -213,7 +213,7 @@ def never_runs(rule: Rule) -> str:
         expression = rule.expression
         if isinstance(expression, LogExpr):
             return NOT_A_VECTOR
-        return _reprint_error(rule.canonical)
+        return "" if rule.canonical == rule.expr else _reprint_error(rule.canonical)
     except LogQLError as error:
         return str(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable
 from dataclasses import field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lokictl.backends import EmbeddedBackend
@@ -104,6 +105,14 @@ class _Subject:
     group: RuleGroup
     cases: tuple[tuple[TestFile, TestCase, RuleSet], ...]
 
+    @cached_property
+    def mutants(self) -> list[Mutant]:
+        """Every change of the rule."""
+        interval = self.group.interval or max(
+            (file.evaluation_interval for file, _, _ in self.cases), default=60_000_000_000
+        )
+        return mutants_of(self.rule, interval)
+
 
 def run_mutations(
     suite: Suite,
@@ -128,11 +137,14 @@ def run_mutations(
     used: set[int] = set()
     # The rules with the most lines first, so that no process ends up alone with them.
     order = sorted(range(len(subjects)), key=lambda index: -_weight(subjects[index]))
+    # The report needs all changes: made here, each process finds them made.
+    for subject in subjects:
+        _ = subject.mutants
     outcomes = in_processes(_try_all, [subjects[index] for index in order], jobs, progress=tick)
     by_subject = dict(zip(order, outcomes, strict=True))
     for index, subject in enumerate(subjects):
         results = []
-        for mutant, noticed_by in zip(_mutants(subject), by_subject[index], strict=True):
+        for mutant, noticed_by in zip(subject.mutants, by_subject[index], strict=True):
             reason = "" if noticed_by else _reason(mutant, exceptions, used)
             results.append(MutantResult(mutant, noticed_by, reason))
         report.results += results
@@ -151,8 +163,12 @@ def _subjects(suite: Suite) -> list[_Subject]:
     found: dict[RuleKey, _Subject] = {}
     for file, rules in zip(suite.files, suite.rules, strict=True):
         groups = {id(rule): group for group, rule in rules.rules()}
+        by_name: dict[str, list[TestCase]] = {}
+        for test in file.tests:
+            for name in test.rule_names:
+                by_name.setdefault(name, []).append(test)
         for key, rule in keyed_rules(rules).items():
-            cases = tuple((file, test, rules) for test in file.tests if rule.name in test.rule_names)
+            cases = tuple((file, test, rules) for test in by_name.get(rule.name, ()))
             known = found.get(key)
             if known is None:
                 found[key] = _Subject(rule, groups[id(rule)], cases)
@@ -161,17 +177,10 @@ def _subjects(suite: Suite) -> list[_Subject]:
     return list(found.values())
 
 
-def _mutants(subject: _Subject) -> list[Mutant]:
-    interval = subject.group.interval or max(
-        (file.evaluation_interval for file, _, _ in subject.cases), default=60_000_000_000
-    )
-    return mutants_of(subject.rule, interval)
-
-
 def _try_all(subject: _Subject) -> list[str]:
     """For each mutant of a rule the name of the test that noticed it, or ""."""
     trials = [_Trial(subject, *case) for case in subject.cases]
-    return [_noticed_by(mutant, trials) for mutant in _mutants(subject)]
+    return [_noticed_by(mutant, trials) for mutant in subject.mutants]
 
 
 def _noticed_by(mutant: Mutant, trials: list[_Trial]) -> str:
