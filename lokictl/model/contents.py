@@ -109,7 +109,7 @@ def contents_of(document: Document) -> Contents:
 
 def is_worth_reading(text: str) -> bool:
     """Whether a string can hold anything that `contents_of` finds (cheap: looks at words only)."""
-    return _WORTH_READING.search(text) is not None
+    return '"panels":' in text or _WORTH_READING.search(text) is not None
 
 
 class _Finder:

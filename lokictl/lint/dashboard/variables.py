@@ -132,12 +132,13 @@ def _datasource_texts(owner: Json, path: Path) -> Iterator[tuple[Path, str]]:
         yield (*path, "datasource", "uid"), chosen["uid"]
 
 
-def _used_in(text: str) -> Iterator[tuple[str, int, int]]:
-    """References of a query; Go templates have variables of their own."""
+@lru_cache(maxsize=256)
+def _used_in(text: str) -> tuple[tuple[str, int, int], ...]:
+    """References of a string (most name the data source, all in the same words); Go templates have variables, too."""
     templates = [found.span() for found in _TEMPLATE.finditer(text)] if "{{" in text else []
-    for name, start, end in references(text):
-        if not any(first <= start < last for first, last in templates):
-            yield name, start, end
+    return tuple(
+        found for found in references(text) if not any(first <= found[1] < last for first, last in templates)
+    )
 
 
 class UnusedVariable(DashboardCheck):
