@@ -35,6 +35,8 @@ TWO_CHARACTERS = frozenset(["|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">="
 DATED_WORDS = {"approx_topk": APPROX_TOPK, "variants": VARIANTS, "of": VARIANTS}
 """Words that not every version knows."""
 ONE_CHARACTER = frozenset(",.{}()]=><+-*/%^|")
+NOT_FIXED = frozenset("./-")
+"""Characters that can begin something longer: a number, a comment, a flag."""
 SKIPPED = frozenset(" \t\r\n#/")
 """What white space and comments begin with."""
 FLAGS = ("--strict", "--keep-empty")
@@ -78,14 +80,13 @@ _PETABYTES = lazy_pattern(r"[0-9][0-9.]*[pP](?:i?B)")
 _BYTES_CHARACTERS = lazy_pattern(r"[\d.BikKMGTP]+")
 
 
-WORD, STRING, RAW, PAIR, _, NUMBER, RANGE, OTHER = range(1, 9)
+WORD, STRING, RAW, _OPERATOR, NUMBER, RANGE, _OTHER = range(1, 8)
 _COMMON = lazy_pattern(
     r"""[ \t\r\n]*(?:
         ([a-z_][a-z0-9_]*)(?!\w)
       | ("[^"\\\n\ud800-\udfff]*")
       | (`[^`\r]*`)
-      | ([|=!<>]=|[|=!]~|[|!]>)
-      | ([,{}()\]=<>+*%^|])
+      | ([|=!<>]=|[|=!]~|[|!]>|[,{}()\]=<>+*%^|])
       | ((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?![\w.])
       | (\[[^\]]*\])
       | ([^ \t\r\n])
@@ -96,21 +97,36 @@ _COMMON = lazy_pattern(
 first character of anything else."""
 
 
+class _Dialect(NamedTuple):
+    """What a version's tokens are.
+
+    ``fixed`` tokens are what they are wherever they stand: their text -> their value, and whether errors know their
+    line.  ``unknown`` are words that this version does not know yet.
+    """
+
+    fixed: dict[str, tuple[str, bool]]
+    functions: dict[str, str]
+    unknown: frozenset[str]
+    pairs: frozenset[str]
+    any_case: bool
+
+
 @lru_cache
-def _words(version: LokiVersion) -> tuple[dict[str, str], dict[str, str], frozenset[str]]:
-    """The kinds of words that are keywords everywhere, those of functions, and what is none of them yet."""
+def _dialect(version: LokiVersion) -> _Dialect:
     unknown = frozenset(word for word, behavior in DATED_WORDS.items() if not version.has(behavior))
-    reserved = {word: word for word in RESERVED if word not in unknown}
-    return reserved, {word: kind for word, kind in FUNCTION_WORDS.items() if word not in unknown}, unknown
+    pairs = TWO_CHARACTERS if version.has(PATTERN_FILTERS) else TWO_CHARACTERS - {"|>", "!>"}
+    fixed = {word: (word, True) for word in RESERVED if word not in unknown}
+    fixed |= dict.fromkeys(ONE_CHARACTER - NOT_FIXED, ("", True))
+    fixed |= dict.fromkeys(pairs, ("", False))
+    functions = {word: kind for word, kind in FUNCTION_WORDS.items() if word not in unknown}
+    return _Dialect(fixed, functions, unknown, pairs, version.has(ANY_CASE))
 
 
 class _Lexer:
     def __init__(self, text: str, version: LokiVersion) -> None:
         self.text, self.version = text, version
         self.position = 0
-        self.any_case = version.has(ANY_CASE)
-        self.reserved, self.functions, self.unknown = _words(version)
-        self.pairs = TWO_CHARACTERS if version.has(PATTERN_FILTERS) else TWO_CHARACTERS - {"|>", "!>"}
+        self.dialect = _dialect(version)
 
     def run(self) -> list[Token | LexicalError]:
         if self.text.startswith("\ufeff"):
@@ -133,32 +149,26 @@ class _Lexer:
 
         They are what `next` would give.
         """
-        reserved, functions, make = self.reserved, self.functions, tuple.__new__
+        fixed, functions, _, _, _ = self.dialect
+        make = tuple.__new__
         for found in _COMMON.finditer(self.text, self.position):
             which = found.lastindex or 0
             text, end = found[which], found.end()
-            kind, known = text, True
-            value: str | int = ""
-            if which == WORD:
-                value = text
-                if text not in reserved:
-                    kind = "IDENTIFIER"
-                    if text in functions and self.called(end):
-                        kind = functions[text]
+            kind, value, known = text, text, True  # type: tuple[str, str | int, bool]
+            if text in fixed:
+                value, known = fixed[text]
+            elif which == WORD:
+                kind = functions[text] if text in functions and self.called(end) else "IDENTIFIER"
             elif which in (STRING, RAW):
                 kind, value = "STRING", text[1:-1]
-            elif which == PAIR:
-                if text not in self.pairs:
-                    return
-                known = False
             elif which == NUMBER:
-                kind, value = "NUMBER", text
+                kind = "NUMBER"
             elif which == RANGE:
                 try:
                     kind, value, known = "RANGE", parse_prometheus_duration(text[1:-1]), False
                 except ValueError:
                     return
-            elif which == OTHER:
+            else:
                 return
             tokens.append(make(Token, (kind, text, value, end - len(text), end, known)))
             self.position = end
@@ -216,7 +226,7 @@ class _Lexer:
         end = matched.end() if matched else start + 1
         name = self.text[start:end]
         lower = name.lower()
-        if (lower != name and not self.any_case) or lower in self.unknown:
+        if (lower != name and not self.dialect.any_case) or lower in self.dialect.unknown:
             return self.token("IDENTIFIER", start, end, name)
         if lower in RESERVED:
             return self.token(lower, start, end, lower)
@@ -229,7 +239,7 @@ class _Lexer:
 
     def operator(self, start: int, character: str) -> Token | LexicalError:
         pair = self.text[start : start + 2]
-        if pair in self.pairs:
+        if pair in self.dialect.pairs:
             return self.token(pair, start, start + 2, line_known=False)
         if character in ONE_CHARACTER:
             return self.token(character, start, start + 1)

@@ -200,8 +200,9 @@ class _Parser:
     def run(self) -> tuple[ast.Expr, Build]:
         self.tokens = tokenize(self.query, self.version)
         # What the tables make of a query depends on the kinds of its tokens alone.
-        kinds = tuple([token.kind for token in self.tokens if isinstance(token, Token)])
-        known = _BUILDS.get(kinds) if len(kinds) == len(self.tokens) else None
+        is_whole = isinstance(self.tokens[-1], Token)
+        kinds = tuple([token[0] for token in self.tokens]) if is_whole else ()  # type: ignore[index]
+        known = _BUILDS.get(kinds)
         if known is not None and known.depth <= self.max_depth:
             return self.build(known), known
         expression, steps, depth = self.by_tables()
@@ -214,9 +215,7 @@ class _Parser:
     def build(self, known: Build) -> ast.Expr:
         """The expression, by the steps that were right for another query of the same build."""
         values: list[Any] = list(self.tokens)
-        edges = [token.start for token in self.tokens]
-        edges += [token.end for token in self.tokens]
-        edges.append(0)
+        edges = [token[3] for token in values] + [token[4] for token in values] + [0]
         for method, pick, start, end in known.steps:
             values.append(method(self, pick(values), Span(edges[start], edges[end])))
         result = values[-1]
