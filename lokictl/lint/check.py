@@ -103,12 +103,14 @@ class RuleCheck(Check):
     """Looks at one rule.
 
     Only called with alerts if ``only_alerts``; with rules that have a template in a label or an annotation if
-    ``only_templates``; and if the expression has one of the parts ``wants`` and all of ``needs``, as in `QueryCheck`.
-    Without those ``rule.query.expression`` may be None (`logql/syntax` has told so).
+    ``only_templates``; with rules whose expression does not parse if ``only_errors``; and if the expression has one of
+    the parts ``wants`` and all of ``needs``, as in `QueryCheck`.  Without those ``rule.query.expression`` may be None
+    (`logql/syntax` has told so).
     """
 
     only_alerts: ClassVar[bool] = False
     only_templates: ClassVar[bool] = False
+    only_errors: ClassVar[bool] = False
     wants: ClassVar[tuple[Part, ...]] = ()
     needs: ClassVar[tuple[Part, ...]] = ()
 
@@ -117,7 +119,7 @@ class RuleCheck(Check):
         """Whether a rule whose expression has these parts (none: it does not parse) concerns the check."""
         if (cls.only_alerts and not is_alert) or (cls.only_templates and not has_templates):
             return False
-        return _has_parts(parts, cls.wants, cls.needs)
+        return not (cls.only_errors and parts) and _has_parts(parts, cls.wants, cls.needs)
 
     @abstractmethod
     def check(self, rule: RuleItem) -> Iterable[Finding]:

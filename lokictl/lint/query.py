@@ -104,15 +104,13 @@ class Query:
         return labels_of(self.expression) if self.expression is not None else Labels(frozenset(), True)
 
     @cached_property
-    def all_nodes(self) -> tuple[Node, ...]:
-        """The expression and everything below it, parents first; empty if there is none."""
-        return tuple(self.expression.walk()) if self.expression is not None else ()
-
-    @cached_property
     def nodes_by_class(self) -> dict[type[Node], list[Node]]:
         """All nodes, by their class, in source order."""
         found: dict[type[Node], list[Node]] = {}
-        for node in self.all_nodes:
+        waiting: list[Node] = [self.expression] if self.expression is not None else []
+        while waiting:
+            node = waiting.pop()
+            waiting += node.children()[::-1]
             found.setdefault(type(node), []).append(node)
         return found
 

@@ -289,9 +289,12 @@ def _above_zero(expression: ast.BinaryOperation) -> bool:
 # --- label filters and errors ------------------------------------------------------------------------------
 
 
-def comparisons(node: ast.Node) -> Iterator[ast.LabelComparison]:
+def comparisons(node: ast.Node) -> tuple[ast.LabelComparison, ...]:
     """The single comparisons of a label filter."""
-    return node.find_all(ast.LabelComparison)
+    if isinstance(node, ast.LabelFilterStage):
+        node = node.filter
+    # Nearly every filter is one comparison.
+    return (node,) if isinstance(node, ast.LabelComparison) else tuple(node.find_all(ast.LabelComparison))
 
 
 def conjuncts(node: ast.LabelFilter) -> Iterator[ast.LabelFilter]:

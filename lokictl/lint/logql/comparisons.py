@@ -15,15 +15,17 @@ THRESHOLD = (ast.BinaryOperation, ast.Literal)
 MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 
 
-def thresholds(query: Query) -> Iterator[tuple[ast.BinaryOperation, ast.MetricExpr, str, float]]:
+def thresholds(query: Query) -> list[tuple[ast.BinaryOperation, ast.MetricExpr, str, float]]:
     """(operation, expression, operator, number) of each comparison with a number, the number on the right."""
+    found = []
     for node in query.nodes(ast.BinaryOperation):
-        if node.operator not in ast.COMPARISONS:
-            continue
-        if isinstance(node.right, ast.Literal):
-            yield node, node.left, node.operator, node.right.value
-        elif isinstance(node.left, ast.Literal):
-            yield node, node.right, MIRRORED.get(node.operator, node.operator), node.left.value
+        if node.operator in ast.COMPARISONS:
+            if isinstance(node.right, ast.Literal):
+                found.append((node, node.left, node.operator, node.right.value))
+            elif isinstance(node.left, ast.Literal):
+                operator = MIRRORED.get(node.operator, node.operator)
+                found.append((node, node.right, operator, node.left.value))
+    return found
 
 
 class NeverTrue(QueryCheck):

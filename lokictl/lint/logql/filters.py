@@ -192,7 +192,7 @@ class ContradictoryFilter(QueryCheck):
                 yield from self._selector(query, log.selector)
             if query.nodes(ast.LineFilter):
                 yield from self._lines(query, log)
-            if query.nodes(ast.LabelFilterStage):
+            if _may_exclude(log):
                 yield from self._labels(query, log)
 
     def _selector(self, query: Query, selector: ast.StreamSelector) -> Iterator[Finding]:
@@ -273,6 +273,17 @@ class ContradictoryFilter(QueryCheck):
                     yield self.finding(query.place(part), message)
                     break
             known.setdefault(name, []).append(part)
+
+
+def _may_exclude(log: ast.LogExpr) -> bool:
+    """Whether two conditions of a pipeline are on one label, or one of a label filter may be false by itself."""
+    filters = [stage for stage in log.stages if isinstance(stage, ast.LabelFilterStage)]
+    compared = [node for stage in filters for node in semantics.comparisons(stage)]
+    names = {node.name for node in compared} | {matcher.name for matcher in log.selector.matchers}
+    return bool(compared) and (
+        len(names) < len(log.selector.matchers) + len(compared)
+        or any(node.operator == Match.NOT_REGEX for node in compared)
+    )
 
 
 def _excludes(query: Query, one: ast.Node, two: ast.Node) -> bool:

@@ -87,11 +87,9 @@ class RegexAsText(QueryCheck):
 
     def check(self, query: Query) -> Iterator[Finding]:
         for node, operator, text in _plain_texts(query):
-            if query.has_variable(text):
-                continue
             in_line = isinstance(node, ast.LineFilter)
-            sign = regex_sign(text, in_line=in_line)
-            if not sign:
+            sign = regex_sign(text, in_line=in_line) if _MARKS.search(text) else ""
+            if not sign or query.has_variable(text):
                 continue
             wanted = {"=": "=~", "!=": "!~", "|=": "|~"}[operator]
             wanted = "!~" if in_line and operator == "!=" else wanted
@@ -138,8 +136,6 @@ _LEVELS = lazy_pattern(
 
 def regex_sign(text: str, *, in_line: bool) -> str:
     """What in a string shows that a regular expression was meant; "" for nothing."""
-    if not _MARKS.search(text):
-        return ""
     found = _SIGNS.search(text)
     if found:
         return found[0]

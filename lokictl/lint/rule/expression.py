@@ -180,10 +180,9 @@ class UsesRecordingRule(RuleCheck):
     severity = Severity.ERROR
     summary = "a rule that queries a recorded series, which only Prometheus has"
     supersedes = ("logql/syntax",)
+    only_errors = True
 
     def check(self, rule: RuleItem) -> Iterator[Finding]:
-        if rule.query.error is None:
-            return
         recorded = {item.rule.name: item for item in self.workspace.rules if not item.is_alert}
         text = re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', lambda found: "_" * len(found[0]), rule.query.text)
         for found in _METRIC.finditer(text):

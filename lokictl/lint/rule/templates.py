@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePath
 
 from lokictl.diagnostics import Severity, did_you_mean, nearest
@@ -24,6 +25,7 @@ _PLAIN = lazy_pattern(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_plain(text: str) -> bool:
     """Whether a template has only the actions nearly all have (a label, the value), which cannot fail."""
     rest = _PLAIN.sub("", text)
