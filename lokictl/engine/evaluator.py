@@ -434,6 +434,7 @@ class CompiledQuery:
             self._pipeline = Pipeline(self.expression.stages, log_hints(self.expression.stages, self.version))
         found: dict[Labels, list[LogLine]] = {}
         seen: set[tuple[Labels, Labels, int, bytes]] = set()
+        tells_apart = self.version.has(METADATA_TELLS_APART)
         count, last = 0, None
         for entry, stream, (labels, line, categories) in self._passing(
             streams, self._pipeline, start, end, backward
@@ -443,7 +444,7 @@ class CompiledQuery:
             if last is not None and interval and abs(entry.timestamp - last) < interval:
                 continue
             # What the stages made alike of one stream's lines at one time counts once.
-            identity = (stream.labels, labels, entry.timestamp, line)
+            identity = (stream.labels, labels if tells_apart else (), entry.timestamp, line)
             if identity in seen:
                 continue
             seen.add(identity)

@@ -144,6 +144,6 @@ def _named(stages: Sequence[ast.Stage], unwrap: ast.Unwrap | None, grouping: ast
 def template_fields(text: str) -> frozenset[str]:
     """The labels that a template reads; none where it does not parse (that error is reported elsewhere)."""
     try:
-        return compile_line_template(text).fields
+        return compile_line_template(text).listed
     except TemplateError:
         return frozenset()

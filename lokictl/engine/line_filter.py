@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 from lokictl.engine.ip import compile_ip
 from lokictl.logql import ast
@@ -50,12 +51,15 @@ def compile_line_filter(node: ast.LineFilter, version: LokiVersion = DEFAULT) ->
     if node.operator in REGEX and not version.has(SHORT_GROUP_NAMES_IN_LINE_FILTERS):
         for leg in node.legs:
             parse_regex(leg.value, short_groups=False)
-    test: Test | None = None
-    for leg in node.legs:
-        # In a chain `ip()` counts as plain text of the operator's kind.
-        reduced = simplify(leg.value, for_label=False) if node.operator in REGEX else _plain(leg.value)
-        test = reduced if test is None else either(test, reduced)
-    assert test is not None
+    # In a chain `ip()` counts as plain text of the operator's kind.
+    legs = [
+        simplify(leg.value, for_label=False) if node.operator in REGEX else _plain(leg.value)
+        for leg in node.legs
+    ]
+    test = reduce(either, legs)
+    if not node.operator.is_negative and all(isinstance(leg, Always) for leg in legs[:2]):
+        # One leg that always holds is dropped; two at the beginning hold.
+        test = legs[0]
     return _negated(compile_test(test, any_letter=not version.has(FIRST_BYTE_FOLDS)), node.operator)
 
 

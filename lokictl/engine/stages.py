@@ -254,6 +254,8 @@ def logfmt_stage(stage: ast.LogfmtParser, hints: Hints) -> StageFunction:
                     return line if check is None or check(builder) else None
                 continue
             if not value and not stage.keep_empty:
+                if names.decided is not None:
+                    names.target(builder, label_name(decode(key)), key=decode(key))
                 continue
             text = decode(value)
             if _BROKEN.search(text):
@@ -504,7 +506,8 @@ def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -
             if template is None:
                 builder.rename(item.value, item.name)
                 continue
-            if snapshot is None:
+            # Without any label there is nothing to keep: the next template looks again.
+            if not snapshot:
                 snapshot = builder.template_labels()
             try:
                 text = template.execute(snapshot, line.decode("utf-8", "surrogateescape"), time)

@@ -20,7 +20,8 @@ class Template:
     """A template that can be executed on many lines.
 
     ``fields`` are the labels that it reads by name (``.name``); ``reads_all`` is whether it can read any
-    (``{{.}}``, ``index . "x"``, ``range``).
+    (``{{.}}``, ``index . "x"``, ``range``).  ``listed`` are the fields that Loki finds when it asks what a template
+    needs: it does not look into defined templates and what is passed to them, and not at ``$.name``.
     """
 
     def __init__(self, name: str, text: str, version: LokiVersion = DEFAULT) -> None:
@@ -33,6 +34,9 @@ class Template:
         self.reads_all = any(
             isinstance(node, n.Dot) or (isinstance(node, n.Variable) and node.names == ["$"])
             for node in nodes
+        )
+        self.listed = frozenset(
+            node.names[0] for node in _walk(self.parsed.body, into_calls=False) if isinstance(node, n.Field)
         )
         self._parts = _simple_parts(self.parsed)
 
@@ -82,14 +86,14 @@ def walk_nodes(parsed: Parsed) -> Iterable[Any]:
     return _walk([*parsed.body, *parsed.defined.values()])
 
 
-def _walk(items: Iterable[Any]) -> Iterable[Any]:
-    """Every node below, the lists' elements included."""
+def _walk(items: Iterable[Any], *, into_calls: bool = True) -> Iterable[Any]:
+    """Every node below, the lists' elements included; without ``into_calls`` nothing of ``{{template}}``."""
     for item in items:
         if isinstance(item, list):
-            yield from _walk(item)
-        elif item is not None:
+            yield from _walk(item, into_calls=into_calls)
+        elif item is not None and (into_calls or not isinstance(item, n.TemplateCall)):
             yield item
-            yield from _walk(_parts(item))
+            yield from _walk(_parts(item), into_calls=into_calls)
 
 
 def _parts(node: Any) -> list[Any]:
