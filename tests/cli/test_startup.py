@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +165,24 @@ def test_a_query_over_files_needs_no_rules_and_no_yaml(tmp_path: Path) -> None:
         "lokictl.testing",
     )
     assert not {name for name in found if name.startswith(others)}
+
+
+def instructions(folder: Path, *arguments: str) -> int:
+    """How many instructions a command takes, its modules compiled."""
+    command = [sys.executable, "-m", "lokictl", *arguments]
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONHASHSEED": "0"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run(command, capture_output=True, check=True, env=environment)
+    count = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    ended = subprocess.run([*count, *command], capture_output=True, text=True, check=True, env=environment)
+    return int(re.findall(r"Collected : (\d+)", ended.stderr)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="no valgrind on PATH")
+def test_what_a_small_run_of_lint_costs_beside_the_help(tmp_path: Path) -> None:
+    """Modules are not all: classes, patterns and tables that are made at import count, too."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, "utf-8")
+    lint = instructions(tmp_path, "lint", "-q", "--fail-on", "error", str(rules))
+    assert lint <= 3 * instructions(tmp_path, "--help")
