@@ -64,7 +64,10 @@ def lazy_pattern(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
 
 @contextmanager
 def patterns_compiled_later() -> Iterator[None]:
-    """While a library is imported: its patterns are compiled when they are first used."""
+    """While a library is imported: its patterns are compiled when they are first used.
+
+    Only for libraries that use them by their methods, never as arguments of functions of `re`.
+    """
     original = re.compile
     setattr(re, "compile", lazy_pattern)  # noqa: B010 - the type checker takes it for a mistake
     try:
