@@ -29,7 +29,7 @@ MAX_LEVELS = 12
 """Documents in strings of documents in strings …"""
 
 _WORTH_READING = lazy_pattern(
-    r"""\bexpr["']?\s*:|"(?:panels|rows|elements)"\s*:|\b(?:panels|elements|datasources)\s*:"""
+    r"""\bexpr\\*["']?\s*:|"(?:panels|rows|elements)\\*"\s*:|\b(?:panels|elements|datasources)\s*:"""
     r"""|"datasources"|\b\w+Data[sS]ources\s*:|\bgrafana_alert\b|\bgzipJson\b|\bkind["']?\s*:\s*["']?(?:Secret|GrafanaData)|\bkind["']?\s*:\s*["']?Datasource|\bcontactPoints\b"""
 )
 _GRAFANA_ALERTING_KEYS = ("contactPoints", "policies", "muteTimes", "templates")

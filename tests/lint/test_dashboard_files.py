@@ -66,24 +66,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def paths(folder: Path) -> list[str]:
-    return [str(folder), *map(str, folder.glob("map.*"))]
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_is_found(folder: Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = lint(paths(folder))
+    found = lint([str(folder)])
     assert {"dashboard/duplicate-uid", "logql/syntax", "rule/unknown-recording", "json/syntax"} < {
         finding.name for finding in found.findings
     }
     assert found.suppressed
     monkeypatch.setattr(runner, "WORTH_A_PROCESS", 1)
     monkeypatch.setattr(runner, "load_paths", lambda given, **_: load_paths(given))
-    assert lint(paths(folder), jobs=jobs) == found
+    assert lint([str(folder)], jobs=jobs) == found
 
 
 def test_dashboards_of_json_files_are_let_go(folder: Path) -> None:
-    loaded = load_paths(paths(folder), keeps_dashboards=False)
+    loaded = load_paths([str(folder)], keeps_dashboards=False)
     kept = {Path(item.file).name for item in loaded.dashboards if isinstance(item, DashboardItem)}
     assert kept == {"map.json", "map.yaml"}
     assert loaded.texts[str(folder / "map.yaml")]
@@ -94,7 +90,7 @@ def test_dashboards_of_json_files_are_let_go(folder: Path) -> None:
 
 
 def test_memory_holds_one_file_at_a_time(folder: Path) -> None:
-    workspace = files_workspace(load_paths(paths(folder), keeps_dashboards=False))
+    workspace = files_workspace(load_paths([str(folder)], keeps_dashboards=False))
     numbers = [number for number, item in enumerate(workspace.dashboards) if item.file.endswith("o.json")]
     gc.disable()
     try:
@@ -111,7 +107,7 @@ def test_memory_holds_one_file_at_a_time(folder: Path) -> None:
 
 def test_large_files_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard_files, "LARGEST", 10)
-    loaded = load_paths(paths(folder), keeps_dashboards=False)
+    loaded = load_paths([str(folder)], keeps_dashboards=False)
     assert all(isinstance(item, DashboardItem) for item in loaded.dashboards)
     assert all(loaded.texts.values())
 
