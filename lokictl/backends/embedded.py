@@ -181,7 +181,9 @@ class EmbeddedBackend(Backend):
     def _put(self, stream: LogStream) -> None:
         lines = stream.entries
         if isinstance(lines, Repetition) and lines.is_regular and isinstance(lines.metadata, Mapping):
-            texts = list(map(storable, lines.text.first(lines.total)))
+            texts = lines.text.first(lines.total)
+            if not all(map(str.isascii, texts)):
+                texts = list(map(storable, texts))
             self._engine.store.push_regular(
                 _storable(stream.labels), lines.times, texts, _storable(lines.metadata)
             )

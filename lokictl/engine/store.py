@@ -210,11 +210,12 @@ class LogStore:
         if self.discover_log_levels or (stream.entries and stream.entries[-1].timestamp >= times.start):
             self.push(labels, [(time, line, metadata) for time, line in zip(times, lines, strict=True)])
             return
-        data, names = [_encoded(line) for line in lines], self._metadata(metadata)
+        text, names = "\n".join(lines), self._metadata(metadata)
+        data = list(map(str.encode, lines)) if text.isascii() else list(map(_encoded, lines))
         numbers = itertools.count(self._sequence + 1)
         stream.entries += map(_ENTRY, zip(times, numbers, data, itertools.repeat(names)))
         stream.blank = stream.blank and not names and not any(data)
-        stream.escapes = stream.escapes or any(b"\\" in line for line in data)
+        stream.escapes = stream.escapes or "\\" in text
         stream.has_metadata = stream.has_metadata or bool(names)
         self._sequence += len(data)
         self.version += 1

@@ -169,16 +169,16 @@ class _Pieces(_Rendered):
         self.format = ""
         # How often the index itself is written, if nothing is computed.
         self.times = 0
-        if "⟦" not in render(value):
-            text = render(self._marked(value))
-            self.functions = [self.functions[int(found[1] or found[2])] for found in self.MARK.finditer(text)]
+        text = render(self._marked(value))
+        marks = list(self.MARK.finditer(text))
+        # Other brackets of this kind are a part of the value.
+        if text.count("⟦") == len(marks) == len(self.functions):
+            self.functions = [self.functions[int(found[1] or found[2])] for found in marks]
             if all(function is _same for function in self.functions):
                 self.times = len(self.functions)
-            self.format = "%d".join(part.replace("%", "%%") for part in self._between(text))
-
-    def _between(self, text: str) -> list[str]:
-        ends = [0, *(edge for found in self.MARK.finditer(text) for edge in found.span()), len(text)]
-        return [text[first:last] for first, last in zip(ends[::2], ends[1::2], strict=True)]
+            ends = [0, *(edge for found in marks for edge in found.span()), len(text)]
+            parts = [text[first:last] for first, last in zip(ends[::2], ends[1::2], strict=True)]
+            self.format = "%d".join(part.replace("%", "%%") for part in parts)
 
     def _marked(self, value: Any) -> Any:
         if isinstance(value, str):
