@@ -249,9 +249,11 @@ class SideBySideBuilder(LabelBuilder):
         both = [name for name in self.metadata if name in self.parsed and name not in left_out]
         if not both and not self.renamed:
             return labels
-        found = [item for item in labels if item[0] not in self.renamed]
-        found += [item for item in self.renamed.items() if item[0] not in left_out]
+        found = [item for item in labels if item[0] not in self.renamed or item[0] in self.metadata]
         hidden = [(name, self.metadata[name]) for name in both]
+        for item in self.renamed.items():
+            if item[0] not in left_out:
+                (hidden if item[0] in self.metadata else found).append(item)
         return tuple(sorted(hidden + found, key=itemgetter(0)))
 
 

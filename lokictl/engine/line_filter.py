@@ -37,7 +37,7 @@ def compile_line_filter(node: ast.LineFilter, version: LokiVersion = DEFAULT) ->
     if len(node.legs) > 2 and not version.has(LONG_CHAINS):
         contains = LineFilterOperator.CONTAINS
         kept = replace(node, legs=node.legs[:2], operator=_positive(node))
-        rest = [replace(node, legs=(leg,), operator=contains) for leg in node.legs[2:]]
+        rest = [replace(node, legs=(leg,), operator=contains) for leg in node.legs[2:] if leg.value]
         tests = [compile_line_filter(one, version) for one in (kept, *rest)]
         return _negated(_any(tests), node.operator)
     if node.operator in PATTERN:

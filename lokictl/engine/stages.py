@@ -36,6 +36,7 @@ from lokictl.logql.versions import (
     ERROR_FIELD_EMPTY,
     FIRST_OF_EQUALS,
     STRINGS_IN_ARRAYS,
+    TEMPLATES_LOOK_AGAIN,
     LokiVersion,
 )
 from lokictl.templates import TemplateError, compile_label_template, compile_line_template
@@ -493,6 +494,7 @@ def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -
         if item.name in seen:
             raise ValueError(f"multiple label name '{item.name}' not allowed in a single format operation")
         seen.add(item.name)
+    looks_again = version.has(TEMPLATES_LOOK_AGAIN)
     templates = []
     for item in stage.items:
         try:
@@ -507,7 +509,7 @@ def label_format_stage(stage: ast.LabelFormat, version: LokiVersion = DEFAULT) -
                 builder.rename(item.value, item.name)
                 continue
             # Without any label there is nothing to keep: the next template looks again.
-            if not snapshot:
+            if snapshot is None or (looks_again and not snapshot):
                 snapshot = builder.template_labels()
             try:
                 text = template.execute(snapshot, line.decode("utf-8", "surrogateescape"), time)

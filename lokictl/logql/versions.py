@@ -847,6 +847,20 @@ STREAMS_AT_THE_START = Behavior(
     since=LokiVersion(3, 2),
     recording="3.1",
 )
+TEMPLATES_LOOK_AGAIN = Behavior(
+    "templates-look-again",
+    "Where a line has no label, a template of `label_format` sees what an earlier one of the same stage has set.",
+    "Where a line has no label, no template of `label_format` sees what an earlier one of the same stage has set.",
+    since=LokiVersion(3, 0),
+    recording="2.9",
+    find=lambda expression: (
+        stage
+        for stage in expression.find_all(ast.LabelFormat)
+        if sum(item.is_template for item in stage.items) > 1
+    ),
+    by_lines=True,
+    example=Example('{app="shop"} | keep x | label_format a="1", b="{{.a}}"', ("one",)),
+)
 STATUS_OF_TWO_ERRORS = Behavior(
     "status-of-two-errors",
     "An operation whose sides both fail, the left one because of its lines, is answered with status 400.",
