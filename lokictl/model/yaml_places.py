@@ -231,10 +231,15 @@ def _skip_indent(text: str, cursor: int, indent: int) -> int:
     return cursor
 
 
+_CHANGED = {'"': frozenset("\n\\"), "'": frozenset("\n'"), "": frozenset("\n")}
+"""The characters that a scalar of each style does not hold as they are."""
 _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 
 
 def _flow_offsets(value: str, text: str, cursor: int, end: int, style: str) -> list[int]:
+    after = cursor + len(value)
+    if after <= end and text.startswith(value, cursor) and not _CHANGED[style].intersection(value):
+        return list(range(cursor, after))
     offsets: list[int] = []
     for character in value:
         length = 1
