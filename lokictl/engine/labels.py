@@ -169,14 +169,13 @@ class LabelBuilder:
         return tuple(sorted(found.items()))
 
     def _without(self, names: tuple[str, ...]) -> Labels:
+        if not names:
+            return LabelBuilder.labels(self)
         found = {
             name: value for name, value in self.base_labels if name not in self.deleted and name not in names
         }
         for source in (self.metadata, self.parsed):
             found.update((name, value) for name, value in source.items() if name not in names)
-        changed = self.metadata or self.parsed or self.deleted
-        if self.error_details and changed and ERROR_DETAILS not in names:
-            found[ERROR_DETAILS] = self.error_details
         return tuple(sorted(found.items()))
 
     def categorized(self) -> tuple[Labels, Labels, Labels]:
