@@ -180,8 +180,9 @@ class Extractor:
             self._extract_in_order(opened, start, (first, last), found)
         self._check(found)
         for labels, samples in found.items():
-            # Those of one time stay in the order of their streams.
-            samples.sort(key=itemgetter(0))
+            if len(opened) > 1:
+                # Those of one time stay in the order of their streams.
+                samples.sort(key=itemgetter(0))
             times, values = [sample[0] for sample in samples], [sample[2] for sample in samples]
             self.series[labels] = Series(labels, times, values)
         # Which empty lines at the beginning of streams are found, and whether stages run at all, depends on what else
