@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -104,67 +106,76 @@ def test_few_of_its_modules(arguments: tuple[str, ...], most: int) -> None:
     assert len(own) <= most, sorted(own)
 
 
-def test_rule_tests_import_no_server_and_no_dashboard() -> None:
-    found = modules("test", "-q")
-    needed = {"attr", "concurrent.futures.process", "multiprocessing", "orjson", "re2", "yaml"}
-    assert not found & (HEAVY - needed)
-    others = ("dashboards", "lokictl.backends.url", "lokictl.grafana.panels", "lokictl.lint")
-    more = ("lokictl.render", "lokictl.sync")
-    assert not {name for name in found if name.startswith((*others, *more))}
+class Imports(NamedTuple):
+    """A command line, the files that it reads, and which heavy modules it may import, and which ``others`` not."""
+
+    arguments: tuple[str, ...]
+    files: Mapping[str, str]
+    heavy: frozenset[str]
+    others: tuple[str, ...]
 
 
-def test_lint_of_files_asks_no_server_and_runs_no_query(tmp_path: Path) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text(RULES, "utf-8")
-    found = modules("lint", "-q", str(file))
-    assert not found & (HEAVY - {"orjson", "re2", "yaml"})
-    others = (
-        "lokictl.backends",
-        "lokictl.engine.evaluator",
-        "lokictl.grafana",
-        "lokictl.http",
-        "lokictl.sample",
-    )
-    more = (
-        "lokictl.project.loader",
-        "lokictl.ruler.alerts",
-        "lokictl.render",
-        "lokictl.sync",
-        "lokictl.testing",
-    )
-    assert not {name for name in found if name.startswith((*others, *more))}
+IMPORTS = {
+    "rule tests: no server, no dashboard": Imports(
+        ("test", "-q"),
+        {},
+        frozenset(("attr", "concurrent.futures.process", "multiprocessing", "orjson", "re2", "yaml")),
+        (
+            *("dashboards", "lokictl.backends.url", "lokictl.grafana.panels", "lokictl.lint"),
+            *("lokictl.render", "lokictl.sync"),
+        ),
+    ),
+    "lint of files: no server, no query that runs": Imports(
+        ("lint", "-q", "rules.yaml"),
+        {"rules.yaml": RULES},
+        frozenset(("orjson", "re2", "yaml")),
+        (
+            *(
+                "lokictl.backends",
+                "lokictl.engine.evaluator",
+                "lokictl.grafana",
+                "lokictl.http",
+                "lokictl.sample",
+            ),
+            *("lokictl.project.loader", "lokictl.ruler.alerts", "lokictl.render", "lokictl.sync"),
+            "lokictl.testing",
+        ),
+    ),
+    "a test file alone: no project": Imports(
+        ("test", "-q", "rules_test.yaml"),
+        {"rules.yaml": RULES, "rules_test.yaml": TESTS},
+        frozenset(("orjson", "re2", "yaml")),
+        (
+            *(
+                "lokictl.backends.url",
+                "lokictl.grafana",
+                "lokictl.http",
+                "lokictl.lint",
+                "lokictl.model.component",
+            ),
+            *("lokictl.model.log_files", "lokictl.project.loader", "lokictl.render", "lokictl.sync"),
+        ),
+    ),
+    "a query over files: no rules, no YAML": Imports(
+        ("query", '{app="x"} | logfmt | level="info"', "app.log", "-l", "app=x"),
+        {"app.log": '2026-01-01T00:00:00Z level=info msg="ready"\n'},
+        frozenset(("orjson",)),
+        (
+            *("lokictl.backends", "lokictl.lint", "lokictl.model.rules", "lokictl.templates.parser"),
+            "lokictl.testing",
+        ),
+    ),
+}
 
 
-def test_a_test_file_alone_needs_no_project(tmp_path: Path) -> None:
-    (tmp_path / "rules.yaml").write_text(RULES, "utf-8")
-    file = tmp_path / "rules_test.yaml"
-    file.write_text(TESTS, "utf-8")
-    found = modules("test", "-q", str(file))
-    assert not found & (HEAVY - {"orjson", "re2", "yaml"})
-    others = (
-        "lokictl.backends.url",
-        "lokictl.grafana",
-        "lokictl.http",
-        "lokictl.lint",
-        "lokictl.model.component",
-    )
-    more = ("lokictl.model.log_files", "lokictl.project.loader", "lokictl.render", "lokictl.sync")
-    assert not {name for name in found if name.startswith((*others, *more))}
-
-
-def test_a_query_over_files_needs_no_rules_and_no_yaml(tmp_path: Path) -> None:
-    file = tmp_path / "app.log"
-    file.write_text('2026-01-01T00:00:00Z level=info msg="ready"\n', "utf-8")
-    found = modules("query", '{app="x"} | logfmt | level="info"', str(file), "-l", "app=x")
-    assert not found & (HEAVY - {"orjson"})
-    others = (
-        "lokictl.backends",
-        "lokictl.lint",
-        "lokictl.model.rules",
-        "lokictl.templates.parser",
-        "lokictl.testing",
-    )
-    assert not {name for name in found if name.startswith(others)}
+@pytest.mark.parametrize("name", IMPORTS)
+def test_what_a_run_imports(name: str, tmp_path: Path) -> None:
+    arguments, files, heavy, others = IMPORTS[name]
+    for file, text in files.items():
+        (tmp_path / file).write_text(text, "utf-8")
+    found = modules(*(str(tmp_path / item) if item in files else item for item in arguments))
+    assert not found & (HEAVY - heavy)
+    assert not {module for module in found if module.startswith(others)}
 
 
 def instructions(folder: Path, *arguments: str) -> int:
